@@ -1,0 +1,88 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let house: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
+let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "wscope",
+  products: [.executable(name: "wscope", targets: ["wscope"])],
+  dependencies: [
+    // The floors are the first versions past every advisory that SECURITY R22 names.
+    .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
+    .target(name: "WebSocketProtocol", dependencies: [nioCore, nioHTTP1], swiftSettings: house),
+    .target(
+      name: "WebSocketNIO",
+      dependencies: ["WebSocketProtocol", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL],
+      swiftSettings: house),
+    .target(
+      name: "LoadTesting",
+      dependencies: ["WebSocketProtocol", "WebSocketNIO", nioCore, nioPosix, histogram],
+      swiftSettings: house),
+    .target(
+      name: "TestServer",
+      dependencies: [
+        "WebSocketProtocol", "WebSocketNIO", nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1, crypto,
+      ],
+      resources: [.embedInCode("Resources/page.html")],
+      swiftSettings: house),
+    .target(
+      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore], swiftSettings: house),
+    .target(name: "Terminal", dependencies: ["CReadline"], swiftSettings: house),
+    .executableTarget(
+      name: "wscope",
+      dependencies: [
+        "WebSocketProtocol", "WebSocketNIO", "LoadTesting", "TestServer", "Conversation",
+        "Terminal", argumentParser, nioCore, nioPosix, nioHTTP1,
+      ],
+      swiftSettings: house),
+    .target(name: "TestPeers", path: "Tests/Support", swiftSettings: house),
+    .testTarget(
+      name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", nioCore, nioHTTP1],
+      swiftSettings: house),
+    .testTarget(
+      name: "WebSocketNIOTests",
+      dependencies: ["WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore, nioPosix],
+      swiftSettings: house),
+    .testTarget(
+      name: "LoadTestingTests", dependencies: ["LoadTesting", nioCore, histogram],
+      swiftSettings: house),
+    .testTarget(
+      name: "TestServerTests",
+      dependencies: ["TestServer", "WebSocketProtocol", "WebSocketNIO", nioCore, nioHTTP1],
+      swiftSettings: house),
+    .testTarget(
+      name: "ConversationTests", dependencies: ["Conversation", "WebSocketProtocol", nioCore],
+      swiftSettings: house),
+    .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["wscope", "TestPeers"], swiftSettings: house),
+    .testTarget(name: "HouseRulesTests", dependencies: ["wscope", "TestPeers"], swiftSettings: house),
+  ]
+)
