@@ -1,0 +1,294 @@
+import NIOCore
+import NIOHTTP1
+import NIOSSL
+import NIOTLS
+import WebSocketProtocol
+
+/// The client's HTTP handlers and what they are there for: it sends the request, has the reply
+/// judged, and gives way to the `ConnectionHandler`. Every way in which this can fail ends in
+/// exactly one `ConnectError`.
+final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPClientResponsePart
+  typealias OutboundOut = HTTPClientRequestPart
+
+  private enum State {
+    case waitingForTLS
+    case waitingForHead
+    case accepted(HTTPResponseHead, subprotocol: String?)
+    case refused(HTTPRefusal)
+    case done
+  }
+
+  private let configuration: ClientConfiguration
+  private let handshake: ClientHandshake
+  private let consumer: (HandshakeInfo) -> any ConnectionConsumer
+  private let progress: (ConnectError.Phase) -> Void
+  private let settle: (Result<HandshakeInfo, ConnectError>) -> Void
+  private let resources = LoopResources.current
+  /// What came over the wire, before TLS: shows a peer that speaks none.
+  private let wire: HeadTee
+  /// What the HTTP decoder was given.
+  private let tee: HeadTee
+  private let encoder = HTTPRequestEncoder()
+  private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
+
+  private var state = State.waitingForHead
+  private var timings: HandshakeTimings
+  private var mark = NIODeadline.now()
+  private var interimReplies = 0
+  private var tlsVersion: String?
+  private var errno: Int32?
+
+  /// Limits of SECURITY R4 on a reply head.
+  private static let headLimits = {
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = 8 * 1024
+    limits.maxHeaderListSize = 32 * 1024
+    limits.maxHeaderFieldCount = 100
+    return limits
+  }()
+  private static let mostInterimReplies = 5
+  private static let captured = 4 * 1024
+  private static let mostBody = 2 * 1024
+
+  init(
+    _ configuration: ClientConfiguration, _ handshake: ClientHandshake,
+    _ timings: HandshakeTimings, _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
+    progress: @escaping (ConnectError.Phase) -> Void,
+    settle: @escaping (Result<HandshakeInfo, ConnectError>) -> Void
+  ) {
+    self.configuration = configuration
+    self.handshake = handshake
+    self.timings = timings
+    self.consumer = consumer
+    self.progress = progress
+    self.settle = settle
+    wire = HeadTee(keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources)
+    tee = HeadTee(keeping: Self.captured, resources: resources)
+    decoder = ByteToMessageHandler(
+      HTTPResponseDecoder(
+        leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .forward,
+        limitConfiguration: Self.headLimits))
+  }
+
+  /// Puts itself and its helpers into the pipeline of a connected channel.
+  func install(on channel: any Channel) throws {
+    let pipeline = channel.pipeline.syncOperations
+    if let context = configuration.tls {
+      state = .waitingForTLS
+      let tls = try NIOSSLClientHandler(context: context, serverHostname: serverName)
+      try pipeline.addHandlers([wire, tls])
+    } else {
+      try channel.syncOptions?.setOption(
+        .recvAllocator, value: SharedReceiveAllocator(resources.receive, on: channel.eventLoop))
+    }
+    try pipeline.addHandlers([tee, encoder, decoder, self])
+  }
+
+  /// The name for SNI and for the certificate; an address literal is no name (RFC 6066 section 3),
+  /// it is matched against the certificate's IP addresses.
+  private var serverName: String? {
+    guard case .host(let host, _) = configuration.url.endpoint else { return "localhost" }
+    return (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if case .waitingForHead = state { sendRequest(context) }
+  }
+
+  private func sendRequest(_ context: ChannelHandlerContext) {
+    progress(.upgrade)
+    mark = NIODeadline.now()
+    let request = handshake.request(
+      for: configuration.url, origin: configuration.origin, userAgent: configuration.userAgent,
+      extra: configuration.headers)
+    context.write(wrapOutboundOut(.head(request)), promise: nil)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .handshakeCompleted = event as? TLSUserEvent, case .waitingForTLS = state {
+      timings.tls = (NIODeadline.now() - mark).nanoseconds
+      let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
+      tlsVersion = tls?.tlsVersion.map(Self.name)
+      state = .waitingForHead
+      sendRequest(context)
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  private static func name(_ version: TLSVersion) -> String {
+    switch version {
+    case .tlsv1: "TLSv1"
+    case .tlsv11: "TLSv1.1"
+    case .tlsv12: "TLSv1.2"
+    case .tlsv13: "TLSv1.3"
+    }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch (unwrapInboundIn(data), state) {
+    case (.head(let head), .waitingForHead):
+      received(head, context)
+    case (.body(let body), .refused(var refusal)):
+      refusal.body.append(
+        contentsOf: body.readableBytesView.prefix(Self.mostBody - refusal.body.count))
+      state = .refused(refusal)
+      if refusal.body.count == Self.mostBody { fail(.refused(refusal), context) }
+    case (.end, .refused(let refusal)):
+      fail(.refused(refusal), context)
+    case (.end, .accepted(let head, let subprotocol)):
+      switchProtocols(head, subprotocol, context)
+    default:
+      break
+    }
+  }
+
+  private func received(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
+    if (100..<200).contains(head.status.code), head.status != .switchingProtocols {
+      interimReplies += 1
+      if interimReplies > Self.mostInterimReplies {
+        fail(.malformedReply(.tooManyInterimReplies, received: tee.head), context)
+      }
+      return
+    }
+    switch handshake.judge(head) {
+    case .accepted(let subprotocol):
+      state = .accepted(head, subprotocol: subprotocol)
+    case .refused:
+      state = .refused(HTTPRefusal(head: head, body: []))
+      // The status is known; a body that does not end must not keep it from the user.
+      context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
+        guard let self, case .refused(let refusal) = self.state else { return }
+        self.fail(.refused(refusal), context)
+      }
+    case .invalid(let violation):
+      fail(.invalidHandshake(violation, head), context)
+    }
+  }
+
+  private func switchProtocols(
+    _ head: HTTPResponseHead, _ subprotocol: String?, _ context: ChannelHandlerContext
+  ) {
+    timings.upgrade = (NIODeadline.now() - mark).nanoseconds
+    state = .done
+    let info = HandshakeInfo(
+      subprotocol: subprotocol, headers: head.headers, tlsVersion: tlsVersion,
+      remoteAddress: context.remoteAddress, timings: timings)
+    let machine = ConnectionMachine(clientWith: resources.keys, limits: configuration.limits)
+    let handler = ConnectionHandler(
+      consumer(info), machine: machine, resources: resources,
+      transport: configuration.tls == nil ? .plain : .tls,
+      closeTimeout: configuration.closeTimeout)
+    let pipeline = context.pipeline.syncOperations
+    let settle = settle
+    do {
+      // The handler takes what the decoder leaves over, and starts when nothing of HTTP is left
+      // between it and the socket.
+      try pipeline.addHandler(handler, position: .after(self))
+    } catch {
+      settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
+      return
+    }
+    if configuration.tls != nil { pipeline.removeHandler(wire, promise: nil) }
+    pipeline.removeHandler(tee, promise: nil)
+    pipeline.removeHandler(context: context, promise: nil)
+    pipeline.removeHandler(encoder, promise: nil)
+    pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in
+      settle(.success(info))
+      handler.start()
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    switch error {
+    case let error as HTTPParserError:
+      if case .refused(let refusal) = state {
+        fail(.refused(refusal), context)
+        return
+      }
+      let kind: ConnectError.MalformedReply =
+        error == .headerOverflow ? .headTooLarge : .notHTTP
+      // An end inside the head is the end of the connection, not bad HTTP.
+      if error == .invalidEOFState { return }
+      fail(.malformedReply(kind, received: tee.head), context)
+    case let error as IOError:
+      errno = error.errnoCode
+      context.close(promise: nil)
+    default:
+      if case .waitingForTLS = state {
+        fail(.tls(tlsFailure(error)), context)
+      } else {
+        context.close(promise: nil)
+      }
+    }
+  }
+
+  private func tlsFailure(_ error: any Error) -> TLSFailure {
+    if let first = wire.head.first, first != 0x15, first != 0x16 {
+      return .notTLS(received: wire.head)
+    }
+    switch error {
+    case let error as NIOSSLExtraError where error == .failedToValidateHostname:
+      return .wrongName(host: serverName ?? "\(configuration.url.hostField)")
+    case NIOSSLError.handshakeFailed(let cause):
+      return Self.handshakeFailure(cause)
+    case NIOSSLError.unableToValidateCertificate:
+      return .untrusted(reason: "unable to validate the certificate")
+    case NIOSSLError.uncleanShutdown:
+      return .closed
+    default:
+      return .handshake(reason: "\(error)")
+    }
+  }
+
+  private static func handshakeFailure(_ cause: BoringSSLError) -> TLSFailure {
+    switch cause {
+    case .sslError(let stack):
+      let reasons = stack.map { reason("\($0)") }
+      if reasons.contains(where: { $0.contains("CERTIFICATE_VERIFY_FAILED") }) {
+        return .untrusted(reason: "its issuer is not trusted, or it has expired")
+      }
+      return .handshake(reason: reasons.joined(separator: ", "))
+    case .syscallError, .zeroReturn:
+      return .closed
+    default:
+      return .handshake(reason: "\(cause)")
+    }
+  }
+
+  /// The words of BoringSSL, `Error: 268435703 error:100000f7:SSL routines:...:WRONG_VERSION_NUMBER
+  /// at file:line`, without the numbers and the place.
+  private static func reason(_ text: String) -> String {
+    let parts = text.split(separator: ":")
+    let last = parts.first { part in
+      part.contains("_") && !part.contains(" ") && part.allSatisfy { !$0.isLowercase }
+    }
+    return last.map(String.init) ?? text
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    switch state {
+    case .waitingForTLS:
+      if let first = wire.head.first, first != 0x15, first != 0x16 {
+        fail(.tls(.notTLS(received: wire.head)), context)
+      } else {
+        fail(.tls(.closed), context)
+      }
+    case .refused(let refusal):
+      fail(.refused(refusal), context)
+    case .waitingForHead, .accepted:
+      fail(.closedBeforeReply(received: tee.head, errno: errno), context)
+    case .done:
+      break
+    }
+    context.fireChannelInactive()
+  }
+
+  private func fail(_ error: ConnectError, _ context: ChannelHandlerContext) {
+    if case .done = state { return }
+    state = .done
+    settle(.failure(error))
+    context.close(promise: nil)
+  }
+}

@@ -1,0 +1,65 @@
+package import NIOCore
+package import NIOHTTP1
+package import WebSocketProtocol
+
+/// Why no connection came to be: the phase, and what is known. The words are made at the edge.
+package enum ConnectError: Error, Sendable {
+  /// The name has no address.
+  case unresolved(host: String, message: String)
+  /// Every address failed.
+  case unreachable([Attempt])
+  case tls(TLSFailure)
+  /// The server ended the connection before a whole reply head had come; `received` is what came,
+  /// at most 4 KiB.
+  case closedBeforeReply(received: [UInt8], errno: Int32?)
+  /// An HTTP reply whose status is not 101.
+  case refused(HTTPRefusal)
+  /// A reply that is no HTTP, or over the limits; `received` as above.
+  case malformedReply(MalformedReply, received: [UInt8])
+  /// A 101 that breaks a rule of RFC 6455 section 4.1.
+  case invalidHandshake(HandshakeViolation, HTTPResponseHead)
+  case timedOut(Phase, after: TimeAmount)
+
+  /// One address and what came of it.
+  package struct Attempt: Sendable {
+    package var address: SocketAddress
+    package var errno: Int32?
+    package var description: String
+  }
+
+  /// What was being waited for.
+  package enum Phase: Sendable, Hashable {
+    case resolve
+    case connect
+    case tls
+    case upgrade
+  }
+
+  package enum MalformedReply: Sendable, Hashable {
+    case notHTTP
+    case headTooLarge
+    case tooManyInterimReplies
+  }
+}
+
+/// The reply of a server that did not switch protocols.
+package struct HTTPRefusal: Sendable {
+  package var head: HTTPResponseHead
+  /// At most 2 KiB.
+  package var body: [UInt8]
+}
+
+/// Why TLS did not come up.
+package enum TLSFailure: Error, Sendable, Hashable {
+  /// The certificate is not trusted; `reason` is the library's.
+  case untrusted(reason: String)
+  /// The certificate is for other names.
+  case wrongName(host: String)
+  /// The peer does not speak TLS; what it sent, at most 4 KiB.
+  case notTLS(received: [UInt8])
+  /// The peer ended the connection during the handshake.
+  case closed
+  case handshake(reason: String)
+  /// Our own side: a file that cannot be read, a key that does not fit.
+  case configuration(reason: String)
+}

@@ -1,0 +1,111 @@
+import NIOCore
+import NIOPosix
+import WebSocketProtocol
+
+/// What the connections of one event loop share: the buffer that reads go into, the buffer that
+/// replies are put together in, and the masking keys. With them a message costs no allocation and
+/// an idle connection holds no buffer.
+final class LoopResources {
+  let receive = SharedReceiveBuffer()
+  let keys = MaskingKeys(fill: SystemRandom.fill)
+  private var output = ByteBuffer()
+
+  // Safe: each thread sees only the value that it has put there itself.
+  private nonisolated(unsafe) static let perThread = ThreadSpecificVariable<LoopResources>()
+  private static let outputCapacity = 64 * 1024
+  /// A buffer that one large reply has grown beyond this is not kept.
+  private static let largestKept = 4 * 1024 * 1024
+
+  /// The resources of the event loop that this is called on.
+  static var current: LoopResources {
+    if let resources = perThread.currentValue { return resources }
+    let resources = LoopResources()
+    perThread.currentValue = resources
+    return resources
+  }
+
+  /// Lends the reply buffer, empty. Whoever writes it to a channel gives it back at once; if the
+  /// channel could not write it yet, the next `takeOutput` allocates instead of disturbing it.
+  func takeOutput() -> ByteBuffer {
+    var taken = ByteBuffer()
+    swap(&taken, &output)
+    if taken.capacity < Self.outputCapacity {
+      taken = ByteBufferAllocator().buffer(capacity: Self.outputCapacity)
+    } else {
+      taken.clear()
+    }
+    return taken
+  }
+
+  func giveOutput(_ buffer: inout ByteBuffer) {
+    if buffer.capacity >= Self.outputCapacity, buffer.capacity <= Self.largestKept {
+      output = buffer
+    }
+    buffer = ByteBuffer()
+  }
+}
+
+/// One receive buffer for all connections of a loop: `channelRead` is done with the bytes when it
+/// returns, so the next read, of whichever connection, can go to the same memory.
+final class SharedReceiveBuffer {
+  static let capacity = 512 * 1024
+  private var buffer = ByteBuffer()
+
+  func take(_ allocator: ByteBufferAllocator) -> ByteBuffer {
+    var taken = ByteBuffer()
+    swap(&taken, &buffer)
+    guard taken.capacity >= Self.capacity else {
+      return allocator.buffer(capacity: Self.capacity)
+    }
+    // Storage that somebody has kept a reference to is replaced here, not overwritten.
+    taken.clear()
+    return taken
+  }
+
+  func giveBack(_ taken: ByteBuffer) {
+    if taken.storageCapacity >= Self.capacity { buffer = taken }
+  }
+}
+
+/// Hands the shared buffer to NIO's reads.
+///
+/// NIO keeps the first buffer that an allocator makes and asks again for every read when
+/// `nextBufferSize()` is nil, so the first one is tiny. Should NIO change that, connections need
+/// more memory but stay correct. Needs `maxMessagesPerRead` 1: one read, one `channelRead`.
+struct SharedReceiveAllocator: RecvByteBufferAllocator {
+  private let shared: NIOLoopBound<SharedReceiveBuffer>
+  private var isFirst = true
+
+  init(_ shared: SharedReceiveBuffer, on loop: any EventLoop) {
+    self.shared = NIOLoopBound(shared, eventLoop: loop)
+  }
+
+  func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+    isFirst ? allocator.buffer(capacity: 64) : shared.value.take(allocator)
+  }
+
+  mutating func record(actualReadBytes: Int) -> Bool {
+    isFirst = false
+    return true
+  }
+}
+
+/// The system's generator.
+enum SystemRandom {
+  static func fill(_ bytes: UnsafeMutableRawBufferPointer) {
+    var generator = SystemRandomNumberGenerator()
+    var offset = 0
+    while offset < bytes.count {
+      withUnsafeBytes(of: generator.next()) { word in
+        let count = min(word.count, bytes.count - offset)
+        bytes[offset..<offset + count].copyBytes(from: word[..<count])
+        offset += count
+      }
+    }
+  }
+
+  static var nonce: (UInt64, UInt64) {
+    var generator = SystemRandomNumberGenerator()
+    return (generator.next(), generator.next())
+  }
+}

@@ -1,0 +1,107 @@
+import Glibc
+package import NIOCore
+package import NIOHTTP1
+import NIOPosix
+package import NIOSSL
+package import WebSocketProtocol
+
+/// An HTTP reply of a server that is small enough to be made at once.
+package struct HTTPReply: Sendable {
+  package var status: HTTPResponseStatus
+  package var headers: [(String, String)]
+  package var body: [UInt8]
+
+  package init(_ status: HTTPResponseStatus, headers: [(String, String)] = [], body: [UInt8] = []) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+
+  /// A reply of one line of text.
+  package init(_ status: HTTPResponseStatus, text: String, headers: [(String, String)] = []) {
+    self.init(
+      status, headers: [("Content-Type", "text/plain; charset=utf-8")] + headers,
+      body: Array((text + "\n").utf8))
+  }
+}
+
+/// What a server answers to a request head.
+package enum HTTPAnswer {
+  case upgrade(ServerHandshake.Request, subprotocol: String?, any ConnectionConsumer)
+  case reply(HTTPReply)
+}
+
+/// A request, as far as an answer may depend on it.
+package struct HTTPRequest: Sendable {
+  package var head: HTTPRequestHead
+  package var remoteAddress: SocketAddress?
+  package var eventLoop: any EventLoop
+}
+
+package struct ServerConfiguration: Sendable {
+  /// nil for `ws`.
+  package var tls: NIOSSLContext?
+  package var limits = Limits(messageSize: Limits.serverMessageSize)
+  /// From the accept to the end of the request head, absolute.
+  package var headTimeout = TimeAmount.seconds(10)
+  package var closeTimeout = TimeAmount.seconds(5)
+
+  package init() {}
+}
+
+/// A listening server. It knows sockets and HTTP; what is answered is its owner's business.
+package final class Server: Sendable {
+  package typealias Answer = @Sendable (HTTPRequest) -> HTTPAnswer
+
+  /// Where a server listens.
+  package enum Address: Sendable, Hashable {
+    case host(String, port: Int)
+    case unixSocket(path: String)
+  }
+
+  private let channel: any Channel
+
+  /// The address really bound: port 0 has become a number.
+  package let localAddress: SocketAddress?
+
+  private init(_ channel: any Channel) {
+    self.channel = channel
+    localAddress = channel.localAddress
+  }
+
+  /// Binds and begins to accept. `answer` is called for each request head, on the event loop of its
+  /// connection. Throws an `IOError` with the `errno` of the bind.
+  package static func bind(
+    _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
+    answer: @escaping Answer
+  ) async throws -> Server {
+    let bootstrap = ServerBootstrap(group: group)
+      // The kernel cuts it to net.core.somaxconn.
+      .serverChannelOption(.backlog, value: 4096)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.maxMessagesPerRead, value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          if let tls = configuration.tls {
+            try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
+          }
+          try ServerUpgradeHandler(configuration, answer).install(on: channel)
+        }
+      }
+    switch address {
+    case .host(let host, let port):
+      return Server(try await bootstrap.bind(host: host, port: port).get())
+    case .unixSocket(let path):
+      return Server(
+        try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get())
+    }
+  }
+
+  /// Accepts no more. Connections that are open stay open.
+  package func stopAccepting() async {
+    try? await channel.close().get()
+    if case .unixDomainSocket = localAddress, let path = localAddress?.pathname {
+      unlink(path)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+package import struct NIOHTTP1.HTTPHeaders
+package import struct NIOHTTP1.HTTPRequestHead
+package import struct NIOHTTP1.HTTPResponseHead
+package import enum NIOHTTP1.HTTPResponseStatus
+
+/// The client's side of the opening handshake (RFC 6455 section 4.1): the request as a value, and
+/// the verdict on the reply.
+package struct ClientHandshake: Sendable {
+  package var key: String
+  /// Subprotocols offered, in order of preference.
+  package var subprotocols: [String]
+
+  /// - Parameters:
+  ///   - nonce: 16 random bytes.
+  ///   - subprotocols: tokens, offered in this order.
+  package init(nonce: (UInt64, UInt64), subprotocols: [String] = []) {
+    key = HandshakeKey.encode(nonce: nonce)
+    self.subprotocols = subprotocols
+  }
+
+  /// The request to send. Fields of the user (`extra`) called Host or User-Agent take the place of
+  /// ours; all the others are added.
+  package func request(
+    for url: WebSocketURL, origin: String? = nil, userAgent: String, extra: [(String, String)] = []
+  ) -> HTTPRequestHead {
+    var headers = HTTPHeaders([
+      ("Host", url.hostField), ("User-Agent", userAgent),
+      ("Upgrade", "websocket"), ("Connection", "Upgrade"),
+      ("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", "13"),
+    ])
+    if !subprotocols.isEmpty {
+      headers.add(name: "Sec-WebSocket-Protocol", value: subprotocols.joined(separator: ", "))
+    }
+    if let origin { headers.add(name: "Origin", value: origin) }
+    for replaced in ["Host", "User-Agent"]
+    where extra.contains(where: { HeaderTokens.equalsIgnoringCase($0.0, replaced) }) {
+      headers.remove(name: replaced)
+    }
+    for (name, value) in extra { headers.add(name: name, value: value) }
+    return HTTPRequestHead(version: .http1_1, method: .GET, uri: url.target, headers: headers)
+  }
+
+  /// What the reply amounts to.
+  package enum Verdict: Sendable, Equatable {
+    /// The connection is a WebSocket connection now.
+    case accepted(subprotocol: String?)
+    /// The server answers HTTP, but not with 101.
+    case refused
+    /// The server claims to have switched, but the reply breaks a rule.
+    case invalid(HandshakeViolation)
+  }
+
+  /// Judges the reply by the six rules of RFC 6455 section 4.1.
+  package func judge(_ reply: HTTPResponseHead) -> Verdict {
+    guard reply.status == .switchingProtocols else { return .refused }
+    do {
+      return .accepted(subprotocol: try check(reply))
+    } catch {
+      return .invalid(error)
+    }
+  }
+
+  private func check(_ reply: HTTPResponseHead) throws(HandshakeViolation) -> String? {
+    guard reply.version == .http1_1 else {
+      throw .version("HTTP/\(reply.version.major).\(reply.version.minor)")
+    }
+    // "If the response lacks an |Upgrade| header field or [it] contains a value that is not an
+    // ASCII case-insensitive match for the value "websocket""
+    let upgrades = HeaderTokens.list("Upgrade", in: reply.headers)
+    guard let upgrade = upgrades.first else { throw .missingUpgrade }
+    guard upgrades.count == 1, HeaderTokens.equalsIgnoringCase(upgrade, "websocket") else {
+      throw .wrongUpgrade(upgrades.joined(separator: ", "))
+    }
+    let connections = HeaderTokens.list("Connection", in: reply.headers)
+    guard !connections.isEmpty else { throw .missingConnection }
+    guard connections.contains(where: { HeaderTokens.equalsIgnoringCase($0, "upgrade") }) else {
+      throw .wrongConnection(connections.joined(separator: ", "))
+    }
+    let accepts = reply.headers["Sec-WebSocket-Accept"]
+    guard let accept = accepts.first else { throw .missingAccept }
+    guard accepts.count == 1 else { throw .severalAccepts(accepts.count) }
+    let expected = HandshakeKey.accept(key)
+    guard accept == expected else { throw .wrongAccept(got: accept, expected: expected) }
+    // A 101 has no body, and a length would leave it open where the first frame begins.
+    guard !reply.headers.contains(name: "Transfer-Encoding") else { throw .body }
+    // "an extension that was not present in the client's handshake": none is offered yet.
+    if let unasked = HeaderTokens.list("Sec-WebSocket-Extensions", in: reply.headers).first {
+      throw .unofferedExtension(unasked)
+    }
+    let chosen = reply.headers["Sec-WebSocket-Protocol"]
+    guard chosen.count <= 1 else { throw .severalSubprotocols(chosen.joined(separator: ", ")) }
+    guard let subprotocol = chosen.first else { return nil }
+    guard subprotocols.contains(subprotocol) else { throw .unofferedSubprotocol(subprotocol) }
+    return subprotocol
+  }
+}
+
+/// What is wrong with a 101 reply. Values are the peer's own words.
+package enum HandshakeViolation: Error, Hashable, Sendable {
+  case version(String)
+  case missingUpgrade
+  case wrongUpgrade(String)
+  case missingConnection
+  case wrongConnection(String)
+  case missingAccept
+  case severalAccepts(Int)
+  case wrongAccept(got: String, expected: String)
+  case body
+  case unofferedExtension(String)
+  case unofferedSubprotocol(String)
+  case severalSubprotocols(String)
+}

@@ -1,0 +1,359 @@
+package import struct NIOCore.ByteBuffer
+
+/// One WebSocket connection after its handshake, as a value: bytes in, steps and bytes out.
+///
+/// Everything that changes the state of a connection is in this file, and the machine judges both
+/// roles by the same rules. It reads no clock, owns no socket and makes no randomness: the driver
+/// hands it windows of received bytes, pulls steps until there is none, and takes `output` away.
+///
+/// ```
+/// open --- send(close) --> closeSent --- Close arrives --> closed
+///   \----- Close arrives (we answer) ------------------->  closed
+///   any of open, closeSent --- violation (Close out) --->  failed
+/// ```
+package struct ConnectionMachine {
+  package let limits: Limits
+  /// Bytes for the peer, in order. The driver writes them to the transport and empties the buffer;
+  /// it may also put an empty buffer with capacity here before it feeds the machine.
+  package var output = ByteBuffer()
+  package private(set) var traffic = Traffic()
+  /// The peer's Close frame, once it came.
+  package private(set) var closeReceived: CloseFrame?
+  /// Our Close frame, once it is in the output.
+  package private(set) var closeSent: CloseFrame?
+  /// Set while the transport takes no more: then at most one pong waits, the one to the latest ping
+  /// ("may elect to send a Pong frame for only the most recently processed Ping frame", RFC 6455
+  /// section 5.5.3), so that a flood of pings from a peer that never reads costs no memory.
+  package var isOutputBlocked = false {
+    didSet { if !isOutputBlocked { writeWaitingPong() } }
+  }
+
+  private enum Phase {
+    case open
+    case closeSent
+    case closed
+    case failed
+  }
+
+  private let keys: MaskingKeys?
+  private var phase = Phase.open
+  private var failure: ProtocolViolation?
+  private var initiator = CloseOutcome.Initiator.peer
+  private var waitingPong: ByteBuffer?
+
+  // The frame that is being read.
+  private var isInsideFrame = false
+  private var frame = FrameHeader(opcode: .continuation, payloadLength: 0)
+  private var remaining = 0
+  private var key: UInt32 = 0
+  /// The beginning of a header that a read cut in two.
+  private var carry: (UInt64, UInt64) = (0, 0)
+  private var carried = 0
+
+  // The message that is being assembled.
+  private var kind: MessageKind?
+  private var fragments = 0
+  private var text = UTF8Validator()
+  private var assembly = ByteBuffer()
+  private var controlPayload = ByteBuffer()
+  /// Whether the last step pointed into `assembly` or `controlPayload`.
+  private var holdsDelivered = false
+
+  /// A client; `keys` is where its masking keys come from.
+  package init(clientWith keys: MaskingKeys, limits: Limits) {
+    self.keys = keys
+    self.limits = limits
+  }
+
+  package init(serverWith limits: Limits) {
+    keys = nil
+    self.limits = limits
+  }
+
+  package var role: Role { keys == nil ? .server : .client }
+
+  /// Whether messages, pings and a Close can still be sent.
+  package var isOpen: Bool { phase == .open }
+
+  /// What is to be done with the transport once `output` is written.
+  package var demand: TransportDemand {
+    switch (phase, role) {
+    case (.open, _): .keepOpen
+    case (.closeSent, _): .awaitClose
+    case (.closed, .client): .awaitEnd
+    case (.closed, .server), (.failed, _): .closeOutput
+    }
+  }
+
+  /// How the connection ended, now that its transport did.
+  package func outcome(_ end: TransportEnd) -> CloseOutcome {
+    if let failure { return .failed(failure) }
+    if let closeReceived { return .closed(frame: closeReceived, by: initiator) }
+    return .lost(end)
+  }
+
+  // MARK: Receiving
+
+  /// Takes bytes from the window until there is something to say. nil means that the window is
+  /// used up: the machine waits for more.
+  package mutating func next(_ window: inout ByteWindow) -> Step? {
+    if holdsDelivered { releaseDelivered() }
+    guard phase == .open || phase == .closeSent else {
+      // "After receiving a Close or failing the connection, further data is discarded."
+      // (RFC 6455 sections 1.4 and 7.1.7)
+      traffic.discarded &+= UInt64(truncatingIfNeeded: window.count)
+      _ = window.take(window.count)
+      return nil
+    }
+    while true {
+      if !isInsideFrame {
+        guard let header = readHeader(&window) else { return nil }
+        let context = FrameRules.Context(
+          role: role, limits: limits, isInsideMessage: kind != nil,
+          messageSize: assembly.readableBytes, fragments: fragments)
+        if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
+        begin(header)
+      }
+      let piece = window.take(remaining)
+      remaining &-= piece.count
+      unmask(piece)
+      if frame.opcode.isControl {
+        guard let payload = controlFrame(piece) else { return nil }
+        return control(payload)
+      }
+      // "the endpoint MUST fail the connection" at the first bad byte, not at the end of the text
+      if kind == .text, !text.validate(UnsafeRawBufferPointer(piece)) {
+        return fail(.textIsNotUTF8)
+      }
+      if remaining == 0, frame.isFinal, fragments == 1, assembly.readableBytes == 0 {
+        return message(UnsafeRawBufferPointer(piece))
+      }
+      assembly.writeBytes(UnsafeRawBufferPointer(piece))
+      guard remaining == 0 else { return nil }
+      isInsideFrame = false
+      if frame.isFinal {
+        holdsDelivered = true
+        return message(assembly.withUnsafeReadableBytes { $0 })
+      }
+    }
+  }
+
+  @inline(__always)
+  private mutating func readHeader(_ window: inout ByteWindow) -> FrameHeader? {
+    if carried == 0 {
+      if case .header(let header, let length) = FrameHeader.read(window.remaining) {
+        _ = window.take(length)
+        return header
+      }
+      guard !window.isEmpty else { return nil }
+    }
+    return readCarriedHeader(&window)
+  }
+
+  /// The header did not arrive in one piece: it is put together in `carry`, byte by byte, so that
+  /// not one byte of the payload behind it is taken.
+  @inline(never)
+  private mutating func readCarriedHeader(_ window: inout ByteWindow) -> FrameHeader? {
+    var bytes = carry
+    var count = carried
+    let header: FrameHeader? = withUnsafeMutableBytes(of: &bytes) { bytes in
+      while let byte = window.take(1).first {
+        bytes[count] = byte
+        count &+= 1
+        let soFar = UnsafeRawBufferPointer(rebasing: bytes[..<count])
+        if case .header(let header, _) = FrameHeader.read(soFar) { return header }
+      }
+      return nil
+    }
+    carry = bytes
+    carried = header == nil ? count : 0
+    return header
+  }
+
+  @inline(__always)
+  private mutating func begin(_ header: FrameHeader) {
+    isInsideFrame = true
+    frame = header
+    key = header.maskingKey ?? 0
+    // The rules have bounded it by the limits.
+    remaining = Int(truncatingIfNeeded: header.payloadLength)
+    guard !header.opcode.isControl else { return }
+    fragments &+= 1
+    guard header.opcode != .continuation else { return }
+    kind = header.opcode == .text ? .text : .binary
+  }
+
+  @inline(__always)
+  private mutating func unmask(_ piece: UnsafeMutableRawBufferPointer) {
+    guard frame.maskingKey != nil, let base = piece.baseAddress else { return }
+    Masking.apply(key, from: base, to: base, count: piece.count)
+    if remaining > 0 { key = Masking.rotated(key, by: piece.count) }
+  }
+
+  @inline(__always)
+  private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
+    let finished = kind ?? .binary
+    if finished == .text, !text.isComplete { return fail(.textIsNotUTF8) }
+    kind = nil
+    fragments = 0
+    isInsideFrame = false
+    traffic.messagesIn &+= 1
+    traffic.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
+    return .message(finished, payload)
+  }
+
+  /// The payload of the control frame, once it is whole.
+  private mutating func controlFrame(
+    _ piece: UnsafeMutableRawBufferPointer
+  ) -> UnsafeRawBufferPointer? {
+    guard remaining > 0 || controlPayload.readableBytes > 0 else {
+      isInsideFrame = false
+      return UnsafeRawBufferPointer(piece)
+    }
+    controlPayload.writeBytes(UnsafeRawBufferPointer(piece))
+    guard remaining == 0 else { return nil }
+    isInsideFrame = false
+    holdsDelivered = true
+    return controlPayload.withUnsafeReadableBytes { $0 }
+  }
+
+  private mutating func control(_ payload: UnsafeRawBufferPointer) -> Step {
+    switch frame.opcode {
+    case .ping:
+      answerPing(payload)
+      return .ping(payload)
+    case .pong:
+      return .pong(payload)
+    default:
+      return close(payload)
+    }
+  }
+
+  private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
+    // "unless it already received a Close frame"; and nothing is sent behind our own.
+    guard phase == .open else { return }
+    if isOutputBlocked {
+      waitingPong = ByteBuffer(bytes: payload)
+    } else {
+      write(.pong, payload)
+    }
+  }
+
+  private mutating func writeWaitingPong() {
+    guard let payload = waitingPong else { return }
+    waitingPong = nil
+    guard phase == .open else { return }
+    payload.withUnsafeReadableBytes { write(.pong, $0) }
+  }
+
+  private mutating func close(_ payload: UnsafeRawBufferPointer) -> Step {
+    let received: CloseFrame
+    do {
+      received = try CloseFrame.read(payload)
+    } catch {
+      return fail(error)
+    }
+    closeReceived = received
+    if phase == .open {
+      initiator = .peer
+      // "When sending a Close frame in response, the endpoint typically echos the status code it
+      // received." (section 5.5.1)
+      writeClose(CloseFrame(received.code))
+    }
+    phase = .closed
+    return .close(received)
+  }
+
+  private mutating func fail(_ violation: ProtocolViolation) -> Step {
+    failure = violation
+    if phase == .open {
+      initiator = .us
+      writeClose(CloseFrame(violation.closeCode, reason: violation.reason))
+    }
+    phase = .failed
+    assembly = ByteBuffer()
+    return .violation(violation)
+  }
+
+  private mutating func releaseDelivered() {
+    holdsDelivered = false
+    // Given back, not kept: an idle connection holds no memory for its last message.
+    if kind == nil { assembly = ByteBuffer() }
+    controlPayload = ByteBuffer()
+    if kind == nil { text = UTF8Validator() }
+  }
+
+  // MARK: Sending
+
+  /// Puts a message into the output as one frame. That the payload of a `.text` is valid UTF-8 is
+  /// the caller's business.
+  ///
+  /// - Throws: `SendError.closing` when a Close has been sent or received.
+  package mutating func send(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer
+  ) throws(SendError) {
+    guard phase == .open else { throw .closing }
+    write(kind.opcode, payload)
+    traffic.messagesOut &+= 1
+    traffic.payloadOut &+= UInt64(truncatingIfNeeded: payload.count)
+  }
+
+  /// Puts a ping into the output.
+  ///
+  /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
+  package mutating func sendPing(_ payload: UnsafeRawBufferPointer) throws(SendError) {
+    try sendControl(.ping, payload)
+  }
+
+  /// Puts an unsolicited pong into the output (RFC 6455 section 5.5.3).
+  ///
+  /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
+  package mutating func sendPong(_ payload: UnsafeRawBufferPointer) throws(SendError) {
+    try sendControl(.pong, payload)
+  }
+
+  private mutating func sendControl(
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer
+  ) throws(SendError) {
+    guard phase == .open else { throw .closing }
+    guard payload.count <= 125 else { throw .controlFrameTooLong(payload.count) }
+    write(opcode, payload)
+  }
+
+  /// Starts the closing handshake: puts a Close into the output. From here on nothing else is sent.
+  ///
+  /// - Throws: `SendError.closing` when a Close has been sent or received already.
+  package mutating func sendClose(_ close: CloseFrame) throws(SendError) {
+    guard phase == .open else { throw .closing }
+    initiator = .us
+    writeClose(close)
+    phase = .closeSent
+  }
+
+  private mutating func writeClose(_ close: CloseFrame) {
+    closeSent = close
+    waitingPong = nil
+    close.body.withUnsafeBytes { write(.close, $0) }
+  }
+
+  @inline(__always)
+  private mutating func write(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
+    let header = FrameHeader(
+      opcode: opcode, maskingKey: keys?.take(),
+      payloadLength: UInt64(truncatingIfNeeded: payload.count))
+    output.writeWithUnsafeMutableBytes(
+      minimumWritableBytes: FrameHeader.maximumLength &+ payload.count
+    ) { space in
+      guard let base = space.baseAddress else { return 0 }
+      let length = header.write(to: base)
+      guard let source = payload.baseAddress else { return length }
+      let destination = base.advanced(by: length)
+      if let key = header.maskingKey {
+        Masking.apply(key, from: source, to: destination, count: payload.count)
+      } else {
+        destination.copyMemory(from: source, byteCount: payload.count)
+      }
+      return length &+ payload.count
+    }
+  }
+}

@@ -1,0 +1,72 @@
+/// Whether a frame header may stand where it stands (RFC 6455 sections 5.1 to 5.5). A pure
+/// function, apart from reading the header and from what its payload says.
+package enum FrameRules {
+  /// What the rules must know of the message that the frame may belong to.
+  package struct Context: Sendable {
+    package var role: Role
+    package var limits: Limits
+    /// Whether a fragmented message has begun and not ended.
+    package var isInsideMessage: Bool
+    /// Bytes and frames that message has so far.
+    package var messageSize: Int
+    package var fragments: Int
+
+    package init(
+      role: Role, limits: Limits, isInsideMessage: Bool = false, messageSize: Int = 0,
+      fragments: Int = 0
+    ) {
+      self.role = role
+      self.limits = limits
+      self.isInsideMessage = isInsideMessage
+      self.messageSize = messageSize
+      self.fragments = fragments
+    }
+  }
+
+  /// The first rule that `header` breaks, or nil.
+  @inline(__always)
+  package static func violation(
+    of header: FrameHeader, in context: Context
+  ) -> ProtocolViolation? {
+    // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
+    guard header.reservedBits == 0 else { return .reservedBits(header.reservedBits) }
+    // "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
+    // Connection_."
+    guard !header.opcode.isReserved else { return .reservedOpcode(header.opcode.rawValue) }
+    switch context.role {
+    case .server:
+      // "The server MUST close the connection upon receiving a frame that is not masked."
+      guard header.maskingKey != nil else { return .unmaskedFromClient }
+    case .client:
+      // "A client MUST close a connection if it detects a masked frame."
+      guard header.maskingKey == nil else { return .maskedFromServer }
+    }
+    // "(the most significant bit MUST be 0)"
+    guard header.payloadLength >> 63 == 0 else { return .lengthHasTopBit }
+
+    if header.opcode.isControl {
+      // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+      // fragmented."
+      guard header.isFinal else { return .fragmentedControlFrame(header.opcode) }
+      guard header.payloadLength <= 125 else {
+        return .controlFrameTooLong(header.payloadLength)
+      }
+      return nil
+    }
+
+    if header.opcode == .continuation {
+      guard context.isInsideMessage else { return .continuationWithoutStart }
+      guard context.fragments < context.limits.fragments else {
+        return .tooManyFragments(limit: context.limits.fragments)
+      }
+    } else {
+      guard !context.isInsideMessage else { return .unfinishedMessage(header.opcode) }
+    }
+    // The length has 63 bits and the message so far is below 1 GiB: the sum cannot overflow.
+    let size = header.payloadLength &+ UInt64(truncatingIfNeeded: context.messageSize)
+    guard size <= UInt64(truncatingIfNeeded: context.limits.messageSize) else {
+      return .messageTooBig(size: size, limit: context.limits.messageSize)
+    }
+    return nil
+  }
+}

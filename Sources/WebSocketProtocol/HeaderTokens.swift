@@ -1,0 +1,64 @@
+import struct NIOHTTP1.HTTPHeaders
+
+/// Comma-separated lists in header fields (RFC 9110 section 5.6.1), read in linear time.
+enum HeaderTokens {
+  /// The elements of all the fields called `name`, in order, without the white space around them;
+  /// empty elements are left out.
+  static func list(_ name: String, in headers: HTTPHeaders) -> [String] {
+    headers[name].flatMap { field in
+      field.utf8.split(separator: UInt8(ascii: ",")).compactMap { element in
+        let trimmed = trim(element)
+        return trimmed.isEmpty ? nil : String(trimmed)
+      }
+    }
+  }
+
+  /// Whether the list `name` has `token`, compared without regard to ASCII case.
+  static func contains(_ token: String, in name: String, of headers: HTTPHeaders) -> Bool {
+    list(name, in: headers).contains { equalsIgnoringCase($0, token) }
+  }
+
+  static func equalsIgnoringCase(_ one: String, _ other: String) -> Bool {
+    one.utf8.count == other.utf8.count
+      && zip(one.utf8, other.utf8).allSatisfy { lowercased($0) == lowercased($1) }
+  }
+
+  private static func lowercased(_ byte: UInt8) -> UInt8 {
+    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+  }
+
+  private static func trim(_ element: Substring.UTF8View) -> Substring {
+    let isSpace: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+    guard let first = element.firstIndex(where: { !isSpace($0) }),
+      let last = element.lastIndex(where: { !isSpace($0) })
+    else { return "" }
+    return Substring(element[first...last])
+  }
+}
+
+/// Which characters may stand where in a header field (RFC 9110 sections 5.5 and 5.6.2).
+package enum HeaderSyntax {
+  /// Whether `name` is a token: what a field name and a subprotocol must be.
+  package static func isToken(_ name: String) -> Bool {
+    !name.isEmpty && name.utf8.allSatisfy(isTokenByte)
+  }
+
+  /// The offset of the first byte that must not stand in a field value: CR, LF, NUL and the other
+  /// control bytes except the tab.
+  package static func firstForbiddenByte(inValue value: String) -> (offset: Int, byte: UInt8)? {
+    for (offset, byte) in value.utf8.enumerated() where byte != 0x09 {
+      if byte < 0x20 || byte == 0x7F { return (offset, byte) }
+    }
+    return nil
+  }
+
+  private static func isTokenByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"):
+      true
+    default:
+      "!#$%&'*+-.^_`|~".utf8.contains(byte)
+    }
+  }
+}

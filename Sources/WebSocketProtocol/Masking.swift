@@ -1,0 +1,80 @@
+/// Masking and unmasking (RFC 6455 section 5.3), which are the same operation: xor with the key,
+/// octet i with key octet i mod 4. Done by words, since this touches every byte of a payload.
+package enum Masking {
+  /// The key to go on with after `count` bytes: what was key octet `count` mod 4 comes first.
+  @inline(__always)
+  package static func rotated(_ key: UInt32, by count: Int) -> UInt32 {
+    // Keys are in memory order, so on a little-endian machine the first octet is the lowest.
+    let bits = UInt32(truncatingIfNeeded: (count & 3) &* 8)
+    let value = UInt32(littleEndian: key)
+    // A shift by 32 is one by 0 here, so no rotation leaves the key as it is.
+    return UInt32(littleEndian: value &>> bits | value &<< (32 &- bits))
+  }
+
+  /// Masks `count` bytes at `source` into `destination`. The two may be the same address.
+  @inline(__always)
+  package static func apply(
+    _ key: UInt32, from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer,
+    count: Int
+  ) {
+    let word = UInt64(key) | UInt64(key) << 32
+    let wide = SIMD4<UInt64>(repeating: word)
+    var offset = 0
+    while count &- offset >= 32 {
+      let block = source.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+      destination.storeBytes(of: block ^ wide, toByteOffset: offset, as: SIMD4<UInt64>.self)
+      offset &+= 32
+    }
+    while count &- offset >= 8 {
+      let block = source.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      destination.storeBytes(of: block ^ word, toByteOffset: offset, as: UInt64.self)
+      offset &+= 8
+    }
+    var octets = UInt64(littleEndian: word)
+    while offset < count {
+      let byte = source.load(fromByteOffset: offset, as: UInt8.self)
+      destination.storeBytes(
+        of: byte ^ UInt8(truncatingIfNeeded: octets), toByteOffset: offset, as: UInt8.self)
+      octets = octets &>> 8
+      offset &+= 1
+    }
+  }
+}
+
+/// Where the masking keys of one event loop come from.
+///
+/// "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong
+/// source of entropy" (RFC 6455 section 5.3). A system call for each key costs more than the rest
+/// of a frame, so keys are cut from a block that the system's generator fills 4 KiB at a time.
+package final class MaskingKeys {
+  private let block: UnsafeMutableBufferPointer<UInt32>
+  private var next: Int
+  private let fill: (UnsafeMutableRawBufferPointer) -> Void
+
+  /// - Parameter fill: overwrites the whole buffer with unpredictable bytes.
+  package init(fill: @escaping (UnsafeMutableRawBufferPointer) -> Void) {
+    block = .allocate(capacity: 1024)
+    block.initialize(repeating: 0)
+    next = block.count
+    self.fill = fill
+  }
+
+  deinit {
+    block.deallocate()
+  }
+
+  /// A fresh key; none is handed out twice.
+  @inline(__always)
+  package func take() -> UInt32 {
+    if next == block.count { refill() }
+    let key = block[next]
+    next &+= 1
+    return key
+  }
+
+  @inline(never)
+  private func refill() {
+    fill(UnsafeMutableRawBufferPointer(block))
+    next = 0
+  }
+}

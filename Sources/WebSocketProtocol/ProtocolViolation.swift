@@ -1,0 +1,74 @@
+/// What a peer did wrong. Each case carries what is needed to say it; the words for a person are
+/// made at the edge, the reason that goes on the wire is made here.
+package enum ProtocolViolation: Error, Hashable, Sendable {
+  case reservedBits(UInt8)
+  case reservedOpcode(UInt8)
+  /// A server got a frame without a masking key (RFC 6455 section 5.1).
+  case unmaskedFromClient
+  /// A client got a frame with a masking key (section 5.1).
+  case maskedFromServer
+  /// The most significant bit of a 64-bit length is set (section 5.2).
+  case lengthHasTopBit
+  case controlFrameTooLong(UInt64)
+  case fragmentedControlFrame(Opcode)
+  case continuationWithoutStart
+  /// A text or binary frame came inside a fragmented message.
+  case unfinishedMessage(Opcode)
+  case closeBodyOfOneByte
+  case invalidCloseCode(UInt16)
+  case closeReasonIsNotUTF8
+  case textIsNotUTF8
+  /// Sizes in bytes. `size` is what the message would have at least.
+  case messageTooBig(size: UInt64, limit: Int)
+  case tooManyFragments(limit: Int)
+
+  /// The status code to close with (RFC 6455 section 7.4.1).
+  package var closeCode: CloseCode {
+    switch self {
+    case .textIsNotUTF8, .closeReasonIsNotUTF8: .invalidPayload
+    case .messageTooBig, .tooManyFragments: .tooBig
+    default: .protocolError
+    }
+  }
+
+  /// The reason to close with; at most 123 bytes.
+  package var reason: String {
+    switch self {
+    case .reservedBits(let bits):
+      "reserved bits set without an extension: RSV\(Self.names(ofReservedBits: bits))"
+    case .reservedOpcode(let code): "reserved opcode \(code)"
+    case .unmaskedFromClient: "a frame from a client must be masked"
+    case .maskedFromServer: "a frame from a server must not be masked"
+    case .lengthHasTopBit: "the top bit of a 64-bit length must be 0"
+    case .controlFrameTooLong(let length): "control frame of \(length) bytes (at most 125)"
+    case .fragmentedControlFrame(let opcode): "fragmented control frame (opcode \(opcode.rawValue))"
+    case .continuationWithoutStart: "continuation frame without a message to continue"
+    case .unfinishedMessage(let opcode):
+      "new message (opcode \(opcode.rawValue)) inside a fragmented one"
+    case .closeBodyOfOneByte: "close frame with a body of one byte"
+    case .invalidCloseCode(let code): "close code \(code) is not allowed on the wire"
+    case .closeReasonIsNotUTF8: "close reason is not valid UTF-8"
+    case .textIsNotUTF8: "text is not valid UTF-8"
+    case .messageTooBig(let size, let limit):
+      "message of \(size) bytes is over the limit of \(limit) (--max-message)"
+    case .tooManyFragments: "too many fragments"
+    }
+  }
+
+  private static func names(ofReservedBits bits: UInt8) -> String {
+    var names: [String] = []
+    if bits & 4 != 0 { names.append("1") }
+    if bits & 2 != 0 { names.append("2") }
+    if bits & 1 != 0 { names.append("3") }
+    return names.joined(separator: "+")
+  }
+}
+
+/// Why something could not be sent: here the mistake is ours, not the peer's.
+package enum SendError: Error, Hashable, Sendable {
+  /// A Close frame has been sent or received, or the connection has failed: "the application MUST
+  /// NOT send any more data frames after sending a Close frame" (RFC 6455 section 5.5.1).
+  case closing
+  /// The body of a ping or pong is over 125 bytes (section 5.5).
+  case controlFrameTooLong(Int)
+}

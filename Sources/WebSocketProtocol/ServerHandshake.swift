@@ -1,0 +1,96 @@
+package import struct NIOHTTP1.HTTPHeaders
+package import struct NIOHTTP1.HTTPRequestHead
+package import struct NIOHTTP1.HTTPResponseHead
+package import enum NIOHTTP1.HTTPMethod
+package import enum NIOHTTP1.HTTPResponseStatus
+
+/// The server's side of the opening handshake (RFC 6455 section 4.2): the verdict on a request, and
+/// the reply as a value.
+package enum ServerHandshake {
+  /// A request that may be answered with 101.
+  package struct Request: Sendable, Equatable {
+    package var key: String
+    /// Subprotocols the client offers, in its order of preference.
+    package var subprotocols: [String]
+  }
+
+  package enum Verdict: Sendable, Equatable {
+    case upgrade(Request)
+    /// An ordinary HTTP request that asks for no upgrade.
+    case notAnUpgrade
+    /// It asks for an upgrade (or is no request at all that can be answered otherwise) and is wrong.
+    case refuse(Refusal)
+  }
+
+  /// Why a request is refused; `status` and `explanation` go into the reply.
+  package struct Refusal: Sendable, Equatable {
+    package var status: HTTPResponseStatus
+    package var explanation: String
+    package var headers: [String: String] = [:]
+  }
+
+  /// Judges a request head.
+  package static func judge(_ head: HTTPRequestHead) -> Verdict {
+    let headers = head.headers
+    let hosts = headers["Host"]
+    // RFC 9112 section 3.2: 400 "to any HTTP/1.1 request message that lacks a Host header field
+    // and to any request message that contains more than one".
+    guard hosts.count == 1 else {
+      return refuse(.badRequest, "the request must have exactly one Host field, not \(hosts.count)")
+    }
+    let asksUpgrade = HeaderTokens.contains("websocket", in: "Upgrade", of: headers)
+    guard asksUpgrade || headers.contains(name: "Sec-WebSocket-Key") else { return .notAnUpgrade }
+    guard head.method == .GET else {
+      return refuse(.badRequest, "the method of a WebSocket handshake is GET, not \(head.method)")
+    }
+    guard head.version == .http1_1 else {
+      return refuse(.badRequest, "a WebSocket handshake needs HTTP/1.1")
+    }
+    guard asksUpgrade else {
+      return refuse(.badRequest, "the Upgrade field must name websocket")
+    }
+    guard HeaderTokens.contains("upgrade", in: "Connection", of: headers) else {
+      return refuse(.badRequest, "the Connection field must name Upgrade")
+    }
+    if headers.contains(name: "Transfer-Encoding")
+      || headers["Content-Length"].contains(where: { $0 != "0" })
+    {
+      return refuse(.badRequest, "a WebSocket handshake has no body")
+    }
+    let versions = headers["Sec-WebSocket-Version"]
+    guard versions == ["13"] else {
+      // Section 4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required) and a
+      // |Sec-WebSocket-Version| header field indicating the version(s) the server is capable of".
+      return .refuse(
+        Refusal(
+          status: .upgradeRequired, explanation: "the Sec-WebSocket-Version must be 13, once",
+          headers: ["Sec-WebSocket-Version": "13"]))
+    }
+    let keys = headers["Sec-WebSocket-Key"]
+    guard let key = keys.first, keys.count == 1 else {
+      return refuse(.badRequest, "there must be exactly one Sec-WebSocket-Key, not \(keys.count)")
+    }
+    guard HandshakeKey.isValid(key) else {
+      return refuse(.badRequest, "the Sec-WebSocket-Key must be base64 of 16 bytes")
+    }
+    let offered = HeaderTokens.list("Sec-WebSocket-Protocol", in: headers)
+    guard offered.allSatisfy(HeaderSyntax.isToken), Set(offered).count == offered.count else {
+      return refuse(.badRequest, "the Sec-WebSocket-Protocol must be a list of different tokens")
+    }
+    return .upgrade(Request(key: key, subprotocols: offered))
+  }
+
+  /// The 101 that accepts `request`; `subprotocol` is one of those offered, or nil.
+  package static func accept(_ request: Request, subprotocol: String?) -> HTTPResponseHead {
+    var headers = HTTPHeaders([
+      ("Upgrade", "websocket"), ("Connection", "Upgrade"),
+      ("Sec-WebSocket-Accept", HandshakeKey.accept(request.key)),
+    ])
+    if let subprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
+    return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
+  }
+
+  private static func refuse(_ status: HTTPResponseStatus, _ explanation: String) -> Verdict {
+    .refuse(Refusal(status: status, explanation: explanation))
+  }
+}

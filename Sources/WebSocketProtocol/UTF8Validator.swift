@@ -1,0 +1,82 @@
+/// Incremental UTF-8 validation (RFC 3629): fed piece by piece, it fails at the first byte that
+/// cannot stand where it stands, so that a bad text is refused before the rest of it has arrived.
+package struct UTF8Validator: Sendable {
+  /// Continuation bytes still to come of the character that the pieces so far end in.
+  private var needed: UInt8 = 0
+  /// Bounds of the next continuation byte; they are narrower than 80...BF only behind E0, ED, F0
+  /// and F4 (no overlong forms, no surrogates, nothing above U+10FFFF).
+  private var lower: UInt8 = 0x80
+  private var upper: UInt8 = 0xBF
+
+  package init() {}
+
+  /// Whether the bytes so far do not end inside a character.
+  package var isComplete: Bool { needed == 0 }
+
+  /// Validates the next piece, and answers whether the text can still become valid.
+  package mutating func validate(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let base = bytes.baseAddress else { return true }
+    let count = bytes.count
+    var offset = 0
+    while offset < count {
+      if needed == 0 {
+        offset = Self.endOfASCII(base, from: offset, count: count)
+        guard offset < count else { return true }
+        guard start(base.load(fromByteOffset: offset, as: UInt8.self)) else { return false }
+      } else {
+        let byte = base.load(fromByteOffset: offset, as: UInt8.self)
+        guard byte >= lower, byte <= upper else { return false }
+        needed &-= 1
+        lower = 0x80
+        upper = 0xBF
+      }
+      offset &+= 1
+    }
+    return true
+  }
+
+  /// The table of RFC 3629 section 4, for a lead byte that is not ASCII.
+  @inline(__always)
+  private mutating func start(_ lead: UInt8) -> Bool {
+    switch lead {
+    case 0xC2...0xDF:
+      needed = 1
+    case 0xE0...0xEF:
+      needed = 2
+      if lead == 0xE0 { lower = 0xA0 }
+      if lead == 0xED { upper = 0x9F }
+    case 0xF0...0xF4:
+      needed = 3
+      if lead == 0xF0 { lower = 0x90 }
+      if lead == 0xF4 { upper = 0x8F }
+    default:
+      return false
+    }
+    return true
+  }
+
+  /// The offset of the first byte at or behind `start` that is not ASCII, else `count`.
+  @inline(__always)
+  private static func endOfASCII(
+    _ base: UnsafeRawPointer, from start: Int, count: Int
+  ) -> Int {
+    var offset = start
+    let high: UInt64 = 0x8080_8080_8080_8080
+    while count &- offset >= 32 {
+      let block = base.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+      guard (block[0] | block[1] | block[2] | block[3]) & high == 0 else { break }
+      offset &+= 32
+    }
+    while count &- offset >= 8 {
+      let word = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & high
+      guard word == 0 else {
+        return offset &+ UInt64(littleEndian: word).trailingZeroBitCount / 8
+      }
+      offset &+= 8
+    }
+    while offset < count, base.load(fromByteOffset: offset, as: UInt8.self) < 0x80 {
+      offset &+= 1
+    }
+    return offset
+  }
+}
