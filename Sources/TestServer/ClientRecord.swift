@@ -1,0 +1,34 @@
+import NIOCore
+import WebSocketNIO
+import WebSocketProtocol
+
+/// A connection of the server, as its behaviours see it: a number, and what is told of it.
+final class ClientRecord {
+  let number: Int
+  private let began = NIODeadline.now()
+  private unowned let station: Station
+
+  init(number: Int, station: Station) {
+    self.number = number
+    self.station = station
+  }
+
+  func opened(_ handler: ConnectionHandler, target: String, subprotocol: String?) {
+    station.enter(handler)
+    station.report(
+      .opened(
+        client: number, from: handler.remoteAddress, target: target, subprotocol: subprotocol))
+  }
+
+  @inline(__always)
+  func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
+    station.budget.tell(number, kind, payload)
+  }
+
+  func closed(_ handler: ConnectionHandler, _ outcome: CloseOutcome) {
+    station.leave(handler)
+    station.report(
+      .closed(
+        client: number, outcome, handler.traffic, duration: NIODeadline.now() - began))
+  }
+}

@@ -1,0 +1,40 @@
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Sends every message back to where it came from.
+final class Echo: ConnectionConsumer {
+  private let record: ClientRecord
+  private let target: String
+  private let subprotocol: String?
+  private var handler: ConnectionHandler?
+
+  init(_ record: ClientRecord, target: String, subprotocol: String?) {
+    self.record = record
+    self.target = target
+    self.subprotocol = subprotocol
+  }
+
+  func opened(_ handler: ConnectionHandler) {
+    self.handler = handler
+    record.opened(handler, target: target, subprotocol: subprotocol)
+  }
+
+  func received(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
+  ) {
+    record.received(kind, payload)
+    // Behind a Close of ours nothing is echoed.
+    try? machine.send(kind, payload)
+  }
+
+  /// A client that does not read its echoes is not read from either.
+  func writabilityChanged(_ isWritable: Bool) {
+    handler?.setReading(isWritable)
+  }
+
+  func closed(_ outcome: CloseOutcome) {
+    guard let handler else { return }
+    record.closed(handler, outcome)
+    self.handler = nil
+  }
+}

@@ -1,0 +1,86 @@
+package import NIOHTTP1
+
+/// Who may talk to a server on a developer's machine. A browser sends any page's requests to
+/// loopback, with the page's origin in the Origin field; and a page whose name has been rebound to
+/// 127.0.0.1 sends its own name in Host. Both are refused, for upgrades and for pages.
+package struct OriginRules: Sendable {
+  /// Origins allowed besides ours and those of loopback, as `https://example.com` or `null`.
+  package var allowedOrigins: [String]
+  /// Names that may stand in Host, besides loopback names and address literals.
+  package var allowedHosts: [String]
+
+  package init(allowedOrigins: [String] = [], allowedHosts: [String] = []) {
+    self.allowedOrigins = allowedOrigins
+    self.allowedHosts = allowedHosts.map { $0.lowercased() }
+  }
+
+  package enum Verdict: Sendable, Equatable {
+    case allowed
+    case refusedHost(String)
+    case refusedOrigin(String)
+  }
+
+  package func judge(_ headers: HTTPHeaders) -> Verdict {
+    let hosts = headers["Host"]
+    guard hosts.count == 1, let host = HostAndPort(hosts[0]), isAllowed(host) else {
+      return .refusedHost(hosts.joined(separator: ", "))
+    }
+    let origins = headers["Origin"]
+    // No Origin means that it is no browser that asks.
+    guard let origin = origins.first else { return .allowed }
+    guard origins.count == 1, isAllowed(origin: origin, to: host) else {
+      return .refusedOrigin(origins.joined(separator: ", "))
+    }
+    return .allowed
+  }
+
+  private func isAllowed(_ host: HostAndPort) -> Bool {
+    host.isLoopbackName || host.isAddressLiteral || allowedHosts.contains(host.name)
+  }
+
+  private func isAllowed(origin: String, to host: HostAndPort) -> Bool {
+    if allowedOrigins.contains(where: { $0.lowercased() == origin.lowercased() }) { return true }
+    let parts = origin.lowercased().split(separator: "://", maxSplits: 1)
+    guard parts.count == 2, parts[0] == "http" || parts[0] == "https",
+      let from = HostAndPort(String(parts[1]))
+    else { return false }
+    if from.isLoopbackName || from.isLoopbackAddress { return true }
+    let defaultPort = parts[0] == "https" ? 443 : 80
+    return from.name == host.name && (from.port ?? defaultPort) == (host.port ?? defaultPort)
+  }
+}
+
+/// `name`, `name:port` or `[v6]:port`, as in Host and Origin.
+struct HostAndPort: Equatable {
+  /// Lower case, without brackets and without the trailing dot of an absolute name.
+  var name: String
+  var port: Int?
+
+  init?(_ text: String) {
+    guard !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+    guard !text.contains(where: { "/@?#\\,".contains($0) }) else { return nil }
+    var rest = Substring(text)
+    if rest.hasPrefix("[") {
+      guard let close = rest.firstIndex(of: "]") else { return nil }
+      name = rest[rest.index(after: rest.startIndex)..<close].lowercased()
+      rest = rest[rest.index(after: close)...]
+      guard IPAddress(name) != nil, name.contains(":") else { return nil }
+    } else {
+      let end = rest.firstIndex(of: ":") ?? rest.endIndex
+      name = rest[..<end].lowercased()
+      if name.hasSuffix(".") { name.removeLast() }
+      rest = rest[end...]
+    }
+    guard !name.isEmpty else { return nil }
+    guard !rest.isEmpty else { return }
+    let digits = rest.dropFirst()
+    guard rest.hasPrefix(":"), digits.allSatisfy({ $0.isASCII && $0.isNumber }),
+      let number = Int(digits), (1...65_535).contains(number)
+    else { return nil }
+    port = number
+  }
+
+  var isLoopbackName: Bool { name == "localhost" || name.hasSuffix(".localhost") }
+  var isAddressLiteral: Bool { IPAddress(name) != nil }
+  var isLoopbackAddress: Bool { IPAddress(name)?.isLoopback ?? false }
+}
