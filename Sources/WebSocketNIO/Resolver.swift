@@ -13,15 +13,11 @@ package enum Resolver {
   package static func addresses(
     of endpoint: WebSocketURL.Endpoint
   ) async throws(ConnectError) -> [SocketAddress] {
+    if let literal = literal(endpoint) { return [literal] }
     switch endpoint {
     case .unixSocket(let path):
-      do {
-        return [try SocketAddress(unixDomainSocketPath: path)]
-      } catch {
-        throw .unresolved(host: path, message: "the path of a unix socket is too long or empty")
-      }
+      throw .unresolved(host: path, message: "the path of a unix socket is too long or empty")
     case .host(let host, let port):
-      if let literal = try? SocketAddress(ipAddress: host, port: port) { return [literal] }
       do {
         return try await NIOThreadPool.singleton.runIfActive { try lookUp(host, port) }
       } catch let error as ConnectError {
@@ -29,6 +25,14 @@ package enum Resolver {
       } catch {
         throw .unresolved(host: host, message: "\(error)")
       }
+    }
+  }
+
+  /// The address, when `endpoint` is one already.
+  static func literal(_ endpoint: WebSocketURL.Endpoint) -> SocketAddress? {
+    switch endpoint {
+    case .unixSocket(let path): try? SocketAddress(unixDomainSocketPath: path)
+    case .host(let host, let port): try? SocketAddress(ipAddress: host, port: port)
     }
   }
 

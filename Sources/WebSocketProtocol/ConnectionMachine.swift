@@ -357,3 +357,32 @@ package struct ConnectionMachine {
     }
   }
 }
+
+extension ConnectionMachine {
+  /// `send` for bytes in an array.
+  ///
+  /// - Throws: as `send` does.
+  package mutating func send(_ kind: MessageKind, _ payload: [UInt8]) throws(SendError) {
+    try payload.withUnsafeBufferPointer { bytes throws(SendError) in
+      try send(kind, UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  /// `sendPing` for bytes in an array.
+  ///
+  /// - Throws: as `sendPing` does.
+  package mutating func sendPing(_ payload: [UInt8]) throws(SendError) {
+    try payload.withUnsafeBufferPointer { bytes throws(SendError) in
+      try sendPing(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
+  /// `sendPong` for bytes in an array.
+  ///
+  /// - Throws: as `sendPong` does.
+  package mutating func sendPong(_ payload: [UInt8]) throws(SendError) {
+    try payload.withUnsafeBufferPointer { bytes throws(SendError) in
+      try sendPong(UnsafeRawBufferPointer(bytes))
+    }
+  }
+}

@@ -1,0 +1,287 @@
+package import NIOCore
+package import WebSocketProtocol
+
+/// What a session hears of its connection. `time` is on the monotonic clock of `NIODeadline`.
+package enum ConnectionEvent: Sendable {
+  case message(MessageKind, ByteBuffer, time: NIODeadline)
+  case ping(ByteBuffer, time: NIODeadline)
+  case pong(ByteBuffer, time: NIODeadline)
+  case close(CloseFrame)
+  case violation(ProtocolViolation)
+  /// The last event.
+  case ended(CloseOutcome, Traffic)
+}
+
+/// A message to be sent.
+package struct OutgoingMessage: Sendable {
+  package var kind: MessageKind
+  package var payload: [UInt8]
+
+  package init(_ kind: MessageKind, _ payload: [UInt8]) {
+    self.kind = kind
+    self.payload = payload
+  }
+}
+
+/// A client connection for sessions, which live outside the event loop: the one border between
+/// futures and `async`. It is not the road of load tests and servers, which stay on the loop.
+package final class Connection: Sendable {
+  package typealias Events = NIOAsyncSequenceProducer<
+    [ConnectionEvent], NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark,
+    ReadingControl
+  >
+
+  /// The events, a burst at a time. Whoever does not iterate stops the peer: at most eight bursts
+  /// are kept, then nothing is read from the socket. To be iterated once.
+  package let events: Events
+  package let info: HandshakeInfo
+  private let consumer: NIOLoopBound<SessionConsumer>
+
+  private init(_ events: Events, _ info: HandshakeInfo, _ consumer: NIOLoopBound<SessionConsumer>) {
+    self.events = events
+    self.info = info
+    self.consumer = consumer
+  }
+
+  /// Resolves, connects and does the handshakes, all within the open timeout.
+  ///
+  /// - Throws: `ConnectError`.
+  package static func open(
+    _ configuration: ClientConfiguration, on loop: any EventLoop
+  ) async throws -> Connection {
+    let began = NIODeadline.now()
+    let addresses = try await addresses(configuration)
+    let resolved = NIODeadline.now() - began
+    var configuration = configuration
+    let limit = configuration.openTimeout
+    configuration.openTimeout = max(limit - resolved, .milliseconds(1))
+    let control = ReadingControl(on: loop)
+    let sequence = Events.makeSequence(
+      elementType: [ConnectionEvent].self,
+      backPressureStrategy: .init(lowWatermark: 2, highWatermark: 8), finishOnDeinit: false,
+      delegate: control)
+    let source = sequence.source
+    let consumer = try await loop.submit {
+      NIOLoopBound(SessionConsumer(source, control), eventLoop: loop)
+    }.get()
+    do {
+      var info = try await Client.open(configuration, addresses: addresses, on: loop) { _ in
+        consumer.value
+      }.get()
+      info.timings.resolve = resolved.nanoseconds
+      return Connection(sequence.sequence, info, consumer)
+    } catch {
+      source.finish()
+      if case ConnectError.timedOut(let phase, _) = error {
+        throw ConnectError.timedOut(phase, after: limit)
+      }
+      throw error
+    }
+  }
+
+  /// A look-up that hangs is left behind when the time is up.
+  private static func addresses(
+    _ configuration: ClientConfiguration
+  ) async throws -> [SocketAddress] {
+    let limit = configuration.openTimeout
+    let endpoint = configuration.url.endpoint
+    if let literal = Resolver.literal(endpoint) { return [literal] }
+    return try await withThrowingTaskGroup(of: [SocketAddress].self) { group in
+      group.addTask { try await Resolver.addresses(of: endpoint) }
+      group.addTask {
+        try await Task.sleep(for: .nanoseconds(limit.nanoseconds))
+        throw ConnectError.timedOut(.resolve, after: limit)
+      }
+      defer { group.cancelAll() }
+      return try await group.next() ?? []
+    }
+  }
+
+  /// Sends messages in order, in one write, and returns when the transport takes more: that is how
+  /// a source that is faster than the peer is slowed down.
+  ///
+  /// - Throws: `SendError.closing` when the connection is closing; the messages are not sent.
+  package func send(_ messages: [OutgoingMessage]) async throws {
+    try await onLoop { consumer, done in consumer.send(messages, done) }
+  }
+
+  /// Sends a ping.
+  ///
+  /// - Throws: `SendError`.
+  package func ping(_ payload: [UInt8]) async throws {
+    try await onLoop { consumer, done in
+      consumer.perform(done) { machine throws(SendError) in
+        try machine.sendPing(payload)
+      }
+    }
+  }
+
+  /// Sends an unsolicited pong.
+  ///
+  /// - Throws: `SendError`.
+  package func pong(_ payload: [UInt8]) async throws {
+    try await onLoop { consumer, done in
+      consumer.perform(done) { machine throws(SendError) in
+        try machine.sendPong(payload)
+      }
+    }
+  }
+
+  /// Starts the closing handshake; the events end when it is over. A connection that is closing
+  /// already is left alone.
+  package func close(_ frame: CloseFrame) async {
+    try? await onLoop { consumer, done in
+      consumer.perform(done) { machine throws(SendError) in try machine.sendClose(frame) }
+    }
+  }
+
+  /// Ends the transport at once, without a closing handshake.
+  package func abandon() {
+    consumer.eventLoop.execute { [consumer] in consumer.value.handler?.abandon() }
+  }
+
+  private func onLoop(
+    _ body: @escaping @Sendable (SessionConsumer, EventLoopPromise<Void>) -> Void
+  ) async throws {
+    let done = consumer.eventLoop.makePromise(of: Void.self)
+    consumer.eventLoop.execute { [consumer] in body(consumer.value, done) }
+    try await done.futureResult.get()
+  }
+}
+
+/// Turns the demand of the event sequence into reading and not reading.
+package final class ReadingControl: NIOAsyncSequenceProducerDelegate, Sendable {
+  private let loop: any EventLoop
+  private let consumer: NIOLoopBoundBox<SessionConsumer?>
+
+  init(on loop: any EventLoop) {
+    self.loop = loop
+    consumer = NIOLoopBoundBox.makeEmptyBox(eventLoop: loop)
+  }
+
+  func attach(_ consumer: SessionConsumer?) {
+    self.consumer.value = consumer
+  }
+
+  package func produceMore() {
+    loop.execute { self.consumer.value?.handler?.setReading(true) }
+  }
+
+  package func didTerminate() {
+    loop.execute { self.consumer.value?.handler?.setReading(true) }
+  }
+}
+
+/// The consumer behind a `Connection`; lives on the event loop.
+final class SessionConsumer: ConnectionConsumer {
+  private(set) var handler: ConnectionHandler?
+  private let source: Connection.Events.Source
+  private let control: ReadingControl
+  private var burst: [ConnectionEvent] = []
+  private var now = NIODeadline.now()
+  private var isNewBurst = true
+  private var waiting: [EventLoopPromise<Void>] = []
+
+  init(_ source: Connection.Events.Source, _ control: ReadingControl) {
+    self.source = source
+    self.control = control
+  }
+
+  func opened(_ handler: ConnectionHandler) {
+    self.handler = handler
+    control.attach(self)
+  }
+
+  func received(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
+  ) {
+    burst.append(.message(kind, ByteBuffer(bytes: payload), time: stamp()))
+  }
+
+  func received(control step: Step, _ machine: inout ConnectionMachine) {
+    switch step {
+    case .ping(let payload): burst.append(.ping(ByteBuffer(bytes: payload), time: stamp()))
+    case .pong(let payload): burst.append(.pong(ByteBuffer(bytes: payload), time: stamp()))
+    case .close(let frame): burst.append(.close(frame))
+    case .violation(let violation): burst.append(.violation(violation))
+    case .message: break
+    }
+  }
+
+  /// One stamp for all that one read brought.
+  private func stamp() -> NIODeadline {
+    if isNewBurst {
+      now = .now()
+      isNewBurst = false
+    }
+    return now
+  }
+
+  func burstEnded(_ machine: inout ConnectionMachine) {
+    isNewBurst = true
+    guard !burst.isEmpty else { return }
+    let events = burst
+    burst.removeAll(keepingCapacity: true)
+    if case .stopProducing = source.yield(contentsOf: [events]), machine.isOpen {
+      handler?.setReading(false)
+    }
+  }
+
+  func writabilityChanged(_ isWritable: Bool) {
+    if isWritable { succeedWaiting() }
+  }
+
+  func closed(_ outcome: CloseOutcome) {
+    succeedWaiting()
+    let traffic = handler?.traffic ?? Traffic()
+    handler = nil
+    control.attach(nil)
+    _ = source.yield(contentsOf: [burst + [.ended(outcome, traffic)]])
+    burst = []
+    source.finish()
+  }
+
+  func send(_ messages: [OutgoingMessage], _ done: EventLoopPromise<Void>) {
+    guard let handler else {
+      done.fail(SendError.closing)
+      return
+    }
+    do throws(SendError) {
+      try handler.perform { machine throws(SendError) in
+        for message in messages {
+          try machine.send(message.kind, message.payload)
+        }
+      }
+    } catch {
+      done.fail(error)
+      return
+    }
+    if handler.isWritable || !handler.isOpen {
+      done.succeed()
+    } else {
+      waiting.append(done)
+    }
+  }
+
+  func perform(
+    _ done: EventLoopPromise<Void>,
+    _ body: (inout ConnectionMachine) throws(SendError) -> Void
+  ) {
+    guard let handler else {
+      done.fail(SendError.closing)
+      return
+    }
+    do throws(SendError) {
+      try handler.perform(body)
+      done.succeed()
+    } catch {
+      done.fail(error)
+    }
+  }
+
+  private func succeedWaiting() {
+    let promises = waiting
+    waiting = []
+    for promise in promises { promise.succeed() }
+  }
+}
