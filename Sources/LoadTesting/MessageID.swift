@@ -21,10 +21,9 @@ package struct MessageID: Equatable, Sendable {
     self.sequence = sequence & 0xFF_FFFF_FFFF
   }
 
-  /// Reads the id at the start of a payload.
+  /// Reads the id at the start of a payload; nil when it is too short or no id of ours.
   ///
   /// - Parameter bytes: The payload, or at least its first sixteen bytes.
-  /// - Returns: nil when it is too short or no id of ours.
   package init?(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count >= Self.length else { return nil }
     var number: UInt64 = 0

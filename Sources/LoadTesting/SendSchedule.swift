@@ -17,14 +17,13 @@ package struct SendSchedule: Sendable {
   private let ratePerMillionSeconds: UInt64
   private let meanGap: Double
 
-  /// A schedule for all connections of a run.
+  /// A schedule for all connections of a run; nil when a number is out of range.
   ///
   /// - Parameters:
   ///   - rate: Messages per second of all connections together, from 0.000 001 to 10^12.
   ///   - connections: How many share the rate, at least 1.
   ///   - arrival: How arrivals are spread.
   ///   - seed: For Poisson arrival.
-  /// - Returns: nil when a number is out of range.
   package init?(rate: Double, connections: Int, arrival: LoadPlan.Arrival, seed: UInt64) {
     guard rate >= 0.000_001, rate <= 1e12, connections > 0 else { return nil }
     self.arrival = arrival
