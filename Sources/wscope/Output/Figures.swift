@@ -29,9 +29,10 @@ enum Figures {
     }
   }
 
-  /// A whole number in groups of three: `1 200 000`.
+  /// A whole number, from five digits on in groups of three: `1000`, `1 200 000`.
   static func count(_ number: Int) -> String {
     let digits = String(number.magnitude)
+    guard digits.count > 4 else { return String(number) }
     var text = ""
     for (place, digit) in digits.enumerated() {
       if place > 0, (digits.count - place) % 3 == 0 { text.append(" ") }
