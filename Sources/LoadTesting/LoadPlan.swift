@@ -1,0 +1,148 @@
+/// What a load test is to do, as a value. Choices that have nothing to do with each other are
+/// separate fields, so that a new mode or model adds a case and multiplies nothing.
+package struct LoadPlan: Sendable, Equatable {
+  /// What the connections are for.
+  package enum Mode: String, Sendable {
+    /// Every message is answered by one of the same content.
+    case echo
+  }
+
+  /// How arrivals are spread over time.
+  package enum Arrival: String, Sendable {
+    /// Even gaps.
+    case constant
+    /// Exponential gaps: independent users.
+    case poisson
+  }
+
+  /// What decides when the next message goes out.
+  package enum Model: Sendable, Equatable {
+    /// A clock: `rate` messages per second of all connections together, whatever is outstanding.
+    case open(rate: Double, arrival: Arrival)
+    /// The answers: each connection keeps `inflight` messages outstanding.
+    case closed(inflight: Int)
+  }
+
+  /// When measuring ends.
+  package enum Length: Sendable, Equatable {
+    /// After this many nanoseconds of measuring.
+    case duration(Int64)
+    /// After this many messages of all connections together.
+    case messages(Int)
+  }
+
+  /// How a reply finds its message.
+  package enum Matching: String, Sendable {
+    /// By the id in the first sixteen bytes of the payload.
+    case sequence = "seq"
+    /// First in, first out.
+    case fifo
+  }
+
+  /// What a message holds.
+  package enum Content: Sendable, Equatable {
+    /// Made up, of this many bytes.
+    case generated(size: Int)
+    /// Always these bytes.
+    case fixed([UInt8])
+  }
+
+  /// The type of the messages.
+  package enum Kind: String, Sendable {
+    case text
+    case binary
+  }
+
+  package var mode: Mode
+  package var model: Model
+  /// Connections, at least 1.
+  package var connections: Int
+  package var length: Length
+  /// New connections per second.
+  package var connectRate: Double
+  /// Share of the connections that must be open before sending begins, from 0 to 1.
+  package var minimumOpen: Double
+  /// Warm-up in nanoseconds; nil for the default, which depends on the length.
+  package var warmUp: Int64?
+  /// After how many nanoseconds a message counts as unanswered and a connect as failed.
+  package var timeout: Int64
+  /// The most messages a connection has outstanding; more are not sent and counted as unsent.
+  package var maximumInFlight: Int
+  package var content: Content
+  package var kind: Kind
+  /// What was asked for; see `matching` for what is done.
+  package var requestedMatching: Matching?
+  /// Where schedules and made-up payloads come from.
+  package var seed: UInt64
+  /// Event loop threads.
+  package var threads: Int
+
+  /// A plan; what is left out has the default of the command.
+  package init(
+    mode: Mode = .echo, model: Model = .closed(inflight: 1), connections: Int = 50,
+    length: Length = .duration(30_000_000_000), connectRate: Double = 500,
+    minimumOpen: Double = 1, warmUp: Int64? = nil, timeout: Int64 = 5_000_000_000,
+    maximumInFlight: Int = 1024, content: Content = .generated(size: 64), kind: Kind = .text,
+    matching: Matching? = nil, seed: UInt64, threads: Int = 1
+  ) {
+    self.mode = mode
+    self.model = model
+    self.connections = connections
+    self.length = length
+    self.connectRate = connectRate
+    self.minimumOpen = minimumOpen
+    self.warmUp = warmUp
+    self.timeout = timeout
+    self.maximumInFlight = maximumInFlight
+    self.content = content
+    self.kind = kind
+    self.requestedMatching = matching
+    self.seed = seed
+    self.threads = threads
+  }
+
+  /// Bytes of one message's payload.
+  package var payloadSize: Int {
+    switch content {
+    case .generated(let size): max(0, size)
+    case .fixed(let bytes): bytes.count
+    }
+  }
+
+  /// How replies are matched: by id where the payload is ours and has room for one.
+  package var matching: Matching {
+    switch content {
+    case .fixed: .fifo
+    case .generated(let size): size < MessageID.length ? .fifo : requestedMatching ?? .sequence
+    }
+  }
+
+  /// Warm-up in nanoseconds that is done and thrown away before measuring: as asked, or two seconds,
+  /// or a tenth of a longer duration. A count of messages is sent without warm-up: then every one of
+  /// them is in the report.
+  package var effectiveWarmUp: Int64 {
+    if let warmUp { return max(0, warmUp) }
+    switch length {
+    case .duration(let ns): return max(2_000_000_000, ns / 10)
+    case .messages: return 0
+    }
+  }
+
+  /// How many messages one connection may send while measuring, of a total that is counted.
+  ///
+  /// - Parameter connection: Its number in the run, from 0.
+  /// - Returns: nil when the length is a duration.
+  package func quota(ofConnection connection: Int) -> Int? {
+    guard case .messages(let total) = length else { return nil }
+    guard connections > 0, total > 0, (0..<connections).contains(connection) else { return 0 }
+    return total / connections + (connection < total % connections ? 1 : 0)
+  }
+
+  /// The schedule of the open model.
+  ///
+  /// - Returns: nil in the closed model, or when rate or connections are out of range.
+  package func schedule() -> SendSchedule? {
+    guard case .open(let rate, let arrival) = model else { return nil }
+    return SendSchedule(rate: rate, connections: connections, arrival: arrival, seed: seed)
+  }
+}

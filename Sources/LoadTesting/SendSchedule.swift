@@ -1,0 +1,92 @@
+import Glibc
+
+/// When each connection ought to send, whatever has been answered so far: the open load model.
+///
+/// Times are nanoseconds since the start of sending. With constant arrival, message `j` of
+/// connection `k` of `n` is due at `(j*n + k) / rate`: together the connections make one even
+/// stream, and since each time is computed from its index, nothing drifts. With Poisson arrival each
+/// connection draws exponential gaps of its own, and together they are a Poisson stream of the
+/// total rate.
+package struct SendSchedule: Sendable {
+  /// How arrivals are spread.
+  package let arrival: LoadPlan.Arrival
+  /// Connections that share the rate.
+  package let connections: Int
+  /// Where the random gaps of Poisson arrival come from.
+  package let seed: UInt64
+  private let ratePerMillionSeconds: UInt64
+  private let meanGap: Double
+
+  /// A schedule for all connections of a run; nil when a number is out of range.
+  ///
+  /// - Parameters:
+  ///   - rate: Messages per second of all connections together, from 0.000 001 to 10^12.
+  ///   - connections: How many share the rate, at least 1.
+  ///   - arrival: How arrivals are spread.
+  ///   - seed: For Poisson arrival.
+  package init?(rate: Double, connections: Int, arrival: LoadPlan.Arrival, seed: UInt64) {
+    guard rate >= 0.000_001, rate <= 1e12, connections > 0 else { return nil }
+    self.arrival = arrival
+    self.connections = connections
+    self.seed = seed
+    ratePerMillionSeconds = UInt64((rate * 1e6).rounded())
+    meanGap = Double(connections) / rate * 1e9
+  }
+
+  /// The place of one connection in the schedule, before its first message.
+  ///
+  /// - Parameters:
+  ///   - connection: Its number among all connections, from 0. With shards, its number in the whole.
+  ///   - quota: How many messages it may send; nil for no end.
+  /// - Returns: A cursor whose `due` is the first message's time.
+  package func cursor(connection: Int, quota: Int? = nil) -> Cursor {
+    let number = UInt64(clamping: connection)
+    var cursor = Cursor(
+      due: 0, index: number, generator: SeededGenerator(seed: seed, stream: number),
+      quota: quota ?? Int.max)
+    switch arrival {
+    case .constant: cursor.due = due(index: number)
+    case .poisson: cursor.due = gap(&cursor.generator)
+    }
+    return cursor
+  }
+
+  /// Moves a cursor to the connection's next message.
+  ///
+  /// - Parameter cursor: One that this schedule has made.
+  /// - Returns: Whether there is a next message, within the quota and before the end of time.
+  package func advance(_ cursor: inout Cursor) -> Bool {
+    cursor.quota &-= 1
+    switch arrival {
+    case .constant:
+      cursor.index &+= UInt64(connections)
+      cursor.due = due(index: cursor.index)
+    case .poisson:
+      let (sum, overflow) = cursor.due.addingReportingOverflow(gap(&cursor.generator))
+      cursor.due = overflow ? Int64.max : sum
+    }
+    return cursor.quota > 0 && cursor.due < Int64.max
+  }
+
+  /// Where one connection stands in the schedule.
+  package struct Cursor: Sendable {
+    /// When its next message is due: nanoseconds since the start of sending.
+    package fileprivate(set) var due: Int64
+    fileprivate var index: UInt64
+    fileprivate var generator: SeededGenerator
+    /// Messages left, the next one included.
+    package fileprivate(set) var quota: Int
+  }
+
+  /// `index / rate` in nanoseconds, exact to the nanosecond for any index.
+  private func due(index: UInt64) -> Int64 {
+    // index [messages] * 10^15 [ns per million seconds] / messages per million seconds
+    let product = index.multipliedFullWidth(by: 1_000_000_000_000_000)
+    guard product.high < ratePerMillionSeconds else { return Int64.max }
+    return Int64(clamping: ratePerMillionSeconds.dividingFullWidth(product).quotient)
+  }
+
+  private func gap(_ generator: inout SeededGenerator) -> Int64 {
+    Int64(exactly: (-log(generator.unit()) * meanGap).rounded()) ?? Int64.max
+  }
+}

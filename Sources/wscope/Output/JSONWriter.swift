@@ -1,0 +1,164 @@
+/// Writes JSON (RFC 8259) piece by piece, without building a tree.
+///
+/// Objects and arrays are closures, so that every bracket is closed; commas take care of themselves.
+/// One writer makes one document; JSON Lines takes a new one, or `startLine()`, for each line.
+struct JSONWriter {
+  /// How the document is laid out.
+  enum Layout {
+    /// Without a blank or line break.
+    case compact
+    /// Each member of the outermost object on a line of its own.
+    case lines
+  }
+
+  /// UTF-8 text written so far.
+  private(set) var bytes: [UInt8] = []
+  private let layout: Layout
+  private var depth = 0
+  private var needsComma = false
+
+  init(layout: Layout = .compact) { self.layout = layout }
+
+  /// What was written so far.
+  var text: String { String(decoding: bytes, as: UTF8.self) }
+
+  /// Ends a line, after which the next document begins.
+  mutating func startLine() {
+    bytes.append(UInt8(ascii: "\n"))
+    needsComma = false
+  }
+
+  // MARK: values
+
+  mutating func object(_ members: (inout JSONWriter) -> Void) {
+    nest("{", "}", members)
+  }
+
+  mutating func array(_ elements: (inout JSONWriter) -> Void) {
+    nest("[", "]", elements)
+  }
+
+  /// An array of what `write` writes for each element, one value each.
+  mutating func array<Elements: Sequence>(
+    _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
+  ) {
+    array { json in for element in elements { write(&json, element) } }
+  }
+
+  mutating func string(_ value: String) {
+    separate()
+    quote(value)
+  }
+
+  mutating func integer(_ value: some BinaryInteger) { raw(String(value)) }
+
+  /// A number in the shortest form that reads back the same; null when not finite, as JSON has none.
+  mutating func double(_ value: Double) { raw(value.isFinite ? String(value) : "null") }
+
+  mutating func boolean(_ value: Bool) { raw(value ? "true" : "false") }
+
+  mutating func null() { raw("null") }
+
+  // MARK: members of an object
+
+  /// The name of the value that is written next.
+  mutating func key(_ name: String) {
+    separate()
+    if layout == .lines, depth == 1 { bytes.append(contentsOf: "\n  ".utf8) }
+    quote(name)
+    bytes.append(UInt8(ascii: ":"))
+    needsComma = false
+  }
+
+  mutating func member(_ name: String, _ value: String?) {
+    key(name)
+    if let value { string(value) } else { null() }
+  }
+
+  mutating func member<Number: BinaryInteger>(_ name: String, _ value: Number?) {
+    key(name)
+    if let value { integer(value) } else { null() }
+  }
+
+  mutating func member(_ name: String, _ value: Double?) {
+    key(name)
+    if let value { double(value) } else { null() }
+  }
+
+  mutating func member(_ name: String, _ value: Bool) {
+    key(name)
+    boolean(value)
+  }
+
+  mutating func member(_ name: String, object members: (inout JSONWriter) -> Void) {
+    key(name)
+    object(members)
+  }
+
+  mutating func member<Elements: Sequence>(
+    _ name: String, array elements: Elements,
+    _ write: (inout JSONWriter, Elements.Element) -> Void
+  ) {
+    key(name)
+    array(elements, write)
+  }
+
+  // MARK: -
+
+  private mutating func nest(
+    _ open: Unicode.Scalar, _ close: Unicode.Scalar, _ content: (inout JSONWriter) -> Void
+  ) {
+    separate()
+    bytes.append(UInt8(ascii: open))
+    needsComma = false
+    depth += 1
+    content(&self)
+    depth -= 1
+    if layout == .lines, depth == 0, needsComma { bytes.append(UInt8(ascii: "\n")) }
+    bytes.append(UInt8(ascii: close))
+    needsComma = true
+  }
+
+  private mutating func raw(_ value: String) {
+    separate()
+    bytes.append(contentsOf: value.utf8)
+  }
+
+  private mutating func separate() {
+    if needsComma { bytes.append(UInt8(ascii: ",")) }
+    needsComma = true
+  }
+
+  private mutating func quote(_ value: String) {
+    bytes.append(UInt8(ascii: "\""))
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\"": bytes.append(contentsOf: "\\\"".utf8)
+      case "\\": bytes.append(contentsOf: "\\\\".utf8)
+      case "\n": bytes.append(contentsOf: "\\n".utf8)
+      case "\r": bytes.append(contentsOf: "\\r".utf8)
+      case "\t": bytes.append(contentsOf: "\\t".utf8)
+      case _ where Self.isEscaped(scalar): escape(scalar)
+      default: bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+      }
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// RFC 8259 asks for U+0000 to U+001F only. The other control characters, line separators and
+  /// marks of direction are escaped too: it loses nothing, and none of them can reach a terminal.
+  private static func isEscaped(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0...0x1F, 0x7F...0x9F, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    default: false
+    }
+  }
+
+  /// `\u` and four hexadecimal digits; all scalars that come here have no more.
+  private mutating func escape(_ scalar: Unicode.Scalar) {
+    bytes.append(contentsOf: "\\u".utf8)
+    let digits = String(scalar.value, radix: 16)
+    for _ in digits.utf8.count..<4 { bytes.append(UInt8(ascii: "0")) }
+    bytes.append(contentsOf: digits.utf8)
+  }
+}

@@ -1,0 +1,28 @@
+import Glibc
+
+/// A time stamp as RFC 3339 writes it: `2026-11-23T08:15:00.250Z`.
+struct UTCTime {
+  /// The time stamp with milliseconds.
+  let text: String
+
+  /// - Parameter nanoseconds: Since 1970, UTC.
+  init(_ nanoseconds: Int64) {
+    // Rounded down, so that times before 1970 have positive milliseconds too.
+    var milliseconds = nanoseconds / 1_000_000
+    if nanoseconds % 1_000_000 < 0 { milliseconds -= 1 }
+    let fraction = ((milliseconds % 1000) + 1000) % 1000
+    var seconds = time_t((milliseconds - fraction) / 1000)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    let date = [Self.padded(Int(parts.tm_year) + 1900, 4), Self.padded(Int(parts.tm_mon) + 1, 2)]
+    let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { Self.padded(Int($0), 2) }
+    text =
+      (date + [Self.padded(Int(parts.tm_mday), 2)]).joined(separator: "-") + "T"
+      + clock.joined(separator: ":") + "." + Self.padded(Int(fraction), 3) + "Z"
+  }
+
+  private static func padded(_ number: Int, _ width: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+  }
+}

@@ -1,0 +1,48 @@
+import Testing
+
+@testable import LoadTesting
+
+@Suite struct LoadPlanTests {
+  private static let second: Int64 = 1_000_000_000
+
+  private static let warmUps: [(LoadPlan.Length, Int64?, Int64)] = [
+    (.duration(10 * second), nil, 2 * second),
+    (.duration(60 * second), nil, 6 * second),
+    (.duration(60 * second), 0, 0),
+    (.duration(60 * second), -1, 0),
+    (.messages(1000), nil, 0),
+    (.messages(1000), second, second),
+  ]
+
+  @Test(arguments: warmUps)
+  func warmUp(length: LoadPlan.Length, asked: Int64?, expected: Int64) {
+    #expect(LoadPlan(length: length, warmUp: asked, seed: 1).effectiveWarmUp == expected)
+  }
+
+  private static let matchings: [(LoadPlan.Content, LoadPlan.Matching?, LoadPlan.Matching)] = [
+    (.generated(size: 64), nil, .sequence),
+    (.generated(size: 64), .fifo, .fifo),
+    (.generated(size: 15), .sequence, .fifo),
+    (.generated(size: -1), nil, .fifo),
+    (.fixed(Array("a message of more than sixteen bytes".utf8)), .sequence, .fifo),
+  ]
+
+  @Test(arguments: matchings)
+  func matching(content: LoadPlan.Content, asked: LoadPlan.Matching?, expected: LoadPlan.Matching) {
+    #expect(LoadPlan(content: content, matching: asked, seed: 1).matching == expected)
+  }
+
+  @Test func quotasAddUp() {
+    let plan = LoadPlan(connections: 7, length: .messages(100), seed: 1)
+    let quotas = (0..<7).compactMap(plan.quota(ofConnection:))
+    #expect(quotas == [15, 15, 14, 14, 14, 14, 14])
+    #expect(plan.quota(ofConnection: 7) == 0)
+    #expect(LoadPlan(seed: 1).quota(ofConnection: 0) == nil)
+  }
+
+  @Test func onlyTheOpenModelHasASchedule() {
+    #expect(LoadPlan(seed: 1).schedule() == nil)
+    #expect(LoadPlan(model: .open(rate: 10, arrival: .constant), seed: 1).schedule() != nil)
+    #expect(LoadPlan(model: .open(rate: 0, arrival: .constant), seed: 1).schedule() == nil)
+  }
+}
