@@ -49,12 +49,12 @@ package final class TestServer: Sendable {
     self.configuration = configuration
   }
 
-  /// Binds all of `addresses` and begins to serve. `report` is called on the event loops: it must
+  /// Binds all addresses of `place` and begins to serve. `report` is called on the event loops: it must
   /// not block.
   ///
   /// Throws an `IOError` of the bind, or a `TLSFailure`.
   package static func start(
-    on addresses: [Server.Address], group: any EventLoopGroup,
+    at place: ListeningPlace, group: any EventLoopGroup,
     configuration: TestServerConfiguration, report: @escaping @Sendable (ServerEvent) -> Void
   ) async throws -> TestServer {
     var stations: [NIOLoopBound<Station>] = []
@@ -73,17 +73,11 @@ package final class TestServer: Sendable {
     transport.closeTimeout = configuration.closeTimeout
     transport.headTimeout = configuration.headTimeout
     let reception = Reception(configuration, stations, report)
-    var servers: [Server] = []
-    do {
-      for address in addresses {
-        servers.append(
-          try await Server.bind(address, group: group, configuration: transport) {
-            reception.answer($0)
-          })
+    let configured = transport
+    let servers = try await place.bind { address in
+      try await Server.bind(address, group: group, configuration: configured) {
+        reception.answer($0)
       }
-    } catch {
-      for server in servers { await server.stopAccepting() }
-      throw error
     }
     return TestServer(servers, stations, configuration)
   }

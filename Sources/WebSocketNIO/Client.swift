@@ -20,11 +20,18 @@ package struct ClientConfiguration: Sendable {
   package var openTimeout = TimeAmount.seconds(10)
   /// The closing handshake.
   package var closeTimeout = TimeAmount.seconds(5)
+  /// A unix socket to connect to instead of the host of the URL.
+  package var socketPath: String?
   /// The address to connect from.
   package var localAddress: SocketAddress?
 
   package init(url: WebSocketURL) {
     self.url = url
+  }
+
+  /// Where to connect to: the host of the URL, unless a socket was named.
+  package var endpoint: WebSocketURL.Endpoint {
+    socketPath.map { .unixSocket(path: $0) } ?? url.endpoint
   }
 }
 

@@ -3,7 +3,8 @@ package import WebSocketProtocol
 
 /// What a session hears of its connection. `time` is on the monotonic clock of `NIODeadline`.
 package enum ConnectionEvent: Sendable {
-  case message(MessageKind, ByteBuffer, time: NIODeadline)
+  /// `wire` is what it took on the wire, headers included, in bytes.
+  case message(MessageKind, ByteBuffer, wire: Int, time: NIODeadline)
   case ping(ByteBuffer, time: NIODeadline)
   case pong(ByteBuffer, time: NIODeadline)
   case close(CloseFrame)
@@ -84,7 +85,7 @@ package final class Connection: Sendable {
     _ configuration: ClientConfiguration
   ) async throws -> [SocketAddress] {
     let limit = configuration.openTimeout
-    let endpoint = configuration.url.endpoint
+    let endpoint = configuration.endpoint
     if let literal = Resolver.literal(endpoint) { return [literal] }
     return try await withThrowingTaskGroup(of: [SocketAddress].self) { group in
       group.addTask { try await Resolver.addresses(of: endpoint) }
@@ -195,7 +196,8 @@ final class SessionConsumer: ConnectionConsumer {
   func received(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
-    burst.append(.message(kind, ByteBuffer(bytes: payload), time: stamp()))
+    burst.append(
+      .message(kind, ByteBuffer(bytes: payload), wire: machine.messageWire, time: stamp()))
   }
 
   func received(control step: Step, _ machine: inout ConnectionMachine) {

@@ -17,6 +17,8 @@ package struct ConnectionMachine {
   /// it may also put an empty buffer with capacity here before it feeds the machine.
   package var output = ByteBuffer()
   package private(set) var traffic = Traffic()
+  /// Bytes on the wire, headers included, of the message that was delivered last or is on its way.
+  package private(set) var messageWire = 0
   /// The peer's Close frame, once it came.
   package private(set) var closeReceived: CloseFrame?
   /// Our Close frame, once it is in the output.
@@ -178,6 +180,8 @@ package struct ConnectionMachine {
     // The rules have bounded it by the limits.
     remaining = Int(truncatingIfNeeded: header.payloadLength)
     guard !header.opcode.isControl else { return }
+    if header.opcode != .continuation { messageWire = 0 }
+    messageWire &+= header.encodedLength &+ remaining
     fragments &+= 1
     guard header.opcode != .continuation else { return }
     kind = header.opcode == .text ? .text : .binary

@@ -1,2 +1,91 @@
 import ArgumentParser
-@main struct Main { static func main() {} }
+import Glibc
+import Terminal
+import WebSocketNIO
+
+/// A subcommand that has a session: it says what it is to do and returns how it went.
+protocol SessionCommand: AsyncParsableCommand {
+  var output: OutputOptions { get }
+
+  func run(_ context: CommandContext) async throws -> ExitStatus
+}
+
+/// The tool.
+@main
+struct Wscope: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wscope",
+    abstract: "An oscilloscope for WebSockets: connect, listen, send, bench.",
+    discussion: """
+      wscope URL is short for wscope connect URL; wscope -c URL and wscope -l PORT are understood too.
+      """,
+    version: Version.number,
+    subcommands: [Connect.self, Listen.self, Send.self, Bench.self])
+
+  static func main() async {
+    Console.occupyClosedStreams()
+    Console.ignoreBrokenPipes()
+    TerminalState.save()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      let command = try parseAsRoot(Spelling.normalized(arguments))
+      guard let command = command as? any SessionCommand else {
+        // The root itself has nothing to do: it tells what there is.
+        throw CleanExit.helpRequest(self)
+      }
+      let color = ColorChoice(rawValue: command.output.color.rawValue) ?? .auto
+      let context = CommandContext(color: color)
+      Process.exit(await Process.run(command, context))
+    } catch let failure as CommandFailure {
+      Process.explain(failure)
+      Process.exit(failure.status)
+    } catch {
+      Process.exit(parsing: error)
+    }
+  }
+}
+
+/// How the process ends.
+enum Process {
+  static func exit(_ status: ExitStatus) -> Never {
+    Glibc.exit(status.rawValue)
+  }
+
+  static func run(_ command: any SessionCommand, _ context: CommandContext) async -> ExitStatus {
+    do {
+      return try await command.run(context)
+    } catch let failure as CommandFailure {
+      explain(failure)
+      return failure.status
+    } catch let failure as TLSFailure {
+      explain(CommandFailure(.usage, Self.words(failure)))
+      return ExitStatus(failure)
+    } catch {
+      explain(CommandFailure(.usage, "\(error)"))
+      return .usage
+    }
+  }
+
+  private static func words(_ failure: TLSFailure) -> String {
+    if case .configuration(let reason) = failure { reason } else { "\(failure)" }
+  }
+
+  static func explain(_ failure: CommandFailure) {
+    let console = Console()
+    for line in Diagnosis(cause: failure.words, details: failure.details).lines {
+      console.note(line)
+    }
+  }
+
+  /// Help and version go to standard output and are no error; what was typed wrong gets one line
+  /// and exit code 2.
+  static func exit(parsing error: any Error) -> Never {
+    if Wscope.exitCode(for: error) == .success {
+      let text = Wscope.fullMessage(for: error)
+      if !text.isEmpty { try? Console().payload(Array((text + "\n").utf8)) }
+      exit(.ok)
+    }
+    explain(Spelling.failure(Wscope.message(for: error)))
+    exit(.usage)
+  }
+}

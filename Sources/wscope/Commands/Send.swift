@@ -1,0 +1,56 @@
+import ArgumentParser
+import Conversation
+import Glibc
+import WebSocketNIO
+import WebSocketProtocol
+
+/// `wscope send`.
+struct Send: SessionCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Send messages, print the replies, exit with a meaningful code.",
+    discussion: """
+      Without a message the messages are the lines of standard input, if that is no terminal; \
+      with neither, it checks the handshake.
+      """)
+
+  @Argument(help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
+  var url: String
+
+  @Argument(help: ArgumentHelp("Messages to send, in order; - reads standard input too."))
+  var messages: [String] = []
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Expect a message that is exactly this; may be repeated. Exit code 1 if it does not come.",
+      valueName: "text"))
+  var expect: [String] = []
+
+  @OptionGroup(title: "Messages") var message: MessageOptions
+  @OptionGroup(title: "Connection") var client: ClientOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  func run(_ context: CommandContext) async throws -> ExitStatus {
+    let client = try client.configuration(url: url)
+    self.client.tellDangers(client, context)
+    let count = try message.checkedCount()
+    let texts = messages.filter { $0 != "-" }
+    var outgoing = try message.executed()
+    outgoing += texts.map { OutgoingMessage(message.kind, Array($0.utf8)) }
+    let readsInput =
+      messages.contains("-") || (outgoing.isEmpty && !context.console.standardInputIsTerminal)
+    let input = try message.conversationInput()
+    let session = ConversationSession(
+      ConversationConfiguration(
+        command: "send", client: client, messages: outgoing,
+        input: readsInput ? input : .none,
+        policy: WaitPolicy(
+          wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count),
+        expectations: expect.map { Expectation(Array($0.utf8)) },
+        format: try message.conversationFormat(
+          toTerminal: context.console.standardOutputIsTerminal),
+        interruption: .fails, showsPingPong: message.showPingPong, isVerbose: output.verbose),
+      context)
+    return await session.run()
+  }
+}

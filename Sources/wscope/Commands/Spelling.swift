@@ -1,0 +1,50 @@
+/// What people type that is not quite a command line of ours.
+enum Spelling {
+  static let commands = ["connect", "listen", "send", "bench"]
+
+  /// Turns wscat's spellings and a bare URL into a subcommand.
+  ///
+  /// Only the first word is looked at. A word without `.`, `:` or `/` is a command, except
+  /// `localhost`; anything else that is no option is a URL.
+  ///
+  /// - Throws: `CommandFailure` for a word that is no command, with the nearest one.
+  static func normalized(_ arguments: [String]) throws -> [String] {
+    guard let first = arguments.first else { return ["--help"] }
+    let rest = Array(arguments.dropFirst())
+    switch first {
+    case "-c": return ["connect"] + rest
+    case "-l": return ["listen"] + rest
+    case "-V": return ["--version"]
+    case "-p", "-n":
+      throw CommandFailure(
+        .usage, "\(first) means different things in wscat and websocat and nothing here",
+        details: [
+          first == "-p" ? "try: --subprotocol NAME, or wscope listen PORT" : "try: --insecure"
+        ])
+    default: break
+    }
+    guard !first.hasPrefix("-"), !commands.contains(first), first != "help" else {
+      return arguments
+    }
+    if first == "localhost" || first.contains(where: { ".:/".contains($0) }) {
+      return ["connect"] + arguments
+    }
+    let near = Nearest.word(to: first, among: commands)
+    throw CommandFailure(
+      .usage, "\"\(first)\" is no command",
+      details: [
+        near.map { "did you mean: wscope \($0)" }
+          ?? "commands: \(commands.joined(separator: ", ")); a URL alone connects"
+      ])
+  }
+
+  /// The one line for what ArgumentParser has found wrong.
+  static func failure(_ message: String) -> CommandFailure {
+    let lines = message.split(separator: "\n").map(String.init)
+    var words = lines.first ?? "the command line is not understood"
+    if words.hasPrefix("Error: ") { words.removeFirst("Error: ".count) }
+    while words.hasSuffix(".") { words.removeLast() }
+    let lowered = words.prefix(1).lowercased() + words.dropFirst()
+    return CommandFailure(.usage, lowered, details: ["help: wscope --help, wscope COMMAND --help"])
+  }
+}

@@ -1,0 +1,103 @@
+import WebSocketNIO
+import WebSocketProtocol
+
+/// The exit codes: curl's numbers where one exists. The table of the man pages is held equal to
+/// this one by a test.
+enum ExitStatus: Int32, CaseIterable, Error {
+  case ok = 0
+  case expectationFailed = 1
+  case usage = 2
+  case badURL = 3
+  case proxyNotResolved = 5
+  case hostNotResolved = 6
+  case connectFailed = 7
+  case invalidHandshake = 8
+  case upgradeRefused = 22
+  case outputFailed = 23
+  case timeout = 28
+  case tlsFailed = 35
+  case cannotListen = 45
+  case tooManyRedirects = 47
+  case closedBeforeReply = 52
+  case connectionLost = 56
+  case clientCertificateUnusable = 58
+  case certificateNotTrusted = 60
+  case pinMismatch = 90
+  case proxyFailed = 97
+  case measurementInvalid = 98
+  case thresholdBroken = 99
+  case protocolViolation = 110
+  case unexpectedCloseCode = 111
+  case interrupted = 130
+  case terminated = 143
+
+  /// The words of the table in the man pages.
+  var meaning: String {
+    switch self {
+    case .ok: "ok, expected close"
+    case .expectationFailed: "an expectation failed"
+    case .usage: "usage"
+    case .badURL: "bad URL"
+    case .proxyNotResolved: "proxy name not resolved"
+    case .hostNotResolved: "host name not resolved"
+    case .connectFailed: "TCP connect failed"
+    case .invalidHandshake: "the reply is not a valid WebSocket handshake"
+    case .upgradeRefused: "upgrade refused (status is not 101)"
+    case .outputFailed: "output could not be written"
+    case .timeout: "timeout"
+    case .tlsFailed: "TLS handshake failed"
+    case .cannotListen: "listen cannot bind (address in use, not permitted)"
+    case .tooManyRedirects: "too many redirects"
+    case .closedBeforeReply: "TCP closed before the first byte of the HTTP reply"
+    case .connectionLost: "connection lost (1006)"
+    case .clientCertificateUnusable: "client certificate unusable"
+    case .certificateNotTrusted: "certificate not trusted"
+    case .pinMismatch: "pin mismatch"
+    case .proxyFailed: "proxy handshake failed"
+    case .measurementInvalid: "a bench measurement is invalid"
+    case .thresholdBroken: "a bench threshold was broken"
+    case .protocolViolation: "protocol violation by the peer"
+    case .unexpectedCloseCode: "peer closed with a code other than 1000, 1001, 1005"
+    case .interrupted: "ended by SIGINT"
+    case .terminated: "ended by SIGTERM"
+    }
+  }
+
+  init(_ error: ConnectError) {
+    self =
+      switch error {
+      case .unresolved: .hostNotResolved
+      case .unreachable: .connectFailed
+      case .tls(let failure): Self(failure)
+      // Nothing at all, or half a head: the latter is a reply, only not a valid one.
+      case .closedBeforeReply(let received, _):
+        received.isEmpty ? .closedBeforeReply : .invalidHandshake
+      case .refused: .upgradeRefused
+      case .malformedReply, .invalidHandshake: .invalidHandshake
+      case .timedOut: .timeout
+      }
+  }
+
+  init(_ failure: TLSFailure) {
+    self =
+      switch failure {
+      case .untrusted, .wrongName: .certificateNotTrusted
+      case .configuration: .usage
+      case .notTLS, .closed, .handshake: .tlsFailed
+      }
+  }
+
+  init(_ outcome: CloseOutcome) {
+    self =
+      switch outcome {
+      case .closed(let frame, _):
+        switch frame.reportedCode {
+        case .normal, .goingAway, .noStatus: .ok
+        default: .unexpectedCloseCode
+        }
+      case .failed: .protocolViolation
+      case .lost(.abandoned): .ok
+      case .lost: .connectionLost
+      }
+  }
+}

@@ -1,0 +1,47 @@
+import NIOCore
+import Terminal
+import WebSocketProtocol
+
+/// What standard output gets of a message (PRODUCT 1.3): the payload and what ends it.
+struct PayloadFormat: Hashable, Sendable {
+  enum Terminator: Hashable, Sendable {
+    case newline
+    case null
+    case none
+  }
+
+  var terminator = Terminator.newline
+  /// Whether standard output is a terminal: then strangers' bytes are escaped, binary is dumped in
+  /// hexadecimal, and the display of one message is cut.
+  var isForTerminal: Bool
+
+  /// The bytes to write.
+  func bytes(_ kind: MessageKind, _ payload: ByteBuffer) -> [UInt8] {
+    guard isForTerminal else {
+      var bytes = Array(payload.readableBytesView)
+      switch (terminator, kind) {
+      // Binary to a pipe is the exact bytes: nothing is added that could be taken for payload.
+      case (.newline, .text): bytes.append(0x0A)
+      case (.null, _): bytes.append(0)
+      case (.newline, .binary), (.none, _): break
+      }
+      return bytes
+    }
+    return Array((Self.shown(kind, payload) + "\n").utf8)
+  }
+
+  /// A message as a terminal shows it.
+  static func shown(_ kind: MessageKind, _ payload: ByteBuffer) -> String {
+    switch kind {
+    case .text:
+      let cut = payload.withUnsafeReadableBytes { ControlCharacters.cut($0, highlight: true) }
+      guard cut.bytesLeftOut > 0 else { return cut.text }
+      return cut.text + "... \(Figures.count(cut.bytesLeftOut)) more bytes"
+    case .binary:
+      let limit = 4096
+      let dump = HexDump.text(payload.readableBytesView.prefix(limit))
+      let left = payload.readableBytes - limit
+      return left > 0 ? dump + "\n... \(Figures.count(left)) more bytes" : dump
+    }
+  }
+}

@@ -1,0 +1,14 @@
+/// The version of this build, as `--version`, the User-Agent and reports say it.
+enum Version {
+  static let number = "0.1.0"
+  static let userAgent = "wscope/\(number)"
+
+  /// Whether the optimiser was on: figures of a debug build are not to be compared.
+  static var build: String {
+    #if DEBUG
+      "debug"
+    #else
+      "release"
+    #endif
+  }
+}
