@@ -143,7 +143,9 @@ import Testing
     #expect(id.connection == UInt64(connection) & 0xFF_FFFF)
   }
 
-  @Test(arguments: ["", "00000000000000", "000000000000000g", "000000000000000F", "x000000000000000"])
+  @Test(arguments: [
+    "", "00000000000000", "000000000000000g", "000000000000000F", "x000000000000000",
+  ])
   func noId(text: String) {
     #expect(Array(text.utf8).withUnsafeBytes { MessageID($0) } == nil)
   }
