@@ -150,6 +150,22 @@ import Testing
     #expect(Array(text.utf8).withUnsafeBytes { MessageID($0) } == nil)
   }
 
+  @Test func everyByteInEveryPlace() {
+    let digits = Array("0123456789abcdef".utf8)
+    for place in 0..<MessageID.length {
+      for byte in UInt8.min...UInt8.max {
+        var text = Array("0123456789abcdef".utf8)
+        text[place] = byte
+        let id = text.withUnsafeBytes { MessageID($0) }
+        #expect((id != nil) == digits.contains(byte))
+        guard let id else { continue }
+        var written = [UInt8](repeating: 0, count: MessageID.length)
+        written.withUnsafeMutableBytes { id.write(to: $0) }
+        #expect(written == text)
+      }
+    }
+  }
+
   @Test func aShortPayloadIsLeftAlone() {
     var bytes = [UInt8](repeating: 1, count: 15)
     bytes.withUnsafeMutableBytes { MessageID(connection: 1, sequence: 1).write(to: $0) }
