@@ -143,9 +143,27 @@ import Testing
     #expect(id.connection == UInt64(connection) & 0xFF_FFFF)
   }
 
-  @Test(arguments: ["", "00000000000000", "000000000000000g", "000000000000000F", "x000000000000000"])
+  @Test(arguments: [
+    "", "00000000000000", "000000000000000g", "000000000000000F", "x000000000000000",
+  ])
   func noId(text: String) {
     #expect(Array(text.utf8).withUnsafeBytes { MessageID($0) } == nil)
+  }
+
+  @Test func everyByteInEveryPlace() {
+    let digits = Array("0123456789abcdef".utf8)
+    for place in 0..<MessageID.length {
+      for byte in UInt8.min...UInt8.max {
+        var text = Array("0123456789abcdef".utf8)
+        text[place] = byte
+        let id = text.withUnsafeBytes { MessageID($0) }
+        #expect((id != nil) == digits.contains(byte))
+        guard let id else { continue }
+        var written = [UInt8](repeating: 0, count: MessageID.length)
+        written.withUnsafeMutableBytes { id.write(to: $0) }
+        #expect(written == text)
+      }
+    }
   }
 
   @Test func aShortPayloadIsLeftAlone() {

@@ -41,6 +41,15 @@ import Testing
     }
   }
 
+  @Test(arguments: [("50", 501), ("90", 901), ("99", 991), ("25", 251), ("1", 11)])
+  func ranksAreRoundedUp(text: String, value: Int64) throws {
+    let level = try #require(PercentileLevel(text))
+    var histogram = LatencyHistogram()
+    // Below 2048 ns every value has a bucket of its own.
+    for ns in Int64(1)...1001 { histogram.record(ns) }
+    #expect(histogram.percentile(level) == .value(value))
+  }
+
   @Test func whatIsOutOfRangeIsClamped() {
     var histogram = LatencyHistogram()
     for ns in [Int64.min, -1, 0, Int64.max, LatencyHistogram.longest + 1] { histogram.record(ns) }

@@ -151,6 +151,11 @@ import Testing
     #expect(Steadiness.judge((0..<30).map { 1000 + Double($0) }) == .steady)
   }
 
+  @Test func aTrendThatMayBeChanceIsNone() {
+    // The line rises by 31 %, through figures that jump by more.
+    #expect(Steadiness.judge([100, 60, 140, 80, 130]) == .steady)
+  }
+
   @Test(arguments: [[], [1, 2, 3, 4], [0, 0, 0, 0, 0, 0], [.nan, 1, 1, 1, 1]] as [[Double]])
   func tooLittleToSay(figures: [Double]) { #expect(Steadiness.judge(figures) == .unknown) }
 

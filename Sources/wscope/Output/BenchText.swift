@@ -6,8 +6,29 @@ struct BenchText {
   private static let headingWidth = 13
 
   private let report: LoadReport
+  private let connectRows: [Row]
+  private let messageRows: [Row]
+  private let header: String
+  private let widths: [Int]
 
-  init(_ report: LoadReport) { self.report = report }
+  init(_ report: LoadReport) {
+    self.report = report
+    let columns = Columns(report)
+    let sent =
+      switch report.plan.model {
+      case .open: "from intended send time"
+      case .closed: "from actual send"
+      }
+    connectRows = [columns.row(.connect, "connect", "")].compactMap(\.self)
+    messageRows = [
+      columns.row(.roundTrip, "rtt", sent),
+      columns.row(.service, "rtt.service", "from actual send"),
+      columns.row(.late, "late", "generator delay"),
+      columns.row(.write, "write", "backpressure"),
+    ].compactMap(\.self)
+    widths = columns.widths(connectRows + messageRows)
+    header = Self.line(Figures.left("", Self.labelWidth), columns.names, widths)
+  }
 
   /// The whole report, every line ended by LF.
   var text: String {
@@ -69,8 +90,8 @@ struct BenchText {
     line += "\(Figures.count(counts.failed)) failed, \(Figures.count(counts.lost)) lost"
     line += "          connect at \(Figures.rate(report.plan.connectRate))/s"
     var lines = ["", line]
-    guard let row = row(.connect, "connect", "") else { return lines }
-    lines += table([row])
+    guard !connectRows.isEmpty else { return lines }
+    lines += [header] + connectRows.map(laidOut)
     let parts: [LoadReport.Metric] = [.dns, .tcp, .tls, .upgrade]
     let medians = parts.compactMap { part in
       median(part).map { "\(part.rawValue) \($0)" }
@@ -95,20 +116,9 @@ struct BenchText {
     var line = heading("Messages") + parts.joined(separator: ", ")
     line += "     \(Figures.rate(report.rates.answered))/s"
     if let traffic { line += "   frames \(traffic)" }
-    let rows = [
-      row(.roundTrip, "rtt", isOpen ? "from intended send time" : "from actual send"),
-      row(.service, "rtt.service", "from actual send"),
-      row(.late, "late", "generator delay"),
-      row(.write, "write", "backpressure"),
-    ].compactMap(\.self)
-    return ["", line] + table(rows)
-  }
-
-  private var isOpen: Bool {
-    switch report.plan.model {
-    case .open: true
-    case .closed: false
-    }
+    // One line of column names serves both tables.
+    let names = connectRows.isEmpty && !messageRows.isEmpty ? [header] : []
+    return [line] + names + messageRows.map(laidOut)
   }
 
   private var traffic: String? {
@@ -131,9 +141,9 @@ struct BenchText {
   // MARK: what went wrong, how it ended, and who measured
 
   private var errors: [String] {
-    guard !report.errors.isEmpty else { return ["", heading("Errors") + "none"] }
+    guard !report.errors.isEmpty else { return [heading("Errors") + "none"] }
     var label = "Errors"
-    var lines = [""]
+    var lines: [String] = []
     for entry in report.errors {
       var line = heading(label)
       line += "\(Figures.count(entry.count)) × \(entry.phase.rawValue) \(entry.class.name)"
@@ -176,42 +186,13 @@ struct BenchText {
 
   // MARK: layout
 
-  private struct Row {
-    var label: String
-    var cells: [String]
-    var note: String
+  private func laidOut(_ row: Row) -> String {
+    let label = Figures.left("  " + row.label, Self.labelWidth)
+    return Self.line(label, row.cells, widths) + (row.note.isEmpty ? "" : "   " + row.note)
   }
 
-  private func row(_ metric: LoadReport.Metric, _ label: String, _ note: String) -> Row? {
-    guard let summary = report.metrics[metric], summary.count + summary.censored > 0 else {
-      return nil
-    }
-    let cells = levels.map { Figures.percentile(summary[$0]) }
-    return Row(label: label, cells: cells + [Figures.percentile(summary.largest)], note: note)
-  }
-
-  /// The columns; every metric of a report has the same ones.
-  private var levels: [PercentileLevel] {
-    let summary = report.metrics[.roundTrip] ?? report.metrics[.connect]
-    return summary?.percentiles.map(\.level) ?? []
-  }
-
-  /// Rows under a line of column names, columns as wide as their widest figure.
-  private func table(_ rows: [Row]) -> [String] {
-    guard !rows.isEmpty else { return [] }
-    let names = levels.map { "p" + $0.text } + ["max"]
-    let widths = names.indices.map { column in
-      rows.reduce(max(7, names[column].count)) { max($0, $1.cells[column].count) }
-    }
-    func columns(_ cells: [String]) -> String {
-      zip(cells, widths).map { Figures.right($0, $1) }.joined(separator: "   ")
-    }
-    let header = Figures.left("", Self.labelWidth) + columns(names)
-    return [header]
-      + rows.map { row in
-        Figures.left("  " + row.label, Self.labelWidth) + columns(row.cells)
-          + (row.note.isEmpty ? "" : "   " + row.note)
-      }
+  private static func line(_ label: String, _ cells: [String], _ widths: [Int]) -> String {
+    label + zip(cells, widths).map { Figures.right($0, $1) }.joined(separator: "   ")
   }
 
   private func heading(_ text: String) -> String { Figures.left(text, Self.headingWidth) }
@@ -223,5 +204,42 @@ struct BenchText {
       line.append(scalar.properties.generalCategory == .control ? " " : scalar)
     }
     return String(line)
+  }
+}
+
+/// One line of the table of durations.
+private struct Row {
+  var label: String
+  var cells: [String]
+  var note: String
+}
+
+/// The columns of the table: the percentiles asked for, the same for every metric, and the largest.
+private struct Columns {
+  private let report: LoadReport
+  private let levels: [PercentileLevel]
+
+  init(_ report: LoadReport) {
+    self.report = report
+    let summary = report.metrics[.roundTrip] ?? report.metrics[.connect]
+    levels = summary?.percentiles.map(\.level) ?? []
+  }
+
+  var names: [String] { levels.map { "p" + $0.text } + ["max"] }
+
+  /// As wide as the widest figure, so that all rows stand below each other.
+  func widths(_ rows: [Row]) -> [Int] {
+    names.enumerated().map { column, name in
+      rows.reduce(max(7, name.count)) { max($0, $1.cells[column].count) }
+    }
+  }
+
+  /// nil when the metric was not measured.
+  func row(_ metric: LoadReport.Metric, _ label: String, _ note: String) -> Row? {
+    guard let summary = report.metrics[metric], summary.count + summary.censored > 0 else {
+      return nil
+    }
+    let cells = levels.map { Figures.percentile(summary[$0]) }
+    return Row(label: label, cells: cells + [Figures.percentile(summary.largest)], note: note)
   }
 }
