@@ -29,7 +29,7 @@ final class CollectingStream {
   }
 
   func append(_ bytes: some Collection<UInt8>) {
-    _ = bytes.withContiguousStorageIfAvailable { fwrite($0.baseAddress, 1, $0.count, file) }
+    for byte in bytes { putc_unlocked(Int32(byte), file) }
   }
 
   /// Writes what was collected. A terminal that went away is noticed by reading, not here.

@@ -134,8 +134,11 @@ private final class ReadlineLoop {
   private var isPrompting = false
   private var candidates: [String] = []
   private var lastKept: String?
+  private var size: TerminalSize
+  private let wrapsAgain = PromptLayout.wrapsAgain { getenv($0).map { String(cString: $0) } }
 
   init(_ mailbox: EditorMailbox, _ configuration: LineEditor.Configuration) {
+    size = TerminalSize.of(configuration.output)
     self.mailbox = mailbox
     self.configuration = configuration
   }
@@ -204,6 +207,7 @@ private final class ReadlineLoop {
 
   /// Takes prompt and line off the screen, lets `change` happen, and puts them back below.
   private func redraw(_ change: () -> Void) {
+    resize()
     let isVisible = isPrompting && isForeground
     if isVisible { rl_clear_visible_line() }
     change()
@@ -216,8 +220,25 @@ private final class ReadlineLoop {
 
   private func draw(_ text: ArraySlice<UInt8>) { redraw { canvas.append(text) } }
 
+  /// Follows the terminal to its new size. Called before every draw too, because the signal may
+  /// come later than the change.
   private func resize() {
-    if isPrompting { rl_resize_terminal() } else { rl_reset_screen_size() }
+    let before = size
+    size = TerminalSize.of(configuration.output)
+    guard size != before else { return }
+    guard isPrompting, isForeground, size.columns != before.columns else {
+      return rl_reset_screen_size()
+    }
+    guard wrapsAgain, let prompt = rl_display_prompt, let line = rl_line_buffer else {
+      return rl_resize_terminal()
+    }
+    let typed = UnsafeRawBufferPointer(start: line, count: Int(rl_point))
+    let row = PromptLayout.cursorRow(
+      prompt: String(cString: prompt), line: String(decoding: typed, as: UTF8.self),
+      width: size.columns)
+    canvas.append((row > 0 ? "\r\u{1b}[\(row)A\u{1b}[J" : "\r\u{1b}[J").utf8)
+    rl_reset_screen_size()
+    rl_forced_update_display()
   }
 
   private func interruptLine() {
@@ -249,6 +270,7 @@ private final class ReadlineLoop {
 
   private func suspend() {
     if isPrompting {
+      resize()
       leaveLine()
       rl_deprep_terminal()
       canvas.flush(to: configuration.output)
@@ -265,6 +287,7 @@ private final class ReadlineLoop {
     else { return }
     rl_deprep_terminal()
     rl_prep_terminal(1)
+    size = TerminalSize.of(configuration.output)
     rl_reset_screen_size()
     rl_forced_update_display()
   }
