@@ -1,10 +1,10 @@
 /// The candidates of a completion, laid out for the screen.
-enum CompletionList {
+package enum CompletionList {
   /// More than this is no help to anybody.
-  static let mostShown = 200
+  package static let mostShown = 200
 
   /// `candidates` in columns, read downwards, as lines that fit into `width` columns.
-  static func text(_ candidates: [String], width: Int) -> String {
+  package static func text(_ candidates: [String], width: Int) -> String {
     let shown = candidates.prefix(mostShown).map {
       // Names of files are strangers' text too.
       ControlCharacters.escaped($0, keepingNewlines: false, highlight: false)

@@ -38,7 +38,10 @@ package final class History: Sendable {
 
   /// A history in the file at `path`, which need not exist.
   ///
-  /// - Parameter redact: takes the secrets out of a line before it goes to the file.
+  /// - Parameters:
+  ///   - path: where the file is, or is to be made, with the directories above it.
+  ///   - limit: how many entries are kept.
+  ///   - redact: takes the secrets out of a line before it goes to the file.
   package init(
     path: String, limit: Int = 1000, redact: @escaping @Sendable (String) -> String = { $0 }
   ) {

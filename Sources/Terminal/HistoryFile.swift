@@ -6,9 +6,11 @@ struct HistoryFile: ~Copyable {
   private let descriptor: Int32
 
   /// Opens the file without following a symbolic link, and makes it readable to its owner only.
+  /// There is none (nil) if it does not exist and is not to be created.
   ///
-  /// - Parameter creating: whether to create it, and the directories above it.
-  /// - Returns: nil if it does not exist and is not to be created.
+  /// - Parameters:
+  ///   - path: where the file is.
+  ///   - creating: whether to create it, and the directories above it.
   /// - Throws: the error of the system; ELOOP if it is a symbolic link or no regular file.
   init?(path: String, creating: Bool) throws(SystemError) {
     if creating { Self.createDirectories(above: path) }

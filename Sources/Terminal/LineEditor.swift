@@ -132,6 +132,7 @@ private final class ReadlineLoop {
   private var isStopping = false
   /// From the start to the end of input.
   private var isPrompting = false
+  private var isForeground = true
   private var candidates: [String] = []
   private var lastKept: String?
   private var size: TerminalSize
@@ -168,7 +169,7 @@ private final class ReadlineLoop {
   // MARK: The loop
 
   private func turn() {
-    let isReading = isPrompting && isForeground
+    let isReading = isPrompting && ownsTerminal()
     var waiting = [
       pollfd(fd: mailbox.wakeDescriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: isReading ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
@@ -198,7 +199,7 @@ private final class ReadlineLoop {
     case .interruptLine: interruptLine()
     case .windowChanged: resize()
     case .suspend: suspend()
-    case .continued: resume()
+    case .continued: if isPrompting, ownsTerminal() { reclaimTerminal(ifChanged: true) }
     }
     canvas.flush(to: configuration.output)
   }
@@ -208,7 +209,7 @@ private final class ReadlineLoop {
   /// Takes prompt and line off the screen, lets `change` happen, and puts them back below.
   private func redraw(_ change: () -> Void) {
     resize()
-    let isVisible = isPrompting && isForeground
+    let isVisible = isPrompting && ownsTerminal()
     if isVisible { rl_clear_visible_line() }
     change()
     if isVisible {
@@ -226,7 +227,7 @@ private final class ReadlineLoop {
     let before = size
     size = TerminalSize.of(configuration.output)
     guard size != before else { return }
-    guard isPrompting, isForeground, size.columns != before.columns else {
+    guard isPrompting, ownsTerminal(), size.columns != before.columns else {
       return rl_reset_screen_size()
     }
     guard wrapsAgain, let prompt = rl_display_prompt, let line = rl_line_buffer else {
@@ -262,10 +263,14 @@ private final class ReadlineLoop {
 
   // MARK: Stopping and continuing
 
-  /// Whether the terminal belongs to this process and not to the shell or another job.
-  private var isForeground: Bool {
+  /// Whether the terminal belongs to this process and not to the shell or another job. The shell
+  /// sends no signal when it brings a running job to the foreground, so a change is noticed here.
+  private func ownsTerminal() -> Bool {
     let owner = tcgetpgrp(STDIN_FILENO)
-    return owner < 0 || owner == getpgrp()
+    let wasForeground = isForeground
+    isForeground = owner < 0 || owner == getpgrp()
+    if isPrompting, isForeground, !wasForeground { reclaimTerminal(ifChanged: false) }
+    return isForeground
   }
 
   private func suspend() {
@@ -276,20 +281,22 @@ private final class ReadlineLoop {
       canvas.flush(to: configuration.output)
     }
     Signals.stopProcess()
-    resume()
+    if isPrompting, ownsTerminal() { reclaimTerminal(ifChanged: true) }
   }
 
-  /// Draws everything anew if the terminal was another's in between, as its settings tell.
-  private func resume() {
+  /// Draws everything anew after the terminal was another's.
+  ///
+  /// - Parameter ifChanged: only if its settings tell that it really was.
+  private func reclaimTerminal(ifChanged: Bool) {
     var settings = termios()
-    guard isPrompting, isForeground, tcgetattr(STDIN_FILENO, &settings) == 0,
-      settings.c_lflag & tcflag_t(ICANON) != 0
-    else { return }
+    tcgetattr(STDIN_FILENO, &settings)
+    if ifChanged && settings.c_lflag & tcflag_t(ICANON) == 0 { return }
     rl_deprep_terminal()
     rl_prep_terminal(1)
     size = TerminalSize.of(configuration.output)
     rl_reset_screen_size()
     rl_forced_update_display()
+    canvas.flush(to: configuration.output)
   }
 
   // MARK: Input
@@ -307,7 +314,7 @@ private final class ReadlineLoop {
   private func endPrompt(erasing: Bool) {
     guard isPrompting else { return }
     isPrompting = false
-    if erasing && isForeground { rl_clear_visible_line() }
+    if erasing && ownsTerminal() { rl_clear_visible_line() }
     rl_callback_handler_remove()
     canvas.flush(to: configuration.output)
   }

@@ -2,14 +2,15 @@
 ///
 /// When a window changes its width, most terminals wrap again what they show, and readline would
 /// look for the start of the prompt in the wrong row.
-enum PromptLayout {
+package enum PromptLayout {
   /// How many rows below the start of the prompt the cursor is.
   ///
   /// - Parameters:
   ///   - prompt: with escapes between `\u{1}` and `\u{2}`, which take no room.
   ///   - line: the part of the line before the cursor.
   ///   - width: the columns of the terminal.
-  static func cursorRow(prompt: String, line: String, width: Int) -> Int {
+  /// - Returns: 0 for the row in which the prompt starts.
+  package static func cursorRow(prompt: String, line: String, width: Int) -> Int {
     var row = 0
     var column = 0
     func advance(_ columns: Int) {
@@ -43,7 +44,7 @@ enum PromptLayout {
   }
 
   /// Whether the terminal wraps its lines again when its width changes.
-  static func wrapsAgain(environment: (String) -> String?) -> Bool {
+  package static func wrapsAgain(environment: (String) -> String?) -> Bool {
     if environment("TMUX") != nil { return true }
     let kind = environment("TERM") ?? "dumb"
     return !["dumb", "linux"].contains(kind) && environment("XTERM_VERSION") == nil
