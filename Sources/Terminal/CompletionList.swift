@@ -1,0 +1,28 @@
+/// The candidates of a completion, laid out for the screen.
+package enum CompletionList {
+  /// More than this is no help to anybody.
+  package static let mostShown = 200
+
+  /// `candidates` in columns, read downwards, as lines that fit into `width` columns.
+  package static func text(_ candidates: [String], width: Int) -> String {
+    let shown = candidates.prefix(mostShown).map {
+      // Names of files are strangers' text too.
+      ControlCharacters.escaped($0, keepingNewlines: false, highlight: false)
+    }
+    let room = (shown.map(DisplayWidth.columns(of:)).max() ?? 0) + 2
+    let columns = max(1, width / room)
+    let rows = (shown.count + columns - 1) / columns
+    var text = ""
+    for row in 0..<rows {
+      let cells = stride(from: row, to: shown.count, by: rows).map { shown[$0] }
+      for (index, cell) in cells.enumerated() {
+        text += cell
+        guard index < cells.count - 1 else { continue }
+        text += String(repeating: " ", count: room - DisplayWidth.columns(of: cell))
+      }
+      text += "\n"
+    }
+    if candidates.count > shown.count { text += "... \(candidates.count - shown.count) more\n" }
+    return text
+  }
+}

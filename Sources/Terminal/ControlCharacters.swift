@@ -1,0 +1,107 @@
+/// The one sanitiser: whatever a stranger sent is made safe to show on a terminal here.
+///
+/// Kept as it is: printable text, tab and (if asked) newline. Everything that could move the cursor,
+/// reorder text, hide it or speak to the terminal is shown as an escape: `\x1b` for control
+/// characters below U+0080 and for bytes that are no UTF-8, `\u{202e}` for the others.
+package enum ControlCharacters {
+  /// A text cut for display.
+  package struct Cut: Equatable, Sendable {
+    /// What to show, already escaped.
+    package let text: String
+    /// How many bytes of the original are not shown.
+    package let bytesLeftOut: Int
+  }
+
+  /// How many bytes of one message a terminal is shown unless asked for more.
+  package static let displayLimit = 64 * 1024
+
+  /// `bytes`, read as UTF-8, with everything unprintable escaped.
+  ///
+  /// - Parameters:
+  ///   - bytes: what a stranger sent, valid UTF-8 or not.
+  ///   - keepingNewlines: false where the text must stay on one line; a newline is then shown as `\n`.
+  ///   - highlight: whether escapes are shown in reverse video, to tell them from a text that
+  ///     really says `\x1b`. Without it the result is plain and escaping it again changes nothing.
+  /// - Returns: text free of control characters, except newline, tab and our own reverse video.
+  package static func escaped(
+    _ bytes: UnsafeRawBufferPointer, keepingNewlines: Bool = true, highlight: Bool
+  ) -> String {
+    if isPlain(bytes, keepingNewlines: keepingNewlines) {
+      return String(decoding: bytes, as: UTF8.self)
+    }
+    var writer = EscapeWriter(keepingNewlines: keepingNewlines, highlight: highlight)
+    writer.append(bytes)
+    return writer.finish()
+  }
+
+  /// `bytes`, read as UTF-8, with everything unprintable escaped.
+  package static func escaped(
+    _ bytes: [UInt8], keepingNewlines: Bool = true, highlight: Bool
+  ) -> String {
+    bytes.withUnsafeBytes {
+      escaped($0, keepingNewlines: keepingNewlines, highlight: highlight)
+    }
+  }
+
+  /// `text` with everything unprintable escaped.
+  package static func escaped(
+    _ text: String, keepingNewlines: Bool = true, highlight: Bool
+  ) -> String {
+    var text = text
+    return text.withUTF8 {
+      escaped(UnsafeRawBufferPointer($0), keepingNewlines: keepingNewlines, highlight: highlight)
+    }
+  }
+
+  /// At most `limit` bytes of `bytes`, escaped, never cut inside a character.
+  package static func cut(
+    _ bytes: UnsafeRawBufferPointer, at limit: Int = displayLimit, keepingNewlines: Bool = true,
+    highlight: Bool
+  ) -> Cut {
+    var end = min(max(limit, 0), bytes.count)
+    if end < bytes.count {
+      // A character that crosses the limit starts at most three bytes before it.
+      for start in stride(from: end - 1, through: max(0, end - 3), by: -1) {
+        guard let scalar = ScalarDecoder.scalar(in: bytes, at: start) else { continue }
+        if start + scalar.length > end { end = start }
+        break
+      }
+    }
+    return Cut(
+      text: escaped(
+        UnsafeRawBufferPointer(rebasing: bytes[..<end]), keepingNewlines: keepingNewlines,
+        highlight: highlight),
+      bytesLeftOut: bytes.count - end)
+  }
+
+  /// At most `limit` bytes of `bytes`, escaped, never cut inside a character.
+  package static func cut(
+    _ bytes: [UInt8], at limit: Int = displayLimit, keepingNewlines: Bool = true, highlight: Bool
+  ) -> Cut {
+    bytes.withUnsafeBytes {
+      cut($0, at: limit, keepingNewlines: keepingNewlines, highlight: highlight)
+    }
+  }
+
+  /// Whether a terminal may be shown this character.
+  static func isPrintable(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x00...0x1F, 0x7F...0x9F: false  // C0, DEL, C1
+    case 0x061C, 0x200E...0x200F, 0x202A...0x202E, 0x2066...0x2069: false  // bidirectional controls
+    case 0x2028...0x2029: false  // line and paragraph separator
+    case 0xE0000...0xE007F: false  // tags: invisible, and used to smuggle text
+    default: true
+    }
+  }
+
+  /// Nearly every message is plain ASCII; this loop has no early exit so that it is vectorised.
+  private static func isPlain(_ bytes: UnsafeRawBufferPointer, keepingNewlines: Bool) -> Bool {
+    let newline: UInt8 = keepingNewlines ? 0x0A : 0x20
+    var odd: UInt8 = 0
+    for byte in bytes {
+      let printable = byte &- 0x20 < 0x5F
+      odd |= printable || byte == 0x09 || byte == newline ? 0 : 1
+    }
+    return odd == 0
+  }
+}

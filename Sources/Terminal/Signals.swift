@@ -1,0 +1,126 @@
+import Glibc
+import Synchronization
+
+/// The signals that a terminal program has to answer.
+package enum TerminalSignal: CaseIterable, Sendable {
+  /// Ctrl-C (SIGINT).
+  case interrupt
+  /// SIGTERM.
+  case terminate
+  /// The terminal went away (SIGHUP).
+  case hangup
+  /// Ctrl-\ (SIGQUIT).
+  case quit
+  /// The terminal has a new size (SIGWINCH).
+  case windowChanged
+  /// Ctrl-Z (SIGTSTP).
+  case suspend
+  /// Running again after a stop (SIGCONT).
+  case continued
+
+  /// The number that the system knows it by.
+  package var number: Int32 {
+    switch self {
+    case .interrupt: SIGINT
+    case .terminate: SIGTERM
+    case .hangup: SIGHUP
+    case .quit: SIGQUIT
+    case .windowChanged: SIGWINCH
+    case .suspend: SIGTSTP
+    case .continued: SIGCONT
+    }
+  }
+}
+
+// All that a signal handler knows: where to leave word. A `let`, and touched before the first handler
+// is installed, because a handler must run into no lazy initialiser and no access check.
+private let reportDescriptor = Atomic<Int32>(-1)
+
+/// Turns signals into values.
+///
+/// Each has a handler that leaves its number in a pipe, and a thread reads that pipe. Blocking them
+/// and fetching them with `sigwait` would be simpler, but the main thread of an `async` program
+/// waits in `sigsuspend` with everything unblocked and would be killed; and children would inherit
+/// the mask.
+package final class Signals: Sendable {
+  /// The signals as they come. Stopping and continuing has already been seen to.
+  package let events: AsyncStream<TerminalSignal>
+  private let editor = Mutex<LineEditor?>(nil)
+
+  /// Takes over these signals, for the rest of the process. To be called once, at the start.
+  ///
+  /// Signals that the caller of the process chose to ignore (`nohup`) stay ignored.
+  package init(_ signals: [TerminalSignal] = TerminalSignal.allCases) {
+    let (events, continuation) = AsyncStream.makeStream(of: TerminalSignal.self)
+    self.events = events
+    let pipe = WakePipe()
+    reportDescriptor.store(pipe.writer, ordering: .sequentiallyConsistent)
+    for signal in signals where !Self.isIgnored(signal) { Self.report(signal.number) }
+    DedicatedThread { [weak self] in
+      while let number = pipe.read() {
+        let signal = TerminalSignal.allCases.first { $0.number == Int32(number) }
+        guard let signal else { continue }
+        Self.forward(signal, to: self?.editor.withLock { $0 })
+        continuation.yield(signal)
+      }
+    }.detach()
+  }
+
+  /// From now on `editor` adapts itself to a new window size and to being stopped and continued.
+  package func attach(_ editor: LineEditor) { self.editor.withLock { $0 = editor } }
+
+  /// Ends what `attach` began.
+  package func detach() { editor.withLock { $0 = nil } }
+
+  /// Ends the process as the signal would have ended it, so that the parent sees that.
+  package static func endProcess(by signal: TerminalSignal) -> Never {
+    Glibc.signal(signal.number, SIG_DFL)
+    pthread_kill(pthread_self(), signal.number)
+    // Only signals that end nothing by default (SIGWINCH) come here.
+    exit(128 + signal.number)
+  }
+
+  /// Stops the process, to the eyes of the shell's job control; returns when it is continued.
+  ///
+  /// By the default action of SIGTSTP rather than by SIGSTOP: the system then spares a process
+  /// that nobody could continue, because no shell watches it any more.
+  static func stopProcess() {
+    signal(SIGTSTP, SIG_DFL)
+    // Swift's pool masks signals in its threads, and nobody promises us a thread that does not.
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, SIGTSTP)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    pthread_kill(pthread_self(), SIGTSTP)
+    report(SIGTSTP)
+  }
+
+  private static func report(_ number: Int32) {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { number in
+      let before = errno
+      var byte = UInt8(truncatingIfNeeded: number)
+      _ = write(reportDescriptor.load(ordering: .relaxed), &byte, 1)
+      errno = before
+    }
+    // Without SA_RESTART every blocking call of every thread would have to expect EINTR.
+    action.sa_flags = SA_RESTART
+    sigaction(number, &action, nil)
+  }
+
+  private static func forward(_ signal: TerminalSignal, to editor: LineEditor?) {
+    switch signal {
+    case .windowChanged: editor?.windowChanged()
+    case .continued: editor?.continued()
+    case .suspend: if editor?.suspend() != true { stopProcess() }
+    case .interrupt, .terminate, .hangup, .quit: break
+    }
+  }
+
+  private static func isIgnored(_ signal: TerminalSignal) -> Bool {
+    var action = sigaction()
+    sigaction(signal.number, nil, &action)
+    let handler = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+    return handler == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+}

@@ -1,0 +1,38 @@
+import Glibc
+
+/// A pipe by which one thread, or a signal handler, wakes another that waits in `poll` or `read`.
+///
+/// Writing never blocks: when the pipe is full the reader has more than enough to wake up for.
+final class WakePipe: Sendable {
+  /// Readable while bytes are waiting.
+  let reader: Int32
+  /// The end for the one who wakes.
+  let writer: Int32
+
+  init() {
+    var ends: [Int32] = [-1, -1]
+    let code = pipe(&ends)
+    precondition(code == 0, "cannot make a pipe: \(SystemError.latest.reason)")
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+    (reader, writer) = (ends[0], ends[1])
+  }
+
+  deinit {
+    close(reader)
+    close(writer)
+  }
+
+  /// Leaves one byte.
+  func wake() {
+    var byte: UInt8 = 0
+    _ = write(writer, &byte, 1)
+  }
+
+  /// Waits for one byte; nil if the pipe is broken.
+  func read() -> UInt8? {
+    var byte: UInt8 = 0
+    let count = try? withUnsafeMutableBytes(of: &byte) { try readSome(into: $0, from: reader) }
+    return count == 1 ? byte : nil
+  }
+}
