@@ -135,6 +135,7 @@ private final class ReadlineLoop {
   private var isForeground = true
   private var candidates: [String] = []
   private var lastKept: String?
+  private var hasHistoryFailed = false
   private var size: TerminalSize
   private let wrapsAgain = PromptLayout.wrapsAgain { getenv($0).map { String(cString: $0) } }
 
@@ -339,14 +340,21 @@ private final class ReadlineLoop {
         add_history(line)
         lastKept = line
       }
-    } catch { configuration.historyFailed(error) }
+    } catch { report(error) }
   }
 
   private func remember(_ line: String) {
     guard History.isWorthKeeping(line, after: lastKept) else { return }
     lastKept = line
     add_history(line)
-    do { try configuration.history?.append(line) } catch { configuration.historyFailed(error) }
+    do { try configuration.history?.append(line) } catch { report(error) }
+  }
+
+  /// A history that cannot be kept is told of once, and never stops the session.
+  private func report(_ error: HistoryError) {
+    guard !hasHistoryFailed else { return }
+    hasHistoryFailed = true
+    configuration.historyFailed(error)
   }
 
   // MARK: Set-up and completion

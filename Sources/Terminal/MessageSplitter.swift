@@ -16,6 +16,7 @@ package struct MessageSplitter: Sendable {
   /// The beginning of a message whose end has not come yet.
   private var unfinished: [UInt8] = []
 
+  /// A splitter that has seen nothing yet.
   package init(_ boundary: Boundary) { self.boundary = boundary }
 
   /// Takes the next bytes.

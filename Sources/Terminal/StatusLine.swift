@@ -29,7 +29,9 @@ struct StatusLine {
 
 /// How many characters a terminal shows.
 package struct TerminalSize: Equatable, Sendable {
+  /// The width, in characters of ordinary width.
   package let columns: Int
+  /// The height.
   package let rows: Int
 
   /// The size of the terminal behind a descriptor; 80 by 24 where it is unknown.

@@ -2,7 +2,9 @@
 package enum ColorChoice: String, CaseIterable, Sendable {
   /// Colour where the stream is a terminal that shows it and the environment does not object.
   case auto
+  /// Colour in any case.
   case always
+  /// No colour in any case.
   case never
 
   /// Whether a stream gets colour.
@@ -39,6 +41,7 @@ package struct Style: Equatable, Sendable {
   /// `ControlCharacters`.
   package let isOn: Bool
 
+  /// A style that is on or off, however that was decided.
   package init(isOn: Bool) { self.isOn = isOn }
 
   /// The style of a stream, from `--color` and the environment.

@@ -5,6 +5,7 @@ package struct SystemError: Error, Equatable, Sendable {
   /// The value of `errno`.
   package let code: Int32
 
+  /// The failure with this `errno`.
   package init(code: Int32) { self.code = code }
 
   /// The system's own words for it, such as "No space left on device".

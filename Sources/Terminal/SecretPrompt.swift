@@ -1,0 +1,52 @@
+import Glibc
+
+extension Console {
+  /// Asks the person at the terminal for a secret, which is not shown while it is typed.
+  ///
+  /// For use before an editor starts. While this waits, `TerminalState.restore()` is what makes the
+  /// terminal show keys again.
+  ///
+  /// - Returns: one line, without its newline; nil if there is no terminal to ask on, or nobody
+  ///   answers (Ctrl-D).
+  package func secret(_ question: String) async -> String? {
+    guard let terminal = promptDescriptor else { return nil }
+    return await withCheckedContinuation { continuation in
+      // A person may take minutes; Swift's pool must not wait for that.
+      DedicatedThread {
+        continuation.resume(returning: askForSecret(question, on: terminal))
+      }.detach()
+    }
+  }
+}
+
+private func askForSecret(_ question: String, on terminal: Int32) -> String? {
+  var shown = termios()
+  guard tcgetattr(STDIN_FILENO, &shown) == 0 else { return nil }
+  var hidden = shown
+  hidden.c_lflag &= ~tcflag_t(ECHO)
+  TerminalState.promptBegan(on: terminal)
+  defer {
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown)
+    TerminalState.promptEnded()
+    // The Return of the person was not shown either.
+    put("\n", on: terminal)
+  }
+  // Flushing: what was typed before the question was shown is no answer to it.
+  guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { return nil }
+  put(question, on: terminal)
+  var answer: [UInt8] = []
+  var byte: UInt8 = 0
+  while true {
+    let count = try? withUnsafeMutableBytes(of: &byte) {
+      try readSome(into: $0, from: STDIN_FILENO)
+    }
+    guard count == 1 else { return answer.isEmpty ? nil : String(decoding: answer, as: UTF8.self) }
+    if byte == 0x0A { return String(decoding: answer, as: UTF8.self) }
+    answer.append(byte)
+  }
+}
+
+private func put(_ text: String, on terminal: Int32) {
+  var text = text
+  text.withUTF8 { try? writeFully(UnsafeRawBufferPointer($0), to: terminal) }
+}
