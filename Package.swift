@@ -82,7 +82,7 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["wscope", "TestPeers"], swiftSettings: house),
+      name: "EndToEndTests", dependencies: ["wscope", "LoadTesting", "TestPeers"], swiftSettings: house),
     .testTarget(name: "HouseRulesTests", dependencies: ["wscope", "TestPeers"], swiftSettings: house),
   ]
 )

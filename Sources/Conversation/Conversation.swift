@@ -76,8 +76,11 @@ package struct Conversation: Sendable {
     if sent == 0 { sendingBegan = time }
   }
 
-  package mutating func received(_ payload: [UInt8], at time: Int64) {
+  /// Takes a message, and answers whether the end may have come nearer: only the first reply to what
+  /// was sent does that, all later ones put it off.
+  package mutating func received(_ payload: [UInt8], at time: Int64) -> Bool {
     received += 1
+    let isFirst = lastReply == nil
     lastReply = time
     // Each message meets one expectation at most: two expectations of the same text need it twice.
     let open = results.firstIndex { !$0.isMet && $0.expectation.payload == payload }
@@ -86,6 +89,7 @@ package struct Conversation: Sendable {
     } else {
       unexpected = payload
     }
+    return isFirst
   }
 
   package func verdict(at time: Int64) -> Verdict {

@@ -1,6 +1,6 @@
 import Glibc
 import NIOCore
-package import WebSocketNIO
+import WebSocketNIO
 
 /// Where a test server listens.
 package enum ListeningPlace: Sendable, Hashable {

@@ -1,12 +1,13 @@
 import ArgumentParser
 import NIOCore
+import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
 /// The options of every command that connects.
 struct ClientOptions: ParsableArguments {
   @Option(
-    name: [.customShort("H"), .long],
+    name: [.customShort("H", allowingJoined: true), .long],
     help: ArgumentHelp("Add a header field to the request; may be repeated.", valueName: "K: V"))
   var header: [HeaderOption] = []
 
@@ -131,7 +132,7 @@ enum ColorOption: String, ExpressibleByArgument, CaseIterable {
 /// The options of the commands that print messages.
 struct MessageOptions: ParsableArguments {
   @Option(
-    name: [.customShort("x"), .long, .customLong("message")],
+    name: [.customShort("x", allowingJoined: true), .long, .customLong("message")],
     help: ArgumentHelp(
       "Send this message on open; may be repeated. @FILE sends a file, @- standard input.",
       valueName: "message"))
@@ -152,7 +153,7 @@ struct MessageOptions: ParsableArguments {
   var raw = false
 
   @Option(
-    name: .shortAndLong,
+    name: [.customShort("w", allowingJoined: true), .long],
     help: ArgumentHelp(
       "Wait this long for the first reply to the last message; 0 does not wait.",
       valueName: "duration"))
@@ -164,7 +165,7 @@ struct MessageOptions: ParsableArguments {
   var linger = DurationOption.seconds(1)
 
   @Option(
-    name: [.customShort("N"), .long, .customLong("max-messages")],
+    name: [.customShort("N", allowingJoined: true), .long, .customLong("max-messages")],
     help: ArgumentHelp("End when this many messages have come.", valueName: "n"))
   var count: Int?
 

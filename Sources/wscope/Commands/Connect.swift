@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversation
+import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Conversation
-import Glibc
+import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -20,7 +20,7 @@ struct Send: SessionCommand {
   var messages: [String] = []
 
   @Option(
-    parsing: .unconditional,
+    parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       "Expect a message that is exactly this; may be repeated. Exit code 1 if it does not come.",
       valueName: "text"))

@@ -67,7 +67,10 @@ struct Diagnostician {
     let reasons = Set(attempts.map(\.description))
     let reason = reasons.count == 1 ? reasons.first ?? "" : "no address answered"
     var details = attempts.map { "tried: \(Self.text($0.address)): \($0.description)" }
-    if attempts.count == 1, attempts[0].address.ipAddress == nil { details = [] }
+    // Of an address that was given there is nothing to tell.
+    if attempts.count == 1, attempts[0].address.ipAddress.map({ place.contains($0) }) ?? true {
+      details = []
+    }
     return Diagnosis(cause: "cannot connect to \(place): \(reason)", details: details)
   }
 

@@ -11,7 +11,7 @@ struct JSONLines {
     line("open") { json in
       json.member("status", 101)
       json.member("subprotocol", info.subprotocol)
-      json.member("extensions", [String]()) { json, name in json.string(name) }
+      json.member("extensions", array: [String]()) { json, name in json.string(name) }
       if let tls = info.tlsVersion { json.member("tls", tls) }
     }
   }

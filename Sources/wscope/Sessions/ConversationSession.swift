@@ -90,7 +90,7 @@ final class ConversationSession: Sendable {
     tellOpened(connection.info)
     let sender = Task {
       await sendAll(on: connection)
-      await waitUntilOver(connection)
+      awaitEnd(connection)
     }
     var outcome = CloseOutcome.lost(.abandoned)
     for await burst in connection.events {
@@ -100,6 +100,7 @@ final class ConversationSession: Sendable {
       }
     }
     sender.cancel()
+    timer.withLock { $0?.cancel() }
     return finish(outcome)
   }
 
@@ -179,6 +180,16 @@ final class ConversationSession: Sendable {
 
   // MARK: Ending
 
+  /// (Re)starts the wait for the end, since it may have come nearer.
+  private func awaitEnd(_ connection: Connection) {
+    timer.withLock { timer in
+      timer?.cancel()
+      timer = Task { await waitUntilOver(connection) }
+    }
+  }
+
+  private let timer = Mutex<Task<Void, Never>?>(nil)
+
   /// Closes when the conversation is over, by time.
   private func waitUntilOver(_ connection: Connection) async {
     while !Task.isCancelled {
@@ -193,7 +204,11 @@ final class ConversationSession: Sendable {
         return
       case .goOn(let until):
         guard let until else { return }
-        try? await Task.sleep(for: .nanoseconds(until - now))
+        do {
+        try await Task.sleep(for: .nanoseconds(until - now))
+      } catch {
+        return
+      }
       }
     }
   }
@@ -291,12 +306,16 @@ final class ConversationSession: Sendable {
     switch event {
     case .message(let kind, let payload, let wire, let time):
       await write(formatted(kind, payload, wire, time), connection)
-      let over = conversation.withLock { conversation in
-        conversation.received(
-          Array(payload.readableBytesView), at: Int64(time.uptimeNanoseconds))
-        return conversation.verdict(at: Int64(time.uptimeNanoseconds))
+      let now = Int64(time.uptimeNanoseconds)
+      let (isNearer, verdict) = conversation.withLock { conversation in
+        let isNearer = conversation.received(Array(payload.readableBytesView), at: now)
+        return (isNearer, conversation.verdict(at: now))
       }
-      if over == .finished { await connection.close(CloseFrame(.normal)) }
+      switch verdict {
+      case .finished: await connection.close(CloseFrame(.normal))
+      case .goOn(let until?) where isNearer && until > 0: awaitEnd(connection)
+      case .goOn, .timedOut: break
+      }
     case .ping(let payload, let time):
       await tellControl("ping", payload, time, connection)
     case .pong(let payload, let time):
