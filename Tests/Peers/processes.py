@@ -32,11 +32,7 @@ def require_wscope():
 def set_up_peers(*options):
     """Runs peers.sh; the answer maps a peer's name to its version."""
     done = subprocess.run([os.path.join(HERE, "peers.sh"), *options], stdout=subprocess.PIPE, text=True, check=True)
-    versions = {}
-    for line in done.stdout.splitlines():
-        name, version = re.match(r"(\D+?) v?(\d.*)", line).groups()
-        versions[name] = version.split(" built on")[0]
-    return versions
+    return dict(re.split(r"\s{2,}", line, maxsplit=1) for line in done.stdout.splitlines())
 
 
 def peer(program):
