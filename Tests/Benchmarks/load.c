@@ -156,13 +156,16 @@ static void send_messages(int epoll, struct connection *c, int count, uint64_t t
   if ((size_t)sent < bytes) keep_unsent(epoll, c, outgoing + sent, bytes - (size_t)sent);
 }
 
+static void check_head(const uint8_t *at, size_t count) {
+  if (!memcmp(at, reply_head, count < head_bytes ? count : head_bytes)) return;
+  fprintf(stderr, "load: frame begins %02x %02x, wanted %02x %02x\n", at[0], at[1], reply_head[0], reply_head[1]);
+  errno = 0;
+  fail("the server did not echo");
+}
+
 static void check_reply(struct connection *c, const uint8_t *at, uint64_t time) {
   uint64_t number, wanted = letters(c->next_received);
-  if (memcmp(at, reply_head, head_bytes)) {
-    errno = 0;
-    fprintf(stderr, "load: frame begins %02x %02x, wanted %02x %02x\n", at[0], at[1], reply_head[0], reply_head[1]);
-    fail("the server did not echo");
-  }
+  check_head(at, head_bytes);
   if (size >= 8) {
     memcpy(&number, at + head_bytes, 8);
     errno = 0;
@@ -191,6 +194,7 @@ static int receive(struct connection *c) {
     if (c->position < checked_bytes) {
       size_t part = checked_bytes - c->position < take ? checked_bytes - c->position : take;
       memcpy(c->head + c->position, at, part);
+      check_head(c->head, c->position + part);
       if (c->position + part == checked_bytes) check_reply(c, c->head, time);
     }
     c->position += take;
