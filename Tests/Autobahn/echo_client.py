@@ -1,99 +1,50 @@
 #!/usr/bin/env python3
 """echo_client.py AGENT: `wscope connect` as the echo client of Autobahn's fuzzing server at $AUTOBAHN_URL.
 
-One process of the shipped binary per case, without a terminal: each message line on its stdout goes back into its stdin,
-where it sends that message. The case is over when the process ends. Fails if one of them dies by a signal or does not end.
+One process of the shipped binary per case, without a terminal, as `wscope connect --echo`: an echo that went through this script
+would come too late in the cases that want the answer to a message whose next frame breaks the protocol (3.2 to 4.2.5, 5.15).
+The case is over when the process ends. Fails if one of them dies by a signal or does not end.
 """
 import json
 import os
-import re
-import select
 import subprocess
 import sys
-import time
 
 WSCOPE, URL = os.environ["WSCOPE"], os.environ["AUTOBAHN_URL"]
 DEADLINE = float(os.environ.get("AUTOBAHN_CASE_SECONDS", "60"))  # of one case; Autobahn itself gives up earlier
-MESSAGE = re.compile(rb'"event"\s*:\s*"message"')
 
 
-def connect(path):
-    process = subprocess.Popen([WSCOPE, "connect", "--format", "jsonl", "--input", "jsonl", URL + path],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
-    for stream in (process.stdin, process.stdout, process.stderr):
-        os.set_blocking(stream.fileno(), False)
-    return process
-
-
-def converse(path, echo=True):
-    """Runs one process to its end: its exit code (None: it had to be killed), the messages received, the end of its stderr."""
-    process, messages, partial, outgoing, said = connect(path), [], [], bytearray(), b""
-    source, errors, sink = process.stdout.fileno(), process.stderr.fileno(), process.stdin.fileno()
-    poll = select.poll()
-    poll.register(source, select.POLLIN)
-    poll.register(errors, select.POLLIN)
-    waiting, deadline = {source, errors}, time.monotonic() + DEADLINE
-    while waiting:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            process.kill()
-            process.wait()
-            return None, messages, said
-        for fd, _ in poll.poll(1000 * left):
-            if fd == sink:
-                try:
-                    del outgoing[:os.write(sink, outgoing)]
-                except BlockingIOError:
-                    pass
-                except BrokenPipeError:
-                    outgoing.clear()
-                if not outgoing:
-                    poll.unregister(sink)
-                continue
-            data = os.read(fd, 1 << 20)
-            if not data:
-                poll.unregister(fd)
-                waiting.discard(fd)
-            elif fd == errors:
-                said = (said + data)[-500:]
-            else:
-                *lines, rest = data.split(b"\n")
-                if lines:
-                    lines[0] = b"".join(partial) + lines[0]
-                    partial = []
-                partial.append(rest)
-                for line in lines:
-                    if MESSAGE.search(line, 0, 300):
-                        if echo:
-                            if not outgoing:
-                                poll.register(sink, select.POLLOUT)
-                            outgoing += line + b"\n"
-                        else:
-                            messages.append(json.loads(line))
-    process.stdin.close()
+def connect(path, *options):
+    """Runs one process to its end: its exit code (None: it had to be killed), what it printed, the end of what it said."""
+    # Its input stays open while it runs: the end of the input would be the end of the conversation.
+    source, kept_open = os.pipe()
+    process = subprocess.Popen([WSCOPE, "connect", *options, URL + path],
+                               stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(source)
     try:
-        code = process.wait(max(0.1, deadline - time.monotonic()))
+        printed, said = process.communicate(timeout=DEADLINE)
+        return process.returncode, printed, said[-500:]
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
-        code = None
-    process.stdout.close()
-    process.stderr.close()
-    return code, messages, said
+        printed, said = process.communicate()
+        return None, printed, said[-500:]
+    finally:
+        os.close(kept_open)
 
 
 def main():
     agent = sys.argv[1]
-    code, messages, said = converse("/getCaseCount", echo=False)
-    if not messages:
+    code, printed, said = connect("/getCaseCount", "--format", "jsonl")
+    counts = [line["text"] for line in map(json.loads, printed.splitlines()) if line["event"] == "message"]
+    if not counts:
         sys.exit(f"getCaseCount brought no message (exit {code}): {said.decode(errors='replace')}")
     odd = []
-    for case in range(1, int(messages[0]["text"]) + 1):
-        code, _, said = converse(f"/runCase?case={case}&agent={agent}")
+    for case in range(1, int(counts[0]) + 1):
+        code, _, said = connect(f"/runCase?case={case}&agent={agent}", "--echo")
         if code is None or code < 0:
             how = f"did not end within {DEADLINE:g} s" if code is None else f"died by signal {-code}"
             odd.append(f"case number {case} of this run: the process {how}: {said.decode(errors='replace')}")
-    converse(f"/updateReports?agent={agent}", echo=False)
+    connect(f"/updateReports?agent={agent}")
     if odd:
         sys.exit("\n".join(odd))
 
