@@ -44,7 +44,7 @@ fi
 [ -x "$WSCOPE" ] || fail "no program at $WSCOPE"
 
 show "$WSCOPE listen 0 --port-file $scratch/port &"
-env --default-signal=INT "$WSCOPE" listen 0 --port-file "$scratch/port" &  # env: a script's background jobs are born with SIGINT ignored
+"$WSCOPE" listen 0 --port-file "$scratch/port" &
 listener=$!
 deadline=$((SECONDS + 15))
 until [ -s "$scratch/port" ]; do

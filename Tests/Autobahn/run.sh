@@ -46,8 +46,7 @@ suite() {  # suite ROLE TARGET: one role of the suite, without its own count
 
 for role in "${roles[@]}"; do
   if [ "$role" = server ]; then
-    # env: a background job of a script is born with SIGINT ignored, and a well-behaved program leaves it so
-    env --default-signal=INT "$WSCOPE" listen 0 --port-file "$scratch/port" >"$scratch/listen" 2>&1 &
+    "$WSCOPE" listen 0 --port-file "$scratch/port" >"$scratch/listen" 2>&1 &
     listener=$!
     deadline=$((SECONDS + 15))
     until [ -s "$scratch/port" ]; do
