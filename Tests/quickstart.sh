@@ -61,7 +61,11 @@ printf '%s\n' "$answer"
 
 show "kill -INT %1    # what Ctrl-C does"
 kill -INT "$listener"
-status=0
+deadline=$((SECONDS + 15)) status=0
+while kill -0 "$listener" 2>/dev/null; do
+  [ $SECONDS -le $deadline ] || fail "listen still runs 15 s after SIGINT"
+  sleep 0.02
+done
 wait "$listener" || status=$?
 listener=
 [ $status = 0 ] || fail "listen ended with $status"

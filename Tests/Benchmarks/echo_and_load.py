@@ -114,9 +114,12 @@ def limit(server_share, client_share):
 
 
 def spread(values, form):
-    """`median (least-most)`."""
+    """`median (least-most)`; of many values the middle half, which one stray run does not widen."""
     middle = form(statistics.median(values))
-    return middle if len(values) == 1 else f"{middle} ({form(min(values))}-{form(max(values))})"
+    if len(values) == 1:
+        return middle
+    low, high = (statistics.quantiles(values)[i] for i in (0, 2)) if len(values) >= 8 else (min(values), max(values))
+    return f"{middle} ({form(low)}-{form(high)})"
 
 
 def thousands(value):

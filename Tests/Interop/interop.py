@@ -221,6 +221,7 @@ def goodbyes(url, child, names, scheme, ca):
 def main():
     require_wscope()
     versions = set_up_peers()
+    versions["wscope listen"] = wscope("--version")[1].decode().split("\n")[0].removeprefix("wscope ")
     known = list(dict.fromkeys([*SERVERS, *CLIENTS]))
     chosen = sys.argv[1:] or known
     if not set(chosen) <= set(known):
