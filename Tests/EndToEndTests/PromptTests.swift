@@ -46,7 +46,7 @@ import Testing
     let terminal = try connect(columns: 30)
     let typed = "this line is longer than the thirty columns of the terminal"
     try terminal.type(typed)
-    try terminal.wait(forText: "terminal")
+    try terminal.wait(for: "its last letter in the third row") { $0.cursorLine == "l" }
     for number in 1...5 { try say("message \(number)") }
     try terminal.wait(for: "all messages above the whole line") { screen in
       let joined = screen.everything.split(separator: "\n").joined()
