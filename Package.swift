@@ -64,7 +64,9 @@ let package = Package(
         "Terminal", argumentParser, nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: house),
-    .target(name: "TestPeers", path: "Tests/Support", swiftSettings: house),
+    .target(
+      name: "TestPeers", dependencies: ["WebSocketProtocol"], path: "Tests/Support",
+      swiftSettings: house),
     .testTarget(
       name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", nioCore, nioHTTP1],
       swiftSettings: house),

@@ -49,13 +49,19 @@ package final class Signals: Sendable {
 
   /// Takes over these signals, for the rest of the process. To be called once, at the start.
   ///
-  /// Signals that the caller of the process chose to ignore (`nohup`) stay ignored.
+  /// A hangup and a stop that the caller of the process chose to ignore (`nohup`) stay ignored. An
+  /// interrupt does not: a script's shell ignores it for everything behind `&`, and `kill -INT` is
+  /// how such a script ends us.
   package init(_ signals: [TerminalSignal] = TerminalSignal.allCases) {
     let (events, continuation) = AsyncStream.makeStream(of: TerminalSignal.self)
     self.events = events
     let pipe = WakePipe()
     reportDescriptor.store(pipe.writer, ordering: .sequentiallyConsistent)
-    for signal in signals where !Self.isIgnored(signal) { Self.report(signal.number) }
+    for signal in signals {
+      let mayStayIgnored = signal == .hangup || signal == .suspend
+      if mayStayIgnored, Self.isIgnored(signal) { continue }
+      Self.report(signal.number)
+    }
     DedicatedThread { [weak self] in
       while let number = pipe.read() {
         let signal = TerminalSignal.allCases.first { $0.number == Int32(number) }

@@ -44,11 +44,18 @@ package final class Connection: Sendable {
     self.consumer = consumer
   }
 
+  /// What is done with a message besides telling of it.
+  package enum Reaction: Sendable {
+    case none
+    /// It is sent back at once, before what came behind it is looked at.
+    case echo
+  }
+
   /// Resolves, connects and does the handshakes, all within the open timeout.
   ///
   /// - Throws: `ConnectError`.
   package static func open(
-    _ configuration: ClientConfiguration, on loop: any EventLoop
+    _ configuration: ClientConfiguration, reaction: Reaction = .none, on loop: any EventLoop
   ) async throws -> Connection {
     let began = NIODeadline.now()
     let addresses = try await addresses(configuration)
@@ -63,7 +70,7 @@ package final class Connection: Sendable {
       delegate: control)
     let source = sequence.source
     let consumer = try await loop.submit {
-      NIOLoopBound(SessionConsumer(source, control), eventLoop: loop)
+      NIOLoopBound(SessionConsumer(source, control, reaction), eventLoop: loop)
     }.get()
     do {
       var info = try await Client.open(configuration, addresses: addresses, on: loop) { _ in
@@ -178,14 +185,18 @@ final class SessionConsumer: ConnectionConsumer {
   private(set) var handler: ConnectionHandler?
   private let source: Connection.Events.Source
   private let control: ReadingControl
+  private let reaction: Connection.Reaction
   private var burst: [ConnectionEvent] = []
   private var now = NIODeadline.now()
   private var isNewBurst = true
   private var waiting: [EventLoopPromise<Void>] = []
 
-  init(_ source: Connection.Events.Source, _ control: ReadingControl) {
+  init(
+    _ source: Connection.Events.Source, _ control: ReadingControl, _ reaction: Connection.Reaction
+  ) {
     self.source = source
     self.control = control
+    self.reaction = reaction
   }
 
   func opened(_ handler: ConnectionHandler) {
@@ -196,6 +207,8 @@ final class SessionConsumer: ConnectionConsumer {
   func received(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
+    // Behind a Close of ours nothing is echoed.
+    if case .echo = reaction { try? machine.send(kind, payload) }
     burst.append(
       .message(kind, ByteBuffer(bytes: payload), wire: machine.messageWire, time: stamp()))
   }
@@ -231,6 +244,8 @@ final class SessionConsumer: ConnectionConsumer {
 
   func writabilityChanged(_ isWritable: Bool) {
     if isWritable { succeedWaiting() }
+    // A peer that does not read its echoes is not read from either.
+    if case .echo = reaction { handler?.setReading(isWritable) }
   }
 
   func closed(_ outcome: CloseOutcome) {

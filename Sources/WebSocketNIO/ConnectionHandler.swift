@@ -92,11 +92,14 @@ package final class ConnectionHandler: ChannelInboundHandler {
   /// Writes the output, in one write, and does what the machine demands of the transport.
   package func flush() {
     guard let context else { return }
-    if machine.output.readableBytes > 0 {
-      wireOut &+= UInt64(truncatingIfNeeded: machine.output.readableBytes)
-      context.writeAndFlush(wrapOutboundOut(machine.output), promise: nil)
+    // Taken out first: the write can change writability, and that calls here again.
+    var output = ByteBuffer()
+    swap(&output, &machine.output)
+    if output.readableBytes > 0 {
+      wireOut &+= UInt64(truncatingIfNeeded: output.readableBytes)
+      context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
-    resources.giveOutput(&machine.output)
+    resources.giveOutput(output)
     if machine.demand != applied { apply(machine.demand, context) }
   }
 

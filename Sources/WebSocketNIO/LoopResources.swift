@@ -37,11 +37,10 @@ final class LoopResources {
     return taken
   }
 
-  func giveOutput(_ buffer: inout ByteBuffer) {
+  func giveOutput(_ buffer: consuming ByteBuffer) {
     if buffer.capacity >= Self.outputCapacity, buffer.capacity <= Self.largestKept {
       output = buffer
     }
-    buffer = ByteBuffer()
   }
 }
 

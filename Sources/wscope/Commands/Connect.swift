@@ -22,6 +22,9 @@ struct Connect: SessionCommand {
   @Flag(help: "A line that begins with / is a message like any other.")
   var noSlash = false
 
+  @Flag(help: "Send every message back at once, as an echo server does.")
+  var echo = false
+
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -37,7 +40,7 @@ struct Connect: SessionCommand {
       let session = PromptSession(
         PromptConfiguration(
           client: client, url: url, messages: outgoing, kind: message.kind,
-          usesSlashCommands: !noSlash, format: format, count: count,
+          usesSlashCommands: !noSlash, reaction: echo ? .echo : .none, format: format, count: count,
           showsPingPong: message.showPingPong, isVerbose: output.verbose,
           promptDescriptor: descriptor),
         context)
@@ -49,7 +52,7 @@ struct Connect: SessionCommand {
         policy: WaitPolicy(
           wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
           awaitsUnasked: true),
-        expectations: [], format: format, interruption: .ends,
+        expectations: [], format: format, interruption: .ends, reaction: echo ? .echo : .none,
         showsPingPong: message.showPingPong, isVerbose: output.verbose),
       context)
     return await session.run()

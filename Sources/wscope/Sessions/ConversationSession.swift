@@ -34,9 +34,9 @@ struct ConversationConfiguration: Sendable {
   var expectations: [Expectation]
   var format: Format
   var interruption: Interruption
+  var reaction = Connection.Reaction.none
   var showsPingPong = false
   var isVerbose = false
-  var isQuiet = false
 }
 
 /// `send`, and `connect` without a terminal: messages out, messages in, and an exit code. Nothing is
@@ -66,7 +66,8 @@ final class ConversationSession: Sendable {
   func run() async -> ExitStatus {
     let opening = Task {
       try await Connection.open(
-        configuration.client, on: MultiThreadedEventLoopGroup.singleton.next())
+        configuration.client, reaction: configuration.reaction,
+        on: MultiThreadedEventLoopGroup.singleton.next())
     }
     let watch = Task { await watchSignals(opening) }
     defer { watch.cancel() }

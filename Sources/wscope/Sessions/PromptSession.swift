@@ -14,6 +14,7 @@ struct PromptConfiguration: Sendable {
   var messages: [OutgoingMessage]
   var kind: MessageKind
   var usesSlashCommands: Bool
+  var reaction: Connection.Reaction
   var format: ConversationConfiguration.Format
   /// Ends when this many messages have come.
   var count: Int?
@@ -47,7 +48,8 @@ final class PromptSession: Sendable {
   func run() async -> ExitStatus {
     let opening = Task {
       try await Connection.open(
-        configuration.client, on: MultiThreadedEventLoopGroup.singleton.next())
+        configuration.client, reaction: configuration.reaction,
+        on: MultiThreadedEventLoopGroup.singleton.next())
     }
     let signals = Task { await watchSignals(opening) }
     defer { signals.cancel() }

@@ -1,0 +1,89 @@
+import TestPeers
+import Testing
+
+/// What is typed wrong gets one line, the right exit code, and no connection.
+@Suite struct UsageTests {
+  struct Row: Sendable, CustomTestStringConvertible {
+    var arguments: [String]
+    var exitCode: Int32 = 2
+    var said: String
+
+    var testDescription: String { arguments.joined(separator: " ") }
+  }
+
+  static let rows: [Row] = [
+    Row(arguments: ["send"], said: "missing expected argument"),
+    Row(arguments: ["snd", "ws://127.0.0.1:1"], said: "did you mean: wscope send"),
+    Row(arguments: ["frobnicate"], said: "\"frobnicate\" is no command"),
+    Row(arguments: ["-p", "80"], said: "means different things in wscat and websocat"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "x", "--nonsense"], said: "--nonsense"),
+    Row(arguments: ["send", "ftp://host/"], exitCode: 3, said: "\"ftp\" is no scheme"),
+    Row(arguments: ["send", "ws://host:99999/"], exitCode: 3, said: "\"99999\" is no port"),
+    Row(arguments: ["send", "ws:///path"], exitCode: 3, said: "has no host"),
+    Row(arguments: ["connect", "ws://host/#x"], exitCode: 3, said: "fragment"),
+    Row(arguments: ["connect", "ws://ho st/"], exitCode: 3, said: "space"),
+    Row(arguments: ["send", "no.such.host.invalid", "x"], exitCode: 6, said: "cannot resolve"),
+    Row(
+      arguments: ["send", "ws://127.0.0.1:1", "x", "-H", "X-A: a\r\nX-B: b"],
+      said: "header X-A: value contains a line break (byte 1)"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "-H", "a b: c"], said: "not a token"),
+    Row(
+      arguments: ["send", "ws://127.0.0.1:1", "-H", "Sec-WebSocket-Key: x"],
+      said: "belongs to the handshake"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "-s", "a b@"], said: "not a token"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "-o", "http://x\n"], said: "control character"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "--wait", "soon"], said: "soon"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "-N", "0"], said: "at least 1"),
+    Row(arguments: ["send", "ws://127.0.0.1:1", "--max-message", "2G"], said: "1 GiB"),
+    Row(
+      arguments: ["send", "ws://127.0.0.1:1", "-0", "--stdin-whole"], said: "exclude each other"),
+    Row(
+      arguments: ["send", "wss://127.0.0.1:1", "--cacert", "/nonexistent.pem"],
+      said: "/nonexistent.pem"),
+    Row(arguments: ["listen", "http"], said: "\"http\" is no port"),
+    Row(arguments: ["listen", "70000"], said: "\"70000\" is no port"),
+    Row(arguments: ["listen", "0", "--mode", "chaos"], said: "chaos"),
+    Row(arguments: ["listen", "0", "--cert", "x.pem"], said: "--cert and --key go together"),
+    Row(
+      arguments: ["listen", "0", "--cert", "/nonexistent.pem", "--key", "/nonexistent.pem"],
+      said: "/nonexistent.pem"),
+    Row(arguments: ["listen", "0", "--unix-socket", "/tmp/x"], said: "goes without a port"),
+    Row(arguments: ["listen", "0", "--host", "a", "--max-clients", "0"], said: "at least 1"),
+  ]
+
+  @Test(arguments: rows) func isAnsweredInOneLine(row: Row) throws {
+    let finished = try Wscope.run(row.arguments, input: "")
+    #expect(finished.exitCode == row.exitCode, "\(finished.errorText)")
+    let first = finished.errorText.split(separator: "\n").first.map(String.init) ?? ""
+    #expect(first.hasPrefix("wscope: "), "\(finished.errorText)")
+    #expect(finished.errorText.contains(row.said), "\(finished.errorText)")
+    #expect(finished.outputText.isEmpty)
+  }
+
+  @Test func helpAndVersionAreNoErrors() throws {
+    for arguments in [["--help"], [], ["send", "--help"], ["listen", "-h"], ["help", "connect"]] {
+      let finished = try Wscope.run(arguments)
+      #expect(finished.exitCode == 0)
+      #expect(finished.outputText.contains("USAGE: wscope"), "\(arguments)")
+      #expect(finished.errorText.isEmpty)
+    }
+    for arguments in [["--version"], ["-V"]] {
+      let finished = try Wscope.run(arguments)
+      #expect(finished.exitCode == 0)
+      #expect(finished.outputText.contains("0.1.0"))
+    }
+  }
+
+  @Test func theOtherToolsSpellingsWork() throws {
+    let listener = try Listener()
+    for arguments in [
+      ["-c", listener.url], [listener.url], ["127.0.0.1:\(listener.port)"],
+      ["localhost:\(listener.port)"], [":\(listener.port)/x"],
+      ["connect", "http://127.0.0.1:\(listener.port)"],
+    ] {
+      let finished = try Wscope.run(arguments + ["-1"], input: "hi\n")
+      #expect(finished.exitCode == 0, "\(arguments): \(finished.errorText)")
+      #expect(finished.outputText == "hi\n")
+    }
+  }
+}

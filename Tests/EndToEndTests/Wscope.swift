@@ -1,0 +1,69 @@
+import Glibc
+import TestPeers
+
+/// The binary under test, as a person runs it.
+enum Wscope {
+  /// It lies beside the test bundle, where the build has put both.
+  static let path: String = {
+    let bundle = CommandLine.arguments[0]
+    return (bundle.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }) + "/wscope"
+  }()
+
+  /// An environment without the tester's own settings.
+  static func environment(_ extra: [String: String] = [:]) -> [String: String] {
+    var variables = [
+      "PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8",
+      "SWIFT_BACKTRACE": "enable=no",
+    ]
+    for (name, value) in extra { variables[name] = value }
+    return variables
+  }
+
+  static func run(
+    _ arguments: [String], input: String? = nil, deadline: Double = 20
+  ) throws -> ChildProcess.Finished {
+    try ChildProcess.run(
+      path, arguments, input: input.map { Array($0.utf8) }, environment: environment(),
+      deadline: deadline)
+  }
+
+  static func start(_ arguments: [String], hasInput: Bool = true) throws -> ChildProcess {
+    try ChildProcess.start(path, arguments, hasInput: hasInput, environment: environment())
+  }
+
+  /// Runs a command line of the shell in which `wscope` is the binary.
+  static func shell(_ line: String, deadline: Double = 20) throws -> ChildProcess.Finished {
+    try ChildProcess.run(
+      "/bin/bash", ["-c", "wscope() { command \"$WSCOPE\" \"$@\"; }; \(line)"],
+      environment: environment(["WSCOPE": path]), deadline: deadline)
+  }
+
+  /// An empty directory of this process.
+  static func scratch(_ name: String) throws -> String {
+    let path = "/tmp/wscope-tests-\(getpid())-\(name)"
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+      throw TestPeerError("mkdir \(path): \(errno)")
+    }
+    return path
+  }
+}
+
+/// A running `wscope listen`, which is ended with the value.
+final class Listener: Sendable {
+  let process: ChildProcess
+  let port: Int
+
+  /// Starts it on a free port and waits for the ready line.
+  init(_ options: [String] = []) throws {
+    process = try Wscope.start(["listen", "0"] + options, hasInput: false)
+    let ready = try process.readLine(from: .standardError) { $0.contains("listening on") }
+    // listening on ws://127.0.0.1:PORT/ and ...
+    let digits = ready.split(separator: "127.0.0.1:", maxSplits: 1).last?.prefix { $0.isNumber }
+    guard let port = digits.flatMap({ Int($0) }) else {
+      throw TestPeerError("no port in \"\(ready)\"")
+    }
+    self.port = port
+  }
+
+  var url: String { "ws://127.0.0.1:\(port)/" }
+}
