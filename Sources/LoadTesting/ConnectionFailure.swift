@@ -82,7 +82,9 @@ struct ConnectionFailure {
 
   /// How a connection was lost that should have stayed; nil for an end of our own making.
   ///
-  /// - Parameter isClosing: Whether we have sent our Close.
+  /// - Parameters:
+  ///   - outcome: How it ended.
+  ///   - isClosing: Whether we have sent our Close.
   init?(_ outcome: CloseOutcome, isClosing: Bool) {
     let phase: ErrorTally.Phase = isClosing ? .closing : .open
     switch outcome {

@@ -13,7 +13,7 @@ final class Connector {
   /// some 28 000 ports, and searches ever longer from 14 000 on (PERFORMANCE section 5).
   private static let connectionsPerSource = 8000
 
-  /// - Parameter start: When the first connection of the run is due.
+  /// A connector whose first connection of the run is due at `start`.
   init(_ loop: LoadLoop, start: Int64) {
     self.loop = loop
     self.start = start

@@ -32,6 +32,8 @@ struct RunRecord {
   /// Takes what happened since the last tick.
   ///
   /// - Parameters:
+  ///   - stretch: What is running.
+  ///   - loops: All loops of the run.
   ///   - start: When the stretch began, in nanoseconds of `MonotonicClock`.
   ///   - windowFrom: When the window begins.
   mutating func tick(

@@ -177,7 +177,8 @@ struct Bench: SessionCommand {
       let bytes = size?.bytes ?? 64
       guard bytes <= client.maxMessage.bytes else {
         throw CommandFailure(
-          .usage, "--size is over the limit for the echo of it: --max-message is "
+          .usage,
+          "--size is over the limit for the echo of it: --max-message is "
             + Figures.bytes(client.maxMessage.bytes))
       }
       return .generated(size: bytes)

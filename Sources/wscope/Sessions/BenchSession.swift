@@ -104,7 +104,8 @@ final class BenchSession: Sendable {
       client.url.endpoint = .host("127.0.0.1", port: port)
       if !configuration.isQuiet {
         context.inform(
-          "no URL: measuring an echo server inside this process at \(client.url), on the same machine")
+          "no URL: measuring an echo server inside this process at \(client.url), on the same machine"
+        )
       }
       return client
     }
