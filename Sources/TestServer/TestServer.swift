@@ -126,26 +126,22 @@ private final class Reception: Sendable {
   }
 
   func answer(_ request: HTTPRequest) -> HTTPAnswer {
-    let head = request.head
-    switch configuration.origins.judge(head.headers) {
-    case .allowed:
-      break
+    let verdict = ServerHandshake.judge(request.head)
+    if case .refuse(let refusal) = verdict {
+      return refuse(
+        request, refusal.status, refusal.explanation,
+        headers: refusal.headers.map { ($0.key, $0.value) })
+    }
+    switch configuration.origins.judge(request.head.headers) {
     case .refusedHost(let host):
       return refuse(
         request, .forbidden, "the Host \"\(host)\" is not this server; to allow: --allow-host NAME")
     case .refusedOrigin(let origin):
       return refuse(
         request, .forbidden, "refused page \(origin); to allow: --allow-origin \(origin)")
-    }
-    switch ServerHandshake.judge(head) {
-    case .notAnUpgrade:
-      return .reply(Page.reply(to: head))
-    case .refuse(let refusal):
-      return refuse(
-        request, refusal.status, refusal.explanation,
-        headers: refusal.headers.map { ($0.key, $0.value) })
-    case .upgrade(let upgrade):
-      return welcome(upgrade, request)
+    case .allowed:
+      if case .upgrade(let upgrade) = verdict { return welcome(upgrade, request) }
+      return .reply(Page.reply(to: request.head))
     }
   }
 

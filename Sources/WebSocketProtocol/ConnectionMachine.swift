@@ -12,6 +12,9 @@ package import struct NIOCore.ByteBuffer
 ///   any of open, closeSent --- violation (Close out) --->  failed
 /// ```
 package struct ConnectionMachine {
+  // Stored, although `keys` tells it too: the optimiser of Swift 6.3.1 crashes over asking `keys`
+  // in the middle of `next`.
+  package let role: Role
   package let limits: Limits
   /// Bytes for the peer, in order. The driver writes them to the transport and empties the buffer;
   /// it may also put an empty buffer with capacity here before it feeds the machine.
@@ -64,15 +67,15 @@ package struct ConnectionMachine {
   /// A client; `keys` is where its masking keys come from.
   package init(clientWith keys: MaskingKeys, limits: Limits) {
     self.keys = keys
+    role = .client
     self.limits = limits
   }
 
   package init(serverWith limits: Limits) {
     keys = nil
+    role = .server
     self.limits = limits
   }
-
-  package var role: Role { keys == nil ? .server : .client }
 
   /// Whether messages, pings and a Close can still be sent.
   package var isOpen: Bool { phase == .open }
@@ -221,6 +224,8 @@ package struct ConnectionMachine {
     return controlPayload.withUnsafeReadableBytes { $0 }
   }
 
+  // Out of line, as `close` and `fail` are: it keeps the road of messages short.
+  @inline(never)
   private mutating func control(_ payload: UnsafeRawBufferPointer) -> Step {
     switch frame.opcode {
     case .ping:
@@ -250,6 +255,7 @@ package struct ConnectionMachine {
     payload.withUnsafeReadableBytes { write(.pong, $0) }
   }
 
+  @inline(never)
   private mutating func close(_ payload: UnsafeRawBufferPointer) -> Step {
     let received: CloseFrame
     do {
@@ -268,6 +274,7 @@ package struct ConnectionMachine {
     return .close(received)
   }
 
+  @inline(never)
   private mutating func fail(_ violation: ProtocolViolation) -> Step {
     failure = violation
     if phase == .open {

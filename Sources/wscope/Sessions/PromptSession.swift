@@ -136,11 +136,11 @@ final class PromptSession: Sendable {
       try? context.console.payload(JSONLines(start: start).ended(outcome))
     }
     if let failed = state.withLock({ $0.outputFailure }) { return failed }
-    let status = ExitStatus(outcome)
+    // Who wanted to leave has left, whatever the peer made of it.
+    let status = state.withLock { $0.isLeaving } ? .ok : ExitStatus(outcome)
     let words = CloseWords.line(outcome, escapes: true)
     if status == .ok { context.inform(words) } else { context.warn(words) }
-    // Who wanted to leave has left, whatever the peer made of it.
-    return state.withLock { $0.isLeaving } ? .ok : status
+    return status
   }
 
   // MARK: The person
@@ -217,6 +217,9 @@ final class PromptSession: Sendable {
       Task {
         guard let connection = try? await opening.value else { return }
         await leave(connection, CloseFrame(.normal))
+        // Only a peer that takes its time is worth a word.
+        try? await Task.sleep(for: .milliseconds(300))
+        context.inform("closing: waiting for the peer's Close; Ctrl-C again leaves at once")
       }
     }
   }
