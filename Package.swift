@@ -43,7 +43,9 @@ let package = Package(
       swiftSettings: house),
     .target(
       name: "LoadTesting",
-      dependencies: ["WebSocketProtocol", "WebSocketNIO", nioCore, nioPosix, histogram],
+      dependencies: [
+        "WebSocketProtocol", "WebSocketNIO", nioCore, nioPosix, nioHTTP1, histogram,
+      ],
       swiftSettings: house),
     .target(
       name: "TestServer",
@@ -73,7 +75,11 @@ let package = Package(
       dependencies: ["WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore, nioPosix],
       swiftSettings: house),
     .testTarget(
-      name: "LoadTestingTests", dependencies: ["LoadTesting", nioCore, histogram],
+      name: "LoadTestingTests",
+      dependencies: [
+        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", nioCore, nioPosix,
+        histogram,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "TestServerTests",

@@ -30,6 +30,13 @@ package struct InFlight: Sendable {
     case unknown
   }
 
+  /// Messages that nobody waits for any more.
+  package struct Dropped: Equatable, Sendable {
+    package var all = 0
+    /// Of these, the ones that belong to the measurement.
+    package var measured = 0
+  }
+
   private enum State { case waiting, answered, expired }
 
   private struct Slot {
@@ -117,29 +124,41 @@ package struct InFlight: Sendable {
   /// Matched by id, they leave the ring; matched in order, they keep their place until their reply
   /// comes, late as it is.
   ///
-  /// - Parameter cutoff: Nanoseconds; messages handed to the channel before this are given up.
+  /// - Parameters:
+  ///   - cutoff: Nanoseconds; messages handed to the channel before this are given up.
+  ///   - start: Nanoseconds; messages intended from then on belong to the measurement.
   /// - Returns: How many were given up now.
-  package mutating func expire(sentBefore cutoff: Int64) -> Int {
-    var expired = 0
+  package mutating func expire(
+    sentBefore cutoff: Int64, measuredFrom start: Int64 = .min
+  ) -> Dropped {
+    var expired = Dropped()
     while settled < length {
       let place = index(settled)
       if slots[place].state == .waiting {
         guard slots[place].stamp.sent < cutoff else { break }
         slots[place].state = .expired
-        expired &+= 1
+        expired.all &+= 1
+        if slots[place].stamp.intended >= start { expired.measured &+= 1 }
       }
       settled &+= 1
     }
-    waiting &-= expired
+    waiting &-= expired.all
     if matching == .sequence { dropSettled() }
     return expired
   }
 
   /// Forgets everything and frees the memory, as when the connection is lost.
   ///
+  /// - Parameter start: Nanoseconds; messages intended from then on belong to the measurement.
   /// - Returns: How many were still waiting.
-  package mutating func abandon() -> Int {
-    let abandoned = waiting
+  package mutating func abandon(measuredFrom start: Int64 = .min) -> Dropped {
+    var abandoned = Dropped()
+    for offset in 0..<length {
+      let slot = slots[index(offset)]
+      guard slot.state == .waiting else { continue }
+      abandoned.all &+= 1
+      if slot.stamp.intended >= start { abandoned.measured &+= 1 }
+    }
     base = base &+ UInt64(length)
     slots = []
     (head, length, waiting, settled) = (0, 0, 0, 0)

@@ -92,10 +92,14 @@ package struct LatencyHistogram: Sendable {
   /// - Parameter levels: In any order.
   /// - Returns: One answer for each level, in the same order.
   package func percentiles(_ levels: [PercentileLevel]) -> [Percentile] {
+    percentiles(levels, evenIfFew: false)
+  }
+
+  private func percentiles(_ levels: [PercentileLevel], evenIfFew: Bool) -> [Percentile] {
     let total = count &+ censored
     var answers = levels.map { Percentile.tooFewSamples(needed: $0.neededSamples) }
     let open = levels.indices
-      .filter { total >= levels[$0].neededSamples }
+      .filter { evenIfFew || total >= levels[$0].neededSamples }
       .sorted { levels[$0] < levels[$1] }
     var remaining = open[...]
     let highest = values.maxRecorded
@@ -119,6 +123,15 @@ package struct LatencyHistogram: Sendable {
     }
     for index in remaining { answers[index] = .atLeast(censoredFloor ?? 0) }
     return answers
+  }
+
+  /// A percentile however few the samples are: for checks on the generator itself, where a figure
+  /// that may be an accident is better than none.
+  ///
+  /// - Parameter level: The level to read.
+  /// - Returns: Nanoseconds; nil without values.
+  package func estimate(_ level: PercentileLevel) -> Int64? {
+    count &+ censored > 0 ? percentiles([level], evenIfFew: true).first?.bound : nil
   }
 
   /// Everything a report says about these samples.

@@ -11,7 +11,7 @@ package struct MessageCounts: Sendable, Equatable {
   package var answeredInWindow = 0
   /// Given up after the timeout.
   package var unanswered = 0
-  /// Outstanding when their connection was lost.
+  /// Outstanding when their connection was lost, or answered by something else.
   package var failed = 0
   /// Outstanding when the run ended.
   package var inFlightAtEnd = 0

@@ -1,5 +1,259 @@
 import ArgumentParser
+import LoadTesting
+import WebSocketNIO
+import WebSocketProtocol
+
+/// `wscope bench`.
 struct Bench: SessionCommand {
-  @OptionGroup var output: OutputOptions
-  func run(_ context: CommandContext) async throws -> ExitStatus { .ok }
+  static let configuration = CommandConfiguration(
+    abstract: "Load an endpoint with many connections and measure its latency.",
+    discussion: """
+      With --rate messages go out by the clock, whatever is outstanding, and latency counts from \
+      the intended moment. Without it each connection sends when it was answered (closed loop), \
+      which measures throughput. Without a URL an echo server of its own is measured for 5 s.
+      """)
+
+  @Argument(help: ArgumentHelp("Whom to load; it must echo.", valueName: "url"))
+  var url: String?
+
+  @Option(
+    name: [.customShort("c", allowingJoined: true), .long],
+    help: ArgumentHelp("Connections, as in 200 or 10k.", valueName: "n"))
+  var connections = CountOption(50)
+
+  @Option(
+    name: [.customShort("d", allowingJoined: true), .long],
+    help: ArgumentHelp("How long to measure (default: 30s).", valueName: "duration"))
+  var duration: DurationOption?
+
+  @Option(
+    name: [.customShort("n", allowingJoined: true), .long],
+    help: ArgumentHelp(
+      "Measure this many messages of all connections together, not a duration.", valueName: "n"))
+  var messages: CountOption?
+
+  @Option(
+    name: [.customShort("R", allowingJoined: true), .long],
+    help: ArgumentHelp(
+      "Messages a second of all connections together, as in 5000 or 20k.", valueName: "rate"))
+  var rate: RateOption?
+
+  @Option(
+    help: ArgumentHelp(
+      "Without --rate: messages that each connection keeps in flight (default: 1).",
+      valueName: "n"))
+  var inflight: CountOption?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --rate: even gaps (constant) or independent users (poisson).", valueName: "arrival"))
+  var arrival = LoadPlan.Arrival.constant
+
+  @Option(help: ArgumentHelp("New connections a second.", valueName: "rate"))
+  var connectRate = RateOption(500)
+
+  @Option(
+    help: ArgumentHelp("Connections that must open before anything is sent.", valueName: "percent"))
+  var minOpen = PercentOption(share: 1)
+
+  @Option(
+    help: ArgumentHelp(
+      "Send this long before measuring (default: 2s or a tenth of the duration; 0s with -n).",
+      valueName: "duration"))
+  var warmup: DurationOption?
+
+  @Option(
+    help: ArgumentHelp(
+      "Messages a connection may have in flight; more are not sent but counted.", valueName: "n"))
+  var maxInflight = CountOption(1024)
+
+  @Option(
+    help: ArgumentHelp("When a message counts as unanswered.", valueName: "duration"))
+  var timeout = DurationOption.seconds(5)
+
+  @Option(help: ArgumentHelp("Bytes of each message (default: 64).", valueName: "size"))
+  var size: SizeOption?
+
+  @Flag(name: .shortAndLong, help: "Send binary messages.")
+  var binary = false
+
+  @Option(
+    name: [.customShort("x", allowingJoined: true), .long],
+    help: ArgumentHelp(
+      "Send always this, and take any reply for its answer; @FILE sends a file.",
+      valueName: "message"))
+  var message: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How a reply finds its message: seq (an id in the payload) or fifo (in order).",
+      valueName: "how"))
+  var match: LoadPlan.Matching?
+
+  @Option(help: ArgumentHelp("Repeats the schedule and the payload of a run.", valueName: "number"))
+  var seed: UInt64?
+
+  @Option(help: ArgumentHelp("Event loop threads.", valueName: "n"))
+  var threads = 1
+
+  @Option(help: ArgumentHelp("The report: text or json.", valueName: "format"))
+  var format = ReportFormat.text
+
+  @Option(
+    help: ArgumentHelp("The percentiles to report, with commas between them.", valueName: "list"))
+  var percentiles = PercentilesOption(PercentileLevel.standard)
+
+  @Flag(help: "Show no progress.")
+  var noProgress = false
+
+  @Flag(name: .shortAndLong, help: "Print nothing but the report and what is wrong.")
+  var quiet = false
+
+  @OptionGroup(title: "Connection") var client: ClientOptions
+  @OptionGroup(title: "Output") var output: OutputOptions
+
+  /// `--format`.
+  enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
+    case text
+    case json
+  }
+
+  func run(_ context: CommandContext) async throws -> ExitStatus {
+    let plan = try plan()
+    let target: BenchConfiguration.Target
+    if let url {
+      target = .endpoint(try client.configuration(url: url))
+    } else {
+      guard client.unixSocket == nil else {
+        throw CommandFailure(.usage, "--unix-socket goes with a URL")
+      }
+      // Its port, and with it the URL, is known only once it runs.
+      target = .embedded(try client.configuration(url: "ws://127.0.0.1"))
+    }
+    let session = BenchSession(
+      BenchConfiguration(
+        plan: plan, target: target, levels: percentiles.levels, format: format,
+        argv: BenchArguments.redacted(CommandLine.arguments),
+        showsProgress: !noProgress && !quiet, isQuiet: quiet),
+      context)
+    if case .endpoint(let configuration) = target { client.tellDangers(configuration, context) }
+    return await session.run()
+  }
+
+  // MARK: What was typed becomes what is meant
+
+  private func plan() throws -> LoadPlan {
+    try check()
+    var plan = LoadPlan(
+      model: .closed(inflight: inflight?.value ?? 1), connections: connections.value,
+      length: length, connectRate: connectRate.perSecond, minimumOpen: minOpen.share,
+      warmUp: warmup?.nanoseconds, timeout: timeout.nanoseconds,
+      maximumInFlight: maxInflight.value, content: try content(), kind: binary ? .binary : .text,
+      matching: match, seed: seed ?? UInt64.random(in: .min ... .max), threads: threads)
+    if let rate {
+      plan.model = .open(rate: rate.perSecond, arrival: arrival)
+      guard plan.schedule() != nil else {
+        throw CommandFailure(.usage, "--rate is out of range")
+      }
+    }
+    if match == .sequence, plan.matching != .sequence {
+      throw CommandFailure(
+        .usage,
+        message == nil
+          ? "--match seq needs \(MessageID.length) bytes for its id: --size \(MessageID.length)"
+          : "--match seq puts an id into the payload, which --message leaves no place for")
+    }
+    return plan
+  }
+
+  private var length: LoadPlan.Length {
+    if let messages { return .messages(messages.value) }
+    let ns = duration?.nanoseconds ?? (url == nil ? 5 : 30) * 1_000_000_000
+    return .duration(ns)
+  }
+
+  private func content() throws -> LoadPlan.Content {
+    guard let message else {
+      let bytes = size?.bytes ?? 64
+      guard bytes <= client.maxMessage.bytes else {
+        throw CommandFailure(
+          .usage,
+          "--size is over the limit for the echo of it: --max-message is "
+            + Figures.bytes(client.maxMessage.bytes))
+      }
+      return .generated(size: bytes)
+    }
+    return .fixed(try MessageOptions.message(message, binary ? .binary : .text).payload)
+  }
+
+  private func check() throws {
+    let positive: [(String, Int?)] = [
+      ("--connections", connections.value), ("--messages", messages?.value),
+      ("--inflight", inflight?.value), ("--max-inflight", maxInflight.value),
+    ]
+    for (name, value) in positive {
+      if let value, value < 1 { throw CommandFailure(.usage, "\(name) must be at least 1") }
+    }
+    for (name, value) in [("--duration", duration), ("--timeout", timeout)] {
+      if let value, value.nanoseconds < 1 {
+        throw CommandFailure(.usage, "\(name) must be longer than 0")
+      }
+    }
+    guard (1...1024).contains(threads) else {
+      throw CommandFailure(.usage, "--threads must be from 1 to 1024")
+    }
+    guard connections.value <= 10_000_000, maxInflight.value <= 1_000_000,
+      inflight?.value ?? 1 <= 1_000_000
+    else {
+      throw CommandFailure(
+        .usage, "at most 10M connections and 1M messages in flight on each are understood")
+    }
+    let exclusive = [
+      (rate != nil && inflight != nil, "--inflight is the closed loop: not with --rate"),
+      (duration != nil && messages != nil, "--duration and --messages exclude each other"),
+      (size != nil && message != nil, "--size and --message exclude each other"),
+      (
+        rate == nil && arrival == .poisson,
+        "--arrival spreads what --rate sends: give a --rate too"
+      ),
+    ]
+    for (isWrong, words) in exclusive where isWrong { throw CommandFailure(.usage, words) }
+  }
+}
+
+/// The command line as a report may repeat it.
+enum BenchArguments {
+  /// Header values are left out, and what stands before the `@` of a URL.
+  static func redacted(_ arguments: [String]) -> [String] {
+    var isValue = false
+    return arguments.map { argument in
+      if isValue {
+        isValue = false
+        return name(argument)
+      }
+      switch argument {
+      case "-H", "--header":
+        isValue = true
+        return argument
+      case _ where argument.hasPrefix("--header="):
+        return "--header=" + name(argument.dropFirst("--header=".count))
+      case _ where argument.hasPrefix("-H"):
+        return "-H" + name(argument.dropFirst(2))
+      default:
+        return withoutUser(argument)
+      }
+    }
+  }
+
+  private static func name(_ field: some StringProtocol) -> String {
+    field.prefix { $0 != ":" } + ": ..."
+  }
+
+  private static func withoutUser(_ argument: String) -> String {
+    guard let scheme = argument.firstRange(of: "://") else { return argument }
+    let rest = argument[scheme.upperBound...]
+    let authority = rest.prefix { $0 != "/" && $0 != "?" }
+    guard let at = authority.lastIndex(of: "@") else { return argument }
+    return argument[..<scheme.upperBound] + "..." + argument[at...]
+  }
 }

@@ -14,15 +14,14 @@ struct BenchText {
   init(_ report: LoadReport) {
     self.report = report
     let columns = Columns(report)
-    let sent =
-      switch report.plan.model {
-      case .open: "from intended send time"
-      case .closed: "from actual send"
-      }
+    var isOpen = false
+    if case .open = report.plan.model { isOpen = true }
     connectRows = [columns.row(.connect, "connect", "")].compactMap(\.self)
     messageRows = [
-      columns.row(.roundTrip, "rtt", sent),
-      columns.row(.service, "rtt.service", "from actual send"),
+      columns.row(
+        .roundTrip, "rtt", isOpen ? "from intended send time" : "from actual send"),
+      // In the closed loop it would be the same line again.
+      isOpen ? columns.row(.service, "rtt.service", "from actual send") : nil,
       columns.row(.late, "late", "generator delay"),
       columns.row(.write, "write", "backpressure"),
     ].compactMap(\.self)

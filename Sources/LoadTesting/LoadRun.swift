@@ -1,0 +1,263 @@
+import NIOCore
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Conducts a run: tells the loops what to do when, phase by phase (BENCH.md 3.3), and hears from
+/// them what has happened.
+final class LoadRun {
+  let setting: LoadLoop.Setting
+  /// What was asked of the loops while the run went on.
+  private(set) var record: RunRecord
+  private(set) var phases: [LoadReport.Phase] = []
+  private(set) var opened = 0
+  private(set) var failed = 0
+  private(set) var lost = 0
+  /// How the first connection that opened was made.
+  private(set) var handshake: HandshakeInfo?
+
+  private let loops: [NIOLoopBound<LoadLoop>]
+  private var events: AsyncStream<LoadEvent>.Iterator
+  private let progress: (LoadProgress) -> Void
+  private var phase = LoadReport.Phase(.connect, start: 0, duration: 0)
+  private var planned: Int64?
+  private var nextTick = Int64.max
+  private var failures = FailureCount()
+  private var lastLoss: CloseOutcome?
+  private var idle: Set<Int> = []
+  private var emptied: Set<Int> = []
+  private var isInterrupted = false
+
+  private var plan: LoadPlan { setting.plan }
+  private static let second: Int64 = 1_000_000_000
+  /// So that what the handshakes left to be done is done.
+  private static let settling: Int64 = 200_000_000
+
+  init(
+    _ setting: LoadLoop.Setting, loops: [NIOLoopBound<LoadLoop>], events: AsyncStream<LoadEvent>,
+    progress: @escaping (LoadProgress) -> Void
+  ) {
+    self.setting = setting
+    self.loops = loops
+    self.events = events.makeAsyncIterator()
+    self.progress = progress
+    record = RunRecord(loops: loops.count)
+  }
+
+  /// Runs all phases.
+  func perform() async -> LoadResult.Ending {
+    await connect()
+    guard isGateOpen else {
+      await close()
+      if isInterrupted { return .interrupted }
+      if let error = failures.commonest { return .notOpened(error) }
+      return lastLoss.map { .allLost($0) } ?? .interrupted
+    }
+    begin(.settle, planned: Self.settling)
+    await wait(until: MonotonicClock.now() &+ Self.settling)
+    end()
+    await send()
+    await drain()
+    await close()
+    if isInterrupted { return .interrupted }
+    if let lastLoss, lost >= opened { return .allLost(lastLoss) }
+    return .completed
+  }
+
+  // MARK: Phases
+
+  private func connect() async {
+    begin(.connect, planned: nil)
+    let start = MonotonicClock.now()
+    await each { $0.connect(from: start) }
+    await wait(until: .max) { opened + failed >= plan.connections || !isGateReachable }
+    end()
+  }
+
+  /// Connections that must be open before anything is sent.
+  private var required: Int {
+    let share = (Double(plan.connections) * plan.minimumOpen).rounded(.up)
+    return min(plan.connections, max(1, Int(exactly: share) ?? plan.connections))
+  }
+
+  private var isGateReachable: Bool { failed <= plan.connections - required }
+  private var isGateOpen: Bool { !isInterrupted && opened >= required && lost < opened }
+
+  private func send() async {
+    let now = MonotonicClock.now()
+    // The first messages of a schedule must not be late because the loops have yet to hear of it.
+    let start: Int64 = if case .open = plan.model { now &+ 2_000_000 } else { now }
+    let from = start &+ plan.effectiveWarmUp
+    var timeline = LoadLoop.Timeline(start: start, measureFrom: from, until: .max)
+    var planned: Int64?
+    if case .duration(let duration) = plan.length {
+      timeline.until = from &+ max(1, duration)
+      planned = duration
+    }
+    let agreed = timeline
+    await each { $0.begin(agreed) }
+    if from > start {
+      begin(.warmUp, at: start, planned: plan.effectiveWarmUp)
+      await wait(until: from) { lost >= opened }
+      end(at: min(from, max(MonotonicClock.now(), start)))
+      await record.tick(.warmUp, loops, from: start, windowFrom: from)
+      guard !isInterrupted, lost < opened else { return }
+    }
+    await record.begin(loops)
+    begin(.measure, at: from, planned: planned)
+    await wait(until: timeline.until) { lost >= opened || idle.count == loops.count }
+    let moment = min(timeline.until, MonotonicClock.now())
+    await record.end(loops)
+    await each { $0.drain(at: moment) }
+    await record.tick(.window, loops, from: from, windowFrom: from)
+    end(at: moment)
+  }
+
+  private func drain() async {
+    guard phases.last?.name == .measure else { return }
+    let most = isInterrupted ? min(plan.timeout, Self.second) : plan.timeout
+    begin(.drain, planned: most)
+    idle = []
+    await each { $0.tellIfIdle() }
+    // A sweep comes at most a quarter of a second after the timeout.
+    await wait(
+      until: MonotonicClock.now() &+ most &+ Self.second / 2, evenIfInterrupted: true
+    ) {
+      idle.count == loops.count
+    }
+    end()
+  }
+
+  private func close() async {
+    begin(.close, planned: nil)
+    await each { $0.close() }
+    let limit = setting.target.configuration.closeTimeout.nanoseconds &+ 3 * Self.second / 2
+    let most = isInterrupted ? min(limit, Self.second) : limit
+    let isClosed = { [unowned self] in emptied.count == loops.count }
+    await wait(until: MonotonicClock.now() &+ most, evenIfInterrupted: true, unless: isClosed)
+    if !isClosed() {
+      await each { $0.abandon() }
+      await wait(
+        until: MonotonicClock.now() &+ Self.second, evenIfInterrupted: true, unless: isClosed)
+    }
+    end()
+  }
+
+  /// Takes the figures of all loops, when the run is over.
+  func collect() async -> [LoopFigures] {
+    var figures: [LoopFigures] = []
+    for loop in loops {
+      if let taken = try? await loop.eventLoop.submit({ loop.value.figures }).get() {
+        figures.append(taken)
+      }
+    }
+    return figures
+  }
+
+  private func each(_ body: @escaping @Sendable (LoadLoop) -> Void) async {
+    for loop in loops { try? await loop.eventLoop.submit { body(loop.value) }.get() }
+  }
+
+  // MARK: Time
+
+  private func begin(
+    _ name: LoadReport.Phase.Name, at moment: Int64 = MonotonicClock.now(), planned: Int64?
+  ) {
+    phase = LoadReport.Phase(name, start: moment &- setting.runStart, duration: 0)
+    self.planned = planned
+    nextTick = moment &+ Self.second
+    tell()
+  }
+
+  private func end(at moment: Int64 = MonotonicClock.now()) {
+    phase.duration = max(0, moment &- setting.runStart &- phase.start)
+    phases.append(phase)
+  }
+
+  /// Waits, hears the loops, and ticks every second.
+  private func wait(
+    until deadline: Int64, evenIfInterrupted: Bool = false, unless isDone: () -> Bool = { false }
+  ) async {
+    while !isDone(), evenIfInterrupted || !isInterrupted {
+      let now = MonotonicClock.now()
+      if now >= nextTick { await tick() }
+      guard now < deadline else { return }
+      let pause = max(1, min(deadline, nextTick) &- now)
+      let alarm = Task { [post = setting.post] in
+        guard (try? await Task.sleep(for: .nanoseconds(pause))) != nil else { return }
+        post.yield(.woken)
+      }
+      guard let event = await events.next() else { return }
+      alarm.cancel()
+      take(event)
+    }
+  }
+
+  private func take(_ event: LoadEvent) {
+    switch event {
+    case .opened(let info):
+      opened += 1
+      if handshake == nil { handshake = info }
+    case .failed(let error):
+      failed += 1
+      failures.add(error)
+    case .lost(let outcome):
+      lost += 1
+      lastLoss = outcome
+    case .idle(let loop): idle.insert(loop)
+    case .emptied(let loop): emptied.insert(loop)
+    case .interrupted: isInterrupted = true
+    case .woken: break
+    }
+  }
+
+  private func tick() async {
+    nextTick = nextTick &+ Self.second
+    let start = phase.start &+ setting.runStart
+    switch phase.name {
+    case .warmUp:
+      await record.tick(.warmUp, loops, from: start, windowFrom: start &+ plan.effectiveWarmUp)
+    case .measure: await record.tick(.window, loops, from: start, windowFrom: start)
+    case .connect, .settle, .drain, .close: break
+    }
+    tell()
+  }
+
+  private func tell() {
+    var rate: Double?
+    if case .open(let target, _) = plan.model { rate = target }
+    progress(
+      LoadProgress(
+        phase: phase.name, elapsed: MonotonicClock.now() &- setting.runStart &- phase.start,
+        planned: planned, asked: plan.connections, open: opened - lost, targetRate: rate,
+        interval: record.latest, inFlight: record.outstanding,
+        errors: max(record.errors, failed + lost)))
+  }
+}
+
+/// Which failure to connect was the commonest.
+struct FailureCount {
+  private var kinds: [(kind: Kind, count: Int, first: ConnectError)] = []
+
+  private struct Kind: Equatable {
+    var phase: ErrorTally.Phase
+    var `class`: ErrorTally.Class
+    var code: Int?
+  }
+
+  mutating func add(_ error: ConnectError) {
+    let failure = ConnectionFailure(error)
+    let kind = Kind(phase: failure.phase, class: failure.class, code: failure.code)
+    if let index = kinds.firstIndex(where: { $0.kind == kind }) {
+      kinds[index].count += 1
+    } else {
+      kinds.append((kind, 1, error))
+    }
+  }
+
+  /// The first error of the commonest kind; of two as common, the one that came first.
+  var commonest: ConnectError? {
+    kinds.reduce(kinds.first) { best, next in
+      next.count > (best?.count ?? 0) ? next : best
+    }?.first
+  }
+}

@@ -1,0 +1,144 @@
+package import NIOCore
+import NIOPosix
+package import WebSocketNIO
+package import WebSocketProtocol
+
+/// Whom to load.
+package struct LoadTarget: Sendable {
+  /// How each connection is opened.
+  package var configuration: ClientConfiguration
+  /// The addresses of it, as `Resolver` gives them.
+  package var addresses: [SocketAddress]
+  /// How long the look-up of the name took, in nanoseconds; nil when there was none.
+  package var lookUp: Int64?
+
+  package init(
+    configuration: ClientConfiguration, addresses: [SocketAddress], lookUp: Int64? = nil
+  ) {
+    self.configuration = configuration
+    self.addresses = addresses
+    self.lookUp = lookUp
+  }
+}
+
+/// What a report says of the program and the command that measured.
+package struct LoadOrigin: Sendable {
+  package var tool: LoadReport.Tool
+  /// The command line, with secrets taken out.
+  package var argv: [String]
+
+  package init(tool: LoadReport.Tool, argv: [String] = []) {
+    self.tool = tool
+    self.argv = argv
+  }
+}
+
+/// How a run stands, told once a second and at the start of each phase.
+package struct LoadProgress: Sendable {
+  package var phase: LoadReport.Phase.Name
+  /// Nanoseconds since the phase began.
+  package var elapsed: Int64
+  /// How long the phase will take in nanoseconds, where that is known.
+  package var planned: Int64?
+  /// Connections asked for, and open.
+  package var asked: Int
+  package var open: Int
+  /// Messages per second that the schedule asks for; nil in the closed model.
+  package var targetRate: Double?
+  /// The last second, once messages are sent.
+  package var interval: IntervalSeries.Interval?
+  /// Messages that wait for an answer.
+  package var inFlight: Int
+  /// Failures so far.
+  package var errors: Int
+}
+
+/// What came of a run.
+package struct LoadResult: Sendable {
+  /// Why the run was over.
+  package enum Ending: Sendable {
+    /// All that was planned has been done.
+    case completed
+    /// `interrupt()` was called.
+    case interrupted
+    /// Too few connections came to be; the commonest failure, or the latest of two equals.
+    case notOpened(ConnectError)
+    /// Every connection was lost before the end; how the last one ended.
+    case allLost(CloseOutcome)
+  }
+
+  package var report: LoadReport
+  package var ending: Ending
+}
+
+/// A load test: runs a plan against a target and reports. It prints nothing.
+package final class LoadTest: Sendable {
+  private let plan: LoadPlan
+  private let target: LoadTarget
+  private let origin: LoadOrigin
+  private let levels: [PercentileLevel]
+  private let events: AsyncStream<LoadEvent>
+  private let post: AsyncStream<LoadEvent>.Continuation
+
+  /// A test that has not begun.
+  ///
+  /// - Parameters:
+  ///   - plan: What to do.
+  ///   - target: To whom.
+  ///   - origin: What the report says of the command.
+  ///   - levels: The percentiles that the report shows.
+  package init(
+    _ plan: LoadPlan, target: LoadTarget, origin: LoadOrigin,
+    levels: [PercentileLevel] = PercentileLevel.standard
+  ) {
+    self.plan = plan
+    self.target = target
+    self.origin = origin
+    self.levels = levels
+    (events, post) = AsyncStream.makeStream(of: LoadEvent.self)
+  }
+
+  /// Runs the plan to its end; to be called once.
+  ///
+  /// - Parameter progress: Told how the run stands; must not block.
+  /// - Returns: The report, whatever went wrong, and why the run was over.
+  package func run(
+    progress: @escaping @Sendable (LoadProgress) -> Void
+  ) async -> LoadResult {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
+    let setting = LoadLoop.Setting(
+      plan: plan, target: target, runStart: MonotonicClock.now(), post: post)
+    var loops: [NIOLoopBound<LoadLoop>] = []
+    for eventLoop in group.makeIterator() {
+      let index = loops.count
+      let loop = try? await eventLoop.submit {
+        NIOLoopBound(LoadLoop(setting, index: index, on: eventLoop), eventLoop: eventLoop)
+      }.get()
+      if let loop { loops.append(loop) }
+    }
+    let run = LoadRun(setting, loops: loops, events: events, progress: progress)
+    let ending = await run.perform()
+    let figures = await run.collect()
+    try? await group.shutdownGracefully()
+    return LoadResult(
+      report: ReportAssembly(run, figures, origin: origin, levels: levels).report, ending: ending)
+  }
+
+  /// Stops measuring; `run` then drains and closes in at most two seconds and returns its report.
+  package func interrupt() { post.yield(.interrupted) }
+}
+
+/// What the event loops tell the one who conducts the run.
+enum LoadEvent: Sendable {
+  case opened(HandshakeInfo)
+  case failed(ConnectError)
+  /// A connection ended that we had not closed.
+  case lost(CloseOutcome)
+  /// Nothing is left to send on this loop and nothing is waited for.
+  case idle(loop: Int)
+  /// No connection is left on this loop.
+  case emptied(loop: Int)
+  case interrupted
+  /// Time has passed.
+  case woken
+}

@@ -1,0 +1,59 @@
+/// How one event loop stands, for the second that is over.
+struct LoopSnapshot: Sendable {
+  /// Messages sent and answered since the beginning of the stretch.
+  var sent: Int
+  var answered: Int
+  /// Round trips since the last snapshot.
+  var roundTrips: LatencyHistogram
+  /// Since the beginning of the run.
+  var errors: Int
+  var outstanding: Int
+  var open: Int
+  /// CPU that the thread has used so far, in nanoseconds, and when this was.
+  var cpu: Int64
+  var wall: Int64
+  /// p99 of the loop's delay since the last snapshot, in nanoseconds.
+  var delay: Int64?
+}
+
+/// How one event loop stands at an end of the window.
+struct LoopMark: Sendable {
+  var traffic: LoopTraffic
+  var cpu: Int64
+  var wall: Int64
+  /// p99 of the loop's delay since the last mark, in nanoseconds.
+  var delay: Int64?
+}
+
+extension LoadLoop {
+  /// The stretches that are watched apart.
+  enum Stretch: Sendable {
+    case warmUp
+    case window
+  }
+
+  func snapshot(of stretch: Stretch) -> LoopSnapshot {
+    let sent: Int
+    let answered: Int
+    let roundTrips: LatencyHistogram
+    switch stretch {
+    case .warmUp:
+      (sent, answered) = (figures.warmUp.sent, figures.warmUp.answered)
+      roundTrips = figures.warmUp.roundTrips.take()
+    case .window:
+      (sent, answered) = (figures.counts.sent, figures.counts.answered)
+      roundTrips = figures.roundTrips.take()
+    }
+    return LoopSnapshot(
+      sent: sent, answered: answered, roundTrips: roundTrips, errors: figures.errors.total,
+      outstanding: figures.outstanding, open: open, cpu: ThreadClock.now(),
+      wall: MonotonicClock.now(), delay: delay.takeLatest())
+  }
+
+  func mark() -> LoopMark {
+    let lateness = delay.total.estimate(.p99)
+    delay.restart(on: eventLoop)
+    return LoopMark(
+      traffic: traffic, cpu: ThreadClock.now(), wall: MonotonicClock.now(), delay: lateness)
+  }
+}

@@ -1,0 +1,161 @@
+import WebSocketNIO
+import WebSocketProtocol
+
+/// One connection of a load test; lives on its event loop.
+final class Probe: ConnectionConsumer {
+  /// Its number in the run, and on its loop.
+  let number: Int
+  let slot: Int
+  private(set) var inFlight: InFlight
+  /// Messages of the window that it may still send in the closed model.
+  var quota: Int
+  /// When our Close went out; 0 before.
+  private(set) var closeSent: Int64 = 0
+  private(set) var handler: ConnectionHandler?
+
+  private let loop: LoadLoop
+  private var isWritable = true
+
+  init(number: Int, slot: Int, on loop: LoadLoop) {
+    self.number = number
+    self.slot = slot
+    self.loop = loop
+    inFlight = InFlight(limit: loop.mostInFlight, matching: loop.plan.matching)
+    quota = loop.plan.quota(ofConnection: number) ?? Int.max
+  }
+
+  func opened(_ handler: ConnectionHandler) {
+    self.handler = handler
+    loop.opened(self)
+  }
+
+  // MARK: Receiving
+
+  func received(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
+  ) {
+    let now = loop.stamp()
+    // What comes behind our Close has been counted already.
+    guard closeSent == 0 else { return }
+    let match: InFlight.Match
+    switch loop.replies {
+    case .any, .ofSize:
+      match = inFlight.answer()
+    case .identified:
+      guard let id = MessageID(payload) else {
+        return loop.figures.strange(at: now, size: payload.count)
+      }
+      // A broadcast brings the messages of other connections: they are no answers here.
+      match =
+        id.connection == UInt64(truncatingIfNeeded: number) & 0xFF_FFFF
+        ? inFlight.answer(sequence: id.sequence) : .unknown
+    }
+    guard case .answered(let stamp) = match else { return loop.figures.unasked(match, at: now) }
+    if case .any = loop.replies {
+      loop.figures.answered(stamp, at: now)
+    } else if payload.count == loop.payload.count {
+      loop.figures.answered(stamp, at: now)
+    } else {
+      loop.figures.mismatched(
+        stamp, at: now, sample: "\(payload.count) bytes instead of \(loop.payload.count)")
+    }
+  }
+
+  /// The closed model: what was answered is sent anew in the same burst.
+  func burstEnded(_ machine: inout ConnectionMachine) {
+    let now = loop.endBurst()
+    if now != 0, loop.wanted > 0 { refill(at: now, &machine) }
+    loop.tellIfIdle()
+  }
+
+  // MARK: Sending
+
+  /// Puts messages into the machine until as many wait as the closed model wants.
+  private func refill(at now: Int64, _ machine: inout ConnectionMachine) {
+    while inFlight.waiting < loop.wanted, loop.maySend(at: now), machine.isOpen {
+      let isMeasured = now >= loop.figures.measuredFrom
+      if isMeasured, quota <= 0 { return }
+      guard send(intended: now, at: now, &machine) else { return }
+      if isMeasured { loop.used(1, of: self) }
+    }
+  }
+
+  /// The closed model outside a burst: at the start, and when messages were given up.
+  func refill(at now: Int64) {
+    guard inFlight.waiting < loop.wanted else { return }
+    transmit { machine in refill(at: now, &machine) }
+  }
+
+  /// Sends what the schedule wants from this connection now.
+  func send(_ due: ArraySlice<ScheduleQueue.Due>, origin: Int64) {
+    let now = MonotonicClock.now()
+    transmit { machine in
+      for message in due {
+        let intended = origin &+ message.intended
+        if !machine.isOpen { return }
+        if !send(intended: intended, at: now, &machine) {
+          loop.figures.unsent(intended: intended, at: now)
+        }
+      }
+    }
+  }
+
+  private func transmit(_ body: (inout ConnectionMachine) -> Void) {
+    guard let handler else { return }
+    if isWritable {
+      try? handler.perform { machine throws(SendError) in body(&machine) }
+    } else {
+      // The transport takes nothing: the messages wait in one buffer, and the handler writes it as
+      // soon as there is room. A write for each would pin a buffer for each.
+      try? handler.prepare { machine throws(SendError) in body(&machine) }
+    }
+  }
+
+  /// False when too many are outstanding.
+  @inline(__always)
+  private func send(
+    intended: Int64, at now: Int64, _ machine: inout ConnectionMachine
+  ) -> Bool {
+    guard case .admitted(let sequence) = inFlight.push(intended: intended, sent: now) else {
+      return false
+    }
+    // It cannot fail: the machine is open, which was asked before.
+    try? machine.send(
+      loop.kind, loop.payload.message(connection: number, sequence: sequence))
+    loop.figures.sent(InFlight.Stamp(intended: intended, sent: now))
+    return true
+  }
+
+  func writabilityChanged(_ isWritable: Bool) {
+    self.isWritable = isWritable
+  }
+
+  // MARK: Ending
+
+  /// Gives up what has waited too long.
+  func expire(sentBefore cutoff: Int64, at now: Int64) {
+    guard inFlight.waiting > 0 else { return }
+    let expired = inFlight.expire(
+      sentBefore: cutoff, measuredFrom: loop.figures.measuredFrom)
+    if expired.all > 0 { loop.figures.expired(expired, at: now) }
+  }
+
+  /// Gives up what waits, for the run is over, and starts the closing handshake.
+  func close(at now: Int64) {
+    loop.figures.leftOver(inFlight.abandon(measuredFrom: loop.figures.measuredFrom))
+    guard let handler, handler.isOpen else { return }
+    closeSent = now
+    try? handler.perform { machine throws(SendError) in
+      try machine.sendClose(CloseFrame(.normal))
+    }
+  }
+
+  func abandon() { handler?.abandon() }
+
+  func closed(_ outcome: CloseOutcome) {
+    _ = loop.endBurst()
+    loop.figures.failed(inFlight.abandon(measuredFrom: loop.figures.measuredFrom))
+    loop.closed(self, outcome)
+    handler = nil
+  }
+}

@@ -1,0 +1,108 @@
+/// The open model on one event loop: sends what is due, with one timer for all connections.
+final class ScheduledSender {
+  private unowned let loop: LoadLoop
+  private let schedule: SendSchedule
+  private let timeline: LoadLoop.Timeline
+  private var queue: ScheduleQueue
+  /// When the schedule of the queue began.
+  private var origin: Int64
+  /// Messages due from here on belong to what comes after.
+  private var end: Int64
+  private var timer: LoopTimer?
+  private var batch: [ScheduleQueue.Due] = []
+
+  /// Messages sent before the loop gets to read again: a generator that is behind must not add to
+  /// the lateness of the replies.
+  private static let longestBatch = 256
+  /// How long after the end messages are sent that were due before it.
+  private static let grace: Int64 = 100_000_000
+
+  init(_ loop: LoadLoop, _ schedule: SendSchedule, _ timeline: LoadLoop.Timeline) {
+    self.loop = loop
+    self.schedule = schedule
+    self.timeline = timeline
+    queue = ScheduleQueue(schedule: schedule)
+    origin = timeline.start
+    end = timeline.measureFrom
+    batch.reserveCapacity(Self.longestBatch)
+  }
+
+  /// Whether a count of messages has been sent.
+  var isFinished: Bool { origin == timeline.measureFrom && queue.count == 0 }
+
+  func begin() {
+    if origin < timeline.measureFrom { fill(quota: false) } else { enterWindow() }
+    timer = LoopTimer(on: loop.eventLoop) { [weak self] in self?.sendDue() }
+    sendDue()
+  }
+
+  /// The window has a schedule of its own, so that the warm-up takes nothing from its messages.
+  private func enterWindow() {
+    origin = timeline.measureFrom
+    end = timeline.until
+    fill(quota: true)
+  }
+
+  private func fill(quota: Bool) {
+    queue = ScheduleQueue(schedule: schedule)
+    for case let probe? in loop.probes {
+      let quota = quota ? loop.plan.quota(ofConnection: probe.number) : nil
+      queue.add(slot: probe.slot, connection: probe.number, quota: quota)
+    }
+  }
+
+  func remove(_ probe: Probe) { queue.remove(slot: probe.slot) }
+
+  private func sendDue() {
+    sendBatch(at: MonotonicClock.now())
+    loop.tellIfIdle()
+    setTimer()
+  }
+
+  private func setTimer() {
+    if let due = queue.nextDue, origin &+ due < end {
+      timer?.set(origin &+ due)
+    } else if origin < timeline.measureFrom {
+      enterWindow()
+      setTimer()
+    }
+  }
+
+  /// Sends what is due, at most a batch.
+  ///
+  /// - Returns: Whether anything was due.
+  @discardableResult
+  private func sendBatch(at now: Int64) -> Bool {
+    let limit = min(now, end &- 1) &- origin
+    while batch.count < Self.longestBatch, let due = queue.next(dueBy: limit) { batch.append(due) }
+    guard !batch.isEmpty else { return false }
+    // Behind by more than a message for each connection: then one write carries several.
+    if batch.count > loop.open {
+      batch.sort { $0.slot != $1.slot ? $0.slot < $1.slot : $0.intended < $1.intended }
+    }
+    var first = 0
+    while first < batch.count {
+      let slot = batch[first].slot
+      var last = first &+ 1
+      while last < batch.count, batch[last].slot == slot { last &+= 1 }
+      loop.probes[slot]?.send(batch[first..<last], origin: origin)
+      first = last
+    }
+    batch.removeAll(keepingCapacity: true)
+    return true
+  }
+
+  /// Sends what was due before the end. A generator that is too far behind drops the rest, and the
+  /// report says so: sending it all would only stretch the run.
+  func finish(at moment: Int64) {
+    timer?.cancel()
+    end = min(end, moment)
+    var now = MonotonicClock.now()
+    while now < moment &+ Self.grace, sendBatch(at: now) { now = MonotonicClock.now() }
+    let isWindow = origin == timeline.measureFrom
+    while queue.next(dueBy: end &- 1 &- origin) != nil {
+      if isWindow { loop.figures.dropped &+= 1 }
+    }
+    queue = ScheduleQueue(schedule: schedule)
+  }
+}

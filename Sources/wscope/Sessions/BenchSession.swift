@@ -1,0 +1,217 @@
+import LoadTesting
+import NIOCore
+import NIOPosix
+import Synchronization
+import Terminal
+import TestServer
+import WebSocketNIO
+import WebSocketProtocol
+
+/// What `bench` is to do.
+struct BenchConfiguration: Sendable {
+  /// Whom to load.
+  enum Target: Sendable {
+    case endpoint(ClientConfiguration)
+    /// An echo server of this process; the URL lacks its port.
+    case embedded(ClientConfiguration)
+  }
+
+  var plan: LoadPlan
+  var target: Target
+  var levels: [PercentileLevel]
+  var format: Bench.ReportFormat
+  /// The command line, with secrets taken out.
+  var argv: [String]
+  var showsProgress: Bool
+  var isQuiet: Bool
+}
+
+/// `bench`: runs a load test, shows how it stands, prints the report and says in the exit code what
+/// came of it.
+final class BenchSession: Sendable {
+  private let configuration: BenchConfiguration
+  private let context: CommandContext
+  private let stopped = Mutex<TerminalSignal?>(nil)
+
+  /// Files open beside the connections: streams, event loops, what a library opens for a moment.
+  private static let otherFiles = 100
+  /// Without a terminal a line of progress every ten seconds is enough.
+  private static let plainLineEvery = 10
+
+  init(_ configuration: BenchConfiguration, _ context: CommandContext) {
+    self.configuration = configuration
+    self.context = context
+  }
+
+  func run() async -> ExitStatus {
+    if let problem = tooFewFiles() { return fail(problem) }
+    let client: ClientConfiguration
+    do {
+      client = try await target()
+    } catch {
+      return fail(CommandFailure(.cannotListen, "the embedded server cannot listen: \(error)"))
+    }
+    let test: LoadTest
+    do throws(ConnectError) {
+      test = try await prepare(client)
+    } catch {
+      return explain(error, client)
+    }
+    let watching = Task { await watchSignals(test) }
+    let shown = Atomic<Int>(0)
+    let result = await test.run { progress in self.show(progress, shown) }
+    watching.cancel()
+    context.console.status(nil)
+    let printed = printReport(result.report)
+    let status = explain(result, client)
+    return printed == .ok ? status : printed
+  }
+
+  private func fail(_ failure: CommandFailure) -> ExitStatus {
+    context.explain(Diagnosis(cause: failure.words, details: failure.details))
+    return failure.status
+  }
+
+  // MARK: Preparing
+
+  private func tooFewFiles() -> CommandFailure? {
+    let limit = OpenFiles.raiseLimit()
+    var ends = 1
+    // The embedded server holds the other end of each connection.
+    if case .embedded = configuration.target { ends = 2 }
+    let needed = configuration.plan.connections * ends + Self.otherFiles
+    guard needed > limit else { return nil }
+    return CommandFailure(
+      .usage,
+      "need \(Figures.count(needed)) files, limit \(Figures.count(limit)): ulimit -n \(needed)")
+  }
+
+  /// Whom to connect to; starts the embedded server when there is nobody else.
+  private func target() async throws -> ClientConfiguration {
+    switch configuration.target {
+    case .endpoint(let client):
+      return client
+    case .embedded(var client):
+      var server = TestServerConfiguration()
+      server.messagesToldPerSecond = 0
+      server.limits = Limits(messageSize: Limits.largestMessageSize)
+      // It lives as long as the process, which ends with the report.
+      let running = try await TestServer.start(
+        at: .loopback(port: 0), group: MultiThreadedEventLoopGroup(numberOfThreads: 1),
+        configuration: server
+      ) { _ in }
+      let port = running.localAddresses.first?.port ?? 0
+      client.url.endpoint = .host("127.0.0.1", port: port)
+      if !configuration.isQuiet {
+        context.inform(
+          "no URL: measuring an echo server inside this process at \(client.url), on the same machine"
+        )
+      }
+      return client
+    }
+  }
+
+  private func prepare(_ client: ClientConfiguration) async throws(ConnectError) -> LoadTest {
+    let began = MonotonicClock.now()
+    let addresses = try await Resolver.addresses(of: client.endpoint)
+    var lookUp: Int64?
+    if case .host(let name, let port) = client.endpoint,
+      (try? SocketAddress(ipAddress: name, port: port)) == nil
+    {
+      lookUp = MonotonicClock.now() - began
+    }
+    return LoadTest(
+      configuration.plan,
+      target: LoadTarget(configuration: client, addresses: addresses, lookUp: lookUp),
+      origin: LoadOrigin(
+        tool: LoadReport.Tool(version: Version.number, build: Version.build),
+        argv: configuration.argv),
+      levels: configuration.levels)
+  }
+
+  /// The first signal ends the measurement, the second the process.
+  private func watchSignals(_ test: LoadTest) async {
+    for await signal in context.signals.events {
+      guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
+      let isSecond = stopped.withLock { stopped in
+        defer { stopped = stopped ?? signal }
+        return stopped != nil
+      }
+      if isSecond {
+        TerminalState.restore()
+        Process.exit(signal == .interrupt ? .interrupted : .terminated)
+      }
+      test.interrupt()
+    }
+  }
+
+  // MARK: Telling
+
+  private func show(_ progress: LoadProgress, _ shown: borrowing Atomic<Int>) {
+    guard configuration.showsProgress else { return }
+    let line = BenchProgress(progress)
+    guard !context.console.standardErrorIsTerminal else {
+      return context.console.status(line.line(columns: TerminalSize.of(2).columns - 1))
+    }
+    // Told once a second and at the beginning of a phase, which is no second yet.
+    guard progress.elapsed >= 900_000_000 else { return }
+    let seconds = shown.add(1, ordering: .relaxed).newValue
+    if seconds % Self.plainLineEvery == 0 { context.console.note(line.plainLine) }
+  }
+
+  private func printReport(_ report: LoadReport) -> ExitStatus {
+    let text =
+      switch configuration.format {
+      case .text: BenchText(report).text
+      case .json: BenchJSON(report).text()
+      }
+    do throws(OutputError) {
+      try context.console.payload(Array(text.utf8))
+      return .ok
+    } catch {
+      guard case .failed(let code, let stream) = error else { return .ok }
+      context.warn("cannot write \(stream): \(SystemError(code: code).reason)")
+      return .outputFailed
+    }
+  }
+
+  private func explain(_ result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
+    switch result.ending {
+    case .interrupted:
+      return stopped.withLock { $0 } == .interrupt ? .interrupted : .terminated
+    case .notOpened(let error):
+      let status = explain(error, client)
+      let counts = result.report.connections
+      if counts.opened > 0 {
+        context.warn(
+          "\(Figures.count(counts.opened)) of \(Figures.count(counts.asked)) connections opened; "
+            + "--min-open measures with those")
+      }
+      return status
+    case .allLost(let outcome):
+      context.warn("all connections were lost before the end")
+      let status = ExitStatus(outcome)
+      return status == .ok ? .connectionLost : status
+    case .completed:
+      let messages = result.report.messages
+      let isMeasured = messages.attempted > 0 && messages.accounting() == 0
+      return isMeasured ? .ok : .measurementInvalid
+    }
+  }
+
+  private func explain(_ error: ConnectError, _ client: ClientConfiguration) -> ExitStatus {
+    let diagnostician = Diagnostician(
+      command: "bench", configuration: client, escapes: context.console.standardErrorIsTerminal)
+    context.explain(diagnostician.diagnose(error))
+    return ExitStatus(error)
+  }
+}
+
+extension BenchProgress {
+  init(_ progress: LoadProgress) {
+    self.init(
+      phase: progress.phase, elapsed: progress.elapsed, planned: progress.planned,
+      asked: progress.asked, open: progress.open, targetRate: progress.targetRate,
+      interval: progress.interval, inFlight: progress.inFlight, errors: progress.errors)
+  }
+}
