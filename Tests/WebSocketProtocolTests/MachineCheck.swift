@@ -166,7 +166,7 @@ struct Expected: Equatable, CustomStringConvertible {
   }
 }
 
-typealias Before = (inout ConnectionMachine) throws -> Void
+typealias Before = @Sendable (inout ConnectionMachine) throws -> Void
 
 /// Feeds `bytes` to machines of `role`: whole, byte by byte, cut at every point, and, when the end
 /// of the connection is heard, with junk behind. Every time the same must be heard, said, counted
