@@ -1,0 +1,202 @@
+function __wscope_should_offer_completions_for_flags_or_options -a expected_commands
+    set -l non_repeating_flags_or_options $argv[2..]
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __wscope_parse_tokens
+    test "$commands" = "$expected_commands"; and return $non_repeating_flags_or_options_absent
+end
+
+function __wscope_should_offer_completions_for_positional -a expected_commands positional_index_comparison expected_positional_index
+    set -l non_repeating_flags_or_options
+    set -l non_repeating_flags_or_options_absent 0
+    set -l positional_index 0
+    set -l commands
+    __wscope_parse_tokens
+    test "$commands" = "$expected_commands" -a \( "$positional_index" "$positional_index_comparison" "$expected_positional_index" \)
+end
+
+function __wscope_parse_tokens -S
+    set -l unparsed_tokens (__wscope_tokens -pc)
+    switch $unparsed_tokens[1]
+    case 'wscope'
+        __wscope_parse_subcommand 0 'version' 'h/help'
+        switch $unparsed_tokens[1]
+        case 'connect'
+            __wscope_parse_subcommand 1 'x/execute=+' 'b/binary' '0/null' 'stdin-whole' 'raw' 'w/wait=' 'linger=' 'N/count=' '1/one-message' 'format=' 'input=' 'P/show-ping-pong' 'no-slash' 'echo' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'color=' 'v/verbose' 'version' 'h/help'
+        case 'listen'
+            __wscope_parse_subcommand 1 'host=' 'unix-socket=' 'mode=' 'port-file=' 'tls' 'cert=' 'key=' 's/subprotocol=+' 'allow-origin=+' 'allow-host=+' 'max-message=' 'max-queue=' 'max-clients=' 'close-timeout=' 'threads=' 'q/quiet' 'color=' 'v/verbose' 'version' 'h/help'
+        case 'send'
+            __wscope_parse_subcommand -r 2 'expect=+' 'x/execute=+' 'b/binary' '0/null' 'stdin-whole' 'raw' 'w/wait=' 'linger=' 'N/count=' '1/one-message' 'format=' 'input=' 'P/show-ping-pong' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'color=' 'v/verbose' 'version' 'h/help'
+        case 'bench'
+            __wscope_parse_subcommand 1 'c/connections=' 'd/duration=' 'n/messages=' 'R/rate=' 'inflight=' 'arrival=' 'connect-rate=' 'min-open=' 'warmup=' 'max-inflight=' 'timeout=' 'size=' 'b/binary' 'x/message=' 'match=' 'seed=' 'threads=' 'format=' 'percentiles=' 'no-progress' 'q/quiet' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'color=' 'v/verbose' 'version' 'h/help'
+        case 'help'
+            __wscope_parse_subcommand -r 1 'version'
+        end
+    end
+end
+
+function __wscope_tokens
+    if test (string split -m 1 -f 1 -- . "$FISH_VERSION") -gt 3
+        commandline --tokens-raw $argv
+    else
+        commandline -o $argv
+    end
+end
+
+function __wscope_parse_subcommand -S -a positional_count
+    argparse -s r -- $argv
+    set -l option_specs $argv[2..]
+    set -l is_repeating_positional $_flag_r
+    set -el _flag_r
+    set -a commands $unparsed_tokens[1]
+    set positional_index 0
+    while true
+        set -e unparsed_tokens[1]
+        argparse -sn "$commands" $option_specs -- $unparsed_tokens 2> /dev/null
+        set unparsed_tokens $argv
+        set positional_index (math $positional_index + 1)
+        for non_repeating_flag_or_option in $non_repeating_flags_or_options
+            if set -ql "_flag_$(string replace -a - _ -- $non_repeating_flag_or_option)"
+                set non_repeating_flags_or_options_absent 1
+                break
+            end
+        end
+        test (count $unparsed_tokens) -eq 0 -o \( -z "$is_repeating_positional" -a "$positional_index" -gt "$positional_count" \) && break
+    end
+end
+
+function __wscope_complete_directories
+    set -l token (commandline -t)
+    string match -- '*/' $token
+    set -l subdirs $token*/
+    printf %s\n $subdirs
+end
+
+function __wscope_custom_completion
+    set -x SAP_SHELL fish
+    set -x SAP_SHELL_VERSION $FISH_VERSION
+    set -l tokens (__wscope_tokens -p)
+    if test -z "$(__wscope_tokens -t)"
+        set -l index (count (__wscope_tokens -pc))
+        set tokens $tokens[..$index] \'\' $tokens[(math $index + 1)..]
+    end
+    command $tokens[1] $argv $tokens
+end
+
+complete -c 'wscope' -f
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope" version' -l 'version' -d 'Show the version.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_positional "wscope" -eq 1' -fa 'connect' -d 'Talk to an endpoint: a prompt on a terminal, a filter in a pipe.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_positional "wscope" -eq 1' -fa 'listen' -d 'Run a throwaway server: echo or broadcast, with a page for browsers.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_positional "wscope" -eq 1' -fa 'send' -d 'Send messages, print the replies, exit with a meaningful code.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_positional "wscope" -eq 1' -fa 'bench' -d 'Load an endpoint with many connections and measure its latency.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_positional "wscope" -eq 1' -fa 'help' -d 'Show subcommand help information.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect"' -s 'x' -l 'execute' -l 'message' -d 'Send this message on open; may be repeated. @FILE sends a file, @- standard input.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" b binary' -l 'binary' -s 'b' -d 'Send messages as binary.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" 0 null null-terminated' -s '0' -l 'null' -l 'null-terminated' -d 'Messages on standard input and output end with NUL, not with a newline.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" stdin-whole' -l 'stdin-whole' -d 'All of standard input is one message.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" raw' -l 'raw' -d 'Nothing ends a message on standard output.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" w wait' -s 'w' -l 'wait' -d 'Wait this long for the first reply to the last message; 0 does not wait.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" linger' -l 'linger' -d 'Once a reply came, end when nothing more comes for this long.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" N count max-messages' -s 'N' -l 'count' -l 'max-messages' -d 'End when this many messages have come.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" 1 one-message' -s '1' -l 'one-message' -d 'The same as --count 1.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" format' -l 'format' -d 'Output: text or jsonl (a JSON line an event).' -rfka 'text jsonl'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" input' -l 'input' -d 'Input: text or jsonl (as --format jsonl prints).' -rfka 'text jsonl'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" P show-ping-pong' -s 'P' -l 'show-ping-pong' -d 'Show pings and pongs.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" no-slash' -l 'no-slash' -d 'A line that begins with / is a message like any other.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" echo' -l 'echo' -d 'Send every message back at once, as an echo server does.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect"' -s 'H' -l 'header' -d 'Add a header field to the request; may be repeated.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect"' -s 's' -l 'subprotocol' -l 'protocol' -d 'Offer a subprotocol; may be repeated, or be a list with commas.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" o origin' -l 'origin' -s 'o' -d 'Send an Origin, as a browser would.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" insecure k no-check' -s 'k' -l 'insecure' -l 'no-check' -d 'Accept any certificate; says so once a run.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" ca cacert' -l 'cacert' -l 'ca' -d 'Trust the certificates of this PEM file only.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" unix-socket' -l 'unix-socket' -d 'Connect to this unix socket; the URL still gives Host and path.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" open-timeout' -l 'open-timeout' -d 'Give up when name, TCP, TLS and upgrade together take longer.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" close-timeout' -l 'close-timeout' -d 'Wait this long for the peer\'s Close.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" max-message' -l 'max-message' -d 'Refuse messages that are larger.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" color' -l 'color' -d 'Colour: auto, always or never.' -rfka 'auto always never'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" v verbose' -l 'verbose' -s 'v' -d 'Tell about the handshake, the timings and the close.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" version' -l 'version' -d 'Show the version.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope connect" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" host' -l 'host' -d 'Listen on this address; opens the server to others.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" unix-socket' -l 'unix-socket' -d 'Listen on a unix socket instead of a port.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" mode' -l 'mode' -d 'echo, broadcast (to all others) or broadcast=all (to the sender too).' -rfka 'echo broadcast broadcast=all'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" port-file' -l 'port-file' -d 'Write the port number to this file once bound.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" tls' -l 'tls' -d 'Serve wss with a certificate made in memory, for localhost and this host.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" cert' -l 'cert' -d 'Serve wss with this certificate chain (PEM).' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" key' -l 'key' -d 'The private key of --cert (PEM).' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen"' -s 's' -l 'subprotocol' -l 'protocol' -d 'Choose this subprotocol when it is offered; may be repeated.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen"' -l 'allow-origin' -d 'Let pages of this origin connect; may be repeated.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen"' -l 'allow-host' -d 'Answer requests for this host name; may be repeated.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" max-message' -l 'max-message' -d 'Refuse messages that are larger.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" max-queue' -l 'max-queue' -d 'Close a client that does not read when more than this waits for it.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" max-clients' -l 'max-clients' -d 'Clients at once; 503 beyond (default: nine tenths of the open-file limit).' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" close-timeout' -l 'close-timeout' -d 'Wait this long for the clients\' Close at the end.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" threads' -l 'threads' -d 'Event loop threads.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" q quiet' -l 'quiet' -s 'q' -d 'Log nothing but what is wrong.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" color' -l 'color' -d 'Colour: auto, always or never.' -rfka 'auto always never'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" v verbose' -l 'verbose' -s 'v' -d 'Tell about the handshake, the timings and the close.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" version' -l 'version' -d 'Show the version.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope listen" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send"' -l 'expect' -d 'Expect a message that is exactly this; may be repeated. Exit code 1 if it does not come.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send"' -s 'x' -l 'execute' -l 'message' -d 'Send this message on open; may be repeated. @FILE sends a file, @- standard input.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" b binary' -l 'binary' -s 'b' -d 'Send messages as binary.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" 0 null null-terminated' -s '0' -l 'null' -l 'null-terminated' -d 'Messages on standard input and output end with NUL, not with a newline.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" stdin-whole' -l 'stdin-whole' -d 'All of standard input is one message.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" raw' -l 'raw' -d 'Nothing ends a message on standard output.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" w wait' -s 'w' -l 'wait' -d 'Wait this long for the first reply to the last message; 0 does not wait.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" linger' -l 'linger' -d 'Once a reply came, end when nothing more comes for this long.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" N count max-messages' -s 'N' -l 'count' -l 'max-messages' -d 'End when this many messages have come.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" 1 one-message' -s '1' -l 'one-message' -d 'The same as --count 1.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" format' -l 'format' -d 'Output: text or jsonl (a JSON line an event).' -rfka 'text jsonl'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" input' -l 'input' -d 'Input: text or jsonl (as --format jsonl prints).' -rfka 'text jsonl'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" P show-ping-pong' -s 'P' -l 'show-ping-pong' -d 'Show pings and pongs.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send"' -s 'H' -l 'header' -d 'Add a header field to the request; may be repeated.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send"' -s 's' -l 'subprotocol' -l 'protocol' -d 'Offer a subprotocol; may be repeated, or be a list with commas.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" o origin' -l 'origin' -s 'o' -d 'Send an Origin, as a browser would.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" insecure k no-check' -s 'k' -l 'insecure' -l 'no-check' -d 'Accept any certificate; says so once a run.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" ca cacert' -l 'cacert' -l 'ca' -d 'Trust the certificates of this PEM file only.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" unix-socket' -l 'unix-socket' -d 'Connect to this unix socket; the URL still gives Host and path.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" open-timeout' -l 'open-timeout' -d 'Give up when name, TCP, TLS and upgrade together take longer.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" close-timeout' -l 'close-timeout' -d 'Wait this long for the peer\'s Close.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" max-message' -l 'max-message' -d 'Refuse messages that are larger.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" color' -l 'color' -d 'Colour: auto, always or never.' -rfka 'auto always never'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" v verbose' -l 'verbose' -s 'v' -d 'Tell about the handshake, the timings and the close.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" version' -l 'version' -d 'Show the version.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" c connections' -s 'c' -l 'connections' -d 'Connections, as in 200 or 10k.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" d duration' -s 'd' -l 'duration' -d 'How long to measure (default: 30s).' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" messages n' -s 'n' -l 'messages' -d 'Measure this many messages of all connections together, not a duration.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" R rate' -s 'R' -l 'rate' -d 'Messages a second of all connections together, as in 5000 or 20k.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" inflight' -l 'inflight' -d 'Without --rate: messages that each connection keeps in flight (default: 1).' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" arrival' -l 'arrival' -d 'With --rate: even gaps (constant) or independent users (poisson).' -rfka 'constant poisson'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" connect-rate' -l 'connect-rate' -d 'New connections a second.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" min-open' -l 'min-open' -d 'Connections that must open before anything is sent.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" warmup' -l 'warmup' -d 'Send this long before measuring (default: 2s or a tenth of the duration; 0s with -n).' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" max-inflight' -l 'max-inflight' -d 'Messages a connection may have in flight; more are not sent but counted.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" timeout' -l 'timeout' -d 'When a message counts as unanswered.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" size' -l 'size' -d 'Bytes of each message (default: 64).' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" b binary' -l 'binary' -s 'b' -d 'Send binary messages.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" message x' -s 'x' -l 'message' -d 'Send always this, and take any reply for its answer; @FILE sends a file.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" match' -l 'match' -d 'How a reply finds its message: seq (an id in the payload) or fifo (in order).' -rfka 'seq fifo'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" seed' -l 'seed' -d 'Repeats the schedule and the payload of a run.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" threads' -l 'threads' -d 'Event loop threads.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" format' -l 'format' -d 'The report: text or json.' -rfka 'text json'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" percentiles' -l 'percentiles' -d 'The percentiles to report, with commas between them.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" no-progress' -l 'no-progress' -d 'Show no progress.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" q quiet' -l 'quiet' -s 'q' -d 'Print nothing but the report and what is wrong.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench"' -s 'H' -l 'header' -d 'Add a header field to the request; may be repeated.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench"' -s 's' -l 'subprotocol' -l 'protocol' -d 'Offer a subprotocol; may be repeated, or be a list with commas.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" o origin' -l 'origin' -s 'o' -d 'Send an Origin, as a browser would.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" insecure k no-check' -s 'k' -l 'insecure' -l 'no-check' -d 'Accept any certificate; says so once a run.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" ca cacert' -l 'cacert' -l 'ca' -d 'Trust the certificates of this PEM file only.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" unix-socket' -l 'unix-socket' -d 'Connect to this unix socket; the URL still gives Host and path.' -rF
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" open-timeout' -l 'open-timeout' -d 'Give up when name, TCP, TLS and upgrade together take longer.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" close-timeout' -l 'close-timeout' -d 'Wait this long for the peer\'s Close.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" max-message' -l 'max-message' -d 'Refuse messages that are larger.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" color' -l 'color' -d 'Colour: auto, always or never.' -rfka 'auto always never'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" v verbose' -l 'verbose' -s 'v' -d 'Tell about the handshake, the timings and the close.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" version' -l 'version' -d 'Show the version.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" h help' -s 'h' -l 'help' -d 'Show help information.'
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope help" version' -l 'version' -d 'Show the version.'
