@@ -27,6 +27,15 @@ import Testing
     ExitStatus.allCases.map { ($0.rawValue, $0.meaning) }
   }
 
+  /// Codes that the sources name in their table only.
+  private static func unusedCodes() throws -> [Int32] {
+    let words = try Repository.sources.get().filter { $0.target == "wscope" }.flatMap(\.words)
+      .filter { $0.before.hasSuffix(".") }.map(\.text)
+    let uses = Dictionary(grouping: words) { $0 }.mapValues(\.count)
+    // Once for its words.
+    return ExitStatus.allCases.filter { uses["\($0)", default: 0] < 2 }.map(\.rawValue)
+  }
+
   // MARK: What is made
 
   @Test(arguments: pages)
@@ -36,7 +45,10 @@ import Testing
     var regions = [
       ManualPage.Region.options: GeneratedRegion.options(try Self.command(of: name))
     ]
-    if name == "wscope" { regions[.exitStatus] = GeneratedRegion.exitStatus(Self.exitTable) }
+    if name == "wscope" {
+      regions[.exitStatus] = GeneratedRegion.exitStatus(
+        Self.exitTable, unused: try Self.unusedCodes())
+    }
     for region in ManualPage.Region.allCases {
       guard let wanted = regions[region] else {
         #expect(!page.has(region), "\(path) has a region \(region.rawValue) of its own")
@@ -96,7 +108,8 @@ import Testing
   @Test func theExitTableIsTheOneOfTheCode() throws {
     let page = try Self.page("wscope")
     var table: [String] = []
-    for line in page.lines[try page.range(of: .exitStatus)] {
+    let region = page.lines[try page.range(of: .exitStatus)]
+    for line in region.prefix(while: { $0 != ".El" }) {
       if line.hasPrefix(".It ") {
         table.append(String(line.dropFirst(4)) + ":")
       } else if !line.hasPrefix("."), !table.isEmpty {

@@ -127,8 +127,11 @@ enum GeneratedRegion {
       + ([argument.abstract] + facts).flatMap(Roff.lines)
   }
 
-  static func exitStatus(_ table: [(code: Int32, meaning: String)]) -> [String] {
-    [".Bl -tag -width 143"]
-      + table.flatMap { row in [".It \(row.code)"] + Roff.lines(row.meaning) } + [".El"]
+  /// The table, and which of its codes are kept for later.
+  static func exitStatus(_ table: [(code: Int32, meaning: String)], unused: [Int32]) -> [String] {
+    let reserved = unused.map(String.init).joined(separator: ", ")
+    return [".Bl -tag -width 143"]
+      + table.flatMap { row in [".It \(row.code)"] + Roff.lines(row.meaning) } + [".El", ".Pp"]
+      + Roff.lines(unused.isEmpty ? "Every code is in use." : "No command returns \(reserved) yet.")
   }
 }
