@@ -147,11 +147,14 @@ import WebSocketProtocol
       self.refuse("Sec-WebSocket-Extensions: \(value)", as: .unofferedExtension(named))
     }
     refuse("permessage-deflate", "permessage-deflate")
-    refuse("permessage-deflate; server_no_context_takeover", "permessage-deflate; server_no_context_takeover")
+    refuse(
+      "permessage-deflate; server_no_context_takeover",
+      "permessage-deflate; server_no_context_takeover")
     refuse("x-webkit-deflate-frame", "x-webkit-deflate-frame")
     refuse(", ,foo, bar", "foo")
     self.refuse(
-      "+Sec-WebSocket-Extensions: ", "+Sec-WebSocket-Extensions: foo", as: .unofferedExtension("foo"))
+      "+Sec-WebSocket-Extensions: ", "+Sec-WebSocket-Extensions: foo",
+      as: .unofferedExtension("foo"))
   }
 
   @Test func oneOfTheOfferedSubprotocolsMayBeChosen() {

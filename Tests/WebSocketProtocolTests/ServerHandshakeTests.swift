@@ -149,7 +149,7 @@ import WebSocketProtocol
   /// Section 4.2.2: 426, and which version would do.
   @Test func theVersionOfTheProtocolIs13Once() {
     refuse("-Sec-WebSocket-Version", with: .upgradeRequired)
-    for version in ["", "8", "12", "14", "013", "13, 8", "13,13", "+13", "0xD", "٣", "13.0", "13 "] {
+    for version in ["", "8", "12", "14", "013", "13, 8", "13,13", "+13", "0xD", "٣", "13.0"] {
       refuse("Sec-WebSocket-Version:\(version)", with: .upgradeRequired)
     }
     refuse("+Sec-WebSocket-Version: 13", with: .upgradeRequired)

@@ -314,12 +314,12 @@ import WebSocketProtocol
   @Test(.timeLimit(.minutes(1)))
   func longURLs() throws {
     for piece in ["a", "/", ":", "@", "?", "%", "[", "é", "://", "/\u{301}"] {
-      let long = String(repeating: piece, count: 250_000 / piece.utf8.count)
+      let long = String(repeating: piece, count: 100_000 / piece.utf8.count)
       _ = try? WebSocketURL.parse(long)
       _ = try? WebSocketURL.parse("ws://" + long)
       _ = try? WebSocketURL.parse("ws+unix:" + long)
       let url = try WebSocketURL.parse("ws://a/" + long)
-      #expect(url.target.utf8.count >= 240_000)
+      #expect(url.target.utf8.count >= 99_000)
     }
   }
 }
