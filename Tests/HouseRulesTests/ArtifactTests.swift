@@ -141,6 +141,48 @@ import Testing
     #expect(items.sorted() == commands.sorted())
   }
 
+  /// `| what | 64 MiB, and more words | `send --max-message` |`: the limit is the option's default.
+  @Test func theLimitsOfTheSecurityPageAreTheDefaults() throws {
+    let help = try CommandHelp.ofTheBinary()
+    var checked = 0
+    for line in try Repository.text("Sources/wscope/wscope.docc/Security.md").split(separator: "\n")
+    {
+      let cells = line.split(separator: "|").map { $0.filter { $0 != " " } }
+      guard cells.count == 3, cells[2].hasPrefix("`"), let dashes = cells[2].firstRange(of: "--")
+      else { continue }
+      let command = cells[2][..<dashes.lowerBound].dropFirst()
+      let flag = cells[2][dashes.lowerBound...].dropLast()
+      let option = try #require(
+        help.subcommands.first { $0.name == command }?.arguments
+          .first { $0.names.contains(String(flag)) }, "\(line)")
+      guard let wanted = option.defaultValue?.filter({ $0 != " " }) else { continue }
+      #expect(cells[1].split(separator: ",").first == Substring(wanted), "\(line)")
+      checked += 1
+    }
+    #expect(checked >= 6)
+  }
+
+  /// A picture of the house that names what is no longer there is worse than none.
+  @Test func theArchitectureNamesWhatIsThere() throws {
+    let page = try Repository.text("Sources/wscope/wscope.docc/Architecture.md")
+    let present = page[..<(page.firstRange(of: "Deliberately absent")?.lowerBound ?? page.endIndex)]
+    let tests = try Repository.files(below: "Tests/HouseRulesTests").compactMap {
+      $0.split(separator: "/").last?.split(separator: ".").first.map(String.init)
+    }
+    let known = try Repository.sources.get()
+      .reduce(into: Set(HouseRule.mayImport.keys).union(tests)) { known, file in
+        known.formUnion(file.words.map(\.text))
+        known.formUnion(file.path.split { "/.".contains($0) }.map(String.init))
+      }
+    // Every second piece stands between backticks; drawings stand between three of them.
+    let quoted = present.split(separator: "`", omittingEmptySubsequences: false).enumerated()
+      .filter { $0.offset % 2 == 1 }.map(\.element)
+    let names = quoted.filter { $0.first?.isUppercase == true && !$0.contains(" ") }
+    #expect(names.count > 40)
+    let parts = names.flatMap { $0.split { "/.".contains($0) } }.map(String.init)
+    #expect(parts.filter { !known.contains($0) } == [])
+  }
+
   // MARK: Examples
 
   /// Every example is a command line that the parser takes.
