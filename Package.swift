@@ -36,7 +36,9 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
-    .target(name: "WebSocketProtocol", dependencies: [nioCore, nioHTTP1], swiftSettings: house),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "WebSocketProtocol", dependencies: ["CZlib", nioCore, nioHTTP1], swiftSettings: house),
     .target(
       name: "WebSocketNIO",
       dependencies: ["WebSocketProtocol", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL],

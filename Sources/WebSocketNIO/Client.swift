@@ -12,6 +12,8 @@ package struct ClientConfiguration: Sendable {
   package var headers: [(String, String)] = []
   package var origin: String?
   package var subprotocols: [String] = []
+  /// permessage-deflate as it is offered; nil offers none.
+  package var deflate: DeflateParameters?
   package var userAgent = "wscope"
   /// nil for `ws`.
   package var tls: NIOSSLContext?
@@ -38,6 +40,8 @@ package struct ClientConfiguration: Sendable {
 /// How a connection came to be.
 package struct HandshakeInfo: Sendable {
   package var subprotocol: String?
+  /// As both sides agree on it.
+  package var deflate: DeflateParameters?
   package var headers: HTTPHeaders
   /// `TLSv1.3` and the like; nil without TLS.
   package var tlsVersion: String?
@@ -153,7 +157,8 @@ private final class Opening {
     var timings = HandshakeTimings()
     timings.connect = (NIODeadline.now() - began).nanoseconds
     let handshake = ClientHandshake(
-      nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols)
+      nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols,
+      deflate: configuration.deflate)
     phase = configuration.tls == nil ? .upgrade : .tls
     let upgrade = ClientUpgradeHandler(
       configuration, handshake, timings, consumer,

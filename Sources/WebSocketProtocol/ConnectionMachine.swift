@@ -64,17 +64,26 @@ package struct ConnectionMachine {
   /// Whether the last step pointed into `assembly` or `controlPayload`.
   private var holdsDelivered = false
 
+  // permessage-deflate, as agreed on in the handshake. The streams are made when they are first
+  // needed: they take hundreds of kilobytes.
+  private let deflate: DeflateAgreement?
+  private var deflater: MessageDeflater?
+  private var inflater: MessageInflater?
+  private var isCompressed = false
+
   /// A client; `keys` is where its masking keys come from.
-  package init(clientWith keys: MaskingKeys, limits: Limits) {
+  package init(clientWith keys: MaskingKeys, limits: Limits, deflate: DeflateAgreement? = nil) {
     self.keys = keys
     role = .client
     self.limits = limits
+    self.deflate = deflate
   }
 
-  package init(serverWith limits: Limits) {
+  package init(serverWith limits: Limits, deflate: DeflateAgreement? = nil) {
     keys = nil
     role = .server
     self.limits = limits
+    self.deflate = deflate
   }
 
   /// Whether messages, pings and a Close can still be sent.
@@ -115,7 +124,8 @@ package struct ConnectionMachine {
         guard let (header, length) = readHeader(&window) else { return nil }
         let context = FrameRules.Context(
           role: role, limits: limits, isInsideMessage: kind != nil,
-          messageSize: assembly.readableBytes, fragments: fragments)
+          messageSize: assembly.readableBytes, fragments: fragments,
+          allowsCompression: deflate != nil, isCompressed: isCompressed)
         if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
         begin(header, length: length)
       }
@@ -125,6 +135,11 @@ package struct ConnectionMachine {
       if frame.opcode.isControl {
         guard let payload = controlFrame(piece) else { return nil }
         return control(payload)
+      }
+      if isCompressed {
+        if let step = inflate(UnsafeRawBufferPointer(piece)) { return step }
+        guard remaining == 0 else { return nil }
+        continue
       }
       // "the endpoint MUST fail the connection" at the first bad byte, not at the end of the text
       if kind == .text, !text.validate(UnsafeRawBufferPointer(piece)) {
@@ -191,6 +206,7 @@ package struct ConnectionMachine {
     messageWire &+= length &+ remaining
     fragments &+= 1
     guard header.opcode != .continuation else { return }
+    isCompressed = header.reservedBits != 0
     kind = header.opcode == .text ? .text : .binary
   }
 
@@ -211,6 +227,40 @@ package struct ConnectionMachine {
     traffic.messagesIn &+= 1
     traffic.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
     return .message(finished, payload)
+  }
+
+  /// Inflates a piece of a compressed message into `assembly`; the message, once it is whole, or what
+  /// is wrong with it.
+  @inline(never)
+  private mutating func inflate(_ piece: UnsafeRawBufferPointer) -> Step? {
+    let before = assembly.readableBytes
+    let isLast = remaining == 0 && frame.isFinal
+    do throws(MessageInflater.Failure) {
+      guard let inflater = inflater ?? MessageInflater(takeover: deflate?.incomingTakeover ?? false)
+      else { return fail(.corruptCompression) }
+      self.inflater = inflater
+      try inflater.inflate(piece, into: &assembly, limit: limits.messageSize)
+      if isLast { try inflater.finish(into: &assembly, limit: limits.messageSize) }
+    } catch {
+      switch error {
+      case .corrupt: return fail(.corruptCompression)
+      case .tooBig: return fail(.inflatesBeyondLimit(limit: limits.messageSize))
+      }
+    }
+    traffic.inflatedFrom &+= UInt64(truncatingIfNeeded: piece.count)
+    traffic.inflatedTo &+= UInt64(truncatingIfNeeded: assembly.readableBytes &- before)
+    if kind == .text {
+      let isValid = assembly.withUnsafeReadableBytes { bytes in
+        text.validate(UnsafeRawBufferPointer(rebasing: bytes[before...]))
+      }
+      guard isValid else { return fail(.textIsNotUTF8) }
+    }
+    guard remaining == 0 else { return nil }
+    isInsideFrame = false
+    guard isLast else { return nil }
+    isCompressed = false
+    holdsDelivered = true
+    return message(assembly.withUnsafeReadableBytes { $0 })
   }
 
   /// The payload of the control frame, once it is whole.
@@ -287,6 +337,8 @@ package struct ConnectionMachine {
     }
     phase = .failed
     assembly = ByteBuffer()
+    inflater = nil
+    deflater = nil
     return .violation(violation)
   }
 
@@ -308,7 +360,11 @@ package struct ConnectionMachine {
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer
   ) throws(SendError) {
     guard phase == .open else { throw .closing }
-    write(kind.opcode, payload)
+    if let deflate, !payload.isEmpty, let bits = deflate.outgoingWindowBits {
+      writeCompressed(kind.opcode, payload, bits, takeover: deflate.outgoingTakeover)
+    } else {
+      write(kind.opcode, payload)
+    }
     traffic.messagesOut &+= 1
     traffic.payloadOut &+= UInt64(truncatingIfNeeded: payload.count)
   }
@@ -353,10 +409,32 @@ package struct ConnectionMachine {
     close.body.withUnsafeBytes { write(.close, $0) }
   }
 
+  /// Every message that can be is compressed, the small ones too: with a window that goes on they
+  /// gain most, and what was agreed on is what a person wants to see at work.
+  @inline(never)
+  private mutating func writeCompressed(
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, _ bits: Int, takeover: Bool
+  ) {
+    guard let deflater = deflater ?? MessageDeflater(windowBits: bits, takeover: takeover) else {
+      // Without memory for it the message goes as it is, which is always allowed.
+      write(opcode, payload)
+      return
+    }
+    self.deflater = deflater
+    deflater.compress(payload)
+    deflater.compressed.withUnsafeReadableBytes { compressed in
+      traffic.deflatedFrom &+= UInt64(truncatingIfNeeded: payload.count)
+      traffic.deflatedTo &+= UInt64(truncatingIfNeeded: compressed.count)
+      write(opcode, compressed, reservedBits: 0x4)
+    }
+  }
+
   @inline(__always)
-  private mutating func write(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
+  private mutating func write(
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, reservedBits: UInt8 = 0
+  ) {
     let header = FrameHeader(
-      opcode: opcode, maskingKey: keys?.take(),
+      reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
       payloadLength: UInt64(truncatingIfNeeded: payload.count))
     output.writeWithUnsafeMutableBytes(
       minimumWritableBytes: FrameHeader.maximumLength &+ payload.count

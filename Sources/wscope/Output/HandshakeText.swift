@@ -1,6 +1,7 @@
 import NIOCore
 import Terminal
 import WebSocketNIO
+import WebSocketProtocol
 
 /// What `-v` and `/info` say of a handshake.
 enum HandshakeText {
@@ -20,6 +21,7 @@ enum HandshakeText {
     for (name, value) in info.headers {
       lines.append("< \(safe(name, escapes)): \(safe(value, escapes))")
     }
+    if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
     if let subprotocol = info.subprotocol {
       lines.append("subprotocol \(safe(subprotocol, escapes))")
     }
