@@ -56,7 +56,8 @@ package struct ConnectionMachine {
   private var carried = 0
 
   // The message that is being assembled.
-  private var kind: MessageKind?
+  private var isInsideMessage = false
+  private var kind = MessageKind.binary
   private var fragments = 0
   private var text = UTF8Validator()
   private var assembly = ByteBuffer()
@@ -123,7 +124,7 @@ package struct ConnectionMachine {
       if !isInsideFrame {
         guard let (header, length) = readHeader(&window) else { return nil }
         let context = FrameRules.Context(
-          role: role, limits: limits, isInsideMessage: kind != nil,
+          role: role, limits: limits, isInsideMessage: isInsideMessage,
           messageSize: assembly.readableBytes, fragments: fragments,
           allowsCompression: deflate != nil, isCompressed: isCompressed)
         if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
@@ -206,6 +207,7 @@ package struct ConnectionMachine {
     messageWire &+= length &+ remaining
     fragments &+= 1
     guard header.opcode != .continuation else { return }
+    isInsideMessage = true
     isCompressed = header.reservedBits != 0
     kind = header.opcode == .text ? .text : .binary
   }
@@ -219,14 +221,13 @@ package struct ConnectionMachine {
 
   @inline(__always)
   private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
-    let finished = kind ?? .binary
-    if finished == .text, !text.isComplete { return fail(.textIsNotUTF8) }
-    kind = nil
+    if kind == .text, !text.isComplete { return fail(.textIsNotUTF8) }
+    isInsideMessage = false
     fragments = 0
     isInsideFrame = false
     traffic.messagesIn &+= 1
     traffic.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
-    return .message(finished, payload)
+    return .message(kind, payload)
   }
 
   /// Inflates a piece of a compressed message into `assembly`; the message, once it is whole, or what
@@ -305,7 +306,6 @@ package struct ConnectionMachine {
   private mutating func writeWaitingPong() {
     guard let payload = waitingPong else { return }
     waitingPong = nil
-    guard phase == .open else { return }
     payload.withUnsafeReadableBytes { write(.pong, $0) }
   }
 
@@ -345,9 +345,8 @@ package struct ConnectionMachine {
   private mutating func releaseDelivered() {
     holdsDelivered = false
     // Given back, not kept: an idle connection holds no memory for its last message.
-    if kind == nil { assembly = ByteBuffer() }
+    if !isInsideMessage { assembly = ByteBuffer() }
     controlPayload = ByteBuffer()
-    if kind == nil { text = UTF8Validator() }
   }
 
   // MARK: Sending
@@ -405,6 +404,7 @@ package struct ConnectionMachine {
 
   private mutating func writeClose(_ close: CloseFrame) {
     closeSent = close
+    // Nothing is sent behind a Close.
     waitingPong = nil
     close.body.withUnsafeBytes { write(.close, $0) }
   }
@@ -439,9 +439,8 @@ package struct ConnectionMachine {
     output.writeWithUnsafeMutableBytes(
       minimumWritableBytes: FrameHeader.maximumLength &+ payload.count
     ) { space in
-      guard let base = space.baseAddress else { return 0 }
-      let length = header.write(to: base)
-      guard let source = payload.baseAddress else { return length }
+      let length = header.write(to: space)
+      guard let source = payload.baseAddress, let base = space.baseAddress else { return length }
       let destination = base.advanced(by: length)
       if let key = header.maskingKey {
         Masking.apply(key, from: source, to: destination, count: payload.count)
