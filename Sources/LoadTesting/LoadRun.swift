@@ -94,15 +94,17 @@ final class LoadRun {
       planned = duration
     }
     let agreed = timeline
+    let warmsUp = plan.effectiveWarmUp > 0
+    if !warmsUp { await record.begin(loops) }
     await each { $0.begin(agreed) }
-    if from > start {
+    if warmsUp {
       begin(.warmUp, at: start, planned: plan.effectiveWarmUp)
       await wait(until: from) { lost >= opened }
       end(at: min(from, max(MonotonicClock.now(), start)))
       await record.tick(.warmUp, loops, from: start, windowFrom: from)
       guard !isInterrupted, lost < opened else { return }
+      await record.begin(loops)
     }
-    await record.begin(loops)
     begin(.measure, at: from, planned: planned)
     await wait(until: timeline.until) { lost >= opened || idle.count == loops.count }
     let moment = min(timeline.until, MonotonicClock.now())

@@ -246,7 +246,7 @@ enum BenchArguments {
   }
 
   private static func name(_ field: some StringProtocol) -> String {
-    field.prefix { $0 != ":" } + ": ..."
+    field.contains(":") ? field.prefix { $0 != ":" } + ": ..." : "..."
   }
 
   private static func withoutUser(_ argument: String) -> String {
