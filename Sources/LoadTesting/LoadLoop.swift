@@ -231,6 +231,7 @@ final class LoadLoop {
   func close() {
     state = .closing
     connector = nil
+    sender = nil
     sweeper?.cancel()
     delay.stop()
     let now = MonotonicClock.now()
