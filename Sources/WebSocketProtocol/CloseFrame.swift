@@ -87,10 +87,9 @@ package struct CloseFrame: Hashable, Sendable {
     ]
     var room = Self.maximumReasonLength
     for scalar in reason.unicodeScalars {
-      let encoded = UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
-      guard encoded.count <= room else { break }
-      bytes.append(contentsOf: encoded)
-      room -= encoded.count
+      guard scalar.utf8.count <= room else { break }
+      bytes.append(contentsOf: scalar.utf8)
+      room -= scalar.utf8.count
     }
     return bytes
   }

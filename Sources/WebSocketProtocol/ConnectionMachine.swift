@@ -112,12 +112,12 @@ package struct ConnectionMachine {
     }
     while true {
       if !isInsideFrame {
-        guard let header = readHeader(&window) else { return nil }
+        guard let (header, length) = readHeader(&window) else { return nil }
         let context = FrameRules.Context(
           role: role, limits: limits, isInsideMessage: kind != nil,
           messageSize: assembly.readableBytes, fragments: fragments)
         if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
-        begin(header)
+        begin(header, length: length)
       }
       let piece = window.take(remaining)
       remaining &-= piece.count
@@ -144,11 +144,13 @@ package struct ConnectionMachine {
   }
 
   @inline(__always)
-  private mutating func readHeader(_ window: inout ByteWindow) -> FrameHeader? {
+  private mutating func readHeader(
+    _ window: inout ByteWindow
+  ) -> (header: FrameHeader, length: Int)? {
     if carried == 0 {
       if case .header(let header, let length) = FrameHeader.read(window.remaining) {
         _ = window.take(length)
-        return header
+        return (header, length)
       }
       guard !window.isEmpty else { return nil }
     }
@@ -158,7 +160,9 @@ package struct ConnectionMachine {
   /// The header did not arrive in one piece: it is put together in `carry`, byte by byte, so that
   /// not one byte of the payload behind it is taken.
   @inline(never)
-  private mutating func readCarriedHeader(_ window: inout ByteWindow) -> FrameHeader? {
+  private mutating func readCarriedHeader(
+    _ window: inout ByteWindow
+  ) -> (header: FrameHeader, length: Int)? {
     var bytes = carry
     var count = carried
     let header: FrameHeader? = withUnsafeMutableBytes(of: &bytes) { bytes in
@@ -172,11 +176,11 @@ package struct ConnectionMachine {
     }
     carry = bytes
     carried = header == nil ? count : 0
-    return header
+    return header.map { ($0, count) }
   }
 
   @inline(__always)
-  private mutating func begin(_ header: FrameHeader) {
+  private mutating func begin(_ header: FrameHeader, length: Int) {
     isInsideFrame = true
     frame = header
     key = header.maskingKey ?? 0
@@ -184,7 +188,7 @@ package struct ConnectionMachine {
     remaining = Int(truncatingIfNeeded: header.payloadLength)
     guard !header.opcode.isControl else { return }
     if header.opcode != .continuation { messageWire = 0 }
-    messageWire &+= header.encodedLength &+ remaining
+    messageWire &+= length &+ remaining
     fragments &+= 1
     guard header.opcode != .continuation else { return }
     kind = header.opcode == .text ? .text : .binary
@@ -333,9 +337,11 @@ package struct ConnectionMachine {
 
   /// Starts the closing handshake: puts a Close into the output. From here on nothing else is sent.
   ///
-  /// - Throws: `SendError.closing` when a Close has been sent or received already.
+  /// - Throws: `SendError.closing` when a Close has been sent or received already, `.closeCode`
+  ///   for a code that must not be on the wire.
   package mutating func sendClose(_ close: CloseFrame) throws(SendError) {
     guard phase == .open else { throw .closing }
+    if let code = close.code, !code.mayBeOnTheWire { throw .closeCode(code) }
     initiator = .us
     writeClose(close)
     phase = .closeSent

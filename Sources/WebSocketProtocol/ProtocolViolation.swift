@@ -71,4 +71,6 @@ package enum SendError: Error, Hashable, Sendable {
   case closing
   /// The body of a ping or pong is over 125 bytes (section 5.5).
   case controlFrameTooLong(Int)
+  /// The code of a Close must not be on the wire (section 7.4).
+  case closeCode(CloseCode)
 }

@@ -94,8 +94,8 @@ final class ListenSession: Sendable {
       context.console.note("listening on \(ws)+unix:\(path):/  \(mode)")
     case .loopback, .host:
       let urls = places.map { "\(ws)://\($0)/" }.joined(separator: " and ")
-      context.console.note(
-        "listening on \(context.style(.bold, urls))  \(mode), page \(http)://\(places.first ?? "")/")
+      context.console.note("listening on \(context.style(.bold, urls))  \(mode)")
+      context.inform("page for browsers: \(http)://\(places.first ?? "")/")
     }
     if case .host(let name, _) = configuration.place, !Self.isLoopback(name) {
       context.warn("reachable from other machines at \(places.joined(separator: ", "))")

@@ -1,0 +1,90 @@
+import NIOCore
+import Testing
+import WebSocketProtocol
+
+/// What a machine counts, what it holds, and what it gives back.
+@Suite struct AccountingTests {
+  private static let text = Array("héllo".utf8)
+
+  @Test func messagesOfBothDirectionsAreCounted() throws {
+    for role in [Role.client, .server] {
+      var listener = Listener(role)
+      #expect(listener.machine.traffic == Traffic())
+      listener.feed(
+        WireFrame.wire(
+          [
+            .text(Self.text), .ping("not counted"), .binary([1], isFinal: false),
+            .continuation([2, 3]), .pong("nor this"), .text(""),
+          ], to: role), sourceLocation: #_sourceLocation)
+      try listener.machine.send(.text, Self.text)
+      try listener.machine.send(.binary, [])
+      try listener.machine.sendPing([1])
+      var traffic = Traffic()
+      traffic.messagesIn = 3
+      traffic.payloadIn = 6 + 3
+      traffic.messagesOut = 2
+      traffic.payloadOut = 6
+      #expect(listener.machine.traffic == traffic)
+      // What has not come whole is not counted.
+      listener.feed(
+        WireFrame.wire([.text("half", isFinal: false)], to: role),
+        sourceLocation: #_sourceLocation)
+      #expect(listener.machine.traffic == traffic)
+      listener.feed(
+        WireFrame.wire([.close(1000), .text("late")], to: role), sourceLocation: #_sourceLocation)
+      traffic.discarded = UInt64(WireFrame.wire([.text("late")], to: role).count)
+      #expect(listener.machine.traffic == traffic)
+      listener.feed([1, 2, 3], sourceLocation: #_sourceLocation)
+      traffic.discarded += 3
+      #expect(listener.machine.traffic == traffic)
+    }
+  }
+
+  /// Text that turns out to be wrong was no message.
+  @Test func wrongTextIsNotCounted() {
+    var listener = Listener(.client)
+    listener.feed(
+      WireFrame.wire([.text([0xC3])], to: .client), sourceLocation: #_sourceLocation)
+    #expect(listener.machine.traffic == Traffic())
+  }
+
+  /// The bytes of a message on the wire are those of all its frames, with their headers as they
+  /// were sent, whatever the form of the length.
+  @Test func bytesOfAMessageOnTheWire() {
+    let rows: [[WireFrame]] = [
+      [.text("")], [.text("hello")], [.binary([UInt8](repeating: 1, count: 125))],
+      [.binary([UInt8](repeating: 1, count: 126))], [.binary([UInt8](repeating: 1, count: 65_536))],
+      [.text("a", isFinal: false), .continuation("", isFinal: false), .continuation("bc")],
+      [WireFrame(opcode: 1, payload: [0x61], form: .sixteenBits)],
+      [WireFrame(opcode: 1, payload: [0x61], form: .sixtyFourBits)],
+      [
+        WireFrame(isFinal: false, opcode: 1, payload: [0x61], form: .sixtyFourBits),
+        WireFrame(opcode: 0, form: .sixteenBits),
+      ],
+    ]
+    for role in [Role.client, .server] {
+      let expected = rows.map { WireFrame.wire($0, to: role).count }
+      var listener = Listener(role)
+      for row in rows {
+        listener.feed(WireFrame.wire(row, to: role), sourceLocation: #_sourceLocation)
+      }
+      #expect(listener.wires == expected)
+      // In one read, and byte by byte, with a ping inside that is no part of it.
+      let wire = rows.flatMap { row in
+        WireFrame.wire(row.dropLast() + [.ping("inside")] + row.suffix(1), to: role)
+      }
+      var whole = Listener(role)
+      whole.feed(wire, sourceLocation: #_sourceLocation)
+      #expect(whole.wires == expected)
+      var slow = Listener(role)
+      for byte in wire { slow.feed([byte], sourceLocation: #_sourceLocation) }
+      #expect(slow.wires == expected)
+    }
+  }
+
+  /// A connection costs this much, and nothing else while it is idle; at 10 000 connections every
+  /// hundred bytes here are a megabyte.
+  @Test func aMachineIsSmall() {
+    #expect(MemoryLayout<ConnectionMachine>.size <= 384)
+  }
+}
