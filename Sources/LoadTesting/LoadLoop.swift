@@ -251,17 +251,3 @@ final class LoadLoop {
     return traffic
   }
 }
-
-/// Bytes of the connections of one loop.
-struct LoopTraffic: Sendable {
-  var payload = LoadReport.Traffic()
-  var wire = LoadReport.Traffic()
-
-  mutating func add(_ handler: ConnectionHandler) {
-    let traffic = handler.traffic
-    payload.sent &+= Int(truncatingIfNeeded: traffic.payloadOut)
-    payload.received &+= Int(truncatingIfNeeded: traffic.payloadIn)
-    wire.sent &+= Int(truncatingIfNeeded: handler.wireOut)
-    wire.received &+= Int(truncatingIfNeeded: handler.wireIn)
-  }
-}

@@ -30,6 +30,11 @@ struct Wscope: AsyncParsableCommand {
     do {
       let command = try parseAsRoot(Spelling.normalized(arguments))
       guard let command = command as? any SessionCommand else {
+        // To ArgumentParser `--help` behind a command is a command too, which throws its text.
+        if !(command is Wscope) {
+          var help = command
+          try help.run()
+        }
         // The root itself has nothing to do: it tells what there is.
         throw CleanExit.helpRequest(self)
       }

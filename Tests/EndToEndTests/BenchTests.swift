@@ -247,6 +247,14 @@ import Testing
     #expect(finished.errorText == "wscope: need 1100 files, limit 256: ulimit -n 1100\n")
   }
 
+  @Test func helpIsThatOfTheCommand() throws {
+    let finished = try Wscope.run(["bench", "--help"])
+    #expect(finished.exitCode == 0)
+    for flag in ["--connections", "--rate", "--min-open", "--percentiles", "--cacert", "--color"] {
+      #expect(finished.outputText.contains(flag), "\(flag)")
+    }
+  }
+
   @Test func aFullDisk() throws {
     let finished = try Wscope.shell("wscope bench -q -n 10 -c 1 > /dev/full")
     #expect(finished.exitCode == 23)
