@@ -50,7 +50,8 @@ let package = Package(
     .target(
       name: "TestServer",
       dependencies: [
-        "WebSocketProtocol", "WebSocketNIO", nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1, crypto,
+        "WebSocketProtocol", "WebSocketNIO", nioCore, nioPosix, nioHTTP1, nioSSL, x509, asn1,
+        crypto,
       ],
       resources: [.embedInCode("Resources/page.html")],
       swiftSettings: house),
@@ -90,7 +91,9 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["wscope", "LoadTesting", "TestPeers"], swiftSettings: house),
-    .testTarget(name: "HouseRulesTests", dependencies: ["wscope", "TestPeers"], swiftSettings: house),
+      name: "EndToEndTests", dependencies: ["wscope", "LoadTesting", "TestPeers"],
+      swiftSettings: house),
+    .testTarget(
+      name: "HouseRulesTests", dependencies: ["wscope", "TestPeers"], swiftSettings: house),
   ]
 )

@@ -304,6 +304,9 @@ private final class ReadlineLoop {
 
   private func beginPrompt() {
     isPrompting = true
+    // Between two lines readline would restore the terminal for a moment, and a Ctrl-D that comes
+    // in that moment would mean something to the terminal and nothing to us.
+    rl_deprep_term_function = { if currentLoop?.isPrompting != true { rl_deprep_terminal() } }
     rl_callback_handler_install(configuration.prompt) { typed in
       let line = typed.map { String(cString: $0) }
       free(typed)
@@ -317,6 +320,7 @@ private final class ReadlineLoop {
     isPrompting = false
     if erasing && ownsTerminal() { rl_clear_visible_line() }
     rl_callback_handler_remove()
+    rl_deprep_terminal()
     canvas.flush(to: configuration.output)
   }
 

@@ -52,7 +52,7 @@ package struct ClientHandshake: Sendable {
 
   /// Judges the reply by the six rules of RFC 6455 section 4.1.
   package func judge(_ reply: HTTPResponseHead) -> Verdict {
-    guard reply.status == .switchingProtocols else { return .refused }
+    guard reply.status.code == 101 else { return .refused }
     do {
       return .accepted(subprotocol: try check(reply))
     } catch {
@@ -80,9 +80,13 @@ package struct ClientHandshake: Sendable {
     guard let accept = accepts.first else { throw .missingAccept }
     guard accepts.count == 1 else { throw .severalAccepts(accepts.count) }
     let expected = HandshakeKey.accept(key)
-    guard accept == expected else { throw .wrongAccept(got: accept, expected: expected) }
+    guard Self.isSame(accept, expected) else {
+      throw .wrongAccept(got: accept, expected: expected)
+    }
     // A 101 has no body, and a length would leave it open where the first frame begins.
-    guard !reply.headers.contains(name: "Transfer-Encoding") else { throw .body }
+    guard !reply.headers.contains(name: "Transfer-Encoding"),
+      reply.headers["Content-Length"].allSatisfy({ $0 == "0" })
+    else { throw .body }
     // "an extension that was not present in the client's handshake": none is offered yet.
     if let unasked = HeaderTokens.list("Sec-WebSocket-Extensions", in: reply.headers).first {
       throw .unofferedExtension(unasked)
@@ -90,8 +94,16 @@ package struct ClientHandshake: Sendable {
     let chosen = reply.headers["Sec-WebSocket-Protocol"]
     guard chosen.count <= 1 else { throw .severalSubprotocols(chosen.joined(separator: ", ")) }
     guard let subprotocol = chosen.first else { return nil }
-    guard subprotocols.contains(subprotocol) else { throw .unofferedSubprotocol(subprotocol) }
+    guard subprotocols.contains(where: { Self.isSame($0, subprotocol) }) else {
+      throw .unofferedSubprotocol(subprotocol)
+    }
     return subprotocol
+  }
+
+  /// Byte by byte: strings are equal for Swift when they are the same Unicode text, so that the
+  /// Kelvin sign would do for a K.
+  private static func isSame(_ one: String, _ other: String) -> Bool {
+    one.utf8.elementsEqual(other.utf8)
   }
 }
 

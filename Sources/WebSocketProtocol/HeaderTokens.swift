@@ -19,8 +19,14 @@ enum HeaderTokens {
   }
 
   static func equalsIgnoringCase(_ one: String, _ other: String) -> Bool {
-    one.utf8.count == other.utf8.count
-      && zip(one.utf8, other.utf8).allSatisfy { lowercased($0) == lowercased($1) }
+    equalsIgnoringCase(one.utf8, other.utf8)
+  }
+
+  static func equalsIgnoringCase(
+    _ one: some Collection<UInt8>, _ other: some Collection<UInt8>
+  ) -> Bool {
+    one.count == other.count
+      && zip(one, other).allSatisfy { lowercased($0) == lowercased($1) }
   }
 
   private static func lowercased(_ byte: UInt8) -> UInt8 {

@@ -9,7 +9,8 @@ package struct WebSocketURL: Hashable, Sendable {
   }
 
   package enum Endpoint: Hashable, Sendable {
-    /// A name or an IPv4 address as text, or an IPv6 address without its brackets.
+    /// A name or an IPv4 address as text, or an IPv6 address without its brackets, with its zone
+    /// behind a `%` if it has one.
     case host(String, port: Int)
     case unixSocket(path: String)
   }
@@ -29,9 +30,14 @@ package struct WebSocketURL: Hashable, Sendable {
 
   package var scheme: String { security == .tls ? "wss" : "ws" }
 
-  /// The value of the Host field: with the port unless it is the scheme's own.
+  /// The value of the Host field: with the port unless it is the scheme's own, and without the zone
+  /// of an address, which "has only local significance" and must not be sent (RFC 6874 section 4).
   package var hostField: String {
     guard case .host(let name, let port) = endpoint else { return "localhost" }
+    return authority(String(name.prefix { $0 != "%" }), port)
+  }
+
+  private func authority(_ name: String, _ port: Int) -> String {
     let literal = name.contains(":") ? "[\(name)]" : name
     return port == Self.defaultPort(security) ? literal : "\(literal):\(port)"
   }
@@ -43,7 +49,7 @@ extension WebSocketURL: CustomStringConvertible {
   /// The URL without its user information, which may be a secret.
   package var description: String {
     switch endpoint {
-    case .host: "\(scheme)://\(hostField)\(target)"
+    case .host(let name, let port): "\(scheme)://\(authority(name, port))\(target)"
     case .unixSocket(let path): "\(scheme)+unix:\(path):\(target)"
     }
   }
@@ -61,109 +67,119 @@ package enum WebSocketURLError: Error, Hashable, Sendable {
 }
 
 extension WebSocketURL {
+  /// Bytes, since a mark must be found whatever stands behind it: as a `Character`, `/` with a
+  /// combining accent is no `/`.
+  private typealias Bytes = Substring.UTF8View
+
   /// Reads what a person typed.
   package static func parse(_ text: String) throws(WebSocketURLError) -> WebSocketURL {
-    guard !text.isEmpty else { throw .empty }
-    for (offset, byte) in text.utf8.enumerated() where byte <= 0x20 || byte == 0x7F {
+    let bytes = text[...].utf8
+    guard !bytes.isEmpty else { throw .empty }
+    for (offset, byte) in bytes.enumerated() where byte <= 0x20 || byte == 0x7F {
       throw .forbiddenByte(offset: offset, byte: byte)
     }
     // RFC 6455 section 3: "Fragment identifiers [...] MUST NOT be used on these URIs."
-    guard !text.contains("#") else { throw .fragment }
+    guard !bytes.contains(UInt8(ascii: "#")) else { throw .fragment }
     for (prefix, security) in [("ws+unix:", Security.plain), ("wss+unix:", .tls)]
-    where text.lowercased().hasPrefix(prefix) {
-      return try unixSocket(text.dropFirst(prefix.count), security)
+    where HeaderTokens.equalsIgnoringCase(bytes.prefix(prefix.utf8.count), prefix.utf8) {
+      return try unixSocket(bytes.dropFirst(prefix.utf8.count), security)
     }
-    let (security, rest) = try splitScheme(text)
-    let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+    let (security, rest) = try splitScheme(bytes)
+    let end = rest.firstIndex(where: isEndOfAuthority) ?? rest.endIndex
     var authority = rest[..<end]
     var userInfo: String?
-    if let at = authority.lastIndex(of: "@") {
-      userInfo = String(authority[..<at])
-      authority = authority[authority.index(after: at)...]
+    if let at = authority.lastIndex(of: UInt8(ascii: "@")) {
+      userInfo = string(authority[..<at])
+      authority = authority[at...].dropFirst()
     }
-    let (host, port) = try splitPort(authority, security)
+    let (host, port) = try splitPort(authority)
     var url = WebSocketURL(
-      security: security, endpoint: .host(host, port: port), target: target(rest[end...]))
+      security: security, endpoint: .host(host, port: try number(port, security)),
+      target: target(rest[end...]))
     url.userInfo = userInfo
     return url
   }
 
   private static func unixSocket(
-    _ text: Substring, _ security: Security
+    _ text: Bytes, _ security: Security
   ) throws(WebSocketURLError) -> WebSocketURL {
     // A second colon divides the path of the socket from the one of the request.
-    let trimmed = text.hasPrefix("//") ? text.dropFirst(2) : text
-    let colon = trimmed.firstIndex(of: ":") ?? trimmed.endIndex
-    let path = trimmed[..<colon]
-    guard !path.isEmpty else { throw .noHost }
+    let trimmed = text.starts(with: "//".utf8) ? text.dropFirst(2) : text
+    let colon = trimmed.firstIndex(of: UInt8(ascii: ":")) ?? trimmed.endIndex
+    guard colon > trimmed.startIndex else { throw .noHost }
     return WebSocketURL(
-      security: security, endpoint: .unixSocket(path: String(path)),
+      security: security, endpoint: .unixSocket(path: string(trimmed[..<colon])),
       target: target(trimmed[colon...].dropFirst()))
   }
 
+  /// Takes off the scheme, if there is one: a `://` behind a `/` or `?` belongs to the target.
   private static func splitScheme(
-    _ text: String
-  ) throws(WebSocketURLError) -> (Security, Substring) {
-    guard let range = separator("://", in: text) else {
-      return (.plain, Substring(text))
-    }
-    let rest = text[range.upperBound...]
-    switch text[..<range.lowerBound].lowercased() {
+    _ text: Bytes
+  ) throws(WebSocketURLError) -> (Security, Bytes) {
+    guard let colon = text.firstIndex(of: UInt8(ascii: ":")),
+      text[colon...].starts(with: "://".utf8), !text[..<colon].contains(where: isEndOfAuthority)
+    else { return (.plain, text) }
+    let rest = text[colon...].dropFirst(3)
+    switch string(text[..<colon]).lowercased() {
     case "ws", "http": return (.plain, rest)
     case "wss", "https": return (.tls, rest)
     case let other: throw .scheme(other)
     }
   }
 
-  /// The first `://`, unless a `/` or `?` stands before it: then it belongs to the path.
-  private static func separator(_ mark: String, in text: String) -> Range<String.Index>? {
-    let range = text.firstRange(of: mark)
-    guard let range, !text[..<range.lowerBound].contains(where: { $0 == "/" || $0 == "?" }) else {
-      return nil
-    }
-    return range
+  private static func isEndOfAuthority(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "/") || byte == UInt8(ascii: "?")
   }
 
   private static func splitPort(
-    _ authority: Substring, _ security: Security
-  ) throws(WebSocketURLError) -> (String, Int) {
-    var host = authority
-    var port: Substring?
-    if authority.hasPrefix("[") {
-      guard let close = authority.firstIndex(of: "]") else { throw .host(String(authority)) }
-      host = authority[authority.index(after: authority.startIndex)..<close]
-      let behind = authority[authority.index(after: close)...]
-      guard behind.isEmpty || behind.hasPrefix(":") else { throw .host(String(authority)) }
-      port = behind.isEmpty ? nil : behind.dropFirst()
-      guard host.utf8.allSatisfy(isIPv6Byte), host.contains(":") else {
-        throw .host(String(authority))
-      }
-    } else if let colon = authority.firstIndex(of: ":") {
-      host = authority[..<colon]
-      port = authority[authority.index(after: colon)...]
-      guard let port, !port.contains(":") else { throw .host(String(authority)) }
-      if host.isEmpty, !port.isEmpty { host = "localhost" }
-    }
+    _ authority: Bytes
+  ) throws(WebSocketURLError) -> (host: String, port: Bytes) {
+    if authority.first == UInt8(ascii: "[") { return try splitLiteral(authority) }
+    let colon = authority.firstIndex(of: UInt8(ascii: ":")) ?? authority.endIndex
+    let host = authority[..<colon]
+    let port = authority[colon...].dropFirst()
+    guard !port.contains(UInt8(ascii: ":")) else { throw .host(string(authority)) }
+    if host.isEmpty, !port.isEmpty { return ("localhost", port) }
     guard !host.isEmpty else { throw .noHost }
-    guard host.hasPrefix("[") || authority.hasPrefix("[") || host.utf8.allSatisfy(isNameByte) else {
-      throw .host(String(host))
+    guard host.allSatisfy(isNameByte) else { throw .host(string(host)) }
+    return (string(host).lowercased(), port)
+  }
+
+  /// `[v6]` or `[v6]:port`. A zone may stand behind the address as `%zone` or, as RFC 6874 writes it
+  /// in URLs, as `%25zone`; names of interfaces are told apart by case.
+  private static func splitLiteral(
+    _ authority: Bytes
+  ) throws(WebSocketURLError) -> (host: String, port: Bytes) {
+    let inside = authority.dropFirst()
+    guard let close = inside.firstIndex(of: UInt8(ascii: "]")) else {
+      throw .host(string(authority))
     }
-    return (host.lowercased(), try number(port, security))
+    let literal = inside[..<close]
+    let behind = inside[close...].dropFirst()
+    let percent = literal.firstIndex(of: UInt8(ascii: "%")) ?? literal.endIndex
+    let address = literal[..<percent]
+    var zone = literal[percent...]
+    guard address.allSatisfy(isIPv6Byte), address.count(where: { $0 == UInt8(ascii: ":") }) > 1,
+      zone.count != 1, zone.dropFirst().allSatisfy(isNameByte),
+      behind.isEmpty || behind.first == UInt8(ascii: ":")
+    else { throw .host(string(authority)) }
+    if zone.starts(with: "%25".utf8), zone.count > 3 { zone = zone.dropFirst(2) }
+    let name = zone.isEmpty ? "" : "%" + string(zone.dropFirst())
+    return (string(address).lowercased() + name, behind.dropFirst())
   }
 
   private static func number(
-    _ port: Substring?, _ security: Security
+    _ port: Bytes, _ security: Security
   ) throws(WebSocketURLError) -> Int {
-    guard let port, !port.isEmpty else { return defaultPort(security) }
-    guard port.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-      let number = Int(port), (1...65_535).contains(number)
-    else { throw .port(String(port)) }
+    guard !port.isEmpty else { return defaultPort(security) }
+    guard port.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+      let number = Int(string(port)), (1...65_535).contains(number)
+    else { throw .port(string(port)) }
     return number
   }
 
   private static func isIPv6Byte(_ byte: UInt8) -> Bool {
-    // Zone identifiers behind a % are letters, digits, dots and dashes too.
-    byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%") || isNameByte(byte)
+    "0123456789abcdefABCDEF:.".utf8.contains(byte)
   }
 
   private static func isNameByte(_ byte: UInt8) -> Bool {
@@ -177,12 +193,10 @@ extension WebSocketURL {
   }
 
   /// The request target: as given, with `/` before a bare query and what is not ASCII encoded.
-  private static func target(_ text: Substring) -> String {
-    let rooted = text.hasPrefix("/") ? text : "/" + text
-    guard rooted.utf8.contains(where: { $0 >= 0x80 }) else { return String(rooted) }
+  private static func target(_ text: Bytes) -> String {
     let hex = Array("0123456789ABCDEF".utf8)
-    var encoded: [UInt8] = []
-    for byte in rooted.utf8 {
+    var encoded: [UInt8] = text.first == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
+    for byte in text {
       if byte < 0x80 {
         encoded.append(byte)
       } else {
@@ -191,4 +205,6 @@ extension WebSocketURL {
     }
     return String(decoding: encoded, as: UTF8.self)
   }
+
+  private static func string(_ bytes: Bytes) -> String { String(Substring(bytes)) }
 }

@@ -28,15 +28,11 @@ struct Wscope: AsyncParsableCommand {
     TerminalState.save()
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
-      let command = try parseAsRoot(Spelling.normalized(arguments))
-      guard let command = command as? any SessionCommand else {
-        // To ArgumentParser `--help` behind a command is a command too, which throws its text.
-        if !(command is Wscope) {
-          var help = command
-          try help.run()
-        }
-        // The root itself has nothing to do: it tells what there is.
-        throw CleanExit.helpRequest(self)
+      var parsed = try parseAsRoot(Spelling.normalized(arguments))
+      guard let command = parsed as? any SessionCommand else {
+        // Help is a command of the parser's own, and what it does is to throw its text.
+        try parsed.run()
+        return
       }
       let color = ColorChoice(rawValue: command.output.color.rawValue) ?? .auto
       let context = CommandContext(color: color)

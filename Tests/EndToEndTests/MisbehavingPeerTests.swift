@@ -34,7 +34,8 @@ import Testing
         "www-authenticate: Bearer realm=\"x\"", "{\"error\":\"token expired\"}",
       ]),
     Row(
-      name: "404", steps: [.readRequest, reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")],
+      name: "404",
+      steps: [.readRequest, reply("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")],
       exitCode: 22, said: ["404 Not Found"]),
     Row(
       name: "301",
@@ -92,7 +93,8 @@ import Testing
     Row(
       name: "message, then reset",
       steps: [
-        .readRequest, .accept, .frame(opcode: 1, Array("last words".utf8)), .wait(milliseconds: 200),
+        .readRequest, .accept, .frame(opcode: 1, Array("last words".utf8)),
+        .wait(milliseconds: 200),
         .reset,
       ],
       exitCode: 56, output: "last words\n",
@@ -167,7 +169,9 @@ import Testing
       exitCode: 8, said: ["more than 5 interim (1xx) replies"]),
     Row(
       name: "an extension that was not offered",
-      steps: [.readRequest, .acceptAnd("Sec-WebSocket-Extensions: permessage-deflate"), .readToEnd],
+      steps: [
+        .readRequest, .acceptAnd("Sec-WebSocket-Extensions: permessage-deflate"), .readToEnd,
+      ],
       exitCode: 8, said: ["an extension that was not offered", "permessage-deflate"]),
     Row(
       name: "a subprotocol that was not offered",

@@ -23,7 +23,9 @@ import Testing
   }
 
   @Test func endsAtTheCountWithoutLingering() throws {
-    let finished = try Wscope.run(["send", listener.url, "a", "b", "--count", "2", "--linger", "60"])
+    let finished = try Wscope.run([
+      "send", listener.url, "a", "b", "--count", "2", "--linger", "60",
+    ])
     #expect(finished.exitCode == 0)
     #expect(finished.duration < .seconds(10))
   }
@@ -79,7 +81,8 @@ import Testing
   @Test func sendsAFile() throws {
     let directory = try Wscope.scratch("send-file")
     let finished = try Wscope.shell(
-      "printf 'from a file' > \(directory)/message; wscope send \(listener.url) -x @\(directory)/message -1")
+      "printf 'from a file' > \(directory)/message; wscope send \(listener.url) -x @\(directory)/message -1"
+    )
     #expect(finished.outputText == "from a file\n")
     let missing = try Wscope.run(["send", listener.url, "-x", "@\(directory)/missing"])
     #expect(missing.exitCode == 2)
@@ -117,7 +120,8 @@ import Testing
       ["send", listener.url, "--input", "jsonl", "-1"],
       input: #"{"event":"open"}"# + "\n" + line + #""base64":"AP8="}"# + "\n")
     #expect(finished.standardOutput == [0x00, 0xFF])
-    let wrong = try Wscope.run(["send", listener.url, "--input", "jsonl"], input: "{}\n{nonsense\n")
+    let wrong = try Wscope.run(
+      ["send", listener.url, "--input", "jsonl"], input: "{}\n{nonsense\n")
     #expect(wrong.exitCode == 2)
     #expect(wrong.errorText.contains("standard input, line 1: no member \"event\""))
   }

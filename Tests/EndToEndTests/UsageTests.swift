@@ -61,10 +61,14 @@ import Testing
   }
 
   @Test func helpAndVersionAreNoErrors() throws {
-    for arguments in [["--help"], [], ["send", "--help"], ["listen", "-h"], ["help", "connect"]] {
+    for (arguments, usage) in [
+      (["--help"], "wscope <subcommand>"), ([], "wscope <subcommand>"),
+      (["send", "--help"], "wscope send"), (["listen", "-h"], "wscope listen"),
+      (["help", "connect"], "wscope connect"), (["bench", "--help"], "wscope bench"),
+    ] {
       let finished = try Wscope.run(arguments)
       #expect(finished.exitCode == 0)
-      #expect(finished.outputText.contains("USAGE: wscope"), "\(arguments)")
+      #expect(finished.outputText.contains("USAGE: \(usage)"), "\(arguments)")
       #expect(finished.errorText.isEmpty)
     }
     for arguments in [["--version"], ["-V"]] {

@@ -74,12 +74,30 @@ import Testing
     ),
     (evidence { $0.lateP99 = .tooFewSamples(needed: 1000) }, []),
     (evidence { $0.loopDelayP99 = 2 * ms }, [.init(.suspect, .loopDelay(p99: 2 * ms))]),
-    (evidence { $0.loopDelayP99 = 11 * ms }, [.init(.invalid, .loopDelay(p99: 11 * ms))]),
+    (
+      evidence {
+        $0.target = 100_000
+        $0.loopDelayP99 = 11 * ms
+      }, [.init(.invalid, .loopDelay(p99: 11 * ms))]
+    ),
+    (evidence { $0.loopDelayP99 = 11 * ms }, [.init(.suspect, .loopDelay(p99: 11 * ms))]),
     (evidence { $0.busiestLoop = 0.7 }, []),
     (evidence { $0.busiestLoop = 0.78 }, [.init(.suspect, .busyLoop(share: 0.78))]),
-    (evidence { $0.busiestLoop = 0.99 }, [.init(.invalid, .busyLoop(share: 0.99))]),
+    (
+      evidence {
+        $0.target = 100_000
+        $0.busiestLoop = 0.99
+      }, [.init(.invalid, .busyLoop(share: 0.99))]
+    ),
+    (evidence { $0.busiestLoop = 0.99 }, [.init(.suspect, .busyLoop(share: 0.99))]),
     (evidence { $0.host = 0.9 }, [.init(.suspect, .busyHost(share: 0.9))]),
-    (evidence { $0.host = 0.98 }, [.init(.invalid, .busyHost(share: 0.98))]),
+    (
+      evidence {
+        $0.target = 100_000
+        $0.host = 0.98
+      }, [.init(.invalid, .busyHost(share: 0.98))]
+    ),
+    (evidence { $0.host = 0.98 }, [.init(.suspect, .busyHost(share: 0.98))]),
     (evidence { $0.latency = .steady }, []),
     (
       evidence { $0.latency = .drifting(0.3) }, [.init(.suspect, .latencyDrift(change: 0.3))]
@@ -110,6 +128,7 @@ import Testing
   @Test func theWorstComesFirst() {
     let verdict = Verdict.judge(
       Self.evidence {
+        $0.target = 100_000
         $0.latency = .drifting(0.5)
         $0.host = 0.99
         $0.loopDelayP99 = 2 * Self.ms

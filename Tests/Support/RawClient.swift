@@ -70,7 +70,9 @@ package final class RawClient {
     var bytes = [UInt8](repeating: 0, count: count)
     var got = 0
     while got < count {
-      let more = bytes[got...].withUnsafeMutableBytes { recv(connection, $0.baseAddress, $0.count, 0) }
+      let more = bytes[got...].withUnsafeMutableBytes {
+        recv(connection, $0.baseAddress, $0.count, 0)
+      }
       guard more > 0 else { break }
       got += more
     }

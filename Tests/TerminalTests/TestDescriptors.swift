@@ -48,8 +48,16 @@ final class TestTerminal {
     close(person)
   }
 
-  /// What was written to it so far, which must be something.
-  func read() -> String { readSome(person) }
+  /// The next bytes written to it, as many as `expected` has: a terminal hands out what two writes
+  /// wrote in one piece or in two. Fewer after five seconds.
+  func read(like expected: String) -> String {
+    var text = ""
+    var waiting = pollfd(fd: person, events: Int16(POLLIN), revents: 0)
+    while text.utf8.count < expected.utf8.count, poll(&waiting, 1, 5000) > 0 {
+      text += readSome(person)
+    }
+    return text
+  }
 }
 
 private func readSome(_ descriptor: Int32) -> String {

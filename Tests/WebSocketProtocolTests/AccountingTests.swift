@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import Testing
 import WebSocketProtocol
@@ -80,6 +81,37 @@ import WebSocketProtocol
       for byte in wire { slow.feed([byte], sourceLocation: #_sourceLocation) }
       #expect(slow.wires == expected)
     }
+  }
+
+  /// SECURITY R1: no memory is asked for by a length that was only declared. The limit allows a
+  /// gibibyte, and sixteen peers announce one each.
+  @Test func declaredLengthsCostNothing() throws {
+    let before = try Self.virtualPages()
+    var listeners: [Listener] = []
+    for opcode in [1, 2] as [UInt8] {
+      for isFinal in [true, false] {
+        for role in [Role.client, .server, .client, .server] {
+          let frame = WireFrame(
+            isFinal: isFinal, opcode: opcode, payload: [0x61], declaredLength: 1 << 30)
+          var listener = Listener(role, limits: Limits(messageSize: 1 << 30))
+          listener.feed(WireFrame.wire([frame], to: role), sourceLocation: #_sourceLocation)
+          #expect(listener.heard == [])
+          listeners.append(listener)
+        }
+      }
+    }
+    let grown = try Self.virtualPages() - before
+    #expect(grown < (1 << 30) / 4096, "\(listeners.count) messages of which one byte has come")
+  }
+
+  /// Pages of address space that the process has taken.
+  private static func virtualPages() throws -> Int {
+    let file = try #require(fopen("/proc/self/statm", "r"))
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 200)
+    #expect(fgets(&line, 200, file) != nil)
+    let digits = line.prefix { $0 >= 0x30 && $0 <= 0x39 }
+    return try #require(Int(String(decoding: digits.map(UInt8.init), as: UTF8.self)))
   }
 
   /// A connection costs this much, and nothing else while it is idle; at 10 000 connections every

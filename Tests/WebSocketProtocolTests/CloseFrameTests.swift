@@ -90,8 +90,8 @@ import WebSocketProtocol
           if reason.utf8.count <= 123 {
             #expect(sent == Array(reason.utf8))
           } else {
-            let next = reason.unicodeScalars.dropFirst(String(decoding: sent, as: UTF8.self)
-              .unicodeScalars.count).first
+            let kept = String(decoding: sent, as: UTF8.self).unicodeScalars.count
+            let next = reason.unicodeScalars.dropFirst(kept).first
             #expect(sent.count + (next?.utf8.count ?? 200) > 123)
           }
         }

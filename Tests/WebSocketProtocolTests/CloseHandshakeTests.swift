@@ -135,7 +135,9 @@ import WebSocketProtocol
       #expect(throws: SendError.closing, state) { try machine.send(.text, [0x61]) }
       #expect(throws: SendError.closing, state) { try machine.send(.binary, []) }
       #expect(throws: SendError.closing, state) { try machine.sendPing([]) }
-      #expect(throws: SendError.closing, state) { try machine.sendPing([UInt8](repeating: 0, count: 126)) }
+      #expect(throws: SendError.closing, state) {
+        try machine.sendPing([UInt8](repeating: 0, count: 126))
+      }
       #expect(throws: SendError.closing, state) { try machine.sendPong([1]) }
       #expect(throws: SendError.closing, state) { try machine.sendClose(CloseFrame(.normal)) }
       #expect(machine.output == before, state)

@@ -77,7 +77,8 @@ import WebSocketProtocol
       check(endless, limits: limits, hears: [.violation(.tooManyFragments(limit: 4))])
     }
     check(
-      [.text("a", isFinal: false), .continuation("b")], limits: Limits(messageSize: 9, fragments: 1),
+      [.text("a", isFinal: false), .continuation("b")],
+      limits: Limits(messageSize: 9, fragments: 1),
       hears: [.violation(.tooManyFragments(limit: 1))])
   }
 

@@ -106,7 +106,8 @@ import WebSocketProtocol
         check([WireFrame(opcode: UInt8(opcode), payload: body, form: form)], hears: [heard])
       }
     }
-    check([.close(1000, String(repeating: "x", count: 123))],
+    check(
+      [.close(1000, String(repeating: "x", count: 123))],
       hears: [.close(1000, String(repeating: "x", count: 123))])
   }
 

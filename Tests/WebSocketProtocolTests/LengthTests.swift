@@ -53,7 +53,9 @@ import WebSocketProtocol
 
   @Test func theTopBitIsRefusedWhateverTheLimit() {
     for length in [1 << 63, 1 << 63 + 5, .max] as [UInt64] {
-      for opcode in [0, 1, 2, 8, 9, 10] as [UInt8] { check(length, opcode: opcode, .lengthHasTopBit) }
+      for opcode in [0, 1, 2, 8, 9, 10] as [UInt8] {
+        check(length, opcode: opcode, .lengthHasTopBit)
+      }
     }
   }
 
@@ -114,10 +116,10 @@ import WebSocketProtocol
     WebSocketProtocolTests.check(
       [start, .continuation("6789", isFinal: false), .continuation("0"), .text("12345678")],
       limits: limits, hears: [.text("1234567890"), .text("12345678")])
-    for (last, size) in [(6, 11), (1 << 40, 1 << 40 + 5), (Int.max, 1 << 63 + 4)] as [(Int, UInt64)] {
+    for last in [6, 1 << 40, UInt64(Int64.max)] {
       WebSocketProtocolTests.check(
-        [start, WireFrame(opcode: 0, declaredLength: UInt64(last))], limits: limits,
-        hears: [.violation(.messageTooBig(size: size, limit: 10))])
+        [start, WireFrame(opcode: 0, declaredLength: last)], limits: limits,
+        hears: [.violation(.messageTooBig(size: last + 5, limit: 10))])
     }
     WebSocketProtocolTests.check(
       [

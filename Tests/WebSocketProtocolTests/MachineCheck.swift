@@ -172,10 +172,9 @@ typealias Before = @Sendable (inout ConnectionMachine) throws -> Void
 /// of the connection is heard, with junk behind. Every time the same must be heard, said, counted
 /// and demanded.
 ///
-/// - Parameters:
-///   - before: what is done to the machine first; what that says is part of `says`.
-///   - says: what is sent; nil stands for the pongs and the Close that `hears` asks for.
-///   - last: how many of the bytes have come when the last thing is heard.
+/// `before` is done to the machine first, and what that says is part of `says`, for which nil
+/// stands for the pongs and the Close that `hears` asks for. `last` is how many of the bytes have
+/// come when the last thing is heard.
 func check(
   _ bytes: [UInt8], to role: Role, limits: Limits = Listener.limits, before: Before = { _ in },
   hears: [Heard], says: [WireFrame]? = nil, demand: TransportDemand? = nil,

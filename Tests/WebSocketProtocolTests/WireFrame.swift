@@ -83,7 +83,9 @@ extension WireFrame {
       bytes += [UInt8(length >> 8 & 255), UInt8(length & 255)]
     case .shortest, .sixtyFourBits:
       bytes.append(127 | maskBit)
-      for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(length >> shift & 255)) }
+      for shift in stride(from: 56, through: 0, by: -8) {
+        bytes.append(UInt8(length >> shift & 255))
+      }
     }
     guard let key else { return bytes + payload }
     return bytes + key + payload.enumerated().map { $1 ^ key[$0 % 4] }

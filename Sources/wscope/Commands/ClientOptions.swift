@@ -175,7 +175,8 @@ struct MessageOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Output: text or jsonl (a JSON line an event).", valueName: "format"))
   var format = FormatOption.text
 
-  @Option(help: ArgumentHelp("Input: text or jsonl (as --format jsonl prints).", valueName: "format"))
+  @Option(
+    help: ArgumentHelp("Input: text or jsonl (as --format jsonl prints).", valueName: "format"))
   var input = FormatOption.text
 
   @Flag(name: [.customShort("P"), .long], help: "Show pings and pongs.")

@@ -14,7 +14,8 @@ struct Connect: SessionCommand {
       output, and at the end of the input it waits as send does.
       """)
 
-  @Argument(help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
+  @Argument(
+    help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
   var url: String
 
   @OptionGroup(title: "Messages") var message: MessageOptions

@@ -16,7 +16,8 @@ struct Listen: SessionCommand {
   @Argument(help: ArgumentHelp("[HOST:]PORT to listen on.", valueName: "port"))
   var port: String?
 
-  @Option(help: ArgumentHelp("Listen on this address; opens the server to others.", valueName: "host"))
+  @Option(
+    help: ArgumentHelp("Listen on this address; opens the server to others.", valueName: "host"))
   var host: String?
 
   @Option(

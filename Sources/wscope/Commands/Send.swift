@@ -13,7 +13,8 @@ struct Send: SessionCommand {
       with neither, it checks the handshake.
       """)
 
-  @Argument(help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
+  @Argument(
+    help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
   var url: String
 
   @Argument(help: ArgumentHelp("Messages to send, in order; - reads standard input too."))

@@ -169,7 +169,8 @@ struct Diagnostician {
     if let origin = configuration.origin, [401, 403].contains(status.code) {
       details.append("origin sent: \(origin)")
     }
-    let body = safe(String(decoding: refusal.body, as: UTF8.self))
+    let body =
+      safe(String(decoding: refusal.body, as: UTF8.self))
       .split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
     if !body.isEmpty { details.append("body: \(String(body.prefix(200)))") }
     if let hint = Self.hint(status) { details.append("hint: \(hint)") }
@@ -180,7 +181,8 @@ struct Diagnostician {
 
   private static func hint(_ status: HTTPResponseStatus) -> String? {
     switch status.code {
-    case 200..<300: "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
+    case 200..<300:
+      "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
     case 301, 302, 303, 307, 308: "connect to the Location instead"
     case 400, 426: "the server may want another path, or another version of the protocol"
     case 401: "pass credentials with -H 'Authorization: ...'"

@@ -206,10 +206,10 @@ final class ConversationSession: Sendable {
       case .goOn(let until):
         guard let until else { return }
         do {
-        try await Task.sleep(for: .nanoseconds(until - now))
-      } catch {
-        return
-      }
+          try await Task.sleep(for: .nanoseconds(until - now))
+        } catch {
+          return
+        }
       }
     }
   }

@@ -101,7 +101,8 @@ final class ListenSession: Sendable {
       context.warn("reachable from other machines at \(places.joined(separator: ", "))")
     }
     if let certificate = configuration.certificate, let place = places.first {
-      context.inform("certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
+      context.inform(
+        "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
       context.inform("try: wscope connect --insecure \(ws)://\(place)/")
     }
   }

@@ -125,7 +125,8 @@ final class PromptSession: Sendable {
       " (" + ControlCharacters.escaped($0, keepingNewlines: false, highlight: false) + ")"
     }
     context.inform(
-      "connected to \(configuration.client.url)\(subprotocol ?? ""); /help for commands, Ctrl-D to quit")
+      "connected to \(configuration.client.url)\(subprotocol ?? ""); /help for commands, Ctrl-D to quit"
+    )
     if case .jsonLines = configuration.format {
       try? context.console.payload(JSONLines(start: start).opened(info))
     }
