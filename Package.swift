@@ -81,7 +81,7 @@ let package = Package(
       name: "LoadTestingTests",
       dependencies: [
         "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", nioCore, nioPosix,
-        histogram,
+        nioHTTP1, histogram,
       ],
       swiftSettings: house),
     .testTarget(

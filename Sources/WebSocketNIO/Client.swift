@@ -96,6 +96,9 @@ private final class Opening {
   private let began = NIODeadline.now()
   private var isSettled = false
 
+  /// IP_BIND_ADDRESS_NO_PORT of Linux, which Glibc does not show to Swift.
+  private static let bindAddressNoPort = NIOBSDSocket.Option(rawValue: 24)
+
   init(
     _ configuration: ClientConfiguration, _ addresses: [SocketAddress], _ loop: any EventLoop,
     _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
@@ -123,7 +126,11 @@ private final class Opening {
     var bootstrap = ClientBootstrap(group: loop)
       .connectTimeout(configuration.openTimeout)
       .channelOption(.maxMessagesPerRead, value: 1)
-    if let local = configuration.localAddress { bootstrap = bootstrap.bind(to: local) }
+    if let local = configuration.localAddress {
+      // The kernel picks the port when it connects, so that one port serves many destinations.
+      bootstrap = bootstrap.bind(to: local)
+        .channelOption(.ipOption(Self.bindAddressNoPort), value: 1)
+    }
     bootstrap.connect(to: address).assumeIsolated().whenComplete { result in
       self.pending -= 1
       switch result {
