@@ -26,6 +26,9 @@ package struct ConnectionMachine {
   package private(set) var closeReceived: CloseFrame?
   /// Our Close frame, once it is in the output.
   package private(set) var closeSent: CloseFrame?
+  /// What is to be done with the transport once `output` is written. Stored, because to compute it
+  /// in the machine of a connection, which lives in a class, would copy the machine each time.
+  package private(set) var demand = TransportDemand.keepOpen
   /// Set while the transport takes no more: then at most one pong waits, the one to the latest ping
   /// ("may elect to send a Pong frame for only the most recently processed Ping frame", RFC 6455
   /// section 5.5.3), so that a flood of pings from a peer that never reads costs no memory.
@@ -41,7 +44,17 @@ package struct ConnectionMachine {
   }
 
   private let keys: MaskingKeys?
-  private var phase = Phase.open
+  private var phase = Phase.open {
+    didSet {
+      demand =
+        switch (phase, role) {
+        case (.open, _): .keepOpen
+        case (.closeSent, _): .awaitClose
+        case (.closed, .client): .awaitEnd
+        case (.closed, .server), (.failed, _): .closeOutput
+        }
+    }
+  }
   private var failure: ProtocolViolation?
   private var initiator = CloseOutcome.Initiator.peer
   private var waitingPong: ByteBuffer?
@@ -65,11 +78,8 @@ package struct ConnectionMachine {
   /// Whether the last step pointed into `assembly` or `controlPayload`.
   private var holdsDelivered = false
 
-  // permessage-deflate, as agreed on in the handshake. The streams are made when they are first
-  // needed: they take hundreds of kilobytes.
-  private let deflate: DeflateAgreement?
-  private var deflater: MessageDeflater?
-  private var inflater: MessageInflater?
+  /// permessage-deflate, when it was agreed on in the handshake.
+  private let compression: MessageCompression?
   private var isCompressed = false
 
   /// A client; `keys` is where its masking keys come from.
@@ -77,28 +87,21 @@ package struct ConnectionMachine {
     self.keys = keys
     role = .client
     self.limits = limits
-    self.deflate = deflate
+    compression = deflate.map { MessageCompression($0) }
   }
 
   package init(serverWith limits: Limits, deflate: DeflateAgreement? = nil) {
     keys = nil
     role = .server
     self.limits = limits
-    self.deflate = deflate
+    compression = deflate.map { MessageCompression($0) }
   }
+
+  /// What compression did so far; nil when it was not agreed on.
+  package var compressionTraffic: CompressionTraffic? { compression?.traffic }
 
   /// Whether messages, pings and a Close can still be sent.
   package var isOpen: Bool { phase == .open }
-
-  /// What is to be done with the transport once `output` is written.
-  package var demand: TransportDemand {
-    switch (phase, role) {
-    case (.open, _): .keepOpen
-    case (.closeSent, _): .awaitClose
-    case (.closed, .client): .awaitEnd
-    case (.closed, .server), (.failed, _): .closeOutput
-    }
-  }
 
   /// How the connection ended, now that its transport did.
   package func outcome(_ end: TransportEnd) -> CloseOutcome {
@@ -126,7 +129,7 @@ package struct ConnectionMachine {
         let context = FrameRules.Context(
           role: role, limits: limits, isInsideMessage: isInsideMessage,
           messageSize: assembly.readableBytes, fragments: fragments,
-          allowsCompression: deflate != nil, isCompressed: isCompressed)
+          allowsCompression: compression != nil, isCompressed: isCompressed)
         if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
         begin(header, length: length)
       }
@@ -237,19 +240,15 @@ package struct ConnectionMachine {
     let before = assembly.readableBytes
     let isLast = remaining == 0 && frame.isFinal
     do throws(MessageInflater.Failure) {
-      guard let inflater = inflater ?? MessageInflater(takeover: deflate?.incomingTakeover ?? false)
-      else { return fail(.corruptCompression) }
-      self.inflater = inflater
-      try inflater.inflate(piece, into: &assembly, limit: limits.messageSize)
-      if isLast { try inflater.finish(into: &assembly, limit: limits.messageSize) }
+      guard let compression else { return fail(.corruptCompression) }
+      try compression.inflate(
+        piece, isLast: isLast, into: &assembly, limit: limits.messageSize)
     } catch {
       switch error {
       case .corrupt: return fail(.corruptCompression)
       case .tooBig: return fail(.inflatesBeyondLimit(limit: limits.messageSize))
       }
     }
-    traffic.inflatedFrom &+= UInt64(truncatingIfNeeded: piece.count)
-    traffic.inflatedTo &+= UInt64(truncatingIfNeeded: assembly.readableBytes &- before)
     if kind == .text {
       let isValid = assembly.withUnsafeReadableBytes { bytes in
         text.validate(UnsafeRawBufferPointer(rebasing: bytes[before...]))
@@ -337,8 +336,7 @@ package struct ConnectionMachine {
     }
     phase = .failed
     assembly = ByteBuffer()
-    inflater = nil
-    deflater = nil
+    compression?.release()
     return .violation(violation)
   }
 
@@ -359,8 +357,8 @@ package struct ConnectionMachine {
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer
   ) throws(SendError) {
     guard phase == .open else { throw .closing }
-    if let deflate, !payload.isEmpty, let bits = deflate.outgoingWindowBits {
-      writeCompressed(kind.opcode, payload, bits, takeover: deflate.outgoingTakeover)
+    if let compression, !payload.isEmpty {
+      writeCompressed(kind.opcode, payload, compression)
     } else {
       write(kind.opcode, payload)
     }
@@ -413,20 +411,13 @@ package struct ConnectionMachine {
   /// gain most, and what was agreed on is what a person wants to see at work.
   @inline(never)
   private mutating func writeCompressed(
-    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, _ bits: Int, takeover: Bool
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, _ compression: MessageCompression
   ) {
-    guard let deflater = deflater ?? MessageDeflater(windowBits: bits, takeover: takeover) else {
-      // Without memory for it the message goes as it is, which is always allowed.
+    guard let compressed = compression.deflate(payload) else {
       write(opcode, payload)
       return
     }
-    self.deflater = deflater
-    deflater.compress(payload)
-    deflater.compressed.withUnsafeReadableBytes { compressed in
-      traffic.deflatedFrom &+= UInt64(truncatingIfNeeded: payload.count)
-      traffic.deflatedTo &+= UInt64(truncatingIfNeeded: compressed.count)
-      write(opcode, compressed, reservedBits: 0x4)
-    }
+    compressed.withUnsafeReadableBytes { write(opcode, $0, reservedBits: 0x4) }
   }
 
   @inline(__always)

@@ -1,6 +1,65 @@
 import CZlib
 import struct NIOCore.ByteBuffer
 
+/// What compression did on one connection, in bytes of payload.
+package struct CompressionTraffic: Sendable, Hashable {
+  /// Of compressed messages: as they came over the wire, and as they were after inflating.
+  package var inflatedFrom: UInt64 = 0
+  package var inflatedTo: UInt64 = 0
+  /// Of messages of ours: as they were, and what went over the wire.
+  package var deflatedFrom: UInt64 = 0
+  package var deflatedTo: UInt64 = 0
+
+  package init() {}
+}
+
+/// The compression of one connection. Its two streams take hundreds of kilobytes, so each is made
+/// when it is first needed; a connection without the extension has none of this.
+final class MessageCompression {
+  private(set) var traffic = CompressionTraffic()
+  private let agreement: DeflateAgreement
+  private var deflater: MessageDeflater?
+  private var inflater: MessageInflater?
+
+  init(_ agreement: DeflateAgreement) {
+    self.agreement = agreement
+  }
+
+  /// The compressed payload; nil when the message has to go as it is, which is always allowed.
+  func deflate(_ payload: UnsafeRawBufferPointer) -> ByteBuffer? {
+    guard let bits = agreement.outgoingWindowBits,
+      let deflater = deflater
+        ?? MessageDeflater(windowBits: bits, takeover: agreement.outgoingTakeover)
+    else { return nil }
+    self.deflater = deflater
+    deflater.compress(payload)
+    traffic.deflatedFrom &+= UInt64(truncatingIfNeeded: payload.count)
+    traffic.deflatedTo &+= UInt64(truncatingIfNeeded: deflater.compressed.readableBytes)
+    return deflater.compressed
+  }
+
+  /// Inflates a piece of a message and appends what comes of it to `output`, at most to `limit`.
+  func inflate(
+    _ piece: UnsafeRawBufferPointer, isLast: Bool, into output: inout ByteBuffer, limit: Int
+  ) throws(MessageInflater.Failure) {
+    guard let inflater = inflater ?? MessageInflater(takeover: agreement.incomingTakeover) else {
+      throw .corrupt
+    }
+    self.inflater = inflater
+    let before = output.readableBytes
+    try inflater.inflate(piece, into: &output, limit: limit)
+    if isLast { try inflater.finish(into: &output, limit: limit) }
+    traffic.inflatedFrom &+= UInt64(truncatingIfNeeded: piece.count)
+    traffic.inflatedTo &+= UInt64(truncatingIfNeeded: output.readableBytes &- before)
+  }
+
+  /// Gives the memory back; the connection has failed.
+  func release() {
+    deflater = nil
+    inflater = nil
+  }
+}
+
 /// Compresses messages (RFC 7692 section 7.2.1). The stream is made at the first message: a
 /// connection that never compresses costs no memory.
 final class MessageDeflater {

@@ -69,12 +69,6 @@ package struct Traffic: Sendable, Hashable {
   package var payloadIn: UInt64 = 0
   package var messagesOut: UInt64 = 0
   package var payloadOut: UInt64 = 0
-  /// Payload of compressed messages, as it came over the wire and as it was after inflating.
-  package var inflatedFrom: UInt64 = 0
-  package var inflatedTo: UInt64 = 0
-  /// Payload that was compressed, and what became of it on the wire.
-  package var deflatedFrom: UInt64 = 0
-  package var deflatedTo: UInt64 = 0
   /// Bytes that came behind a Close or a violation and were not looked at.
   package var discarded: UInt64 = 0
 

@@ -28,6 +28,19 @@ enum HandshakeText {
     return lines
   }
 
+  /// What compression achieved, of each direction that had any.
+  static func lines(_ traffic: CompressionTraffic) -> [String] {
+    [
+      ("received", traffic.inflatedTo, traffic.inflatedFrom),
+      ("sent", traffic.deflatedFrom, traffic.deflatedTo),
+    ].compactMap { direction, plain, wire in
+      guard plain > 0 else { return nil }
+      let share = Figures.percent(Double(wire) / Double(plain), decimals: 1)
+      return "compressed, \(direction): \(Figures.bytes(Int(clamping: plain))) in "
+        + "\(Figures.bytes(Int(clamping: wire))) (\(share))"
+    }
+  }
+
   private static func safe(_ text: String, _ escapes: Bool) -> String {
     escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
   }
