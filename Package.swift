@@ -36,7 +36,9 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
-    .target(name: "WebSocketProtocol", dependencies: [nioCore, nioHTTP1], swiftSettings: house),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "WebSocketProtocol", dependencies: ["CZlib", nioCore, nioHTTP1], swiftSettings: house),
     .target(
       name: "WebSocketNIO",
       dependencies: ["WebSocketProtocol", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL],
@@ -79,7 +81,7 @@ let package = Package(
       name: "LoadTestingTests",
       dependencies: [
         "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", nioCore, nioPosix,
-        histogram,
+        nioHTTP1, histogram,
       ],
       swiftSettings: house),
     .testTarget(

@@ -100,7 +100,7 @@ package struct Conversation: Sendable {
     }
     guard let allSent else { return .goOn(until: nil) }
     let asks = sent > 0 || policy.awaitsUnasked || policy.count != nil || !results.isEmpty
-    guard asks else { return .finished }
+    guard asks, policy.wait > 0 else { return .finished }
     if let lastReply {
       // With a count to come, a pause is no end; the wait is for each of them.
       let patience = policy.count == nil ? policy.linger : policy.wait
@@ -108,7 +108,6 @@ package struct Conversation: Sendable {
       guard time >= until else { return .goOn(until: until) }
       return policy.count == nil ? .finished : .timedOut(waited: policy.wait)
     }
-    guard policy.wait > 0 else { return .finished }
     let until = max(sendingBegan, allSent) + policy.wait
     guard time >= until else { return .goOn(until: until) }
     return sent == 0 && policy.awaitsUnasked && policy.count == nil && results.isEmpty

@@ -231,6 +231,7 @@ final class LoadLoop {
   func close() {
     state = .closing
     connector = nil
+    sender = nil
     sweeper?.cancel()
     delay.stop()
     let now = MonotonicClock.now()
@@ -248,19 +249,5 @@ final class LoadLoop {
     var traffic = lostTraffic
     for probe in probes { if let handler = probe?.handler { traffic.add(handler) } }
     return traffic
-  }
-}
-
-/// Bytes of the connections of one loop.
-struct LoopTraffic: Sendable {
-  var payload = LoadReport.Traffic()
-  var wire = LoadReport.Traffic()
-
-  mutating func add(_ handler: ConnectionHandler) {
-    let traffic = handler.traffic
-    payload.sent &+= Int(truncatingIfNeeded: traffic.payloadOut)
-    payload.received &+= Int(truncatingIfNeeded: traffic.payloadIn)
-    wire.sent &+= Int(truncatingIfNeeded: handler.wireOut)
-    wire.received &+= Int(truncatingIfNeeded: handler.wireIn)
   }
 }

@@ -94,15 +94,17 @@ final class LoadRun {
       planned = duration
     }
     let agreed = timeline
+    let warmsUp = plan.effectiveWarmUp > 0
+    if !warmsUp { await record.begin(loops) }
     await each { $0.begin(agreed) }
-    if from > start {
+    if warmsUp {
       begin(.warmUp, at: start, planned: plan.effectiveWarmUp)
       await wait(until: from) { lost >= opened }
       end(at: min(from, max(MonotonicClock.now(), start)))
       await record.tick(.warmUp, loops, from: start, windowFrom: from)
       guard !isInterrupted, lost < opened else { return }
+      await record.begin(loops)
     }
-    await record.begin(loops)
     begin(.measure, at: from, planned: planned)
     await wait(until: timeline.until) { lost >= opened || idle.count == loops.count }
     let moment = min(timeline.until, MonotonicClock.now())
@@ -231,33 +233,5 @@ final class LoadRun {
         planned: planned, asked: plan.connections, open: opened - lost, targetRate: rate,
         interval: record.latest, inFlight: record.outstanding,
         errors: max(record.errors, failed + lost)))
-  }
-}
-
-/// Which failure to connect was the commonest.
-struct FailureCount {
-  private var kinds: [(kind: Kind, count: Int, first: ConnectError)] = []
-
-  private struct Kind: Equatable {
-    var phase: ErrorTally.Phase
-    var `class`: ErrorTally.Class
-    var code: Int?
-  }
-
-  mutating func add(_ error: ConnectError) {
-    let failure = ConnectionFailure(error)
-    let kind = Kind(phase: failure.phase, class: failure.class, code: failure.code)
-    if let index = kinds.firstIndex(where: { $0.kind == kind }) {
-      kinds[index].count += 1
-    } else {
-      kinds.append((kind, 1, error))
-    }
-  }
-
-  /// The first error of the commonest kind; of two as common, the one that came first.
-  var commonest: ConnectError? {
-    kinds.reduce(kinds.first) { best, next in
-      next.count > (best?.count ?? 0) ? next : best
-    }?.first
   }
 }

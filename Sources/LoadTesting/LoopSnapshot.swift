@@ -1,3 +1,6 @@
+import WebSocketNIO
+import WebSocketProtocol
+
 /// How one event loop stands, for the second that is over.
 struct LoopSnapshot: Sendable {
   /// Messages sent and answered since the beginning of the stretch.
@@ -55,5 +58,19 @@ extension LoadLoop {
     delay.restart(on: eventLoop)
     return LoopMark(
       traffic: traffic, cpu: ThreadClock.now(), wall: MonotonicClock.now(), delay: lateness)
+  }
+}
+
+/// Bytes of the connections of one loop.
+struct LoopTraffic: Sendable {
+  var payload = LoadReport.Traffic()
+  var wire = LoadReport.Traffic()
+
+  mutating func add(_ handler: ConnectionHandler) {
+    let traffic = handler.traffic
+    payload.sent &+= Int(truncatingIfNeeded: traffic.payloadOut)
+    payload.received &+= Int(truncatingIfNeeded: traffic.payloadIn)
+    wire.sent &+= Int(truncatingIfNeeded: handler.wireOut)
+    wire.received &+= Int(truncatingIfNeeded: handler.wireIn)
   }
 }

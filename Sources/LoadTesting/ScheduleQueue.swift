@@ -89,6 +89,19 @@ package struct ScheduleQueue: Sendable {
     return Due(slot: first.slot, intended: first.due)
   }
 
+  /// About how many messages are due before a moment, without handing them out: exact for constant
+  /// arrival but for rounding, the mean for Poisson arrival.
+  ///
+  /// - Parameter end: Nanoseconds since the start of sending.
+  /// - Returns: No more than the quotas allow.
+  package func estimate(dueBefore end: Int64) -> Int {
+    heap.reduce(0) { sum, entry in
+      guard entry.due < end, let quota = cursors[entry.slot]?.quota else { return sum }
+      let more = (Double(end &- 1 &- entry.due) / schedule.meanGap).rounded(.down)
+      return sum &+ min(quota, 1 &+ (Int(exactly: more) ?? Int.max / 2))
+    }
+  }
+
   /// Earlier first; at the same time the lower slot, so that a seed repeats a run.
   private func precedes(_ left: Entry, _ right: Entry) -> Bool {
     left.due != right.due ? left.due < right.due : left.slot < right.slot

@@ -99,9 +99,8 @@ final class ScheduledSender {
     end = min(end, moment)
     var now = MonotonicClock.now()
     while now < moment &+ Self.grace, sendBatch(at: now) { now = MonotonicClock.now() }
-    let isWindow = origin == timeline.measureFrom
-    while queue.next(dueBy: end &- 1 &- origin) != nil {
-      if isWindow { loop.figures.dropped &+= 1 }
+    if origin == timeline.measureFrom {
+      loop.figures.dropped &+= queue.estimate(dueBefore: end &- origin)
     }
     queue = ScheduleQueue(schedule: schedule)
   }

@@ -15,7 +15,8 @@ package struct SendSchedule: Sendable {
   /// Where the random gaps of Poisson arrival come from.
   package let seed: UInt64
   private let ratePerMillionSeconds: UInt64
-  private let meanGap: Double
+  /// Between two messages of one connection, in nanoseconds.
+  let meanGap: Double
 
   /// A schedule for all connections of a run; nil when a number is out of range.
   ///

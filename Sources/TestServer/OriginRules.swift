@@ -11,7 +11,7 @@ package struct OriginRules: Sendable {
 
   package init(allowedOrigins: [String] = [], allowedHosts: [String] = []) {
     self.allowedOrigins = allowedOrigins
-    self.allowedHosts = allowedHosts.map { $0.lowercased() }
+    self.allowedHosts = allowedHosts
   }
 
   package enum Verdict: Sendable, Equatable {
@@ -35,7 +35,8 @@ package struct OriginRules: Sendable {
   }
 
   private func isAllowed(_ host: HostAndPort) -> Bool {
-    host.isLoopbackName || host.isAddressLiteral || allowedHosts.contains(host.name)
+    host.isLoopbackName || host.isAddressLiteral
+      || allowedHosts.contains { HostAndPort($0)?.name == host.name }
   }
 
   private func isAllowed(origin: String, to host: HostAndPort) -> Bool {

@@ -21,6 +21,8 @@ package struct TestServerConfiguration: Sendable {
   package var headTimeout = TimeAmount.seconds(10)
   /// Subprotocols the server speaks, in its order of preference.
   package var subprotocols: [String] = []
+  /// The server's own limits on permessage-deflate; nil declines it.
+  package var deflate: DeflateParameters? = DeflateParameters()
   /// Clients at once; beyond it a request is answered with 503.
   package var mostClients = Int.max
   /// Bytes that may wait for one client in a broadcast.
@@ -163,7 +165,10 @@ private final class Reception: Sendable {
     } else {
       consumer = Echo(record, target: target, subprotocol: subprotocol)
     }
-    return .upgrade(upgrade, subprotocol: subprotocol, consumer)
+    let deflate = configuration.deflate.flatMap {
+      DeflateChoice.answer(upgrade.extensions, wishes: $0)
+    }
+    return .upgrade(upgrade, subprotocol: subprotocol, deflate: deflate, consumer)
   }
 
   private func refuse(

@@ -12,6 +12,8 @@ package struct ClientConfiguration: Sendable {
   package var headers: [(String, String)] = []
   package var origin: String?
   package var subprotocols: [String] = []
+  /// permessage-deflate as it is offered; nil offers none.
+  package var deflate: DeflateParameters?
   package var userAgent = "wscope"
   /// nil for `ws`.
   package var tls: NIOSSLContext?
@@ -38,6 +40,8 @@ package struct ClientConfiguration: Sendable {
 /// How a connection came to be.
 package struct HandshakeInfo: Sendable {
   package var subprotocol: String?
+  /// As both sides agree on it.
+  package var deflate: DeflateParameters?
   package var headers: HTTPHeaders
   /// `TLSv1.3` and the like; nil without TLS.
   package var tlsVersion: String?
@@ -92,6 +96,9 @@ private final class Opening {
   private let began = NIODeadline.now()
   private var isSettled = false
 
+  /// IP_BIND_ADDRESS_NO_PORT of Linux, which Glibc does not show to Swift.
+  private static let bindAddressNoPort = NIOBSDSocket.Option(rawValue: 24)
+
   init(
     _ configuration: ClientConfiguration, _ addresses: [SocketAddress], _ loop: any EventLoop,
     _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
@@ -119,7 +126,11 @@ private final class Opening {
     var bootstrap = ClientBootstrap(group: loop)
       .connectTimeout(configuration.openTimeout)
       .channelOption(.maxMessagesPerRead, value: 1)
-    if let local = configuration.localAddress { bootstrap = bootstrap.bind(to: local) }
+    if let local = configuration.localAddress {
+      // The kernel picks the port when it connects, so that one port serves many destinations.
+      bootstrap = bootstrap.bind(to: local)
+        .channelOption(.ipOption(Self.bindAddressNoPort), value: 1)
+    }
     bootstrap.connect(to: address).assumeIsolated().whenComplete { result in
       self.pending -= 1
       switch result {
@@ -153,7 +164,8 @@ private final class Opening {
     var timings = HandshakeTimings()
     timings.connect = (NIODeadline.now() - began).nanoseconds
     let handshake = ClientHandshake(
-      nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols)
+      nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols,
+      deflate: configuration.deflate)
     phase = configuration.tls == nil ? .upgrade : .tls
     let upgrade = ClientUpgradeHandler(
       configuration, handshake, timings, consumer,

@@ -14,7 +14,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   private enum State {
     case waitingForTLS
     case waitingForHead
-    case accepted(HTTPResponseHead, subprotocol: String?)
+    case accepted(HTTPResponseHead, ClientHandshake.Negotiated)
     case refused(HTTPRefusal)
     case done
   }
@@ -137,8 +137,8 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
       if refusal.body.count == Self.mostBody { fail(.refused(refusal), context) }
     case (.end, .refused(let refusal)):
       fail(.refused(refusal), context)
-    case (.end, .accepted(let head, let subprotocol)):
-      switchProtocols(head, subprotocol, context)
+    case (.end, .accepted(let head, let negotiated)):
+      switchProtocols(head, negotiated, context)
     default:
       break
     }
@@ -153,8 +153,8 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
       return
     }
     switch handshake.judge(head) {
-    case .accepted(let subprotocol):
-      state = .accepted(head, subprotocol: subprotocol)
+    case .accepted(let negotiated):
+      state = .accepted(head, negotiated)
     case .refused:
       state = .refused(HTTPRefusal(head: head, body: []))
       // The status is known; a body that does not end must not keep it from the user.
@@ -168,14 +168,20 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   }
 
   private func switchProtocols(
-    _ head: HTTPResponseHead, _ subprotocol: String?, _ context: ChannelHandlerContext
+    _ head: HTTPResponseHead, _ negotiated: ClientHandshake.Negotiated,
+    _ context: ChannelHandlerContext
   ) {
     timings.upgrade = (NIODeadline.now() - mark).nanoseconds
     state = .done
     let info = HandshakeInfo(
-      subprotocol: subprotocol, headers: head.headers, tlsVersion: tlsVersion,
+      subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
+      tlsVersion: tlsVersion,
       remoteAddress: context.remoteAddress, timings: timings)
-    let machine = ConnectionMachine(clientWith: resources.keys, limits: configuration.limits)
+    let agreement = handshake.deflate.flatMap { offer in
+      negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
+    }
+    let machine = ConnectionMachine(
+      clientWith: resources.keys, limits: configuration.limits, deflate: agreement)
     let handler = ConnectionHandler(
       consumer(info), machine: machine, resources: resources,
       transport: configuration.tls == nil ? .plain : .tls,

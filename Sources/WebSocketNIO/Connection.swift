@@ -10,7 +10,7 @@ package enum ConnectionEvent: Sendable {
   case close(CloseFrame)
   case violation(ProtocolViolation)
   /// The last event.
-  case ended(CloseOutcome, Traffic)
+  case ended(CloseOutcome, Traffic, CompressionTraffic?)
 }
 
 /// A message to be sent.
@@ -251,9 +251,10 @@ final class SessionConsumer: ConnectionConsumer {
   func closed(_ outcome: CloseOutcome) {
     succeedWaiting()
     let traffic = handler?.traffic ?? Traffic()
+    let compression = handler?.compressionTraffic
     handler = nil
     control.attach(nil)
-    _ = source.yield(contentsOf: [burst + [.ended(outcome, traffic)]])
+    _ = source.yield(contentsOf: [burst + [.ended(outcome, traffic, compression)]])
     burst = []
     source.finish()
   }

@@ -58,6 +58,7 @@ package final class ConnectionHandler: ChannelInboundHandler {
   // MARK: For the consumer, outside `received` and `burstEnded`
 
   package var traffic: Traffic { machine.traffic }
+  package var compressionTraffic: CompressionTraffic? { machine.compressionTraffic }
   package var isOpen: Bool { machine.isOpen }
   package var isWritable: Bool { context?.channel.isWritable ?? false }
   package var eventLoop: (any EventLoop)? { context?.eventLoop }

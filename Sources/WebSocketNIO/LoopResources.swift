@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import WebSocketProtocol
@@ -91,15 +92,18 @@ struct SharedReceiveAllocator: RecvByteBufferAllocator {
 
 /// The system's generator.
 enum SystemRandom {
+  /// Overwrites all bytes. `SystemRandomNumberGenerator` asks the kernel for eight bytes at a time,
+  /// which would be a system call for every two masking keys.
   static func fill(_ bytes: UnsafeMutableRawBufferPointer) {
-    var generator = SystemRandomNumberGenerator()
     var offset = 0
     while offset < bytes.count {
-      withUnsafeBytes(of: generator.next()) { word in
-        let count = min(word.count, bytes.count - offset)
-        bytes[offset..<offset + count].copyBytes(from: word[..<count])
-        offset += count
+      // "The maximum permitted value for the length argument is 256." (getentropy(3))
+      let count = min(256, bytes.count - offset)
+      guard getentropy(bytes.baseAddress?.advanced(by: offset), count) == 0 else {
+        // It fails for a wrong argument or an ancient kernel: nothing that waiting would cure.
+        fatalError("getentropy: \(String(cString: strerror(errno)))")
       }
+      offset += count
     }
   }
 

@@ -27,7 +27,9 @@ package struct HTTPReply: Sendable {
 
 /// What a server answers to a request head.
 package enum HTTPAnswer {
-  case upgrade(ServerHandshake.Request, subprotocol: String?, any ConnectionConsumer)
+  case upgrade(
+    ServerHandshake.Request, subprotocol: String?, deflate: DeflateParameters?,
+    any ConnectionConsumer)
   case reply(HTTPReply)
 }
 

@@ -74,8 +74,9 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     let request = HTTPRequest(
       head: head, remoteAddress: context.remoteAddress, eventLoop: context.eventLoop)
     switch answer(request) {
-    case .upgrade(let upgrade, let subprotocol, let consumer):
-      switchProtocols(upgrade, subprotocol, consumer, context)
+    case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
+      let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)
+      switchProtocols(reply, deflate, consumer, context)
     case .reply(let reply):
       let keepsAlive = head.isKeepAlive && reply.status.code < 400
       write(reply, isHead: head.method == .HEAD, keepsAlive: keepsAlive, context)
@@ -88,15 +89,17 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   }
 
   private func switchProtocols(
-    _ upgrade: ServerHandshake.Request, _ subprotocol: String?, _ consumer: any ConnectionConsumer,
+    _ reply: HTTPResponseHead, _ deflate: DeflateParameters?, _ consumer: any ConnectionConsumer,
     _ context: ChannelHandlerContext
   ) {
     isDone = true
     timer?.cancel()
-    let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol)
     context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: nil)
     let handler = ConnectionHandler(
-      consumer, machine: ConnectionMachine(serverWith: configuration.limits),
+      consumer,
+      machine: ConnectionMachine(
+        serverWith: configuration.limits,
+        deflate: deflate.map { DeflateAgreement(serverAnswering: $0) }),
       resources: resources, transport: configuration.tls == nil ? .plain : .tls,
       closeTimeout: configuration.closeTimeout)
     let pipeline = context.pipeline.syncOperations

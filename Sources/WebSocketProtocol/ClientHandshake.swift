@@ -9,13 +9,19 @@ package struct ClientHandshake: Sendable {
   package var key: String
   /// Subprotocols offered, in order of preference.
   package var subprotocols: [String]
+  /// permessage-deflate as it is offered; nil offers none.
+  package var deflate: DeflateParameters?
 
   /// - Parameters:
   ///   - nonce: 16 random bytes.
   ///   - subprotocols: tokens, offered in this order.
-  package init(nonce: (UInt64, UInt64), subprotocols: [String] = []) {
+  ///   - deflate: permessage-deflate as it is offered; nil offers none.
+  package init(
+    nonce: (UInt64, UInt64), subprotocols: [String] = [], deflate: DeflateParameters? = nil
+  ) {
     key = HandshakeKey.encode(nonce: nonce)
     self.subprotocols = subprotocols
+    self.deflate = deflate
   }
 
   /// The request to send. Fields of the user (`extra`) called Host or User-Agent take the place of
@@ -31,6 +37,7 @@ package struct ClientHandshake: Sendable {
     if !subprotocols.isEmpty {
       headers.add(name: "Sec-WebSocket-Protocol", value: subprotocols.joined(separator: ", "))
     }
+    if let deflate { headers.add(name: "Sec-WebSocket-Extensions", value: deflate.text) }
     if let origin { headers.add(name: "Origin", value: origin) }
     for replaced in ["Host", "User-Agent"]
     where extra.contains(where: { HeaderTokens.equalsIgnoringCase($0.0, replaced) }) {
@@ -43,24 +50,35 @@ package struct ClientHandshake: Sendable {
   /// What the reply amounts to.
   package enum Verdict: Sendable, Equatable {
     /// The connection is a WebSocket connection now.
-    case accepted(subprotocol: String?)
+    case accepted(Negotiated)
     /// The server answers HTTP, but not with 101.
     case refused
     /// The server claims to have switched, but the reply breaks a rule.
     case invalid(HandshakeViolation)
   }
 
+  /// What both sides agree on.
+  package struct Negotiated: Sendable, Hashable {
+    package var subprotocol: String?
+    package var deflate: DeflateParameters?
+
+    package init(subprotocol: String? = nil, deflate: DeflateParameters? = nil) {
+      self.subprotocol = subprotocol
+      self.deflate = deflate
+    }
+  }
+
   /// Judges the reply by the six rules of RFC 6455 section 4.1.
   package func judge(_ reply: HTTPResponseHead) -> Verdict {
     guard reply.status.code == 101 else { return .refused }
     do {
-      return .accepted(subprotocol: try check(reply))
+      return .accepted(try check(reply))
     } catch {
       return .invalid(error)
     }
   }
 
-  private func check(_ reply: HTTPResponseHead) throws(HandshakeViolation) -> String? {
+  private func check(_ reply: HTTPResponseHead) throws(HandshakeViolation) -> Negotiated {
     guard reply.version == .http1_1 else {
       throw .version("HTTP/\(reply.version.major).\(reply.version.minor)")
     }
@@ -87,17 +105,18 @@ package struct ClientHandshake: Sendable {
     guard !reply.headers.contains(name: "Transfer-Encoding"),
       reply.headers["Content-Length"].allSatisfy({ $0 == "0" })
     else { throw .body }
-    // "an extension that was not present in the client's handshake": none is offered yet.
-    if let unasked = HeaderTokens.list("Sec-WebSocket-Extensions", in: reply.headers).first {
-      throw .unofferedExtension(unasked)
-    }
+    let extensions = reply.headers["Sec-WebSocket-Extensions"].joined(separator: ", ")
+    guard let answers = ExtensionOffer.list(extensions) else { throw .wrongExtension(extensions) }
+    var negotiated = Negotiated()
+    negotiated.deflate = try DeflateChoice.check(answers, offered: deflate)
     let chosen = reply.headers["Sec-WebSocket-Protocol"]
     guard chosen.count <= 1 else { throw .severalSubprotocols(chosen.joined(separator: ", ")) }
-    guard let subprotocol = chosen.first else { return nil }
+    guard let subprotocol = chosen.first else { return negotiated }
     guard subprotocols.contains(where: { Self.isSame($0, subprotocol) }) else {
       throw .unofferedSubprotocol(subprotocol)
     }
-    return subprotocol
+    negotiated.subprotocol = subprotocol
+    return negotiated
   }
 
   /// Byte by byte: strings are equal for Swift when they are the same Unicode text, so that the
@@ -119,6 +138,8 @@ package enum HandshakeViolation: Error, Hashable, Sendable {
   case wrongAccept(got: String, expected: String)
   case body
   case unofferedExtension(String)
+  /// The answer to permessage-deflate breaks the grammar or the offer.
+  case wrongExtension(String)
   case unofferedSubprotocol(String)
   case severalSubprotocols(String)
 }

@@ -26,6 +26,9 @@ package struct ConnectionMachine {
   package private(set) var closeReceived: CloseFrame?
   /// Our Close frame, once it is in the output.
   package private(set) var closeSent: CloseFrame?
+  /// What is to be done with the transport once `output` is written. Stored, because to compute it
+  /// in the machine of a connection, which lives in a class, would copy the machine each time.
+  package private(set) var demand = TransportDemand.keepOpen
   /// Set while the transport takes no more: then at most one pong waits, the one to the latest ping
   /// ("may elect to send a Pong frame for only the most recently processed Ping frame", RFC 6455
   /// section 5.5.3), so that a flood of pings from a peer that never reads costs no memory.
@@ -41,7 +44,17 @@ package struct ConnectionMachine {
   }
 
   private let keys: MaskingKeys?
-  private var phase = Phase.open
+  private var phase = Phase.open {
+    didSet {
+      demand =
+        switch (phase, role) {
+        case (.open, _): .keepOpen
+        case (.closeSent, _): .awaitClose
+        case (.closed, .client): .awaitEnd
+        case (.closed, .server), (.failed, _): .closeOutput
+        }
+    }
+  }
   private var failure: ProtocolViolation?
   private var initiator = CloseOutcome.Initiator.peer
   private var waitingPong: ByteBuffer?
@@ -56,7 +69,8 @@ package struct ConnectionMachine {
   private var carried = 0
 
   // The message that is being assembled.
-  private var kind: MessageKind?
+  private var isInsideMessage = false
+  private var kind = MessageKind.binary
   private var fragments = 0
   private var text = UTF8Validator()
   private var assembly = ByteBuffer()
@@ -64,31 +78,30 @@ package struct ConnectionMachine {
   /// Whether the last step pointed into `assembly` or `controlPayload`.
   private var holdsDelivered = false
 
+  /// permessage-deflate, when it was agreed on in the handshake.
+  private let compression: MessageCompression?
+  private var isCompressed = false
+
   /// A client; `keys` is where its masking keys come from.
-  package init(clientWith keys: MaskingKeys, limits: Limits) {
+  package init(clientWith keys: MaskingKeys, limits: Limits, deflate: DeflateAgreement? = nil) {
     self.keys = keys
     role = .client
     self.limits = limits
+    compression = deflate.map { MessageCompression($0) }
   }
 
-  package init(serverWith limits: Limits) {
+  package init(serverWith limits: Limits, deflate: DeflateAgreement? = nil) {
     keys = nil
     role = .server
     self.limits = limits
+    compression = deflate.map { MessageCompression($0) }
   }
+
+  /// What compression did so far; nil when it was not agreed on.
+  package var compressionTraffic: CompressionTraffic? { compression?.traffic }
 
   /// Whether messages, pings and a Close can still be sent.
   package var isOpen: Bool { phase == .open }
-
-  /// What is to be done with the transport once `output` is written.
-  package var demand: TransportDemand {
-    switch (phase, role) {
-    case (.open, _): .keepOpen
-    case (.closeSent, _): .awaitClose
-    case (.closed, .client): .awaitEnd
-    case (.closed, .server), (.failed, _): .closeOutput
-    }
-  }
 
   /// How the connection ended, now that its transport did.
   package func outcome(_ end: TransportEnd) -> CloseOutcome {
@@ -114,8 +127,9 @@ package struct ConnectionMachine {
       if !isInsideFrame {
         guard let (header, length) = readHeader(&window) else { return nil }
         let context = FrameRules.Context(
-          role: role, limits: limits, isInsideMessage: kind != nil,
-          messageSize: assembly.readableBytes, fragments: fragments)
+          role: role, limits: limits, isInsideMessage: isInsideMessage,
+          messageSize: assembly.readableBytes, fragments: fragments,
+          allowsCompression: compression != nil, isCompressed: isCompressed)
         if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
         begin(header, length: length)
       }
@@ -125,6 +139,11 @@ package struct ConnectionMachine {
       if frame.opcode.isControl {
         guard let payload = controlFrame(piece) else { return nil }
         return control(payload)
+      }
+      if isCompressed {
+        if let step = inflate(UnsafeRawBufferPointer(piece)) { return step }
+        guard remaining == 0 else { return nil }
+        continue
       }
       // "the endpoint MUST fail the connection" at the first bad byte, not at the end of the text
       if kind == .text, !text.validate(UnsafeRawBufferPointer(piece)) {
@@ -191,6 +210,8 @@ package struct ConnectionMachine {
     messageWire &+= length &+ remaining
     fragments &+= 1
     guard header.opcode != .continuation else { return }
+    isInsideMessage = true
+    isCompressed = header.reservedBits != 0
     kind = header.opcode == .text ? .text : .binary
   }
 
@@ -203,14 +224,43 @@ package struct ConnectionMachine {
 
   @inline(__always)
   private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
-    let finished = kind ?? .binary
-    if finished == .text, !text.isComplete { return fail(.textIsNotUTF8) }
-    kind = nil
+    if kind == .text, !text.isComplete { return fail(.textIsNotUTF8) }
+    isInsideMessage = false
     fragments = 0
     isInsideFrame = false
     traffic.messagesIn &+= 1
     traffic.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
-    return .message(finished, payload)
+    return .message(kind, payload)
+  }
+
+  /// Inflates a piece of a compressed message into `assembly`; the message, once it is whole, or what
+  /// is wrong with it.
+  @inline(never)
+  private mutating func inflate(_ piece: UnsafeRawBufferPointer) -> Step? {
+    let before = assembly.readableBytes
+    let isLast = remaining == 0 && frame.isFinal
+    do throws(MessageInflater.Failure) {
+      guard let compression else { return fail(.corruptCompression) }
+      try compression.inflate(
+        piece, isLast: isLast, into: &assembly, limit: limits.messageSize)
+    } catch {
+      switch error {
+      case .corrupt: return fail(.corruptCompression)
+      case .tooBig: return fail(.inflatesBeyondLimit(limit: limits.messageSize))
+      }
+    }
+    if kind == .text {
+      let isValid = assembly.withUnsafeReadableBytes { bytes in
+        text.validate(UnsafeRawBufferPointer(rebasing: bytes[before...]))
+      }
+      guard isValid else { return fail(.textIsNotUTF8) }
+    }
+    guard remaining == 0 else { return nil }
+    isInsideFrame = false
+    guard isLast else { return nil }
+    isCompressed = false
+    holdsDelivered = true
+    return message(assembly.withUnsafeReadableBytes { $0 })
   }
 
   /// The payload of the control frame, once it is whole.
@@ -255,7 +305,6 @@ package struct ConnectionMachine {
   private mutating func writeWaitingPong() {
     guard let payload = waitingPong else { return }
     waitingPong = nil
-    guard phase == .open else { return }
     payload.withUnsafeReadableBytes { write(.pong, $0) }
   }
 
@@ -287,15 +336,15 @@ package struct ConnectionMachine {
     }
     phase = .failed
     assembly = ByteBuffer()
+    compression?.release()
     return .violation(violation)
   }
 
   private mutating func releaseDelivered() {
     holdsDelivered = false
     // Given back, not kept: an idle connection holds no memory for its last message.
-    if kind == nil { assembly = ByteBuffer() }
+    if !isInsideMessage { assembly = ByteBuffer() }
     controlPayload = ByteBuffer()
-    if kind == nil { text = UTF8Validator() }
   }
 
   // MARK: Sending
@@ -308,7 +357,11 @@ package struct ConnectionMachine {
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer
   ) throws(SendError) {
     guard phase == .open else { throw .closing }
-    write(kind.opcode, payload)
+    if let compression, !payload.isEmpty {
+      writeCompressed(kind.opcode, payload, compression)
+    } else {
+      write(kind.opcode, payload)
+    }
     traffic.messagesOut &+= 1
     traffic.payloadOut &+= UInt64(truncatingIfNeeded: payload.count)
   }
@@ -349,21 +402,36 @@ package struct ConnectionMachine {
 
   private mutating func writeClose(_ close: CloseFrame) {
     closeSent = close
+    // Nothing is sent behind a Close.
     waitingPong = nil
     close.body.withUnsafeBytes { write(.close, $0) }
   }
 
+  /// Every message that can be is compressed, the small ones too: with a window that goes on they
+  /// gain most, and what was agreed on is what a person wants to see at work.
+  @inline(never)
+  private mutating func writeCompressed(
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, _ compression: MessageCompression
+  ) {
+    guard let compressed = compression.deflate(payload) else {
+      write(opcode, payload)
+      return
+    }
+    compressed.withUnsafeReadableBytes { write(opcode, $0, reservedBits: 0x4) }
+  }
+
   @inline(__always)
-  private mutating func write(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
+  private mutating func write(
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, reservedBits: UInt8 = 0
+  ) {
     let header = FrameHeader(
-      opcode: opcode, maskingKey: keys?.take(),
+      reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
       payloadLength: UInt64(truncatingIfNeeded: payload.count))
     output.writeWithUnsafeMutableBytes(
       minimumWritableBytes: FrameHeader.maximumLength &+ payload.count
     ) { space in
-      guard let base = space.baseAddress else { return 0 }
-      let length = header.write(to: base)
-      guard let source = payload.baseAddress else { return length }
+      let length = header.write(to: space)
+      guard let source = payload.baseAddress, let base = space.baseAddress else { return length }
       let destination = base.advanced(by: length)
       if let key = header.maskingKey {
         Masking.apply(key, from: source, to: destination, count: payload.count)

@@ -82,7 +82,7 @@ package struct FrameHeader: Equatable, Sendable {
   ///
   /// `destination` must have room for `encodedLength` bytes.
   @inline(__always)
-  package func write(to destination: UnsafeMutableRawPointer) -> Int {
+  package func write(to destination: UnsafeMutableRawBufferPointer) -> Int {
     let maskBit: UInt8 = maskingKey == nil ? 0 : 0x80
     let first = (isFinal ? 0x80 : 0) | (reservedBits & 0x7) << 4 | opcode.rawValue
     destination.storeBytes(of: first, as: UInt8.self)

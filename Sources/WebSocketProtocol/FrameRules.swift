@@ -10,16 +10,22 @@ package enum FrameRules {
     /// Bytes and frames that message has so far.
     package var messageSize: Int
     package var fragments: Int
+    /// Whether permessage-deflate is agreed on, so that RSV1 may say that a message is compressed.
+    package var allowsCompression: Bool
+    /// Whether the message that has begun is compressed.
+    package var isCompressed: Bool
 
     package init(
       role: Role, limits: Limits, isInsideMessage: Bool = false, messageSize: Int = 0,
-      fragments: Int = 0
+      fragments: Int = 0, allowsCompression: Bool = false, isCompressed: Bool = false
     ) {
       self.role = role
       self.limits = limits
       self.isInsideMessage = isInsideMessage
       self.messageSize = messageSize
       self.fragments = fragments
+      self.allowsCompression = allowsCompression
+      self.isCompressed = isCompressed
     }
   }
 
@@ -29,7 +35,10 @@ package enum FrameRules {
     of header: FrameHeader, in context: Context
   ) -> ProtocolViolation? {
     // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
-    guard header.reservedBits == 0 else { return .reservedBits(header.reservedBits) }
+    // RFC 7692 section 6: RSV1 is set on the first frame of a compressed message, and only there.
+    guard header.reservedBits == 0 || isCompressionMark(header, context) else {
+      return .reservedBits(header.reservedBits)
+    }
     // "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
     // Connection_."
     guard !header.opcode.isReserved else { return .reservedOpcode(header.opcode.rawValue) }
@@ -62,11 +71,26 @@ package enum FrameRules {
     } else {
       guard !context.isInsideMessage else { return .unfinishedMessage(header.opcode) }
     }
+    if context.isCompressed || header.reservedBits != 0 {
+      // What it inflates to is bounded as it is inflated. What has to be read for it is bounded
+      // here: deflate makes nothing larger than this.
+      let most = context.limits.messageSize &+ context.limits.messageSize >> 8 &+ 1024
+      guard header.payloadLength <= UInt64(truncatingIfNeeded: most) else {
+        return .messageTooBig(size: header.payloadLength, limit: context.limits.messageSize)
+      }
+      return nil
+    }
     // The length has 63 bits and the message so far is below 1 GiB: the sum cannot overflow.
     let size = header.payloadLength &+ UInt64(truncatingIfNeeded: context.messageSize)
     guard size <= UInt64(truncatingIfNeeded: context.limits.messageSize) else {
       return .messageTooBig(size: size, limit: context.limits.messageSize)
     }
     return nil
+  }
+
+  @inline(__always)
+  private static func isCompressionMark(_ header: FrameHeader, _ context: Context) -> Bool {
+    header.reservedBits == 0x4 && context.allowsCompression
+      && (header.opcode == .text || header.opcode == .binary)
   }
 }

@@ -21,12 +21,16 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   /// Sizes in bytes. `size` is what the message would have at least.
   case messageTooBig(size: UInt64, limit: Int)
   case tooManyFragments(limit: Int)
+  /// A compressed message that does not inflate, or does not end where it should (RFC 7692).
+  case corruptCompression
+  /// A compressed message that inflates to more than the limit, in bytes.
+  case inflatesBeyondLimit(limit: Int)
 
   /// The status code to close with (RFC 6455 section 7.4.1).
   package var closeCode: CloseCode {
     switch self {
-    case .textIsNotUTF8, .closeReasonIsNotUTF8: .invalidPayload
-    case .messageTooBig, .tooManyFragments: .tooBig
+    case .textIsNotUTF8, .closeReasonIsNotUTF8, .corruptCompression: .invalidPayload
+    case .messageTooBig, .tooManyFragments, .inflatesBeyondLimit: .tooBig
     default: .protocolError
     }
   }
@@ -52,6 +56,9 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
     case .messageTooBig(let size, let limit):
       "message of \(size) bytes is over the limit of \(limit) (--max-message)"
     case .tooManyFragments: "too many fragments"
+    case .corruptCompression: "compressed message is corrupt"
+    case .inflatesBeyondLimit(let limit):
+      "message inflates beyond the limit of \(limit) (--max-message)"
     }
   }
 

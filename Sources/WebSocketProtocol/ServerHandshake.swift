@@ -12,6 +12,8 @@ package enum ServerHandshake {
     package var key: String
     /// Subprotocols the client offers, in its order of preference.
     package var subprotocols: [String]
+    /// Extensions the client offers, in its order of preference.
+    package var extensions: [ExtensionOffer]
   }
 
   package enum Verdict: Sendable, Equatable {
@@ -77,16 +79,24 @@ package enum ServerHandshake {
     guard offered.allSatisfy(HeaderSyntax.isToken), Set(offered).count == offered.count else {
       return refuse(.badRequest, "the Sec-WebSocket-Protocol must be a list of different tokens")
     }
-    return .upgrade(Request(key: key, subprotocols: offered))
+    let field = headers["Sec-WebSocket-Extensions"].joined(separator: ", ")
+    guard let extensions = ExtensionOffer.list(field) else {
+      return refuse(.badRequest, "the Sec-WebSocket-Extensions break the grammar of RFC 6455")
+    }
+    return .upgrade(Request(key: key, subprotocols: offered, extensions: extensions))
   }
 
-  /// The 101 that accepts `request`; `subprotocol` is one of those offered, or nil.
-  package static func accept(_ request: Request, subprotocol: String?) -> HTTPResponseHead {
+  /// The 101 that accepts `request`; the subprotocol is one of those offered, or nil, and so is what
+  /// is answered to permessage-deflate.
+  package static func accept(
+    _ request: Request, subprotocol: String?, deflate: DeflateParameters? = nil
+  ) -> HTTPResponseHead {
     var headers = HTTPHeaders([
       ("Upgrade", "websocket"), ("Connection", "Upgrade"),
       ("Sec-WebSocket-Accept", HandshakeKey.accept(request.key)),
     ])
     if let subprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
+    if let deflate { headers.add(name: "Sec-WebSocket-Extensions", value: deflate.text) }
     return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
   }
 

@@ -73,7 +73,7 @@ extension WebSocketURL {
 
   /// Reads what a person typed.
   package static func parse(_ text: String) throws(WebSocketURLError) -> WebSocketURL {
-    let bytes = text[...].utf8
+    let bytes = Substring(text).utf8
     guard !bytes.isEmpty else { throw .empty }
     for (offset, byte) in bytes.enumerated() where byte <= 0x20 || byte == 0x7F {
       throw .forbiddenByte(offset: offset, byte: byte)

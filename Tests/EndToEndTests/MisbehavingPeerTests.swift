@@ -169,10 +169,32 @@ import Testing
       exitCode: 8, said: ["more than 5 interim (1xx) replies"]),
     Row(
       name: "an extension that was not offered",
+      steps: [.readRequest, .acceptAnd("Sec-WebSocket-Extensions: x-unknown"), .readToEnd],
+      exitCode: 8, said: ["an extension that was not offered", "x-unknown"]),
+    Row(
+      name: "an answer to permessage-deflate that breaks its rules",
       steps: [
-        .readRequest, .acceptAnd("Sec-WebSocket-Extensions: permessage-deflate"), .readToEnd,
+        .readRequest,
+        .acceptAnd("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=1000"),
+        .readToEnd,
       ],
-      exitCode: 8, said: ["an extension that was not offered", "permessage-deflate"]),
+      exitCode: 8,
+      said: ["permessage-deflate", "got: permessage-deflate; server_max_window_bits=1000"]),
+    Row(
+      name: "a compressed message that does not inflate",
+      steps: [
+        .readRequest, .acceptAnd("Sec-WebSocket-Extensions: permessage-deflate"),
+        .send([0xC1, 0x04, 0xFF, 0xFF, 0xFF, 0xFF]), .readToEnd,
+      ],
+      exitCode: 110, said: ["compressed message is corrupt", "1007"]),
+    Row(
+      name: "a compressed message",
+      steps: [
+        .readRequest, .acceptAnd("Sec-WebSocket-Extensions: permessage-deflate"),
+        .send([0xC1, 0x07, 0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]),
+        .frame(opcode: 8, [0x03, 0xE8]), .readToEnd,
+      ],
+      exitCode: 0, output: "Hello\n", said: []),
     Row(
       name: "a subprotocol that was not offered",
       steps: [.readRequest, .acceptAnd("Sec-WebSocket-Protocol: chat"), .readToEnd],

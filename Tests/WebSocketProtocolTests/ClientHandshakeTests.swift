@@ -32,7 +32,7 @@ import WebSocketProtocol
   private func accept(
     _ edits: String..., sourceLocation: SourceLocation = #_sourceLocation
   ) {
-    check(edits, .accepted(subprotocol: nil), sourceLocation: sourceLocation)
+    check(edits, .accepted(.init(subprotocol: nil)), sourceLocation: sourceLocation)
   }
 
   private func refuse(
@@ -70,7 +70,7 @@ import WebSocketProtocol
     }
     // Whatever the words of the status line are.
     check(
-      [], .accepted(subprotocol: nil),
+      [], .accepted(.init(subprotocol: nil)),
       status: .custom(code: 101, reasonPhrase: "Web Socket Protocol Handshake"))
   }
 
@@ -148,8 +148,7 @@ import WebSocketProtocol
     }
     refuse("permessage-deflate", "permessage-deflate")
     refuse(
-      "permessage-deflate; server_no_context_takeover",
-      "permessage-deflate; server_no_context_takeover")
+      "permessage-deflate; server_no_context_takeover", "permessage-deflate")
     refuse("x-webkit-deflate-frame", "x-webkit-deflate-frame")
     refuse(", ,foo, bar", "foo")
     self.refuse(
@@ -161,10 +160,10 @@ import WebSocketProtocol
     let offered = ["chat.v2", "chat.v1", "Kelvin"]
     for chosen in offered {
       check(
-        ["Sec-WebSocket-Protocol: \(chosen)"], .accepted(subprotocol: chosen), offering: offered)
+        ["Sec-WebSocket-Protocol: \(chosen)"], .accepted(.init(subprotocol: chosen)), offering: offered)
     }
     // To choose none is allowed; what to make of it is the caller's business.
-    check([], .accepted(subprotocol: nil), offering: offered)
+    check([], .accepted(.init(subprotocol: nil)), offering: offered)
     for wrong in [
       "", "chat", "chat.v3", "CHAT.V2", "chat.v2 ", "chat.v2,", "chat.v2, chat.v1", "chat.v2;x",
       "\u{212A}elvin", "chat.v2\u{0}",
@@ -251,7 +250,7 @@ import WebSocketProtocol
       let reply = ServerHandshake.accept(request, subprotocol: subprotocols.last)
       #expect(reply.status == .switchingProtocols)
       #expect(reply.version == .http1_1)
-      #expect(handshake.judge(reply) == .accepted(subprotocol: subprotocols.last))
+      #expect(handshake.judge(reply) == .accepted(.init(subprotocol: subprotocols.last)))
     }
   }
 }

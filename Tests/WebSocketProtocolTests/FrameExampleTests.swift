@@ -80,5 +80,10 @@ import WebSocketProtocol
     #expect(
       try sent(.client) { try $0.sendClose(CloseFrame(nil)) }
         == [0x88, 0x80, 0x37, 0xFA, 0x21, 0x3D])
+    // No bytes at no address are an empty payload.
+    let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+    #expect(try sent(.server) { try $0.send(.text, nothing) } == [0x81, 0x00])
+    #expect(
+      try sent(.client) { try $0.sendPing(nothing) } == [0x89, 0x80, 0x37, 0xFA, 0x21, 0x3D])
   }
 }

@@ -30,9 +30,7 @@ import WebSocketProtocol
 
   private static func written(_ header: FrameHeader) -> [UInt8] {
     var space = [UInt8](repeating: 0xCC, count: 20)
-    let length = space.withUnsafeMutableBytes { space in
-      space.baseAddress.map { header.write(to: $0) } ?? 0
-    }
+    let length = space.withUnsafeMutableBytes { header.write(to: $0) }
     #expect(space[length...].allSatisfy { $0 == 0xCC })
     return Array(space[..<length])
   }

@@ -72,7 +72,6 @@ import WebSocketProtocol
     accept("+Content-Length: 0")
     accept("+Cookie: a=b", "+Cookie: c=d", "+Authorization: Basic eA==")
     accept("+Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
-    accept("+Sec-WebSocket-Extensions: !!not;;an=extension")
     accept("+Expect: 100-continue")
   }
 

@@ -27,10 +27,12 @@ struct Connect: SessionCommand {
   var echo = false
 
   @OptionGroup(title: "Connection") var client: ClientOptions
+  @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    let client = try client.configuration(url: url)
+    var client = try client.configuration(url: url)
+    client.deflate = try compression.parameters(standard: .standardOffer)
     self.client.tellDangers(client, context)
     let console = context.console
     let count = try message.checkedCount()

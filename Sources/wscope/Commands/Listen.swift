@@ -86,6 +86,7 @@ struct Listen: SessionCommand {
   @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
   var quiet = false
 
+  @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -104,6 +105,7 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token")
     }
     server.subprotocols = subprotocol
+    server.deflate = try compression.parameters(standard: DeflateParameters())
     guard (1...1024).contains(threads) else {
       throw CommandFailure(.usage, "--threads must be from 1 to 1024")
     }

@@ -29,10 +29,12 @@ struct Send: SessionCommand {
 
   @OptionGroup(title: "Messages") var message: MessageOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
+  @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    let client = try client.configuration(url: url)
+    var client = try client.configuration(url: url)
+    client.deflate = try compression.parameters(standard: .standardOffer)
     self.client.tellDangers(client, context)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }

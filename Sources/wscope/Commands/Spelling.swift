@@ -9,6 +9,8 @@ enum Spelling {
   ///
   /// - Throws: `CommandFailure` for a word that is no command, with the nearest one.
   static func normalized(_ arguments: [String]) throws -> [String] {
+    // The parser knows no option whose value may be left out.
+    let arguments = arguments.map { $0 == "--compress" ? "--compress=\(CompressOption.plain)" : $0 }
     guard let first = arguments.first else { return ["--help"] }
     let rest = Array(arguments.dropFirst())
     switch first {

@@ -219,6 +219,10 @@ struct Diagnostician {
       return invalid("a 101 reply cannot have a body (Transfer-Encoding)")
     case .unofferedExtension(let name):
       return invalid("the server chose an extension that was not offered", "got: \(safe(name))")
+    case .wrongExtension(let text):
+      return invalid(
+        "the answer to permessage-deflate breaks its rules", "got: \(safe(text))",
+        "offered: \(configuration.deflate?.text ?? "none")")
     case .unofferedSubprotocol(let name):
       let offered = configuration.subprotocols.joined(separator: ", ")
       return invalid(

@@ -1,6 +1,7 @@
 import NIOCore
 import Terminal
 import WebSocketNIO
+import WebSocketProtocol
 
 /// What `-v` and `/info` say of a handshake.
 enum HandshakeText {
@@ -20,10 +21,24 @@ enum HandshakeText {
     for (name, value) in info.headers {
       lines.append("< \(safe(name, escapes)): \(safe(value, escapes))")
     }
+    if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
     if let subprotocol = info.subprotocol {
       lines.append("subprotocol \(safe(subprotocol, escapes))")
     }
     return lines
+  }
+
+  /// What compression achieved, of each direction that had any.
+  static func lines(_ traffic: CompressionTraffic) -> [String] {
+    [
+      ("received", traffic.inflatedTo, traffic.inflatedFrom),
+      ("sent", traffic.deflatedFrom, traffic.deflatedTo),
+    ].compactMap { direction, plain, wire in
+      guard plain > 0 else { return nil }
+      let share = Figures.percent(Double(wire) / Double(plain), decimals: 1)
+      return "compressed, \(direction): \(Figures.bytes(Int(clamping: plain))) in "
+        + "\(Figures.bytes(Int(clamping: wire))) (\(share))"
+    }
   }
 
   private static func safe(_ text: String, _ escapes: Bool) -> String {

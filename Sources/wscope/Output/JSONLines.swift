@@ -11,7 +11,8 @@ struct JSONLines {
     line("open") { json in
       json.member("status", 101)
       json.member("subprotocol", info.subprotocol)
-      json.member("extensions", array: [String]()) { json, name in json.string(name) }
+      let extensions = [info.deflate?.text].compactMap { $0 }
+      json.member("extensions", array: extensions) { json, name in json.string(name) }
       if let tls = info.tlsVersion { json.member("tls", tls) }
     }
   }

@@ -175,7 +175,26 @@ final class BenchSession: Sendable {
     }
   }
 
+  /// What is this machine's doing must not be taken for the server's (SECURITY R20).
+  private func tellOwnLimits(_ report: LoadReport) {
+    func count(_ class: ErrorTally.Class) -> Int {
+      report.errors.reduce(0) { $1.class == `class` ? $0 + $1.count : $0 }
+    }
+    let (ports, files) = (count(.ports), count(.files))
+    if ports > 0 {
+      context.warn(
+        "\(Figures.count(ports)) connections found no free source port on this machine, which is not "
+          + "the server's doing; connect from more addresses, or wait until TIME-WAIT has passed")
+    }
+    if files > 0 {
+      context.warn(
+        "\(Figures.count(files)) connections found no free file descriptor, which is not the "
+          + "server's doing; raise the limit: ulimit -n")
+    }
+  }
+
   private func explain(_ result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
+    tellOwnLimits(result.report)
     switch result.ending {
     case .interrupted:
       return stopped.withLock { $0 } == .interrupt ? .interrupted : .terminated

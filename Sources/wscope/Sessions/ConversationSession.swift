@@ -94,14 +94,21 @@ final class ConversationSession: Sendable {
       awaitEnd(connection)
     }
     var outcome = CloseOutcome.lost(.abandoned)
+    var compression: CompressionTraffic?
     for await burst in connection.events {
       for event in burst {
-        if case .ended(let ended, _) = event { outcome = ended }
+        if case .ended(let ended, _, let compressed) = event {
+          outcome = ended
+          compression = compressed
+        }
         await handle(event, connection)
       }
     }
     sender.cancel()
     timer.withLock { $0?.cancel() }
+    if configuration.isVerbose, let compression {
+      for line in HandshakeText.lines(compression) { context.inform(line) }
+    }
     return finish(outcome)
   }
 

@@ -81,9 +81,13 @@ final class PromptSession: Sendable {
       for await input in editor.inputs { await handle(input, connection) }
     }
     var outcome = CloseOutcome.lost(.abandoned)
+    var compression: CompressionTraffic?
     for await burst in connection.events {
       for event in burst {
-        if case .ended(let ended, _) = event { outcome = ended }
+        if case .ended(let ended, _, let compressed) = event {
+          outcome = ended
+          compression = compressed
+        }
         await show(event, connection)
       }
     }
@@ -91,6 +95,9 @@ final class PromptSession: Sendable {
     editor.stop()
     context.console.detach()
     context.signals.detach()
+    if configuration.isVerbose, let compression {
+      for line in HandshakeText.lines(compression) { context.inform(line) }
+    }
     return farewell(outcome)
   }
 

@@ -1,0 +1,225 @@
+import CZlib
+import struct NIOCore.ByteBuffer
+
+/// What compression did on one connection, in bytes of payload.
+package struct CompressionTraffic: Sendable, Hashable {
+  /// Of compressed messages: as they came over the wire, and as they were after inflating.
+  package var inflatedFrom: UInt64 = 0
+  package var inflatedTo: UInt64 = 0
+  /// Of messages of ours: as they were, and what went over the wire.
+  package var deflatedFrom: UInt64 = 0
+  package var deflatedTo: UInt64 = 0
+
+  package init() {}
+}
+
+/// The compression of one connection. Its two streams take hundreds of kilobytes, so each is made
+/// when it is first needed; a connection without the extension has none of this.
+final class MessageCompression {
+  private(set) var traffic = CompressionTraffic()
+  private let agreement: DeflateAgreement
+  private var deflater: MessageDeflater?
+  private var inflater: MessageInflater?
+
+  init(_ agreement: DeflateAgreement) {
+    self.agreement = agreement
+  }
+
+  /// The compressed payload; nil when the message has to go as it is, which is always allowed.
+  func deflate(_ payload: UnsafeRawBufferPointer) -> ByteBuffer? {
+    guard let bits = agreement.outgoingWindowBits,
+      let deflater = deflater
+        ?? MessageDeflater(windowBits: bits, takeover: agreement.outgoingTakeover)
+    else { return nil }
+    self.deflater = deflater
+    deflater.compress(payload)
+    traffic.deflatedFrom &+= UInt64(truncatingIfNeeded: payload.count)
+    traffic.deflatedTo &+= UInt64(truncatingIfNeeded: deflater.compressed.readableBytes)
+    return deflater.compressed
+  }
+
+  /// Inflates a piece of a message and appends what comes of it to `output`, at most to `limit`.
+  func inflate(
+    _ piece: UnsafeRawBufferPointer, isLast: Bool, into output: inout ByteBuffer, limit: Int
+  ) throws(MessageInflater.Failure) {
+    guard let inflater = inflater ?? MessageInflater(takeover: agreement.incomingTakeover) else {
+      throw .corrupt
+    }
+    self.inflater = inflater
+    let before = output.readableBytes
+    try inflater.inflate(piece, into: &output, limit: limit)
+    if isLast { try inflater.finish(into: &output, limit: limit) }
+    traffic.inflatedFrom &+= UInt64(truncatingIfNeeded: piece.count)
+    traffic.inflatedTo &+= UInt64(truncatingIfNeeded: output.readableBytes &- before)
+  }
+
+  /// Gives the memory back; the connection has failed.
+  func release() {
+    deflater = nil
+    inflater = nil
+  }
+}
+
+/// Compresses messages (RFC 7692 section 7.2.1). The stream is made at the first message: a
+/// connection that never compresses costs no memory.
+final class MessageDeflater {
+  private let stream: UnsafeMutablePointer<z_stream>
+  private let takeover: Bool
+  /// The payload of the last message; valid until the next one.
+  private(set) var compressed = ByteBuffer()
+
+  /// Speed counts more here than the last percent: a test tool must not be what limits a test.
+  private static let level: Int32 = 3
+  private static let memoryLevel: Int32 = 8
+  private static let step = 16 * 1024
+  private static let kept = 64 * 1024
+
+  /// nil when zlib has no memory.
+  init?(windowBits: Int, takeover: Bool) {
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: z_stream())
+    self.takeover = takeover
+    let bits = Int32(truncatingIfNeeded: windowBits)
+    guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else {
+      stream.deallocate()
+      return nil
+    }
+  }
+
+  deinit {
+    deflateEnd(stream)
+    stream.deallocate()
+  }
+
+  /// Compresses one message into `compressed`.
+  func compress(_ payload: UnsafeRawBufferPointer) {
+    if compressed.storageCapacity > Self.kept {
+      compressed = ByteBuffer()
+    } else {
+      compressed.clear()
+    }
+    stream.pointee.next_in = UnsafeMutablePointer(
+      mutating: payload.bindMemory(to: UInt8.self).baseAddress)
+    stream.pointee.avail_in = UInt32(truncatingIfNeeded: payload.count)
+    var isDone = false
+    while !isDone {
+      compressed.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.step) { space in
+        stream.pointee.next_out = space.bindMemory(to: UInt8.self).baseAddress
+        let room = UInt32(truncatingIfNeeded: space.count)
+        stream.pointee.avail_out = room
+        // "Compress all the octets of the payload" and flush "to an octet boundary"; done when the
+        // flush has left room behind it.
+        deflate(stream, Z_SYNC_FLUSH)
+        isDone = stream.pointee.avail_out > 0
+        return Int(truncatingIfNeeded: room &- stream.pointee.avail_out)
+      }
+    }
+    // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end."
+    if compressed.readableBytes >= 4 {
+      compressed.moveWriterIndex(to: compressed.writerIndex - 4)
+    }
+    if !takeover { deflateReset(stream) }
+  }
+}
+
+/// Decompresses messages (RFC 7692 section 7.2.2), stepwise and under a limit: a piece of input is
+/// inflated as it arrives, so what is kept is never more than the message.
+final class MessageInflater {
+  enum Failure: Error {
+    case corrupt
+    /// More than `limit` bytes.
+    case tooBig
+  }
+
+  private let stream: UnsafeMutablePointer<z_stream>
+  private let takeover: Bool
+  private static let smallestStep = 512
+  private static let largestStep = 64 * 1024
+
+  /// nil when zlib has no memory.
+  init?(takeover: Bool) {
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: z_stream())
+    self.takeover = takeover
+    // A window of 15 bits inflates what any smaller window has deflated.
+    guard wscope_inflateInit(stream, 15) == Z_OK else {
+      stream.deallocate()
+      return nil
+    }
+  }
+
+  deinit {
+    inflateEnd(stream)
+    stream.deallocate()
+  }
+
+  /// Inflates a piece of a message and appends what comes of it to `output`, which shall not grow
+  /// beyond `limit` bytes.
+  func inflate(
+    _ piece: UnsafeRawBufferPointer, into output: inout ByteBuffer, limit: Int
+  ) throws(Failure) {
+    stream.pointee.next_in = UnsafeMutablePointer(
+      mutating: piece.bindMemory(to: UInt8.self).baseAddress)
+    stream.pointee.avail_in = UInt32(truncatingIfNeeded: piece.count)
+    while true {
+      // One byte more than allowed, so that a message of exactly the limit is told from a longer one.
+      let step = min(max(piece.count &* 4, Self.smallestStep), Self.largestStep)
+      let most = min(step, limit &+ 1 &- output.readableBytes)
+      var status = Z_OK
+      var isFull = false
+      output.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { space in
+        stream.pointee.next_out = space.bindMemory(to: UInt8.self).baseAddress
+        let room = UInt32(truncatingIfNeeded: most)
+        stream.pointee.avail_out = room
+        status = CZlib.inflate(stream, Z_SYNC_FLUSH)
+        isFull = stream.pointee.avail_out == 0
+        return Int(truncatingIfNeeded: room &- stream.pointee.avail_out)
+      }
+      guard output.readableBytes <= limit else { throw .tooBig }
+      switch status {
+      case Z_OK:
+        if stream.pointee.avail_in == 0, !isFull { return }
+      case Z_BUF_ERROR:
+        // No input, or nothing to say about it yet.
+        return
+      case Z_STREAM_END:
+        try continueBehindFinalBlock()
+        if stream.pointee.avail_in == 0, !isFull { return }
+      default:
+        throw .corrupt
+      }
+    }
+  }
+
+  /// Ends a message: the octets that the sender has removed are put back, and the stream must then
+  /// stand between two blocks.
+  func finish(into output: inout ByteBuffer, limit: Int) throws(Failure) {
+    let tail: [UInt8] = [0x00, 0x00, 0xFF, 0xFF]
+    let failure = tail.withUnsafeBytes { bytes -> Failure? in
+      do throws(Failure) {
+        try inflate(bytes, into: &output, limit: limit)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let failure { throw failure }
+    // Bit 128 of data_type: "inflate() returned immediately after decoding an end-of-block code".
+    guard stream.pointee.data_type & 128 != 0 || stream.pointee.total_in == 0 else {
+      throw .corrupt
+    }
+    if !takeover { inflateReset(stream) }
+  }
+
+  /// "a DEFLATE block with the BFINAL bit set to 1" may end a message (section 7.2.3.4). The blocks
+  /// behind it begin anew for zlib, but the window goes on.
+  private func continueBehindFinalBlock() throws(Failure) {
+    var window = [UInt8](repeating: 0, count: 32 * 1024)
+    var length = UInt32(0)
+    guard inflateGetDictionary(stream, &window, &length) == Z_OK, inflateReset(stream) == Z_OK
+    else { throw .corrupt }
+    guard length == 0 || inflateSetDictionary(stream, window, length) == Z_OK else {
+      throw .corrupt
+    }
+  }
+}

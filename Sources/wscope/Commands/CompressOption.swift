@@ -1,0 +1,66 @@
+import ArgumentParser
+import WebSocketProtocol
+
+/// `--compress[=PARAMS]`: permessage-deflate, with or without parameters of one's own.
+struct CompressOption: ExpressibleByArgument, Hashable {
+  /// What the option without a value is turned into.
+  static let plain = "on"
+
+  var parameters: DeflateParameters
+
+  /// `client_max_window_bits=10,no_context_takeover` and the like, with commas or semicolons.
+  init?(argument: String) {
+    var offer = ExtensionOffer(name: DeflateParameters.name, parameters: [])
+    if argument != Self.plain {
+      for part in argument.split(whereSeparator: { $0 == "," || $0 == ";" }) {
+        let words = part.filter { $0 != " " }.split(separator: "=", maxSplits: 1).map(String.init)
+        guard let name = words.first else { return nil }
+        let value = words.count > 1 ? words[1] : nil
+        if name == "no_context_takeover" {
+          offer.parameters += ["server_", "client_"].map { .init(name: $0 + name, value: value) }
+        } else {
+          offer.parameters.append(.init(name: name, value: value))
+        }
+      }
+    }
+    guard var parameters = DeflateParameters(offer) else { return nil }
+    if argument == Self.plain { parameters.clientMaxWindowBits = .understood }
+    self.parameters = parameters
+  }
+}
+
+/// The two options, as every command has them.
+struct CompressionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Compress messages (permessage-deflate); may have parameters: client_max_window_bits=N, \
+      server_max_window_bits=N, client_no_context_takeover, server_no_context_takeover, \
+      no_context_takeover.
+      """,
+      valueName: "params"))
+  var compress: CompressOption?
+
+  @Flag(help: "Do not compress messages.")
+  var noCompress = false
+
+  /// What is offered or allowed; `standard` where nothing was said.
+  func parameters(standard: DeflateParameters?) throws -> DeflateParameters? {
+    if noCompress {
+      guard compress == nil else {
+        throw CommandFailure(.usage, "--compress and --no-compress exclude each other")
+      }
+      return nil
+    }
+    return compress?.parameters ?? standard
+  }
+}
+
+extension DeflateParameters {
+  /// What a client offers unless told otherwise.
+  static var standardOffer: DeflateParameters {
+    var offer = DeflateParameters()
+    offer.clientMaxWindowBits = .understood
+    return offer
+  }
+}

@@ -1,0 +1,346 @@
+import Glibc
+import LoadTesting
+import TestPeers
+import Testing
+
+@testable import wscope
+
+/// `wscope bench` as a person runs it.
+@Suite(.serialized) struct BenchTests {
+  static func json(_ finished: ChildProcess.Finished) throws -> JSONReader.Value {
+    try JSONReader.read(finished.outputText)
+  }
+
+  static func number(_ value: JSONReader.Value?) -> Double? {
+    guard case .number(let number)? = value else { return nil }
+    return number
+  }
+
+  /// Runs it for JSON, with nothing around the measurement that takes time.
+  static func measure(
+    _ arguments: [String], exitCode: Int32 = 0, deadline: Double = 20
+  ) throws -> JSONReader.Value {
+    let finished = try Wscope.run(
+      ["bench"] + arguments + ["--format", "json", "--connect-rate", "5k"], deadline: deadline)
+    #expect(finished.exitCode == exitCode, "\(finished.errorText)")
+    let report = try json(finished)
+    #expect(report["messages", "difference"] == .number(0))
+    return report
+  }
+
+  // MARK: What it measures
+
+  @Test func aClosedLoopAddsUp() throws {
+    let listener = try Listener()
+    let report = try Self.measure([listener.url, "-c10", "-n1000", "--inflight", "4"])
+    #expect(report["config", "model"] == .string("closed"))
+    #expect(report["messages", "sent"] == .number(1000))
+    #expect(report["messages", "answered"] == .number(1000))
+    #expect(report["metrics", "rtt", "count"] == .number(1000))
+    #expect(report["metrics", "late"] == nil)
+    #expect(report["connections", "opened"] == .number(10))
+    #expect(report["target", "url"] == .string(listener.url))
+  }
+
+  @Test func theReportIsForAPerson() throws {
+    let listener = try Listener()
+    let finished = try Wscope.run(["bench", listener.url, "-c", "2", "-d", "1s", "--warmup", "0"])
+    #expect(finished.exitCode == 0)
+    let text = finished.outputText
+    #expect(text.hasPrefix("\(listener.url)   echo, closed loop, 2 conns × 1 in flight, 64 B\n"))
+    for words in [
+      "use -R for latency", "1.0 s measured", "2 open of 2", "rtt", "Errors       none",
+    ] {
+      #expect(text.contains(words), "\(words)")
+    }
+    #expect(!text.contains("rtt.service"))
+    #expect(finished.errorText.isEmpty)
+  }
+
+  @Test func aRateIsReachedAndLatenessTold() throws {
+    let listener = try Listener()
+    let report = try Self.measure([
+      listener.url, "-c", "5", "-R", "1k", "-d", "2s", "--warmup", "200ms",
+    ])
+    let sent = Self.number(report["rates", "sent"]) ?? 0
+    #expect(abs(sent - 1000) <= 20)
+    #expect(report["metrics", "late", "count"] == report["messages", "sent"])
+    #expect(report["metrics", "rtt_service", "count"] == report["messages", "sent"])
+    #expect(report["config", "arrival"] == .string("constant"))
+  }
+
+  /// The proof against coordinated omission: while the server stands still the clock goes on, and
+  /// every message that was due in that second counts with the time that it would have waited.
+  @Test func aStalledServerShowsInTheTail() throws {
+    let listener = try Listener(["--quiet"])
+    let bench = try Wscope.start([
+      "bench", listener.url, "-c", "4", "-R", "500", "-d", "4s", "--warmup", "500ms", "--format",
+      "json", "--percentiles", "50,90,99",
+    ])
+    // Within the window, wherever exactly.
+    usleep(2_000_000)
+    listener.process.signal(SIGSTOP)
+    usleep(1_000_000)
+    listener.process.signal(SIGCONT)
+    let report = try Self.json(try bench.wait(deadline: 20))
+    let rtt = report["metrics", "rtt"]
+    #expect(report["messages", "difference"] == .number(0))
+    #expect(report["messages", "unanswered"] == .number(0))
+    #expect(try #require(Self.number(rtt?["max"])) >= 900e6)
+    // A quarter of the messages waited: the median knows nothing of it, the tail much.
+    #expect(try #require(Self.number(rtt?["percentiles", "50", "v"])) < 100e6)
+    #expect(try #require(Self.number(rtt?["percentiles", "90", "v"])) > 300e6)
+    #expect(rtt?["percentiles", "99.9"] == nil)
+  }
+
+  @Test func aServerThatNeverAnswersIsNotFast() throws {
+    let peer = try RawPeer([.readRequest, .accept, .readToEnd])
+    defer { peer.stop() }
+    let finished = try Wscope.run([
+      "bench", peer.url, "-c", "4", "--inflight", "10", "-n", "40", "--timeout", "300ms",
+      "--close-timeout", "100ms",
+    ])
+    #expect(finished.exitCode == 0)
+    #expect(finished.outputText.contains("40 sent, 0 answered, 40 unanswered"))
+    let row = finished.outputText.split(separator: "\n").first { $0.hasPrefix("  rtt ") } ?? ""
+    #expect(row.contains(">300 ms"), "\(finished.outputText)")
+    #expect(finished.outputText.contains("40 × open unanswered"))
+  }
+
+  @Test func withoutAURLItMeasuresItself() throws {
+    let finished = try Wscope.run(["bench", "-c", "3", "-n", "30", "--format", "json"])
+    #expect(finished.exitCode == 0)
+    #expect(finished.errorText.contains("echo server inside this process at ws://127.0.0.1:"))
+    let report = try Self.json(finished)
+    #expect(report["messages", "answered"] == .number(30))
+    let quiet = try Wscope.run(["bench", "-c", "3", "-n", "30", "--quiet"])
+    #expect(quiet.errorText.isEmpty)
+    #expect(quiet.outputText.contains("30 sent, 30 answered"))
+  }
+
+  @Test func tlsAndItsOptions() throws {
+    let listener = try Listener(["--tls"])
+    let url = "wss://127.0.0.1:\(listener.port)/"
+    let refused = try Wscope.run(["bench", url, "-n", "10"])
+    #expect(refused.exitCode == 60)
+    let finished = try Wscope.run(["bench", url, "-k", "-c", "3", "-n", "30", "--format", "json"])
+    #expect(finished.exitCode == 0)
+    #expect(finished.errorText.contains("--insecure"))
+    let report = try Self.json(finished)
+    #expect(report["target", "tls", "version"] == .string("TLSv1.3"))
+    #expect(report["metrics", "tls", "count"] == .number(3))
+  }
+
+  @Test func theJSONHasTheShapeOfTheDesign() throws {
+    let listener = try Listener()
+    let report = try Self.measure([
+      listener.url, "-c", "2", "-R", "200", "-d", "1s", "--warmup", "0", "--seed", "42",
+      "-H", "Authorization: Bearer secret",
+    ])
+    #expect(
+      report.names == [
+        "schema", "tool", "run", "target", "config", "phases", "verdict", "connections",
+        "messages", "metrics", "rates", "bytes", "errors", "closes", "intervals", "self", "env",
+      ])
+    #expect(report["schema"] == .string("bench/1"))
+    #expect(report["run", "seed"] == .string("42"))
+    #expect(
+      report["metrics"]?.names == [
+        "connect", "tcp", "upgrade", "rtt", "rtt_service", "late", "close",
+      ])
+    #expect(
+      report["metrics", "rtt"]?.names
+        == ["unit", "count", "censored", "min", "max", "percentiles"])
+    guard case .array(let phases)? = report["phases"],
+      case .array(let argv)? = report["run", "argv"]
+    else {
+      Issue.record("no phases or argv")
+      return
+    }
+    #expect(
+      phases.map { $0["name"] }
+        == ["connect", "settle", "measure", "drain", "close"].map { .string($0) })
+    #expect(argv.contains(.string("Authorization: ...")))
+    #expect(!argv.contains { "\($0)".contains("secret") })
+    #expect(report["closes"] != .array([]))
+    #expect(Self.number(report["self", "cpu_busiest_loop"]) != nil)
+  }
+
+  @Test func aFixedMessageIsAnsweredByAnything() throws {
+    let listener = try Listener()
+    let report = try Self.measure([listener.url, "-c", "2", "-n", "20", "-x", "hello"])
+    #expect(report["config", "size"] == .number(5))
+    #expect(report["config", "match"] == .string("fifo"))
+    #expect(report["bytes", "payload", "sent"] == .number(100))
+  }
+
+  // MARK: What goes wrong
+
+  @Test func nobodyListens() throws {
+    let finished = try Wscope.run(["bench", "ws://127.0.0.1:1/", "-c", "5"])
+    #expect(finished.exitCode == 7)
+    #expect(finished.errorText.contains("cannot connect to 127.0.0.1:1: Connection refused"))
+    #expect(finished.outputText.contains("0 open of 5"))
+    #expect(finished.outputText.contains("tcp refused (111)"))
+    #expect(!finished.outputText.contains("rtt"))
+  }
+
+  @Test func theUpgradeIsRefused() throws {
+    let peer = try RawPeer([
+      .readRequest, .send(Array("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".utf8)),
+      .readToEnd,
+    ])
+    defer { peer.stop() }
+    let finished = try Wscope.run(["bench", peer.url, "-c", "5"])
+    #expect(finished.exitCode == 22)
+    #expect(finished.errorText.contains("401 Unauthorized"))
+    #expect(finished.outputText.contains("upgrade http-401"))
+  }
+
+  @Test func someConnectionsAreRefused() throws {
+    let listener = try Listener(["--max-clients", "3"])
+    let arguments = ["bench", listener.url, "-c", "6", "-n", "60"]
+    let strict = try Wscope.run(arguments)
+    #expect(strict.exitCode == 22)
+    #expect(strict.errorText.contains("--min-open"))
+    // The first run's connections may take a moment to be gone.
+    let lenient = try Wscope.run(arguments + ["--min-open", "10%", "--format", "json"])
+    #expect(lenient.exitCode == 0)
+    #expect(try Self.json(lenient)["messages", "difference"] == .number(0))
+  }
+
+  @Test func theServerDies() throws {
+    let listener = try Listener(["--quiet"])
+    let bench = try Wscope.start([
+      "bench", listener.url, "-c", "5", "--inflight", "3", "-d", "30s", "--warmup", "0",
+      "--connect-rate", "5k", "--format", "json",
+    ])
+    usleep(1_500_000)
+    listener.process.signal(SIGKILL)
+    let finished = try bench.wait(deadline: 10)
+    #expect(finished.exitCode == 56)
+    #expect(finished.errorText.contains("all connections were lost"))
+    let report = try Self.json(finished)
+    #expect(report["messages", "difference"] == .number(0))
+    #expect(report["connections", "lost"] == .number(5))
+    guard case .array(let errors)? = report["errors"] else { return }
+    let lost = errors.filter { [.string("lost"), .string("reset")].contains($0["class"]) }
+    #expect(lost.compactMap { Self.number($0["count"]) }.reduce(0, +) == 5)
+  }
+
+  @Test func controlCPrintsTheReport() throws {
+    let listener = try Listener()
+    let bench = try Wscope.start([
+      "bench", listener.url, "-c", "5", "-d", "60s", "--warmup", "0", "--connect-rate", "5k",
+    ])
+    usleep(1_500_000)
+    bench.signal(SIGINT)
+    let finished = try bench.wait(deadline: 10)
+    #expect(finished.exitCode == 130)
+    #expect(finished.outputText.contains("5 open of 5"))
+    #expect(finished.outputText.contains("5 × 1000 normal (ours)"))
+  }
+
+  @Test func tooFewFiles() throws {
+    let finished = try Wscope.shell("ulimit -n 256; wscope bench ws://127.0.0.1:1 -c 1k")
+    #expect(finished.exitCode == 2)
+    #expect(finished.errorText == "wscope: need 1100 files, limit 256: ulimit -n 1100\n")
+  }
+
+  @Test func helpIsThatOfTheCommand() throws {
+    let finished = try Wscope.run(["bench", "--help"])
+    #expect(finished.exitCode == 0)
+    for flag in ["--connections", "--rate", "--min-open", "--percentiles", "--cacert", "--color"] {
+      #expect(finished.outputText.contains(flag), "\(flag)")
+    }
+  }
+
+  @Test func aFullDisk() throws {
+    let finished = try Wscope.shell("wscope bench -q -n 10 -c 1 > /dev/full")
+    #expect(finished.exitCode == 23)
+  }
+
+  struct Mistake: Sendable, CustomTestStringConvertible {
+    var arguments: [String]
+    var exitCode: Int32 = 2
+    var said: String
+
+    var testDescription: String { arguments.joined(separator: " ") }
+  }
+
+  static let mistakes: [Mistake] = [
+    Mistake(arguments: ["-c", "0"], said: "--connections must be at least 1"),
+    Mistake(arguments: ["-c", "many"], said: "many"),
+    Mistake(arguments: ["-n", "0"], said: "--messages must be at least 1"),
+    Mistake(arguments: ["-d", "0"], said: "--duration must be longer than 0"),
+    Mistake(arguments: ["-d", "1s", "-n", "5"], said: "exclude each other"),
+    Mistake(arguments: ["-R", "0"], said: "0"),
+    Mistake(arguments: ["-R", "fast"], said: "fast"),
+    Mistake(arguments: ["-R", "10", "--inflight", "3"], said: "not with --rate"),
+    Mistake(arguments: ["--arrival", "poisson"], said: "give a --rate too"),
+    Mistake(arguments: ["--arrival", "never", "-R", "5"], said: "never"),
+    Mistake(arguments: ["--min-open", "101%"], said: "101%"),
+    Mistake(arguments: ["--percentiles", "50,100"], said: "50,100"),
+    Mistake(arguments: ["--match", "seq", "--size", "15"], said: "--size 16"),
+    Mistake(arguments: ["--match", "seq", "-x", "hello, this is long"], said: "no place for"),
+    Mistake(arguments: ["--size", "3", "-x", "abc"], said: "exclude each other"),
+    Mistake(arguments: ["--size", "2M", "--max-message", "1M"], said: "--max-message is 1 MiB"),
+    Mistake(arguments: ["--threads", "0"], said: "--threads must be from 1 to 1024"),
+    Mistake(arguments: ["--format", "xml"], said: "xml"),
+    Mistake(arguments: ["--timeout", "0"], said: "--timeout must be longer than 0"),
+    Mistake(arguments: ["ftp://x/"], exitCode: 3, said: "no scheme"),
+    Mistake(arguments: ["no.such.host.invalid"], exitCode: 6, said: "cannot resolve"),
+    Mistake(arguments: ["--unix-socket", "/tmp/x"], said: "goes with a URL"),
+  ]
+
+  @Test(arguments: mistakes) func areAnsweredInOneLine(mistake: Mistake) throws {
+    let finished = try Wscope.run(["bench"] + mistake.arguments)
+    #expect(finished.exitCode == mistake.exitCode, "\(finished.errorText)")
+    let first = finished.errorText.split(separator: "\n").first.map(String.init) ?? ""
+    #expect(first.hasPrefix("wscope: "), "\(finished.errorText)")
+    #expect(first.contains(mistake.said), "\(finished.errorText)")
+    #expect(finished.outputText.isEmpty)
+  }
+}
+
+/// What is typed, and what it means.
+@Suite struct BenchOptionTests {
+  @Test(arguments: [
+    ("5000", 5000.0), ("20k", 20_000), ("5000/s", 5000), ("0.5", 0.5), ("1.5k/s", 1500),
+    ("2M", 2e6),
+  ])
+  func rates(text: String, perSecond: Double) {
+    #expect(RateOption(argument: text)?.perSecond == perSecond)
+  }
+
+  @Test(arguments: ["", "0", "-1", "k", "/s", "1e3", "1 k", "5/m", "nan", "inf", "1e400"])
+  func noRates(text: String) { #expect(RateOption(argument: text) == nil) }
+
+  @Test(arguments: [("100%", 1.0), ("50", 0.5), ("99.5%", 0.995), ("0", 0)])
+  func shares(text: String, share: Double) {
+    #expect(PercentOption(argument: text)?.share == share)
+  }
+
+  @Test(arguments: ["", "%", "-1", "100.1", "x"])
+  func noShares(text: String) { #expect(PercentOption(argument: text) == nil) }
+
+  @Test func percentiles() {
+    #expect(PercentilesOption(argument: "50,99.9")?.levels == [.p50, .p999])
+    for text in ["", "50,", "0", "100", "50,50", "99.9999"] {
+      #expect(PercentilesOption(argument: text) == nil)
+    }
+  }
+
+  @Test func secretsAreLeftOut() {
+    let typed = [
+      "wscope", "bench", "wss://me:pw@host/x?y=1", "-H", "Authorization: Bearer s3", "-HX-Key: s3",
+      "--header=Cookie: s3", "--header", "s3", "-d", "10s",
+    ]
+    let told = BenchArguments.redacted(typed)
+    #expect(
+      told == [
+        "wscope", "bench", "wss://...@host/x?y=1", "-H", "Authorization: ...", "-HX-Key: ...",
+        "--header=Cookie: ...", "--header", "...", "-d", "10s",
+      ])
+  }
+}
