@@ -37,6 +37,7 @@ extension HouseRule {
   /// An arrow that is not here needs a reason before it gets a line.
   static let mayImport: [String: Set<String>] = [
     "WebSocketProtocol": [
+      "CZlib",
       "struct NIOCore.ByteBuffer", "struct NIOHTTP1.HTTPHeaders", "struct NIOHTTP1.HTTPRequestHead",
       "struct NIOHTTP1.HTTPResponseHead", "enum NIOHTTP1.HTTPMethod",
       "enum NIOHTTP1.HTTPResponseStatus",
