@@ -1,0 +1,114 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import TestPeers
+import Testing
+import WebSocketNIO
+import WebSocketProtocol
+
+/// The timers of a server (SECURITY R3): nobody holds it for ever.
+@Suite struct ServerTimerTests {
+  /// Runs `body` against a server that echoes nothing and upgrades everybody.
+  private func withServer(
+    _ edit: (inout ServerConfiguration) -> Void, _ body: (Int) throws -> Void
+  ) async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    var configuration = ServerConfiguration()
+    edit(&configuration)
+    let server = try await Server.bind(
+      .host("127.0.0.1", port: 0), group: group, configuration: configuration
+    ) { request in
+      guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head) else {
+        return .reply(HTTPReply(.ok, text: "page"))
+      }
+      return .upgrade(upgrade, subprotocol: nil, deflate: nil, Goodbye())
+    }
+    let port = try #require(server.localAddress?.port)
+    let result = Result { try body(port) }
+    await server.stopAccepting()
+    try await group.shutdownGracefully()
+    try result.get()
+  }
+
+  @Test func halfARequestIsAnsweredWith408() async throws {
+    try await withServer {
+      $0.headTimeout = .milliseconds(300)
+    } _: { port in
+      let client = try RawClient(port: port)
+      let clock = ContinuousClock()
+      let time = try clock.measure {
+        client.send("GET / HTTP/1.1\r\nHost: local")
+        #expect(client.readHead().hasPrefix("HTTP/1.1 408 "))
+        #expect(!client.readToEnd().isEmpty)
+      }
+      #expect(time > .milliseconds(250) && time < .seconds(5))
+    }
+  }
+
+  @Test func oneByteAtATimeDoesNotMoveTheDeadline() async throws {
+    try await withServer {
+      $0.headTimeout = .milliseconds(300)
+    } _: { port in
+      let client = try RawClient(port: port)
+      let clock = ContinuousClock()
+      let start = clock.now
+      var reply = ""
+      // Absolute, not per byte: a byte each 20 ms would keep a timer of the latter kind alive.
+      for byte in RawClient.request().utf8 where clock.now - start < .milliseconds(600) {
+        client.send([byte])
+        usleep(20_000)
+      }
+      reply = client.readHead()
+      #expect(reply.hasPrefix("HTTP/1.1 408 "))
+    }
+  }
+
+  @Test func aConnectionThatIsUsedAgainGetsANewDeadline() async throws {
+    try await withServer {
+      $0.headTimeout = .milliseconds(300)
+    } _: { port in
+      let client = try RawClient(port: port)
+      for _ in 0..<2 {
+        client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        #expect(client.readHead().hasPrefix("HTTP/1.1 200 "))
+        #expect(client.read(5) == Array("page\n".utf8))
+      }
+      #expect(client.readHead().hasPrefix("HTTP/1.1 408 "))
+    }
+  }
+
+  @Test func aPeerThatIgnoresOurCloseIsLeft() async throws {
+    try await withServer {
+      $0.closeTimeout = .milliseconds(300)
+    } _: { port in
+      let client = try RawClient(port: port)
+      client.send(RawClient.request())
+      _ = client.readHead()
+      let clock = ContinuousClock()
+      // The server says goodbye at once; the client says nothing and waits for the end.
+      let time = clock.measure {
+        #expect(client.readToEnd() == RawPeer.frame(8, [0x03, 0xE9]))
+      }
+      #expect(time < .seconds(5))
+    }
+  }
+}
+
+/// Closes with 1001 as soon as it is open.
+private final class Goodbye: ConnectionConsumer {
+  func opened(_ handler: ConnectionHandler) {
+    #expect(throws: Never.self) {
+      try handler.perform { machine throws(SendError) in
+        try machine.sendClose(CloseFrame(.goingAway))
+      }
+    }
+  }
+
+  func received(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
+  ) {}
+
+  func closed(_ outcome: CloseOutcome) {
+    #expect(outcome == .lost(.timedOut(.closingHandshake)))
+  }
+}
