@@ -186,9 +186,9 @@ _wscope() {
 
 _wscope_connect() {
     repeating_flags=()
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --no-slash --echo -k --insecure --no-check --verbose -v --version -h --help)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --no-slash --echo -k --insecure --no-check --no-compress --verbose -v --version -h --help)
     repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --color)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -239,6 +239,9 @@ _wscope_connect() {
     '--max-message')
         return
         ;;
+    '--compress')
+        return
+        ;;
     '--color')
         __wscope_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
@@ -248,9 +251,9 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=()
-    non_repeating_flags=(--tls --quiet -q --verbose -v --version -h --help)
+    non_repeating_flags=(--tls --quiet -q --no-compress --verbose -v --version -h --help)
     repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host)
-    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-queue --max-clients --close-timeout --threads --color)
+    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-queue --max-clients --close-timeout --threads --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -302,6 +305,9 @@ _wscope_listen() {
     '--threads')
         return
         ;;
+    '--compress')
+        return
+        ;;
     '--color')
         __wscope_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
@@ -311,9 +317,9 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=()
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong -k --insecure --no-check --verbose -v --version -h --help)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong -k --insecure --no-check --no-compress --verbose -v --version -h --help)
     repeating_options=(--expect -x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --color)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -365,6 +371,9 @@ _wscope_send() {
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '--compress')
         return
         ;;
     '--color')
