@@ -39,14 +39,6 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   private var tlsVersion: String?
   private var errno: Int32?
 
-  /// Limits of SECURITY R4 on a reply head.
-  private static let headLimits = {
-    var limits = NIOHTTPDecoderLimitConfiguration()
-    limits.maxHeaderFieldSize = 8 * 1024
-    limits.maxHeaderListSize = 32 * 1024
-    limits.maxHeaderFieldCount = 100
-    return limits
-  }()
   private static let mostInterimReplies = 5
   private static let captured = 4 * 1024
   private static let mostBody = 2 * 1024
@@ -68,7 +60,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
         leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .forward,
-        limitConfiguration: Self.headLimits))
+        limitConfiguration: HeadLimits.configuration))
   }
 
   /// Puts itself and its helpers into the pipeline of a connected channel.

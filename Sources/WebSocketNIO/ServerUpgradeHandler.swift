@@ -18,21 +18,13 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   private var timer: Scheduled<Void>?
   private var isDone = false
 
-  private static let headLimits = {
-    var limits = NIOHTTPDecoderLimitConfiguration()
-    limits.maxHeaderFieldSize = 8 * 1024
-    limits.maxHeaderListSize = 32 * 1024
-    limits.maxHeaderFieldCount = 100
-    return limits
-  }()
-
   init(_ configuration: ServerConfiguration, _ answer: @escaping Server.Answer) {
     self.configuration = configuration
     self.answer = answer
     tee = HeadTee(keeping: 0, resources: resources)
     decoder = ByteToMessageHandler(
       HTTPRequestDecoder(
-        leftOverBytesStrategy: .forwardBytes, limitConfiguration: Self.headLimits))
+        leftOverBytesStrategy: .forwardBytes, limitConfiguration: HeadLimits.configuration))
   }
 
   func install(on channel: any Channel) throws {

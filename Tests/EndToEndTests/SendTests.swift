@@ -102,7 +102,9 @@ import Testing
   }
 
   @Test func printsJSONLines() throws {
-    let finished = try Wscope.run(["send", listener.url, "é\"\n", "-1", "--format", "jsonl", "--no-compress"])
+    let finished = try Wscope.run([
+      "send", listener.url, "é\"\n", "-1", "--format", "jsonl", "--no-compress",
+    ])
     let lines = finished.outputText.split(separator: "\n")
     #expect(lines.count == 3)
     #expect(lines[0].contains("\"event\":\"open\",\"status\":101"))

@@ -160,7 +160,8 @@ import WebSocketProtocol
     let offered = ["chat.v2", "chat.v1", "Kelvin"]
     for chosen in offered {
       check(
-        ["Sec-WebSocket-Protocol: \(chosen)"], .accepted(.init(subprotocol: chosen)), offering: offered)
+        ["Sec-WebSocket-Protocol: \(chosen)"], .accepted(.init(subprotocol: chosen)),
+        offering: offered)
     }
     // To choose none is allowed; what to make of it is the caller's business.
     check([], .accepted(.init(subprotocol: nil)), offering: offered)

@@ -1,6 +1,5 @@
 import Conversation
 import NIOCore
-import NIOPosix
 import Synchronization
 import Terminal
 import WebSocketNIO
@@ -64,27 +63,16 @@ final class ConversationSession: Sendable {
   }
 
   func run() async -> ExitStatus {
-    let opening = Task {
-      try await Connection.open(
-        configuration.client, reaction: configuration.reaction,
-        on: MultiThreadedEventLoopGroup.singleton.next())
-    }
+    let opening = OpeningConnection(
+      configuration.client, reaction: configuration.reaction, command: configuration.command,
+      context)
     let watch = Task { await watchSignals(opening) }
     defer { watch.cancel() }
-    let connection: Connection
-    do {
-      connection = try await opening.value
-    } catch let error as ConnectError {
-      let escapes = context.console.standardErrorIsTerminal
-      let diagnostician = Diagnostician(
-        command: configuration.command, configuration: configuration.client, escapes: escapes)
-      context.explain(diagnostician.diagnose(error))
-      return ExitStatus(error)
+    do throws(ExitStatus) {
+      return await converse(try await opening.explained())
     } catch {
-      context.warn("\(error)")
-      return .connectFailed
+      return error
     }
-    return await converse(connection)
   }
 
   private func converse(_ connection: Connection) async -> ExitStatus {
@@ -221,7 +209,7 @@ final class ConversationSession: Sendable {
     }
   }
 
-  private func watchSignals(_ opening: Task<Connection, any Error>) async {
+  private func watchSignals(_ opening: OpeningConnection) async {
     var isSecond = false
     for await signal in context.signals.events {
       guard signal == .interrupt || signal == .terminate || signal == .hangup else { continue }
@@ -231,7 +219,7 @@ final class ConversationSession: Sendable {
       ending.withLock { $0 = $0 ?? .signal(signal) }
       Task {
         // Before the connection is open there is nothing to say goodbye to.
-        guard let connection = try? await opening.value else { return }
+        guard let connection = await opening.connection else { return }
         await connection.close(CloseFrame(.normal))
       }
       if !hasOpened.load(ordering: .acquiring) { exitNow(status) }

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOPosix
 import Synchronization
 import Terminal
 import WebSocketNIO
@@ -46,27 +45,15 @@ final class PromptSession: Sendable {
   }
 
   func run() async -> ExitStatus {
-    let opening = Task {
-      try await Connection.open(
-        configuration.client, reaction: configuration.reaction,
-        on: MultiThreadedEventLoopGroup.singleton.next())
-    }
+    let opening = OpeningConnection(
+      configuration.client, reaction: configuration.reaction, command: "connect", context)
     let signals = Task { await watchSignals(opening) }
     defer { signals.cancel() }
-    let connection: Connection
-    do {
-      connection = try await opening.value
-    } catch let error as ConnectError {
-      let diagnostician = Diagnostician(
-        command: "connect", configuration: configuration.client,
-        escapes: context.console.standardErrorIsTerminal)
-      context.explain(diagnostician.diagnose(error))
-      return ExitStatus(error)
+    do throws(ExitStatus) {
+      return await talk(try await opening.explained())
     } catch {
-      context.warn("\(error)")
-      return .connectFailed
+      return error
     }
-    return await talk(connection)
   }
 
   private func talk(_ connection: Connection) async -> ExitStatus {
@@ -213,7 +200,7 @@ final class PromptSession: Sendable {
     await connection.close(frame)
   }
 
-  private func watchSignals(_ opening: Task<Connection, any Error>) async {
+  private func watchSignals(_ opening: OpeningConnection) async {
     var isSecond = false
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
@@ -223,7 +210,7 @@ final class PromptSession: Sendable {
       }
       isSecond = true
       Task {
-        guard let connection = try? await opening.value else { return }
+        guard let connection = await opening.connection else { return }
         await leave(connection, CloseFrame(.normal))
         // Only a peer that takes its time is worth a word.
         try? await Task.sleep(for: .milliseconds(300))
