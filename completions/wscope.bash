@@ -385,9 +385,9 @@ _wscope_send() {
 
 _wscope_bench() {
     repeating_flags=()
-    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check --verbose -v --version -h --help)
+    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check --no-compress --verbose -v --version -h --help)
     repeating_options=(-H --header -s --subprotocol --protocol)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --color)
+    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -473,6 +473,9 @@ _wscope_bench() {
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '--compress')
         return
         ;;
     '--color')

@@ -29,7 +29,7 @@ function __wscope_parse_tokens -S
         case 'send'
             __wscope_parse_subcommand -r 2 'expect=+' 'x/execute=+' 'b/binary' '0/null' 'stdin-whole' 'raw' 'w/wait=' 'linger=' 'N/count=' '1/one-message' 'format=' 'input=' 'P/show-ping-pong' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'compress=' 'no-compress' 'color=' 'v/verbose' 'version' 'h/help'
         case 'bench'
-            __wscope_parse_subcommand 1 'c/connections=' 'd/duration=' 'n/messages=' 'R/rate=' 'inflight=' 'arrival=' 'connect-rate=' 'min-open=' 'warmup=' 'max-inflight=' 'timeout=' 'size=' 'b/binary' 'x/message=' 'match=' 'seed=' 'threads=' 'format=' 'percentiles=' 'no-progress' 'q/quiet' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'color=' 'v/verbose' 'version' 'h/help'
+            __wscope_parse_subcommand 1 'c/connections=' 'd/duration=' 'n/messages=' 'R/rate=' 'inflight=' 'arrival=' 'connect-rate=' 'min-open=' 'warmup=' 'max-inflight=' 'timeout=' 'size=' 'b/binary' 'x/message=' 'match=' 'seed=' 'threads=' 'format=' 'percentiles=' 'no-progress' 'q/quiet' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'compress=' 'no-compress' 'color=' 'v/verbose' 'version' 'h/help'
         case 'help'
             __wscope_parse_subcommand -r 1 'version'
         end
@@ -201,6 +201,8 @@ complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options 
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" open-timeout' -l 'open-timeout' -d 'Give up when name, TCP, TLS and upgrade together take longer.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" close-timeout' -l 'close-timeout' -d 'Wait this long for the peer\'s Close.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" max-message' -l 'max-message' -d 'Refuse messages that are larger.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" compress' -l 'compress' -d 'Compress messages (permessage-deflate); may have parameters: client_max_window_bits=N, server_max_window_bits=N, client_no_context_takeover, server_no_context_takeover, no_context_takeover.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" no-compress' -l 'no-compress' -d 'Do not compress messages.'
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" color' -l 'color' -d 'Colour: auto, always or never.' -rfka 'auto always never'
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" v verbose' -l 'verbose' -s 'v' -d 'Tell about the handshake, the timings and the close.'
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope bench" version' -l 'version' -d 'Show the version.'

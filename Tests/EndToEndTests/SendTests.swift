@@ -170,4 +170,32 @@ import Testing
     #expect(request.contains("Origin: http://example.com\r\n"))
     #expect(request.contains("Host: 127.0.0.1:\(peer.port)\r\n"))
   }
+
+  @Test func compressionIsNegotiatedAndToldOf() throws {
+    let text = String(repeating: "compress me ", count: 100)
+    let on = try Wscope.run(["send", listener.url, text, "-1", "-v"])
+    #expect(on.outputText == text + "\n")
+    #expect(on.errorText.contains("compression permessage-deflate"))
+    #expect(on.errorText.contains("compressed, received: 1.17 KiB in "))
+    let off = try Wscope.run(["send", listener.url, text, "-1", "-v", "--no-compress"])
+    #expect(off.outputText == text + "\n")
+    #expect(!off.errorText.contains("ompress"))
+    let asked = try Wscope.run([
+      "send", listener.url, text, "-1", "-v",
+      "--compress=client_max_window_bits=10,no_context_takeover",
+    ])
+    #expect(asked.outputText == text + "\n")
+    #expect(
+      asked.errorText.contains(
+        "compression permessage-deflate; server_no_context_takeover; client_no_context_takeover"))
+    let both = try Wscope.run(["send", listener.url, text, "--compress", "--no-compress"])
+    #expect(both.exitCode == 2)
+  }
+
+  @Test func aServerMayDeclineCompression() throws {
+    let declining = try Listener(["--no-compress"])
+    let finished = try Wscope.run(["send", declining.url, "plain", "-1", "-v", "--compress"])
+    #expect(finished.outputText == "plain\n")
+    #expect(!finished.errorText.contains("compression"))
+  }
 }

@@ -110,6 +110,7 @@ struct Bench: SessionCommand {
   var quiet = false
 
   @OptionGroup(title: "Connection") var client: ClientOptions
+  @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   /// `--format`.
@@ -121,14 +122,20 @@ struct Bench: SessionCommand {
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let plan = try plan()
     let target: BenchConfiguration.Target
+    // Off unless asked for: what it measures then is mostly zlib.
+    let deflate = try compression.parameters(standard: nil)
     if let url {
-      target = .endpoint(try client.configuration(url: url))
+      var configuration = try client.configuration(url: url)
+      configuration.deflate = deflate
+      target = .endpoint(configuration)
     } else {
       guard client.unixSocket == nil else {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
       // Its port, and with it the URL, is known only once it runs.
-      target = .embedded(try client.configuration(url: "ws://127.0.0.1"))
+      var configuration = try client.configuration(url: "ws://127.0.0.1")
+      configuration.deflate = deflate
+      target = .embedded(configuration)
     }
     let session = BenchSession(
       BenchConfiguration(
