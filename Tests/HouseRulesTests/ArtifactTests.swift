@@ -20,7 +20,14 @@ import Testing
 
   private static func command(of page: String) throws -> CommandHelp {
     let help = try CommandHelp.ofTheBinary()
-    return try #require(help.command(of: page), "no command for \(page).1")
+    var command = try #require(help.command(of: page), "no command for \(page).1")
+    // The parser knows no such options: `Spelling` gives them a value before it looks.
+    for (index, argument) in command.arguments.enumerated() where argument.valueName != nil {
+      command.arguments[index].isValueOptional = try argument.names.contains {
+        try Spelling.normalized(["send", $0]).last != $0
+      }
+    }
+    return command
   }
 
   private static var exitTable: [(code: Int32, meaning: String)] {

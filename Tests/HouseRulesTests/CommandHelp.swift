@@ -11,6 +11,8 @@ struct CommandHelp {
     var names: [String]
     /// nil for what takes no value.
     var valueName: String?
+    /// The value stands behind `=`, or is left out.
+    var isValueOptional = false
     var abstract: String
     var defaultValue: String?
     var values: [String]

@@ -116,14 +116,17 @@ enum GeneratedRegion {
   }
 
   private static func item(_ argument: CommandHelp.Argument) -> [String] {
-    let value = argument.valueName.map { " Ar " + Roff.argument($0) } ?? ""
+    let value = argument.valueName.map { name in
+      let value = "Ar " + Roff.argument(name)
+      return argument.isValueOptional ? " Ns Oo = Ns \(value) Oc" : " " + value
+    }
     let names = argument.names.map { " Fl " + Roff.escaped(String($0.dropFirst())) }
     let dots = names.isEmpty && argument.isRepeating ? " ..." : ""
     let facts = [
       argument.values.isEmpty ? nil : "Values: " + argument.values.joined(separator: ", ") + ".",
       argument.defaultValue.map { "Default: \($0)." },
     ].compactMap(\.self)
-    return [".It" + names.joined(separator: " ,") + value + dots]
+    return [".It" + names.joined(separator: " ,") + (value ?? "") + dots]
       + ([argument.abstract] + facts).flatMap(Roff.lines)
   }
 
