@@ -263,4 +263,10 @@ import Testing
     let log = try listener.process.wait().errorText.split(separator: "\n")
     #expect(log.count < 1000)
   }
+
+  @Test func aPortFileThatCannotBeWrittenIsNamed() throws {
+    let finished = try Wscope.run(["listen", "0", "--port-file", "/nonexistent/port"])
+    #expect(finished.exitCode == 23)
+    #expect(finished.errorText.contains("cannot write /nonexistent/port: No such file"))
+  }
 }

@@ -198,4 +198,17 @@ import Testing
     #expect(finished.outputText == "plain\n")
     #expect(!finished.errorText.contains("compression"))
   }
+
+  @Test func aMessageMayLookLikeAnOption() throws {
+    let finished = try Wscope.run([
+      "send", listener.url, "--expect", "--compress", "-1", "--", "--compress",
+    ])
+    #expect(finished.outputText == "--compress\n")
+    #expect(finished.exitCode == 0)
+  }
+
+  @Test func aSizeMayBeTypedAsHelpPrintsIt() throws {
+    let finished = try Wscope.run(["send", listener.url, "x", "-1", "--max-message", "64 MiB"])
+    #expect(finished.exitCode == 0)
+  }
 }

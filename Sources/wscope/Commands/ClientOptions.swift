@@ -118,7 +118,9 @@ struct OutputOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Colour: auto, always or never.", valueName: "when"))
   var color = ColorOption.auto
 
-  @Flag(name: .shortAndLong, help: "Tell about the handshake, the timings and the close.")
+  @Flag(
+    name: .shortAndLong,
+    help: "Tell about the handshake, the timings and the close; listen: log every message.")
   var verbose = false
 }
 

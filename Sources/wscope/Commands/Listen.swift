@@ -13,7 +13,7 @@ struct Listen: SessionCommand {
       makes any browser a client. Port 0 takes a free port.
       """)
 
-  @Argument(help: ArgumentHelp("[HOST:]PORT to listen on.", valueName: "port"))
+  @Argument(help: ArgumentHelp("[HOST:]PORT to listen on (default: 8080).", valueName: "port"))
   var port: String?
 
   @Option(

@@ -45,7 +45,8 @@ struct SizeOption: ExpressibleByArgument, Hashable, Sendable {
     let digits = argument.prefix { $0.isASCII && $0.isNumber }
     guard let value = Int(digits) else { return nil }
     let shift: Int
-    switch argument[digits.endIndex...].lowercased() {
+    // With a space too, as help prints the defaults.
+    switch argument[digits.endIndex...].lowercased().filter({ $0 != " " }) {
     case "", "b": shift = 0
     case "k", "kb", "kib": shift = 10
     case "m", "mb", "mib": shift = 20

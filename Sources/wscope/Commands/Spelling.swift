@@ -10,7 +10,7 @@ enum Spelling {
   /// - Throws: `CommandFailure` for a word that is no command, with the nearest one.
   static func normalized(_ arguments: [String]) throws -> [String] {
     // The parser knows no option whose value may be left out.
-    let arguments = arguments.map { $0 == "--compress" ? "--compress=\(CompressOption.plain)" : $0 }
+    let arguments = withCompressValue(arguments)
     guard let first = arguments.first else { return ["--help"] }
     let rest = Array(arguments.dropFirst())
     switch first {
@@ -38,6 +38,17 @@ enum Spelling {
         near.map { "did you mean: wscope \($0)" }
           ?? "commands: \(commands.joined(separator: ", ")); a URL alone connects"
       ])
+  }
+
+  /// `--compress` alone becomes `--compress=on`, except behind `--` and where it is the value of an
+  /// option that takes whatever stands behind it.
+  private static func withCompressValue(_ arguments: [String]) -> [String] {
+    let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+    return arguments.indices.map { index in
+      let isValue = index > 0 && arguments[index - 1] == "--expect"
+      guard arguments[index] == "--compress", index < end, !isValue else { return arguments[index] }
+      return "--compress=\(CompressOption.plain)"
+    }
   }
 
   /// The one line for what ArgumentParser has found wrong.

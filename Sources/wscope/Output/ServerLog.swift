@@ -13,7 +13,7 @@ struct ServerLog {
     switch event {
     case .opened(let client, let from, let target, let subprotocol):
       let offered = subprotocol.map { ", subprotocol \(safe($0))" } ?? ""
-      return "\(mark(client)) open   \(safe(target)) from \(Diagnostician.text(from))\(offered)"
+      return "\(mark(client)) open   \(safe(target)) from \(origin(from))\(offered)"
     case .message(let client, let message):
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"
     case .closed(let client, let outcome, let traffic, let duration):
@@ -23,10 +23,16 @@ struct ServerLog {
         + Figures.duration(duration.nanoseconds)
     case .refused(let from, let status, let explanation):
       return style(.yellow, "!")
-        + " \(status.code) to \(Diagnostician.text(from)): \(safe(explanation))"
+        + " \(status.code) to \(origin(from)): \(safe(explanation))"
     case .more(let messages):
       return style(.dim, "* \(Figures.count(Int(clamping: messages))) messages more in this second")
     }
+  }
+
+  /// A client of a unix socket has no name of its own.
+  private func origin(_ address: SocketAddress?) -> String {
+    let text = Diagnostician.text(address)
+    return text.isEmpty ? "the unix socket" : text
   }
 
   private func mark(_ client: Int) -> String { style(.bold, "#\(client)") }

@@ -41,6 +41,9 @@ final class ListenSession: Sendable {
         if case .dropped = log.yield(event) { self.untold.add(1, ordering: .relaxed) }
       }
       try tellReady(server)
+    } catch let failure as CommandFailure {
+      context.explain(Diagnosis(cause: failure.words, details: failure.details))
+      return failure.status
     } catch {
       explain(error)
       return .cannotListen
@@ -49,7 +52,7 @@ final class ListenSession: Sendable {
     var isStopping = false
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
-      if isStopping { Process.exit(.interrupted) }
+      if isStopping { Process.exit(signal == .interrupt ? .interrupted : .terminated) }
       isStopping = true
       Task {
         await server.stop()
@@ -112,10 +115,6 @@ final class ListenSession: Sendable {
   }
 
   private func explain(_ error: any Error) {
-    if let failure = error as? CommandFailure {
-      context.explain(Diagnosis(cause: failure.words, details: failure.details))
-      return
-    }
     let place: String =
       switch configuration.place {
       case .loopback(let port): "port \(port)"
