@@ -112,12 +112,11 @@ struct LoopFigures: Sendable {
     neverAnswered(messages.measured)
   }
 
-  /// A message that could not be sent, for too many were outstanding.
-  mutating func unsent(intended: Int64, at now: Int64) {
-    guard intended >= measuredFrom else { return }
-    counts.unsent &+= 1
-    errors.record(.open, .unsent, at: now &- runStart)
-    roundTrips.recordCensored(1, atLeast: timeout)
+  /// Messages of the window that could not be sent, for too many were outstanding.
+  mutating func unsent(_ count: Int, at now: Int64) {
+    counts.unsent &+= count
+    errors.record(.open, .unsent, count: count, at: now &- runStart)
+    roundTrips.recordCensored(count, atLeast: timeout)
   }
 
   /// Messages that are given up because the run ends.

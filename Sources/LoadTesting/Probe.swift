@@ -89,15 +89,17 @@ final class Probe: ConnectionConsumer {
   /// Sends what the schedule wants from this connection now.
   func send(_ due: ArraySlice<ScheduleQueue.Due>, origin: Int64) {
     let now = MonotonicClock.now()
+    var unsent = 0
     transmit { machine in
       for message in due {
         let intended = origin &+ message.intended
         if !machine.isOpen { return }
-        if !send(intended: intended, at: now, &machine) {
-          loop.figures.unsent(intended: intended, at: now)
+        if !send(intended: intended, at: now, &machine), intended >= loop.figures.measuredFrom {
+          unsent &+= 1
         }
       }
     }
+    if unsent > 0 { loop.figures.unsent(unsent, at: now) }
   }
 
   private func transmit(_ body: (inout ConnectionMachine) -> Void) {

@@ -14,6 +14,9 @@ final class ScheduledSender {
   /// Messages sent before the loop gets to read again: a generator that is behind must not add to
   /// the lateness of the replies.
   private static let longestBatch = 256
+  /// The event loop looks at its sockets only once no timer is due any more: a generator that is
+  /// behind, and has always something due, would never see a reply. In nanoseconds.
+  private static let breath: Int64 = 5_000
   /// How long after the end messages are sent that were due before it.
   private static let grace: Int64 = 100_000_000
 
@@ -54,24 +57,23 @@ final class ScheduledSender {
   func remove(_ probe: Probe) { queue.remove(slot: probe.slot) }
 
   private func sendDue() {
-    sendBatch(at: MonotonicClock.now())
+    let hasSent = sendBatch(at: MonotonicClock.now())
     loop.tellIfIdle()
-    setTimer()
+    setTimer(notBefore: hasSent ? MonotonicClock.now() &+ Self.breath : 0)
   }
 
-  private func setTimer() {
+  private func setTimer(notBefore earliest: Int64) {
     if let due = queue.nextDue, origin &+ due < end {
-      timer?.set(origin &+ due)
+      timer?.set(max(origin &+ due, earliest))
     } else if origin < timeline.measureFrom {
       enterWindow()
-      setTimer()
+      setTimer(notBefore: earliest)
     }
   }
 
   /// Sends what is due, at most a batch.
   ///
   /// - Returns: Whether anything was due.
-  @discardableResult
   private func sendBatch(at now: Int64) -> Bool {
     let limit = min(now, end &- 1) &- origin
     while batch.count < Self.longestBatch, let due = queue.next(dueBy: limit) { batch.append(due) }

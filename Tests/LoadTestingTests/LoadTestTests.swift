@@ -155,6 +155,17 @@ import NIOPosix
     #expect(isBelow)
   }
 
+  /// NIO looks at its sockets only when no timer is due: a generator that always has something due
+  /// must leave it a moment.
+  @Test func whoIsBehindStillReads() async throws {
+    var plan = Self.plan(
+      .duration(300 * Self.ms), .open(rate: 1e6, arrival: .constant), connections: 1)
+    plan.maximumInFlight = 16
+    let report = try await LoadPeer(.echo).run(plan).report
+    Self.checkBooks(report)
+    #expect(report.messages.answeredInWindow > 10 * 16)
+  }
+
   @Test func whatIsOverTheLimitIsUnsent() async throws {
     var plan = Self.plan(
       .duration(200 * Self.ms), .open(rate: 1000, arrival: .constant), connections: 1,
