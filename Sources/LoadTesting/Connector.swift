@@ -54,26 +54,32 @@ final class Connector {
   private func open(slot: Int, intended: Int64) {
     let number = number(slot: slot)
     let bound = bound
+    let home = loop.eventLoop
     Client.open(
       configuration(connection: number), addresses: loop.setting.target.addresses,
-      on: loop.eventLoop
+      on: loop.place.opening, movingTo: loop.place.destination
     ) { _ in
       Probe(number: number, slot: slot, on: bound.value)
-    }.assumeIsolated().whenComplete { result in
-      let loop = bound.value
+    }.whenComplete { result in
       let now = MonotonicClock.now()
-      switch result {
-      case .success(let info):
-        loop.figures.connect.record(now &- intended)
-        loop.figures.record(info.timings)
-        loop.setting.post.yield(.opened(info))
-      case .failure(let error as ConnectError):
-        loop.figures.record(ConnectionFailure(error), at: now)
-        loop.setting.post.yield(.failed(error))
-      case .failure:
-        // Client.open fails with nothing else.
-        break
-      }
+      home.execute { Self.record(result, at: now, intended: intended, in: bound.value) }
+    }
+  }
+
+  private static func record(
+    _ result: Result<HandshakeInfo, any Error>, at now: Int64, intended: Int64, in loop: LoadLoop
+  ) {
+    switch result {
+    case .success(let info):
+      loop.figures.connect.record(now &- intended)
+      loop.figures.record(info.timings)
+      loop.setting.post.yield(.opened(info))
+    case .failure(let error as ConnectError):
+      loop.figures.record(ConnectionFailure(error), at: now)
+      loop.setting.post.yield(.failed(error))
+    case .failure:
+      // Client.open fails with nothing else.
+      break
     }
   }
 

@@ -5,7 +5,7 @@ import NIOTLS
 import WebSocketProtocol
 
 /// The client's HTTP handlers and what they are there for: it sends the request, has the reply
-/// judged, and gives way to the `ConnectionHandler`. Every way in which this can fail ends in
+/// judged, and gives way to the `ChannelTransport`. Every way in which this can fail ends in
 /// exactly one `ConnectError`.
 final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPClientResponsePart
@@ -21,7 +21,8 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
 
   private let configuration: ClientConfiguration
   private let handshake: ClientHandshake
-  private let consumer: (HandshakeInfo) -> any ConnectionConsumer
+  private let consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
+  private let destination: EpollLoop?
   private let progress: (ConnectError.Phase) -> Void
   private let settle: (Result<HandshakeInfo, ConnectError>) -> Void
   private let resources = LoopResources.current
@@ -45,7 +46,8 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
 
   init(
     _ configuration: ClientConfiguration, _ handshake: ClientHandshake,
-    _ timings: HandshakeTimings, _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
+    _ timings: HandshakeTimings, destination: EpollLoop?,
+    _ consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer,
     progress: @escaping (ConnectError.Phase) -> Void,
     settle: @escaping (Result<HandshakeInfo, ConnectError>) -> Void
   ) {
@@ -53,6 +55,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     self.handshake = handshake
     self.timings = timings
     self.consumer = consumer
+    self.destination = destination
     self.progress = progress
     self.settle = settle
     wire = HeadTee(keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources)
@@ -172,18 +175,17 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
-    let machine = ConnectionMachine(
-      clientWith: resources.keys, limits: configuration.limits, deflate: agreement)
-    let handler = ConnectionHandler(
-      consumer(info), machine: machine, resources: resources,
-      transport: configuration.tls == nil ? .plain : .tls,
-      closeTimeout: configuration.closeTimeout)
+    let connection = OpenedConnection(
+      agreement: .client(agreement), limits: configuration.limits,
+      closeTimeout: configuration.closeTimeout, consumer: { [consumer] _ in consumer(info) })
+    let transport = ChannelTransport(
+      configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
-    let settle = settle
+    let (settle, destination) = (settle, destination)
     do {
-      // The handler takes what the decoder leaves over, and starts when nothing of HTTP is left
+      // The transport takes what the decoder leaves over, and begins when nothing of HTTP is left
       // between it and the socket.
-      try pipeline.addHandler(handler, position: .after(self))
+      try pipeline.addHandler(transport, position: .after(self))
     } catch {
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return
@@ -193,8 +195,8 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
     pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in
+      transport.begin(connection, in: destination)
       settle(.success(info))
-      handler.start()
     }
   }
 

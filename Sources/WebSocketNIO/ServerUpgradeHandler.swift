@@ -3,7 +3,7 @@ import NIOHTTP1
 import WebSocketProtocol
 
 /// The server's HTTP handlers: reads request heads under limits and a timer, has them answered, and
-/// gives way to the `ConnectionHandler` when the answer is an upgrade.
+/// gives way to the `ChannelTransport` when the answer is an upgrade.
 final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
@@ -63,12 +63,14 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   }
 
   private func respond(to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let request = HTTPRequest(
-      head: head, remoteAddress: context.remoteAddress, eventLoop: context.eventLoop)
+    let request = HTTPRequest(head: head, remoteAddress: context.remoteAddress)
     switch answer(request) {
     case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
       let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)
-      switchProtocols(reply, deflate, consumer, context)
+      let connection = OpenedConnection(
+        agreement: .server(deflate.map { DeflateAgreement(serverAnswering: $0) }),
+        limits: configuration.limits, closeTimeout: configuration.closeTimeout, consumer: consumer)
+      switchProtocols(reply, connection, context)
     case .reply(let reply):
       let keepsAlive = head.isKeepAlive && reply.status.code < 400
       write(reply, isHead: head.method == .HEAD, keepsAlive: keepsAlive, context)
@@ -81,24 +83,19 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   }
 
   private func switchProtocols(
-    _ reply: HTTPResponseHead, _ deflate: DeflateParameters?, _ consumer: any ConnectionConsumer,
-    _ context: ChannelHandlerContext
+    _ reply: HTTPResponseHead, _ connection: OpenedConnection, _ context: ChannelHandlerContext
   ) {
     isDone = true
     timer?.cancel()
-    context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: nil)
-    let handler = ConnectionHandler(
-      consumer,
-      machine: ConnectionMachine(
-        serverWith: configuration.limits,
-        deflate: deflate.map { DeflateAgreement(serverAnswering: $0) }),
-      resources: resources, transport: configuration.tls == nil ? .plain : .tls,
-      closeTimeout: configuration.closeTimeout)
+    let written = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: written)
+    let transport = ChannelTransport(
+      configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
-      // The handler takes what the decoder leaves over: frames that came in the segment of the
-      // request. It starts when nothing of HTTP is left between it and the socket.
-      try pipeline.addHandler(handler, position: .after(self))
+      // The transport takes what the decoder leaves over: frames that came in the segment of the
+      // request. It begins when nothing of HTTP is left between it and the socket.
+      try pipeline.addHandler(transport, position: .after(self))
     } catch {
       context.close(promise: nil)
       return
@@ -106,7 +103,10 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     pipeline.removeHandler(tee, promise: nil)
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
-    pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in handler.start() }
+    let loops = configuration.tls == nil ? configuration.loops : nil
+    pipeline.removeHandler(decoder).and(written.futureResult).assumeIsolated().whenComplete { _ in
+      transport.begin(connection, in: loops?.next())
+    }
   }
 
   private func write(

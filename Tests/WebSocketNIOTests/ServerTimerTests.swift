@@ -22,7 +22,7 @@ import WebSocketProtocol
       guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head) else {
         return .reply(HTTPReply(.ok, text: "page"))
       }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil, Goodbye())
+      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in Goodbye() }
     }
     let port = try #require(server.localAddress?.port)
     let result = Result { try body(port) }
