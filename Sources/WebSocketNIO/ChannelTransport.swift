@@ -35,8 +35,11 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
     guard let waiting = early else { return }
     early = nil
     if let destination {
+      let address = context?.remoteAddress
       let descriptor = leaveChannel()
-      destination.execute { destination.adopt(descriptor, connection, early: waiting) }
+      destination.execute {
+        destination.adopt(descriptor, connection, early: waiting, from: address)
+      }
     } else {
       begin(connection, with: waiting)
     }

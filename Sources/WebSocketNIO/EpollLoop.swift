@@ -165,7 +165,10 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   /// Takes a connected socket over, with what has been read from it already. Instead of a descriptor it
   /// may be a negative `errno`: then the connection is lost as soon as it is open. To be called on the
   /// loop.
-  func adopt(_ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer) {
+  func adopt(
+    _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
+    from address: SocketAddress?
+  ) {
     let handler = connection.makeHandler(on: self, resources: .current)
     let socket = EpollSocket(descriptor, on: self, handler: handler)
     let slot = Int(descriptor)
@@ -178,7 +181,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
       return socket.neverStarted(errno: error.errnoCode)
     }
     sockets[slot] = socket
-    socket.start(early: early)
+    socket.start(early: early, from: address)
   }
 
   func watch(_ descriptor: Int32, for events: UInt32, isNew: Bool) throws(IOError) {

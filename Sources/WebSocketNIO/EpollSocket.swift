@@ -10,7 +10,9 @@ final class EpollSocket: ConnectionTransport {
   private let handler: ConnectionHandler
   /// What the kernel has not taken yet.
   private var unsent = ByteBuffer()
-  private var watched: UInt32 = 0
+  private var knownAddress: SocketAddress?
+  /// What epoll tells of; the loop has asked for this when it took the socket.
+  private var watched = EPOLLIN.rawValue
   private var reads = true
   private(set) var isWritable = true
   private var endsOutput = false
@@ -26,10 +28,13 @@ final class EpollSocket: ConnectionTransport {
     self.handler = handler
   }
 
-  /// The first call. `early` is what was read before.
-  func start(early: ByteBuffer) {
+  /// The first call. `early` is what was read before, `address` the peer's, which the kernel does not
+  /// tell any more once the connection is gone.
+  func start(early: ByteBuffer, from address: SocketAddress?) {
+    knownAddress = address
     handler.start(self)
-    watch()
+    // An idle connection keeps nothing that it can ask for.
+    knownAddress = nil
     var early = early
     guard early.readableBytes > 0, !isClosed else { return }
     early.withUnsafeMutableReadableBytes { handler.receive($0) }
@@ -91,7 +96,7 @@ final class EpollSocket: ConnectionTransport {
 
   var eventLoop: any EventLoop { loop }
   var bufferedBytes: Int { unsent.readableBytes }
-  var remoteAddress: SocketAddress? { SocketAddress(peerOf: descriptor) }
+  var remoteAddress: SocketAddress? { knownAddress ?? SocketAddress(peerOf: descriptor) }
 
   @inline(__always)
   func write(_ output: inout ByteBuffer) {

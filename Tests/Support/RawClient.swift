@@ -43,6 +43,26 @@ package final class RawClient {
     }
   }
 
+  /// Sends until the server has taken nothing for `patience` milliseconds; how many bytes it took.
+  package func sendUntilFull(_ bytes: [UInt8], patience: Int32 = 500) -> Int {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes[sent...].withUnsafeBytes {
+        Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+      }
+      if count > 0 { sent += count }
+      var room = pollfd(fd: connection, events: Int16(POLLOUT), revents: 0)
+      guard count > 0 || poll(&room, 1, patience) > 0 else { break }
+    }
+    return sent
+  }
+
+  /// Lets the end of this client be a reset.
+  package func endWithReset() {
+    var now = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(connection, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+  }
+
   package func send(_ text: String) { send(Array(text.utf8)) }
 
   /// An upgrade request with these fields behind the usual ones.
