@@ -6,11 +6,13 @@ import WebSocketProtocol
 final class ClientRecord {
   private let admission: Admission
   private let began = NIODeadline.now()
-  private unowned let station: Station
+  private let station: Station
+  private let budget: MessageBudget
 
   init(_ admission: Admission, station: Station) {
     self.admission = admission
     self.station = station
+    budget = station.budget
   }
 
   func opened(_ handler: ConnectionHandler, target: String, subprotocol: String?) {
@@ -23,7 +25,7 @@ final class ClientRecord {
 
   @inline(__always)
   func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
-    station.budget.tell(admission.number, kind, payload)
+    budget.tell(admission.number, kind, payload)
   }
 
   func closed(_ handler: ConnectionHandler, _ outcome: CloseOutcome) {

@@ -6,7 +6,7 @@ import NIOCore
 /// `send` for what is to go, and a buffer of its own only for what the kernel does not take.
 final class EpollSocket: ConnectionTransport {
   private let descriptor: Int32
-  private unowned let loop: EpollLoop
+  private let loop: EpollLoop
   private let handler: ConnectionHandler
   /// What the kernel has not taken yet.
   private var unsent = ByteBuffer()
