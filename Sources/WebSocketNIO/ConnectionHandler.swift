@@ -17,8 +17,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
   private let transport: Transport
   private let closeTimeout: TimeAmount
   private var context: ChannelHandlerContext?
-  /// Bytes that came while the HTTP handlers were on their way out; nil from `start()` on.
-  private var early: ByteBuffer? = ByteBuffer()
   private var applied = TransportDemand.keepOpen
   private var timer: Scheduled<Void>?
   private var end = TransportEnd.endOfStream
@@ -44,15 +42,10 @@ package final class ConnectionHandler: ChannelInboundHandler {
     self.closeTimeout = closeTimeout
   }
 
-  /// Begins: the HTTP handlers have left the pipeline.
+  /// Begins: from here on the bytes are frames.
   func start() {
-    guard let context, let waiting = early else { return }
-    early = nil
+    guard context != nil else { return }
     consumer.opened(self)
-    if waiting.readableBytes > 0 {
-      receive(waiting)
-      channelReadComplete(context: context)
-    }
   }
 
   // MARK: For the consumer, outside `received` and `burstEnded`
@@ -125,14 +118,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    guard early == nil else {
-      early?.writeImmutableBuffer(buffer)
-      return
-    }
-    receive(buffer)
-  }
-
-  private func receive(_ buffer: ByteBuffer) {
     wireIn &+= UInt64(truncatingIfNeeded: buffer.readableBytes)
     lendOutput()
     buffer.withUnsafeReadableBytes { bytes in
@@ -146,7 +131,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
   }
 
   package func channelReadComplete(context: ChannelHandlerContext) {
-    guard early == nil else { return }
     consumer.burstEnded(&machine)
     flush()
   }
