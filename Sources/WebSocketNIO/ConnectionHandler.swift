@@ -8,9 +8,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
   package typealias OutboundOut = ByteBuffer
 
   package let consumer: any ConnectionConsumer
-  /// Bytes on the wire behind the handshake.
-  package private(set) var wireIn: UInt64 = 0
-  package private(set) var wireOut: UInt64 = 0
 
   private var machine: ConnectionMachine
   private let resources: LoopResources
@@ -90,7 +87,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
     var output = ByteBuffer()
     swap(&output, &machine.output)
     if output.readableBytes > 0 {
-      wireOut &+= UInt64(truncatingIfNeeded: output.readableBytes)
       context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
     resources.giveOutput(output)
@@ -118,7 +114,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    wireIn &+= UInt64(truncatingIfNeeded: buffer.readableBytes)
     lendOutput()
     buffer.withUnsafeReadableBytes { bytes in
       // Unmasking in place: the buffer is ours alone (NIO's pool does not touch it before the next

@@ -50,7 +50,9 @@ extension WebSocketURL: CustomStringConvertible {
   package var description: String {
     switch endpoint {
     case .host(let name, let port): "\(scheme)://\(authority(name, port))\(target)"
-    case .unixSocket(let path): "\(scheme)+unix:\(path):\(target)"
+    case .unixSocket(let path):
+      // Two slashes behind the scheme are read over.
+      "\(scheme)+unix:\(path.hasPrefix("//") ? "//" : "")\(path):\(target)"
     }
   }
 }

@@ -24,6 +24,12 @@ enum FrameTargets {
 
     let whole = run(input.whole)
     if let complaint = difference(whole: whole, cut: run(input.pieces)) { return complaint }
+    if whole.bytesAccountedFor != UInt64(input.data.count) {
+      return "\(whole.bytesAccountedFor) of \(input.data.count) bytes accounted for"
+    }
+    if whole.traffic.wireOut != UInt64(whole.said.count) {
+      return "said \(whole.said.count) bytes, counted \(whole.traffic.wireOut)"
+    }
     return misunderstanding(of: whole.said, by: role.other, deflate)
   }
 

@@ -27,6 +27,8 @@ struct MachineRun: Equatable {
   var demand = TransportDemand.keepOpen
   var outcome = CloseOutcome.lost(.endOfStream)
   var traffic = Traffic()
+  /// Bytes that the machine knows of; must be all.
+  var bytesAccountedFor: UInt64 = 0
 
   /// Feeds the pieces to `machine`, which may have something in its output already.
   init(
@@ -49,8 +51,10 @@ struct MachineRun: Equatable {
     demand = machine.demand
     outcome = machine.outcome(.endOfStream)
     traffic = machine.traffic
+    bytesAccountedFor = traffic.wireIn &+ traffic.discarded
     // How much of a bad frame was still looked at depends on the cuts.
     traffic.discarded = 0
+    traffic.wireIn = 0
   }
 }
 
