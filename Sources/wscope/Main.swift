@@ -79,7 +79,7 @@ enum Process {
   }
 
   /// Payload of its own, as help is; a reader that has left is no failure.
-  private static func print(_ text: String) -> ExitStatus {
+  private static func show(_ text: String) -> ExitStatus {
     do throws(OutputError) {
       try Console().payload(Array((text + "\n").utf8))
       return .ok
@@ -96,7 +96,7 @@ enum Process {
   static func exit(parsing error: any Error) -> Never {
     if Wscope.exitCode(for: error) == .success {
       let text = Wscope.fullMessage(for: error)
-      exit(text.isEmpty ? .ok : print(text))
+      exit(text.isEmpty ? .ok : show(text))
     }
     explain(Spelling.failure(Wscope.message(for: error)))
     exit(.usage)
