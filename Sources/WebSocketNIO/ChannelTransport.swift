@@ -14,8 +14,18 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
   let eventLoop: any EventLoop
   private var context: ChannelHandlerContext?
   private var handler: ConnectionHandler?
-  /// Bytes that came while the HTTP handlers were on their way out; nil from `begin` on.
-  private var early: ByteBuffer? = ByteBuffer()
+  private var departure: Departure?
+
+  /// A connection on its way to another loop. What this channel still reads goes with it.
+  private struct Departure: Sendable {
+    var connection: OpenedConnection
+    var destination: EpollLoop
+    var address: SocketAddress?
+    var early = ByteBuffer()
+    /// Whether all is written that was to be written here, and all passed on that one read brought.
+    var isWritten = false
+    var isRead = false
+  }
 
   /// How the bytes travel, as far as ending it differs.
   enum Kind {
@@ -29,31 +39,38 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
     self.resources = resources
   }
 
-  /// Begins: the HTTP handlers have left the pipeline. The connection lives in `destination`, or here if
-  /// that is nil.
-  func begin(_ connection: OpenedConnection, in destination: EpollLoop?) {
-    guard let waiting = early else { return }
-    early = nil
-    if let destination {
-      let address = context?.remoteAddress
-      let descriptor = leaveChannel()
-      destination.execute {
-        destination.adopt(descriptor, connection, early: waiting, from: address)
-      }
-    } else {
-      begin(connection, with: waiting)
+  /// Begins: from here on the bytes are frames. The connection lives in `destination`, or here if that
+  /// is nil; it leaves when `written` is done and the read is over that has brought the handshake.
+  func begin(
+    _ connection: OpenedConnection, in destination: EpollLoop?,
+    after written: EventLoopFuture<Void>?
+  ) {
+    guard let destination else {
+      let handler = connection.makeHandler(on: eventLoop, resources: resources)
+      self.handler = handler
+      handler.start(self)
+      return
+    }
+    departure = Departure(
+      connection: connection, destination: destination, address: context?.remoteAddress)
+    guard let written else {
+      departure?.isWritten = true
+      return
+    }
+    written.assumeIsolated().whenComplete { _ in
+      self.departure?.isWritten = true
+      self.leaveIfReady()
     }
   }
 
-  private func begin(_ connection: OpenedConnection, with waiting: ByteBuffer) {
-    let handler = connection.makeHandler(on: eventLoop, resources: resources)
-    handler.start(self)
-    // It may have ended while the HTTP handlers were on their way out.
-    guard context != nil else { return handler.ended() }
-    self.handler = handler
-    guard waiting.readableBytes > 0 else { return }
-    receive(waiting)
-    handler.burstEnded()
+  private func leaveIfReady() {
+    guard let departure, departure.isRead, departure.isWritten else { return }
+    self.departure = nil
+    let descriptor = leaveChannel()
+    departure.destination.execute {
+      departure.destination.adopt(
+        descriptor, departure.connection, early: departure.early, from: departure.address)
+    }
   }
 
   /// A descriptor of the socket that outlives the channel; if there is none, the negative `errno`.
@@ -100,14 +117,11 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    guard early == nil else {
-      early?.writeImmutableBuffer(buffer)
+    guard departure == nil else {
+      departure?.early.writeImmutableBuffer(buffer)
+      resources.receive.giveBack(buffer)
       return
     }
-    receive(buffer)
-  }
-
-  private func receive(_ buffer: ByteBuffer) {
     buffer.withUnsafeReadableBytes { bytes in
       // Unmasking in place: the buffer is ours alone (NIO's pool does not touch it before the next
       // read), but asking ByteBuffer for mutable bytes would copy it, since NIOAny holds a second
@@ -119,6 +133,11 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
 
   func channelReadComplete(context: ChannelHandlerContext) {
     handler?.burstEnded()
+    guard departure != nil else { return }
+    departure?.isRead = true
+    // What comes now is for the other loop, and is left in the socket.
+    setReading(false)
+    leaveIfReady()
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -134,5 +153,8 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
     self.context = nil
     handler?.ended()
     handler = nil
+    departure?.isRead = true
+    departure?.isWritten = true
+    leaveIfReady()
   }
 }

@@ -5,9 +5,6 @@ package import WebSocketProtocol
 /// the machine wants written, and ends the transport as the machine demands. It decides nothing itself.
 package final class ConnectionHandler {
   package let consumer: any ConnectionConsumer
-  /// Bytes on the wire behind the handshake.
-  package private(set) var wireIn: UInt64 = 0
-  package private(set) var wireOut: UInt64 = 0
 
   private var machine: ConnectionMachine
   private let resources: LoopResources
@@ -71,7 +68,6 @@ package final class ConnectionHandler {
     var output = ByteBuffer()
     swap(&output, &machine.output)
     if output.readableBytes > 0 {
-      wireOut &+= UInt64(truncatingIfNeeded: output.readableBytes)
       transport.write(&output)
     }
     resources.giveOutput(output)
@@ -100,7 +96,6 @@ package final class ConnectionHandler {
   /// Bytes have come. They are unmasked in place: nobody else may read them, and they must stay where
   /// they are until this returns. `burstEnded()` follows.
   func receive(_ bytes: UnsafeMutableRawBufferPointer) {
-    wireIn &+= UInt64(truncatingIfNeeded: bytes.count)
     lendOutput()
     var window = ByteWindow(bytes)
     consumer.drain(&window, through: &machine)

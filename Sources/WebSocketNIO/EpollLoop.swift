@@ -172,13 +172,13 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     let handler = connection.makeHandler(on: self, resources: .current)
     let socket = EpollSocket(descriptor, on: self, handler: handler)
     let slot = Int(descriptor)
-    guard slot >= 0 else { return socket.neverStarted(errno: -descriptor) }
+    guard slot >= 0 else { return socket.startEnded(early: early, errno: -descriptor) }
     while sockets.count <= slot { sockets.append(nil) }
     do throws(IOError) {
       try watch(descriptor, for: EPOLLIN.rawValue, isNew: true)
     } catch {
       Glibc.close(descriptor)
-      return socket.neverStarted(errno: error.errnoCode)
+      return socket.startEnded(early: early, errno: error.errnoCode)
     }
     sockets[slot] = socket
     socket.start(early: early, from: address)

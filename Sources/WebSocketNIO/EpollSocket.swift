@@ -35,16 +35,21 @@ final class EpollSocket: ConnectionTransport {
     handler.start(self)
     // An idle connection keeps nothing that it can ask for.
     knownAddress = nil
+    if !isClosed { receive(early) }
+  }
+
+  private func receive(_ early: ByteBuffer) {
     var early = early
-    guard early.readableBytes > 0, !isClosed else { return }
+    guard early.readableBytes > 0 else { return }
     early.withUnsafeMutableReadableBytes { handler.receive($0) }
     handler.burstEnded()
   }
 
   /// Instead of `start`, for a socket that is gone already.
-  func neverStarted(errno: Int32) {
+  func startEnded(early: ByteBuffer, errno: Int32) {
     isClosed = true
     handler.start(self)
+    receive(early)
     handler.failed(errno: errno)
     handler.ended()
   }

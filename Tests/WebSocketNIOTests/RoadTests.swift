@@ -128,18 +128,18 @@ import WebSocketProtocol
       .readRequest, .accept, .frame(opcode: 1, Self.hello), .read(11),
       .frame(opcode: 8, [0x03, 0xE8]), .readToEnd,
     ])
-    let loops = try EpollLoops(count: 1)
+    let loops = try road.makeLoops()
     var configuration = ClientConfiguration(
       url: try WebSocketURL.parse("ws://127.0.0.1:\(peer.port)/"))
     configuration.closeTimeout = .seconds(2)
     let info = try await Client.open(
       configuration, addresses: [SocketAddress(ipAddress: "127.0.0.1", port: peer.port)],
-      on: group.next(), movingTo: road == .socket ? loops.all[0] : nil
+      on: group.next(), movingTo: loops?.all.first
     ) { _ in Mirror(diary) }.get()
     #expect(info.remoteAddress?.port == peer.port)
     #expect(diary.outcomes(atLeast: 1) == [.closed(frame: CloseFrame(.normal), by: .peer)])
     peer.stop()
-    loops.stop()
+    loops?.stop()
     try await group.shutdownGracefully()
   }
 }

@@ -12,6 +12,11 @@ enum Road: CaseIterable, Sendable {
   case channel
   case socket
 
+  /// The loops that connections move to; nil on the road that stays.
+  func makeLoops() throws -> EpollLoops? {
+    self == .socket ? try EpollLoops(count: 1) : nil
+  }
+
   /// Runs `body` with the port of a server on this road that upgrades everybody.
   func withServer(
     _ edit: (inout ServerConfiguration) -> Void = { _ in },
@@ -19,7 +24,7 @@ enum Road: CaseIterable, Sendable {
   ) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     var configuration = ServerConfiguration()
-    if case .socket = self { configuration.loops = try EpollLoops(count: 1) }
+    configuration.loops = try makeLoops()
     edit(&configuration)
     let server = try await Server.bind(
       .host("127.0.0.1", port: 0), group: group, configuration: configuration
