@@ -23,7 +23,8 @@ final class Connector {
   /// The number of connections that a loop has: they are dealt out in turn.
   static func share(of plan: LoadPlan, loop: Int) -> Int {
     let threads = max(1, plan.threads)
-    return plan.connections / threads + (loop < plan.connections % threads ? 1 : 0)
+    let own = plan.ownConnections
+    return own / threads + (loop < own % threads ? 1 : 0)
   }
 
   func begin() {
@@ -44,7 +45,9 @@ final class Connector {
     }
   }
 
-  private func number(slot: Int) -> Int { loop.index &+ slot &* max(1, loop.plan.threads) }
+  private func number(slot: Int) -> Int {
+    loop.plan.number(ofOwn: loop.index &+ slot &* max(1, loop.plan.threads))
+  }
 
   private func moment(of number: Int) -> Int64 {
     let offset = Double(number) / max(loop.plan.connectRate, 0.001) * 1e9
@@ -85,6 +88,11 @@ final class Connector {
 
   private func configuration(connection: Int) -> ClientConfiguration {
     var configuration = loop.setting.target.configuration
+    let sources = loop.setting.target.sources
+    if !sources.isEmpty {
+      configuration.localAddress = sources[connection % sources.count]
+      return configuration
+    }
     guard loop.plan.connections > Self.connectionsPerSource, configuration.localAddress == nil,
       let address = loop.setting.target.addresses.first?.ipAddress, address.hasPrefix("127.")
     else { return configuration }

@@ -11,13 +11,18 @@ package struct LoadTarget: Sendable {
   package var addresses: [SocketAddress]
   /// How long the look-up of the name took, in nanoseconds; nil when there was none.
   package var lookUp: Int64?
+  /// The addresses to connect from, in turn; none leaves it to the kernel, but for a great number of
+  /// connections to loopback, which are spread over 127.0.0.0/24.
+  package var sources: [SocketAddress]
 
   package init(
-    configuration: ClientConfiguration, addresses: [SocketAddress], lookUp: Int64? = nil
+    configuration: ClientConfiguration, addresses: [SocketAddress], lookUp: Int64? = nil,
+    sources: [SocketAddress] = []
   ) {
     self.configuration = configuration
     self.addresses = addresses
     self.lookUp = lookUp
+    self.sources = sources
   }
 }
 

@@ -22,6 +22,8 @@ package struct TestServerConfiguration: Sendable {
   package var subprotocols: [String] = []
   /// The server's own limits on permessage-deflate; nil declines it.
   package var deflate: DeflateParameters? = DeflateParameters()
+  /// Whether other processes may listen on the same port.
+  package var reusesPort = false
   /// Clients at once; beyond it a request is answered with 503.
   package var mostClients = Int.max
   /// Bytes that may wait for one client in a broadcast.
@@ -80,6 +82,7 @@ package final class TestServer: Sendable {
     transport.closeTimeout = configuration.closeTimeout
     transport.headTimeout = configuration.headTimeout
     transport.loops = loops
+    transport.reusesPort = configuration.reusesPort
     let reception = Reception(configuration, stations, report)
     let configured = transport
     let servers = try await place.bind { address in

@@ -50,6 +50,9 @@ package struct ServerConfiguration: Sendable {
   /// Where connections live after the upgrade; nil leaves them on the loop that accepted them, as it
   /// has to be with TLS.
   package var loops: EpollLoops?
+  /// Whether other processes may listen on the same port, among which the kernel divides the
+  /// connections (SO_REUSEPORT).
+  package var reusesPort = false
 
   package init() {}
 }
@@ -85,6 +88,9 @@ package final class Server: Sendable {
       // The kernel cuts it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(
+        .socketOption(.init(rawValue: SO_REUSEPORT)), value: configuration.reusesPort ? 1 : 0
+      )
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(AcceptPause(report: acceptFailed))
