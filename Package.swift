@@ -92,8 +92,8 @@ let package = Package(
     .testTarget(
       name: "LoadTestingTests",
       dependencies: [
-        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", nioCore, nioPosix,
-        nioHTTP1, histogram,
+        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore,
+        nioPosix, nioHTTP1, histogram,
       ],
       swiftSettings: house),
     .testTarget(
