@@ -1,4 +1,4 @@
-"""What SECURITY's rules R1, R3, R5, R6, R7, R9 and R10 ask of `wscope connect` and `wscope send` beyond the table."""
+"""What SECURITY's rules R1, R3 to R7, R9 and R10 ask of `wscope connect` and `wscope send` beyond the table."""
 import collections
 import os
 import ssl
@@ -13,7 +13,7 @@ from processes import WSCOPE
 from rows import Between, Has
 from server_rules import LENGTHS, MIB, TOP_BIT, side_by_side, too_big
 from server_rows import VIOLATIONS
-from wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame
+from wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, cpu_seconds, frame
 
 CLIENTS = [ClientTarget("wscope connect"), ClientTarget("wscope send")]
 SEND = CLIENTS[1]
@@ -107,6 +107,33 @@ def r3_timers(checks):
     side_by_side(checks, "R3", drip, silent_tls, silent_behind_tls, close_timeout)
 
 
+def r4_endless_replies(checks):
+    """Replies that do not end, 64 MiB each if they are taken: they cost no memory and end with an exit code."""
+    plain = SEND.plain_peak()
+    for name, begin, again, code, words in [
+            ("the reason", b"HTTP/1.1 101 ", b"x" * 65536, 8, "too large"),
+            ("white space before a value", b"HTTP/1.1 101 OK\r\nX-A: ", b" " * 65536, 8, "too large"),
+            ("a name", b"HTTP/1.1 101 OK\r\n", b"x" * 65536, 8, "too large"),
+            ("empty lines before", b"", b"\r\n" * 32768, 8, ""),
+            ("interim replies", b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 2048, 8, "more than 5 interim (1xx) replies"),
+            ("the body of a refusal", b"HTTP/1.1 403 Forbidden\r\n\r\n", b"x" * 65536, 22, "403 Forbidden"),
+            ("chunks of a refusal", b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n", b"8000\r\n" + b"x" * 0x8000 + b"\r\n", 22,
+             "403 Forbidden")]:
+        sent = []
+
+        def behave(guest):
+            guest.read_request()
+            guest.send(begin)
+            while sum(sent) < 64 * MIB and guest.send(again):
+                sent.append(len(again))
+            guest.read_over(12)
+        with Hostile(behave) as server:
+            run = SEND.run(server.url, seconds=12)
+        checks.equal("R4", f"{name} without an end", (run.code, run.said), (code, Has(words)))
+        checks.equal("R4", f"{name} without an end: MiB taken", sum(sent) / MIB, Between(0, 8))
+        checks.equal("R4", f"{name} without an end: memory", run.peak - plain, Between(-99, 2))
+
+
 def r5_parameters(checks):
     for value, accepted in (("1000", False), ("7", False), ("08", False), ("", False), ("16", False), ("-8", False), ("15", True), ('"15"', True),
                             ("8", True)):
@@ -116,27 +143,33 @@ def r5_parameters(checks):
             guest.read_over(2)
         with Hostile(behave) as server:
             run = SEND.run(server.url, seconds=5)
-        wanted = (0, "") if accepted else (8, Has("permessage-deflate" if value else "extension"))
+        wanted = (0, "") if accepted else (8, Has("the answer to permessage-deflate breaks its rules", f"server_max_window_bits={value}"))
         checks.equal("R5", f"server_max_window_bits={value}", (run.code, run.said), wanted)
 
 
 def r6_input(checks):
-    """`yes | connect` against a server that reads nothing."""
+    """`yes | connect` against a server that reads nothing: once the buffers of the kernel are full, nothing grows."""
+    over = threading.Event()
+
     def behave(guest):
         guest.accept()
-        time.sleep(8)
+        over.wait(40)
     with Hostile(behave) as server:
         yes = subprocess.Popen(["yes"], stdout=subprocess.PIPE)
         process = subprocess.Popen([WSCOPE, "connect", server.url], stdin=yes.stdout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         yes.stdout.close()
-        time.sleep(2)
+        deadline, before = time.monotonic() + 20, -1.0
+        while time.monotonic() < deadline and cpu_seconds(process.pid) > before:
+            before = cpu_seconds(process.pid)
+            time.sleep(0.5)
         first = resident(process.pid)
-        time.sleep(4)
-        checks.equal("R6", "yes | connect, stalled: MiB grown in 4 s", resident(process.pid) - first, Between(-20, 1))
+        time.sleep(5)
+        checks.equal("R6", "yes | connect, stalled: MiB grown in 5 s", resident(process.pid) - first, Between(-20, 0.5))
         checks.equal("R6", "yes | connect, stalled: MiB in all", resident(process.pid), Between(0, 80))
         process.kill()
         process.wait()
         yes.wait()
+        over.set()
 
 
 def resident(pid):
@@ -283,5 +316,5 @@ def r10_masking(checks, count=1_000_000):
         checks.equal("R10", f"the most frequent {name} of neighbours", collections.Counter(values).most_common(1)[0][1], Between(1, 6))
 
 
-RULES = [("R1", r1_lengths), ("R3", r3_timers), ("R5", r5_parameters), ("R6", r6_input), ("R7", r7_validity), ("R9", r9_injection),
+RULES = [("R1", r1_lengths), ("R3", r3_timers), ("R4", r4_endless_replies), ("R5", r5_parameters), ("R6", r6_input), ("R7", r7_validity), ("R9", r9_injection),
          ("R10", r10_masking)]

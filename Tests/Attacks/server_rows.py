@@ -49,6 +49,7 @@ def default_bind(server):
     child = bound_without_a_host(server.name)
     if child is None:
         return Seen("n/a")
+    time.sleep(0.5)  # the second address may be bound after the first
     addresses = listeners(child.pid)
     child.stop()
     everything = {"0.0.0.0", "::"} & set(addresses)

@@ -1,4 +1,4 @@
-"""What SECURITY's rules R1, R2, R3, R5, R6 and R7 ask of `wscope listen` beyond the table."""
+"""What SECURITY's rules R1 to R7 ask of `wscope listen` beyond the table."""
 import signal
 import socket
 import statistics
@@ -126,6 +126,27 @@ def side_by_side(checks, place, *parts):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def r4_long_fields(checks):
+    """Fields that are made to be slow: answered in 50 ms each, without memory."""
+    server = Server("wscope listen")
+    memory = Memory(server.pid)
+    for name, field, status in [("1 MB of spaces in Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: a" + " " * 1_000_000 + "b", "431"),
+                                ("8 KB of spaces in Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: a" + " " * 8000 + "b", "400"),
+                                ("4 000 subprotocols", "Sec-WebSocket-Protocol: " + ",".join("a" for _ in range(4000)), "400"),
+                                ("8 KB of quotes in Sec-WebSocket-Extensions", 'Sec-WebSocket-Extensions: a; b="' + '\\"' * 4000, "400"),
+                                ("2 700 parameters in Sec-WebSocket-Extensions", "Sec-WebSocket-Extensions: permessage-deflate" + ";a=" * 2700, "400"),
+                                ("8 MiB in one line", "X-A: " + "b" * 8 * MIB, "431")]:
+        with Client(server.port) as client:
+            head = request(server.port, fields=[field])
+            began = time.monotonic()
+            client.flood(head, len(head), reads=True)
+            checks.equal("R4", f"{name}: status", client.head()[9:12], status)
+            checks.equal("R4", f"{name}: seconds", time.monotonic() - began, Between(0, 0.05))
+    checks.equal("R4", "long fields: memory", memory.growth(), Between(-99, 1))
+    checks.equal("R4", "listen serves on", server.serves_on(), "yes")
+    server.stop()
 
 
 def compressed(data, *, end=zlib.Z_SYNC_FLUSH):
@@ -279,4 +300,4 @@ def r7_validity(checks):
     server.stop()
 
 
-RULES = [("R1", r1_lengths), ("R2", r2_fragments), ("R3", r3_timers), ("R5", r5_compression), ("R6", r6_outbound_memory), ("R7", r7_validity)]
+RULES = [("R1", r1_lengths), ("R2", r2_fragments), ("R3", r3_timers), ("R4", r4_long_fields), ("R5", r5_compression), ("R6", r6_outbound_memory), ("R7", r7_validity)]
