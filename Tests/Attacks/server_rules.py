@@ -137,7 +137,8 @@ def r4_long_fields(checks):
                                 ("4 000 subprotocols", "Sec-WebSocket-Protocol: " + ",".join("a" for _ in range(4000)), "400"),
                                 ("8 KB of quotes in Sec-WebSocket-Extensions", 'Sec-WebSocket-Extensions: a; b="' + '\\"' * 4000, "400"),
                                 ("2 700 parameters in Sec-WebSocket-Extensions", "Sec-WebSocket-Extensions: permessage-deflate" + ";a=" * 2700, "400"),
-                                ("8 MiB in one line", "X-A: " + "b" * 8 * MIB, "431")]:
+                                ("8 MiB in one line", "X-A: " + "b" * 8 * MIB, "431"),
+                                ("8 MiB of spaces before a value", "X-A: " + " " * 8 * MIB + "b", "431")]:
         with Client(server.port) as client:
             head = request(server.port, fields=[field])
             began = time.monotonic()
