@@ -237,7 +237,8 @@ ROWS = [
         judged="rejects", code=110, ending="Close 1002 a frame from a server must not be masked",
         said=Has("protocol violation by the peer: a frame from a server must not be masked (closed with 1002)"))),
     Row("Close 1011; RST; bad UTF-8: exit code", exit_codes, dict(
-        codes=[111, 56, 110], close=Has('closed 1011 internal error "oops" (by the peer)'), reset=Has("connection lost: 1006", "TCP reset by the peer"),
+        codes=[111, 56, 110], close=Has('closed 1011 internal error "oops" (by the peer)'),
+        reset=Has("connection lost: 1006", "TCP reset by the peer"),
         utf8=Has("protocol violation by the peer: text is not valid UTF-8 (closed with 1007)"), utf8_ending="Close 1007 text is not valid UTF-8")),
     Row("stdin closed, peer never closes", peer_never_closes, dict(code=56, seconds=Between(4.5, 6.6), said=Has("no Close came back in time")),
         waits=True),

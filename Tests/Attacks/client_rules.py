@@ -316,5 +316,5 @@ def r10_masking(checks, count=1_000_000):
         checks.equal("R10", f"the most frequent {name} of neighbours", collections.Counter(values).most_common(1)[0][1], Between(1, 6))
 
 
-RULES = [("R1", r1_lengths), ("R3", r3_timers), ("R4", r4_endless_replies), ("R5", r5_parameters), ("R6", r6_input), ("R7", r7_validity), ("R9", r9_injection),
-         ("R10", r10_masking)]
+RULES = [("R1", r1_lengths), ("R3", r3_timers), ("R4", r4_endless_replies), ("R5", r5_parameters), ("R6", r6_input), ("R7", r7_validity),
+         ("R9", r9_injection), ("R10", r10_masking)]

@@ -8,7 +8,7 @@ import time
 
 from client_rules import NORMAL, bare
 from hostile import Hostile
-from processes import Child, WSCOPE, free_port, listen, scratch
+from processes import Child, WSCOPE, listen, scratch
 from rows import Between, Has
 from server_rules import side_by_side
 from wire import TEXT, connect, cpu_seconds, frame, serves

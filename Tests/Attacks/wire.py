@@ -233,6 +233,15 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_milliseconds(pid):
+    """As cpu_seconds, by the scheduler's own account: for what takes less than a clock tick."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
+            total += int(file.read().split()[0])
+    return total / 1e6
+
+
 def listeners(pid):
     """The addresses on which a process listens for TCP."""
     inodes = set()
