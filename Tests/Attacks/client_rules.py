@@ -253,7 +253,9 @@ def r9_injection(checks):
                 for where, url in (("path", server.url + f"a{character}b"), ("query", server.url + f"?a{character}b"),
                                    ("host", server.url.replace("127", f"127{character}"))):
                     run = Run([WSCOPE, command, url], 5, False, b"", True, None)
-                    checks.equal("R9", f"{command}, {kind} in the URL's {where}", (run.code, run.output), (3, b""))
+                    # an argument that is no text is a mistake of the command line, whatever it was meant for
+                    wanted = 2 if kind == "a lone byte 85" else 3
+                    checks.equal("R9", f"{command}, {kind} in the URL's {where}", (run.code, run.output), (wanted, b""))
         run = Run([WSCOPE, "send", server.url, "-H", "X-A: a\nb"], 5, False, b"", True, None)
         checks.equal("R9", "the words", run.said, Has("X-A", "line break", "byte 1"))
         for field in ("Upgrade: x", "Connection: close", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 8"):
