@@ -105,7 +105,11 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["wscope", "LoadTesting", "TestPeers"],
+      name: "EndToEndTests",
+      dependencies: [
+        "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "TestPeers",
+        nioCore, nioPosix,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "HouseRulesTests",

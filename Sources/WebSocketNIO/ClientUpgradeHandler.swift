@@ -55,7 +55,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.consumer = consumer
     self.progress = progress
     self.settle = settle
-    wire = HeadTee(keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources)
+    wire = HeadTee(
+      keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources, isHTTP: false)
     tee = HeadTee(keeping: Self.captured, resources: resources)
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
@@ -120,7 +121,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch (unwrapInboundIn(data), state) {
-    case (.head(let head), .waitingForHead):
+    case (.head(var head), .waitingForHead):
+      head.headers = head.headers.withoutOuterSpace
       received(head, context)
     case (.body(let body), .refused(var refusal)):
       refusal.body.append(
@@ -144,10 +146,15 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       }
       return
     }
+    if head.status == .switchingProtocols, !tee.isStartLineText {
+      fail(.malformedReply(.notHTTP, received: tee.head), context)
+      return
+    }
     switch handshake.judge(head) {
     case .accepted(let negotiated):
       state = .accepted(head, negotiated)
     case .refused:
+      tee.isInBody = true
       state = .refused(HTTPRefusal(head: head, body: []))
       // The status is known; a body that does not end must not keep it from the user.
       context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in

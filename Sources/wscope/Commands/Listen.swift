@@ -164,6 +164,9 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "\"\(text)\" is no port: 0 to 65535, or HOST:PORT")
     }
     guard let name, !name.isEmpty else { return .loopback(port: number) }
+    guard HeaderSyntax.firstForbiddenByte(inValue: name) == nil, !name.contains("\t") else {
+      throw CommandFailure(.usage, "the host to listen on contains a control character")
+    }
     return .host(name, port: number)
   }
 
