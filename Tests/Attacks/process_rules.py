@@ -159,8 +159,9 @@ def r20_injected(checks):
     child, port = listen("--quiet")
     bench = traced("connect:error=EADDRNOTAVAIL", ["$WSCOPE", "bench", f"ws://127.0.0.1:{port}/", "-c", "4", "-n", "10", "--format", "json"])
     code, out, said, _ = shell(" ".join(bench), seconds=30)
-    text = out.decode("utf-8", "replace") + said
-    checks.equal("R20", "bench, connect=EADDRNOTAVAIL: no failure of the server", text, Has("address"))
+    checks.equal("R20", "bench, connect=EADDRNOTAVAIL: no failure of the server", (code, said),
+                 (7, Has("connections found no free source port on this machine, which is not the server's doing", "connect from more addresses")))
+    checks.equal("R20", "bench, connect=EADDRNOTAVAIL: JSON", out.decode("utf-8", "replace"), Has('"verdict"'))
     child.stop()
 
 
