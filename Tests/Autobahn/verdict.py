@@ -88,8 +88,8 @@ def main():
         # Autobahn's view: what comes in is what wscope sent
         for section in ("12", "13"):
             if (section, "incoming") in shares:
-                print(f"section {section}: what wscope sent took {shares[section, 'incoming']} of its length on the wire, "
-                      f"what it received {shares[section, 'outgoing']}")
+                print(f"- Section {section}: what wscope sent took {shares[section, 'incoming']} of its length on the wire, "
+                      f"what it received {shares[section, 'outgoing']}.")
         for case, wrong in sorted(problems, key=lambda each: [int(part) for part in each[0].split(".")]):
             print(f"FAIL {role} {case}: {wrong}")
         print()
