@@ -13,7 +13,7 @@ from processes import WSCOPE
 from rows import Between, Has
 from server_rules import LENGTHS, MIB, TOP_BIT, side_by_side, too_big
 from server_rows import VIOLATIONS
-from wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, cpu_seconds, frame
+from wire import BINARY, CLOSE, CONTINUATION, PING, TEXT, cpu_seconds, frame, read_frame
 
 CLIENTS = [ClientTarget("wscope connect"), ClientTarget("wscope send")]
 SEND = CLIENTS[1]
@@ -178,15 +178,12 @@ def resident(pid):
 
 
 def r7_validity(checks):
-    def unmasked(data):  # the violations of the table are masked with zeros: the same frames without a key
+    def unmasked(data):  # the violations of the table are those of a client: the same frames without a key
         out = b""
         while data:
-            length = data[1] & 127
-            at = 2 if length < 126 else 4
-            size = length if length < 126 else int.from_bytes(data[2:4], "big")
-            masked = 4 if data[1] & 128 else 0
-            out += data[:1] + bytes([length]) + data[2:at] + data[at + masked:at + masked + size]
-            data = data[at + masked + size:]
+            first, payload, size = read_frame(data)
+            out += frame(first & 15, payload, fin=bool(first & 128), rsv=first >> 4 & 7, key=None)
+            data = data[size:]
         return out
     cases = [(name, unmasked(data), ending) for name, (data, ending) in VIOLATIONS.items() if name != "bad mask"] + [
         ("a Close of one byte", bare(b"\x03", CLOSE), "Close 1002 close frame with a body of one byte"),
