@@ -28,9 +28,7 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   private var isDone = false
   private var isOverLimit = false
 
-  /// - Parameters:
-  ///   - limit: how many bytes to keep.
-  ///   - isHTTP: false where it only listens, in front of TLS.
+  /// Keeps `limit` bytes; `isHTTP` is false where it only listens, in front of TLS.
   init(keeping limit: Int, resources: LoopResources, isHTTP: Bool = true) {
     self.limit = limit
     self.resources = resources
