@@ -58,7 +58,8 @@ let package = Package(
       resources: [.embedInCode("Resources/page.html")],
       swiftSettings: house),
     .target(
-      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore], swiftSettings: house),
+      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore],
+      resources: [.embedInCode("Resources/session.schema.json")], swiftSettings: house),
     .target(name: "Terminal", dependencies: ["CReadline"], swiftSettings: house),
     .executableTarget(
       name: "wscope",
@@ -93,7 +94,8 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["wscope", "LoadTesting", "TestPeers"],
+      name: "EndToEndTests",
+      dependencies: ["wscope", "Conversation", "LoadTesting", "Terminal", "TestPeers"],
       swiftSettings: house),
     .testTarget(
       name: "HouseRulesTests",

@@ -37,6 +37,8 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   private var mark = NIODeadline.now()
   private var interimReplies = 0
   private var tlsVersion: String?
+  private var certificate: PeerCertificate?
+  private var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   private var errno: Int32?
 
   private static let mostInterimReplies = 5
@@ -94,6 +96,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     let request = handshake.request(
       for: configuration.url, origin: configuration.origin, userAgent: configuration.userAgent,
       extra: configuration.headers)
+    self.request = request
     context.write(wrapOutboundOut(.head(request)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
@@ -103,6 +106,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
       timings.tls = (NIODeadline.now() - mark).nanoseconds
       let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
       tlsVersion = tls?.tlsVersion.map(Self.name)
+      certificate = tls?.peerCertificate.map(PeerCertificate.init)
       state = .waitingForHead
       sendRequest(context)
     }
@@ -168,22 +172,27 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     let info = HandshakeInfo(
       subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
       tlsVersion: tlsVersion,
-      remoteAddress: context.remoteAddress, timings: timings)
+      remoteAddress: context.remoteAddress, timings: timings, localAddress: context.localAddress,
+      request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate)
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
     let machine = ConnectionMachine(
       clientWith: resources.keys, limits: configuration.limits, deflate: agreement)
+    let consumer = consumer(info)
     let handler = ConnectionHandler(
-      consumer(info), machine: machine, resources: resources,
+      consumer, machine: machine, resources: resources,
       transport: configuration.tls == nil ? .plain : .tls,
       closeTimeout: configuration.closeTimeout)
     let pipeline = context.pipeline.syncOperations
     let settle = settle
     do {
+      if configuration.tracesFrames, let observer = consumer as? any FrameObserver {
+        try pipeline.addHandler(FrameTap(observer), position: .last)
+      }
       // The handler takes what the decoder leaves over, and starts when nothing of HTTP is left
       // between it and the socket.
-      try pipeline.addHandler(handler, position: .after(self))
+      try pipeline.addHandler(handler, position: .last)
     } catch {
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return

@@ -93,7 +93,7 @@ extension HouseRule {
   /// Modules that only these files, or the files of these folders, know.
   static let confined: [String: [String]] = [
     "ArgumentParser": ["Sources/wscope/Commands/", "Sources/wscope/Main.swift"],
-    "CReadline": ["Sources/Terminal/LineEditor.swift"],
+    "CReadline": ["Sources/Terminal/ReadlineLoop.swift"],
     "CZlib": ["Sources/WebSocketProtocol/MessageDeflater.swift"],
     "FoundationEssentials": ["Sources/TestServer/SelfSignedCertificate.swift"],
     "Histogram": ["Sources/LoadTesting/LatencyHistogram.swift"],
@@ -119,7 +119,7 @@ extension HouseRule {
       Example("LoadTesting/A.swift", "import Histogram"),
     ],
     kept: [
-      Example("Terminal/LineEditor.swift", "@preconcurrency import CReadline"),
+      Example("Terminal/ReadlineLoop.swift", "@preconcurrency import CReadline"),
       Example("wscope/Main.swift", "import ArgumentParser"),
     ])
 }
