@@ -95,7 +95,10 @@ let package = Package(
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["wscope", "Conversation", "LoadTesting", "Terminal", "TestPeers"],
+      dependencies: [
+        "wscope", "WebSocketProtocol", "Conversation", "LoadTesting", "Terminal", "TestPeers",
+        nioCore,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "HouseRulesTests",

@@ -12,6 +12,7 @@ struct Completions {
   ///   - word: the part of it that is to be replaced, behind the last space before the cursor.
   ///   - start: where it begins, in bytes.
   ///   - cursor: where the cursor is, in bytes.
+  ///   - home: what `~` stands for.
   init(
     _ completion: LineEditor.Completion, line: String, word: String, at start: Int, cursor: Int,
     home: String? = FileNames.home

@@ -30,7 +30,9 @@ package enum FileNames {
   }
 
   /// A path as a person types it, with the home directory in the place of `~`.
-  package static func expanded(_ path: String, home: String? = getenv("HOME").map { String(cString: $0) }) -> String {
+  package static func expanded(
+    _ path: String, home: String? = getenv("HOME").map { String(cString: $0) }
+  ) -> String {
     guard let home, path == "~" || path.hasPrefix("~/") else { return path }
     return home + path.dropFirst()
   }

@@ -37,22 +37,8 @@ package final class RawPeer: Sendable {
   /// - Throws: `TestPeerError`.
   package init(_ steps: [Step]) throws {
     self.steps = steps
-    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard socket >= 0 else { throw TestPeerError.system("socket") }
-    listener = socket
-    _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        guard bind(socket, $0, length) == 0 else { return Int32(-1) }
-        return getsockname(socket, $0, &length)
-      }
-    }
-    guard bound == 0, listen(socket, 64) == 0 else { throw TestPeerError.system("bind") }
-    port = Int(UInt16(bigEndian: address.sin_port))
+    (listener, port) = try LoopbackListener.open()
+    let socket = listener
     TestThread.start {
       while true {
         let connection = Glibc.accept(socket, nil, nil)
@@ -172,5 +158,26 @@ package final class RawPeer: Sendable {
       }
     }
     return bytes + payload
+  }
+}
+
+/// A socket that listens on a free port of 127.0.0.1.
+enum LoopbackListener {
+  static func open() throws -> (socket: Int32, port: Int) {
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard socket >= 0 else { throw TestPeerError.system("socket") }
+    _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        guard bind(socket, $0, length) == 0 else { return Int32(-1) }
+        return getsockname(socket, $0, &length)
+      }
+    }
+    guard bound == 0, listen(socket, 64) == 0 else { throw TestPeerError.system("bind") }
+    return (socket, Int(UInt16(bigEndian: address.sin_port)))
   }
 }

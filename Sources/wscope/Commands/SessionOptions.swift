@@ -53,7 +53,9 @@ struct SessionOptions: ParsableArguments {
 
   func recording() throws -> RecordingConfiguration? {
     guard let record else {
-      guard !force else { throw CommandFailure(.usage, "--force is for --record, which is missing") }
+      guard !force else {
+        throw CommandFailure(.usage, "--force is for --record, which is missing")
+      }
       return nil
     }
     return RecordingConfiguration(path: record, overwrites: force)

@@ -16,7 +16,8 @@ enum HexDump {
         hex += (index == 8 ? "  " : " ") + digits(UInt64(byte), 2)
       }
       let characters = row.map { (0x20..<0x7F).contains($0) ? Character(Unicode.Scalar($0)) : "." }
-      let line = "\(digits(UInt64(offset), 8)) \(Figures.left(hex, 3 * width + (width > 8 ? 1 : 0)))"
+      let line =
+        "\(digits(UInt64(offset), 8)) \(Figures.left(hex, 3 * width + (width > 8 ? 1 : 0)))"
       lines.append(hasCharacters ? "\(line)  |\(String(characters))|" : line)
       offset += row.count
       rest = rest.dropFirst(width)

@@ -10,7 +10,9 @@ struct JSONText {
 
   /// The text indented, one line a member or element; nil if it is not JSON.
   ///
-  /// - Parameter limit: nothing is added once this many bytes are written.
+  /// - Parameters:
+  ///   - bytes: any text.
+  ///   - limit: nothing is added once this many bytes are written.
   /// - Returns: also whether the limit has cut it.
   func indented(_ bytes: [UInt8], limit: Int = ControlCharacters.displayLimit) -> (
     text: String, isCut: Bool

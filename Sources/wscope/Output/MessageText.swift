@@ -10,6 +10,8 @@ struct ShownMessage: Sendable {
   /// Bytes on the wire, if they are known.
   var wire: Int?
   var time: NIODeadline
+  /// The number of the connection.
+  var connection = 1
   /// What `/save` calls it; nil if it is not kept.
   var number: Int?
   /// ns since the message that it answers was sent, if that is to be shown.
@@ -41,6 +43,7 @@ struct MessageText: Sendable {
   private var previous: NIODeadline
 
   /// - Parameters:
+  ///   - style: with colours or without.
   ///   - start: when the session began, on the monotonic clock.
   ///   - startOfClock: the same on the wall clock, in ns since 1970.
   init(_ style: Style, start: NIODeadline, startOfClock: Int64) {
@@ -71,14 +74,14 @@ struct MessageText: Sendable {
     let text: String
     switch timestamps {
     case .iso: text = UTCTime(startOfClock + (time - start).nanoseconds).text
-    case .rel: text = seconds(time - start)
-    case .delta: text = "+" + seconds(time - previous)
+    case .rel: text = Figures.right(Self.seconds(time - start), 8)
+    case .delta: text = Figures.right("+" + Self.seconds(time - previous), 8)
     }
     return style(.dim, text) + " "
   }
 
-  private func seconds(_ amount: TimeAmount) -> String {
-    Figures.right(Figures.decimal(Double(max(amount.nanoseconds, 0)) / 1e9, decimals: 3), 7)
+  private static func seconds(_ amount: TimeAmount) -> String {
+    Figures.decimal(Double(max(amount.nanoseconds, 0)) / 1e9, decimals: 3)
   }
 
   private func size(_ message: ShownMessage) -> String? {

@@ -25,7 +25,7 @@ enum Redaction {
     let items = parts[1].split(separator: "&", omittingEmptySubsequences: false).map { item in
       let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard pair.count > 1, isSecret(query: String(pair[0])) else { return String(item) }
-      return pair[0] + "=" + replacement
+      return "\(pair[0])=\(replacement)"
     }
     return place + "?" + items.joined(separator: "&")
   }
@@ -46,6 +46,6 @@ enum Redaction {
     let start = text.firstRange(of: "://")?.upperBound ?? text.startIndex
     let authority = text[start...].prefix { $0 != "/" }
     guard let at = authority.lastIndex(of: "@") else { return text }
-    return text[..<start] + text[text.index(after: at)...]
+    return String(text[..<start] + text[text.index(after: at)...])
   }
 }

@@ -1,3 +1,4 @@
+import Conversation
 import Glibc
 import NIOCore
 import Terminal
@@ -100,7 +101,8 @@ extension PromptCommands {
     do throws(CommandMistake) {
       let hidden = try voice.display.setFilter(pattern)
       if let pattern {
-        voice.inform("only messages that match \"\(Self.safe(pattern))\" are shown; /filter ends it")
+        voice.inform(
+          "only messages that match \"\(Self.safe(pattern))\" are shown; /filter ends it")
       } else {
         voice.inform("all messages are shown; \(Figures.count(hidden)) were hidden")
       }
@@ -182,8 +184,12 @@ extension PromptCommands {
     for line in text.agreed { voice.inform(line) }
     if connection.info.deflate == nil { voice.inform("no compression") }
     let counters = await connection.counters()
-    voice.inform(CountersText.line("received", counters.traffic.messagesIn, counters.traffic.payloadIn, counters.wireIn))
-    voice.inform(CountersText.line("sent", counters.traffic.messagesOut, counters.traffic.payloadOut, counters.wireOut))
+    voice.inform(
+      CountersText.line(
+        "received", counters.traffic.messagesIn, counters.traffic.payloadIn, counters.wireIn))
+    voice.inform(
+      CountersText.line(
+        "sent", counters.traffic.messagesOut, counters.traffic.payloadOut, counters.wireOut))
     if counters.queued > 0 { voice.inform("\(Figures.bytes(counters.queued)) wait to be sent") }
     if let compression = counters.compression {
       for line in HandshakeText.lines(compression) { voice.inform(line) }

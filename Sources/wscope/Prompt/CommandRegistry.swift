@@ -36,12 +36,10 @@ enum CommandRegistry {
   /// The list: with what each does if the terminal is wide enough, in a few rows if it is not.
   static func help(columns: Int) -> [String] {
     let ends = [
-      "A line is a message; //text sends /text. Tab completes, Ctrl-R searches, Ctrl-D leaves."
+      "Tab completes, Ctrl-R searches, Ctrl-D leaves; //text sends /text."
     ]
     guard columns >= 78 else {
-      let names = entries.map { "/" + $0.name }
-      let rows = CompletionList.text(names, width: columns).split(separator: "\n").map(String.init)
-      return rows + ["/help NAME explains"]
+      return rows(of: entries.map { "/" + $0.name }, columns: columns) + ["/help NAME explains"]
     }
     let cells = entries.map { entry in
       entry.summary.isEmpty ? entry.call : "\(Figures.left(entry.call, 23)) \(entry.summary)"
@@ -52,6 +50,17 @@ enum CommandRegistry {
     } + ends
   }
 
+  /// As many words in a row as have room.
+  private static func rows(of words: [String], columns: Int) -> [String] {
+    words.reduce(into: []) { rows, word in
+      if let last = rows.last, last.count + 1 + word.count <= columns {
+        rows[rows.count - 1] = last + " " + word
+      } else {
+        rows.append(word)
+      }
+    }
+  }
+
   /// `/help NAME`.
   static func help(_ name: String) -> [String] {
     guard let entry = entry(name) else { return [] }
@@ -60,9 +69,13 @@ enum CommandRegistry {
 
   // MARK: Completion
 
-  /// What Tab offers in `line` with the cursor behind `cursor` bytes.
+  /// What Tab offers.
   ///
-  /// - Parameter urls: places that were visited, for `/connect`.
+  /// - Parameters:
+  ///   - line: what is typed.
+  ///   - cursor: where the cursor is, in bytes.
+  ///   - urls: places that were visited, for `/connect`.
+  /// - Returns: words or names of files; no words where nothing fits.
   static func completion(_ line: String, cursor: Int, urls: [String]) -> LineEditor.Completion {
     let typed = String(decoding: line.utf8.prefix(cursor), as: UTF8.self)
     guard typed.hasPrefix("/"), !typed.hasPrefix("//") else { return .words([]) }

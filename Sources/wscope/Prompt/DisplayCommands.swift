@@ -26,7 +26,7 @@ enum DisplayCommands {
       explanation: "Shows only messages that match; the hidden ones are counted. Alone: shows all.",
       parse: { rest throws(CommandMistake) in .filter(rest.isEmpty ? nil : rest) }),
     CommandEntry(
-      name: "clear", summary: "empty the screen", explanation: "Empties the screen.",
+      name: "clear", summary: "empty screen", explanation: "Empties the screen.",
       parse: CommandEntry.plain("clear", .clear)),
   ]
 

@@ -69,7 +69,8 @@ extension PromptCommands {
         return voice.warn("/file: \(error)")
       }
       guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
-        return voice.warn("/file: \(Self.safe(path)) is no UTF-8 text; /file \(Self.safe(typed)) binary")
+        return voice.warn(
+          "/file: \(Self.safe(path)) is no UTF-8 text; /file \(Self.safe(typed)) binary")
       }
       await send(payload, kind, named: path, on: connection)
     }
@@ -97,11 +98,13 @@ extension PromptCommands {
     }
     let name = Self.safe(path)
     guard left == 0 else {
-      return voice.inform("\(name): \(Figures.bytes(left)) are not sent yet and go on by themselves")
+      return voice.inform(
+        "\(name): \(Figures.bytes(left)) are not sent yet and go on by themselves")
     }
     let time = max((NIODeadline.now() - began).nanoseconds, 1)
     let kindName = kind == .text ? "text" : "binary"
-    voice.inform("sent \(name): \(kindName), \(Figures.bytes(payload.count)) in \(Figures.duration(time))")
+    voice.inform(
+      "sent \(name): \(kindName), \(Figures.bytes(payload.count)) in \(Figures.duration(time))")
   }
 
   // MARK: The editor

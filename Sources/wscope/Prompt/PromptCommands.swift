@@ -23,6 +23,8 @@ actor PromptCommands {
   /// What goes on in the background: `/repeat`, `/file`.
   var work: Task<Void, Never>?
   var received = 0
+  /// Makes the lines of the connection that is open.
+  private var lines: JSONLines
   /// When the connection was opened.
   var opened = NIODeadline.now()
   private(set) var outputFailure: ExitStatus?
@@ -39,6 +41,7 @@ actor PromptCommands {
     self.recorder = recorder
     self.reconnector = reconnector
     self.environment = environment
+    lines = JSONLines(start: start)
     repl = Repl(usesCommands: configuration.usesSlashCommands)
   }
 
@@ -50,6 +53,7 @@ actor PromptCommands {
     opened = .now()
     trips.reset()
     recorder.connected(number: number)
+    lines.connection = number
     recorder.write { $0.opened(connection.info) }
     try? history?.visit()
     voice.display.setPrompt { $0.isConnected = true }
@@ -68,7 +72,7 @@ actor PromptCommands {
     }
     let subprotocol = info.subprotocol.map { " (\(Self.safe($0)))" } ?? ""
     voice.inform("connected to \(Redaction.url("\(url)"))\(subprotocol)")
-    if case .jsonLines = configuration.format { write(JSONLines(start: start).opened(info)) }
+    if case .jsonLines = configuration.format { write(lines.opened(info)) }
   }
 
   func handshakeText(_ info: HandshakeInfo) -> HandshakeText {
@@ -88,7 +92,7 @@ actor PromptCommands {
     case .ping(let payload, let time):
       if configuration.showsPingPong { voice.inform("< ping \(Self.safe(payload))") }
       if case .jsonLines = configuration.format {
-        write(JSONLines(start: start).ping(.incoming, Array(payload.readableBytesView), time: time))
+        write(lines.ping(.incoming, Array(payload.readableBytesView), time: time))
       }
     case .frame(let header, let isIncoming, _):
       voice.inform(FrameText.line(header, isIncoming: isIncoming))
@@ -108,13 +112,14 @@ actor PromptCommands {
       voice.display.add(
         ShownMessage(
           isIncoming: true, kind: kind, payload: payload, wire: wire, time: time,
+          connection: lines.connection,
           number: store.keep(payload), roundTrip: showsRoundTrips ? roundTrip : nil))
     } else {
       _ = store.keep(payload)
       // A file or a pipe gets everything, at once and as it came.
       switch configuration.format {
       case .jsonLines:
-        write(JSONLines(start: start).received(kind, payload, wire: wire, time: time))
+        write(lines.received(kind, payload, wire: wire, time: time))
       case .payload(let format):
         write(format.bytes(kind, payload))
       }
@@ -131,12 +136,12 @@ actor PromptCommands {
       voice.inform("< pong \(Self.safe(payload))")
     }
     if case .jsonLines = configuration.format {
-      write(JSONLines(start: start).pong(.incoming, bytes, time: time))
+      write(lines.pong(.incoming, bytes, time: time))
     }
   }
 
   private func hearEnd(_ outcome: CloseOutcome, _ compression: CompressionTraffic?) {
-    if case .jsonLines = configuration.format { write(JSONLines(start: start).ended(outcome)) }
+    if case .jsonLines = configuration.format { write(lines.ended(outcome)) }
     if configuration.verbosity > 0, let compression {
       for line in HandshakeText.lines(compression) { voice.inform(line) }
     }

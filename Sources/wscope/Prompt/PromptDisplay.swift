@@ -32,6 +32,8 @@ final class PromptDisplay: Sendable {
 
   /// - Parameters:
   ///   - editor: draws.
+  ///   - descriptor: the terminal that it draws on.
+  ///   - style: how lines of ours look.
   ///   - text: how messages look.
   ///   - makesLine: makes a line of a message in its place, such as one of JSON Lines.
   init(

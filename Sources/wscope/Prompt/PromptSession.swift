@@ -90,14 +90,7 @@ final class PromptSession: Sendable {
           client, reaction: configuration.reaction,
           on: MultiThreadedEventLoopGroup.singleton.next())
       },
-      tell: { [context] notice in
-        voice.tell(notice, escapes: true)
-        if case .failed(let error) = notice {
-          voice.explain(error, Diagnostician(
-            command: "connect", configuration: self.configuration.client,
-            escapes: context.console.standardErrorIsTerminal))
-        }
-      })
+      tell: { voice.tell($0) })
     let commands = PromptCommands(
       configuration: configuration, start: start, voice: voice, editor: editor, history: history,
       recorder: recorder, reconnector: reconnector,
@@ -159,8 +152,10 @@ final class PromptSession: Sendable {
     var makesLine: (@Sendable (ShownMessage) -> [UInt8])?
     switch configuration.format {
     case .jsonLines:
-      let lines = JSONLines(start: start)
-      makesLine = { lines.received($0.kind, $0.payload, wire: $0.wire ?? 0, time: $0.time) }
+      makesLine = { [start] message in
+        JSONLines(start: start, connection: message.connection)
+          .received(message.kind, message.payload, wire: message.wire ?? 0, time: message.time)
+      }
     case .payload:
       break
     }

@@ -17,7 +17,8 @@ struct PromptText: Equatable {
     if let progress { notes.append(progress) }
     if let held { notes.append("paused, \(Figures.count(held)) held") }
     if let hidden { notes.append("\(Figures.count(hidden)) hidden") }
-    let lead = notes.isEmpty ? "" : style.inPrompt(.yellow, "[\(notes.joined(separator: "; "))]") + " "
+    let lead =
+      notes.isEmpty ? "" : style.inPrompt(.yellow, "[\(notes.joined(separator: "; "))]") + " "
     return lead + style.inPrompt(.green, isCollecting ? "|" : ">") + " "
   }
 }

@@ -25,14 +25,19 @@ struct PromptVoice: Sendable {
   }
 
   /// What the person hears of connections that end and begin.
-  func tell(_ notice: Reconnector.Notice, escapes: Bool) {
+  func tell(_ notice: Reconnector.Notice) {
+    let escapes = context.console.standardErrorIsTerminal
     switch notice {
-    case .ended(let outcome):
+    case .ended(let outcome, let isWanted):
       display.setPrompt { $0.isConnected = false }
       let words = CloseWords.line(outcome, escapes: escapes)
-      if ExitStatus(outcome) == .ok { inform(words) } else { warn(words) }
-    case .failed:
-      break
+      if isWanted || ExitStatus(outcome) == .ok { inform(words) } else { warn(words) }
+    case .failed(let error, let client):
+      let diagnostician = Diagnostician(
+        command: "connect", configuration: client, escapes: escapes)
+      for (index, line) in diagnostician.diagnose(error).lines.enumerated() {
+        say(index == 0 ? context.style(.red, line) : line)
+      }
     case .waiting(let pause, let attempt, let limit):
       let count = limit.map { " of \($0)" } ?? ""
       inform("reconnecting in \(Figures.duration(pause)) (attempt \(attempt)\(count))")
@@ -40,12 +45,6 @@ struct PromptVoice: Sendable {
       inform("connecting to \(Redaction.url("\(url)"))")
     case .stranded:
       inform("not connected: /connect URL or /reconnect, or Ctrl-D to leave")
-    }
-  }
-
-  func explain(_ error: ConnectError, _ diagnostician: Diagnostician) {
-    for (index, line) in diagnostician.diagnose(error).lines.enumerated() {
-      say(index == 0 ? context.style(.red, line) : line)
     }
   }
 }

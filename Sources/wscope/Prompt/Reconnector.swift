@@ -8,8 +8,9 @@ import WebSocketProtocol
 actor Reconnector {
   /// What the person is to hear.
   enum Notice: Sendable {
-    case ended(CloseOutcome)
-    case failed(ConnectError)
+    /// Also whether the person wanted it.
+    case ended(CloseOutcome, isWanted: Bool)
+    case failed(ConnectError, ClientConfiguration)
     /// ns until the next attempt, and which one it is.
     case waiting(pause: Int64, attempt: Int, limit: Int?)
     case opening(WebSocketURL)
@@ -45,6 +46,7 @@ actor Reconnector {
 
   /// - Parameters:
   ///   - first: open already.
+  ///   - client: what it was opened with.
   ///   - policy: nil ends with the first connection.
   ///   - open: opens another one.
   ///   - tell: called on the way.
@@ -70,7 +72,7 @@ actor Reconnector {
       let outcome = await talk(connection, number)
       isConnected = false
       policy?.ended(lifetime: (NIODeadline.now() - began).nanoseconds)
-      tell(.ended(outcome))
+      tell(.ended(outcome, isWanted: isLeaving || wanted != nil))
       switch await successor(of: outcome) {
       case .success(let next):
         connection = next
@@ -129,7 +131,7 @@ actor Reconnector {
       case .retry:
         next = await attemptToOpen()
       case .failed(let error):
-        tell(.failed(error))
+        tell(.failed(error, client))
         status = ExitStatus(error)
         if !isAsked, let pause = nextPause() {
           next = await wait(pause)

@@ -18,8 +18,9 @@ enum SendingCommands {
         return .sendBinary(bytes)
       }),
     CommandEntry(
-      name: "file", arguments: "path [text|binary]", summary: "send a file",
-      explanation: "Sends a file as one message, as text unless --binary or the last word says else.",
+      name: "file", arguments: "path [kind]", summary: "send a file",
+      explanation:
+        "Sends a file as one message: text or binary as the last word says, or as lines are sent.",
       argument: .fileName, parse: file),
     CommandEntry(
       name: "edit", arguments: "[text]", summary: "use $EDITOR",

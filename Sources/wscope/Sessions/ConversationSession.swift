@@ -152,10 +152,10 @@ final class ConversationSession: Sendable {
 
   private func tell(_ notice: Reconnector.Notice) {
     switch notice {
-    case .failed(let error):
+    case .failed(let error, let client):
       context.explain(
         Diagnostician(
-          command: configuration.command, configuration: configuration.client,
+          command: configuration.command, configuration: client,
           escapes: context.console.standardErrorIsTerminal
         ).diagnose(error))
     case .waiting(let pause, let attempt, let limit):

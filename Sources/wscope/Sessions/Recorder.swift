@@ -1,3 +1,4 @@
+import Conversation
 import Glibc
 import NIOCore
 import Synchronization
@@ -26,6 +27,7 @@ final class Recorder: Sendable {
 
   /// - Parameters:
   ///   - start: what the times count from.
+  ///   - showsSecrets: whether the URL is recorded with its secrets.
   ///   - warn: told once when a recording fails.
   init(
     start: NIODeadline, showsSecrets: Bool, warn: @escaping @Sendable (String) -> Void
