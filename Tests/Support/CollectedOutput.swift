@@ -187,13 +187,13 @@ final class ChangeBell: @unchecked Sendable {
 }
 
 /// A thread for what blocks: the pool that runs the tests must not.
-enum TestThread {
+package enum TestThread {
   private final class Work: Sendable {
     let body: @Sendable () -> Void
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
   }
 
-  static func start(_ body: @escaping @Sendable () -> Void) {
+  package static func start(_ body: @escaping @Sendable () -> Void) {
     var handle = pthread_t()
     let work = Unmanaged.passRetained(Work(body))
     let code = pthread_create(

@@ -137,7 +137,10 @@ final class PromptDisplay: Sendable {
   private func newPrompt(_ state: inout State) -> String? {
     guard state.prompt != state.shownPrompt else { return nil }
     let now = ContinuousClock.now
-    guard now >= state.promptChanged + Self.promptInterval else { return nil }
+    let isMerelyCounting =
+      state.prompt.isCollecting == state.shownPrompt.isCollecting
+      && state.prompt.isConnected == state.shownPrompt.isConnected
+    guard !isMerelyCounting || now >= state.promptChanged + Self.promptInterval else { return nil }
     state.shownPrompt = state.prompt
     state.promptChanged = now
     return state.prompt.text(style)

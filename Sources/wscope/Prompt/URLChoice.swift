@@ -23,7 +23,7 @@ struct URLChoice {
     for (index, place) in places.enumerated() {
       context.console.note("\(index + 1)  \(Self.safe(place))")
     }
-    // The places of the history are what the arrow keys go through.
+    // Tab offers the places too, for one that is nearly right.
     let editor = LineEditor(
       prompt: context.style.inPrompt(.green, "number or URL>") + " ", output: descriptor,
       complete: { _, _ in .words(places) })
