@@ -7,6 +7,7 @@ final class EditorMailbox: Sendable {
   enum Command: Sendable {
     case setPrompt(String)
     case endPrompt
+    case goOn
     case interruptLine
     case clearScreen
     case reloadHistory

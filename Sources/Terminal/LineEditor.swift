@@ -11,7 +11,8 @@ package final class LineEditor: Sendable {
   package enum Input: Equatable, Sendable {
     /// One line; a paste of several lines is one too, with newlines in it.
     case line(String)
-    /// Ctrl-D on an empty line. The prompt stays until `endPrompt()` or `stop()`.
+    /// Ctrl-D on an empty line. No key is read behind it until `goOn()`, so that what is typed for
+    /// the shell is left to it.
     case endOfInput
     /// The terminal went away. Nothing comes after it, and the prompt is gone, but text is still
     /// drawn until `stop()`.
@@ -109,6 +110,9 @@ package final class LineEditor: Sendable {
 
   /// Changes the prompt, also under a line that is being typed.
   package func setPrompt(_ prompt: String) { _ = mailbox.post(.setPrompt(prompt)) }
+
+  /// Reads keys again after the end of the input.
+  package func goOn() { _ = mailbox.post(.goOn) }
 
   /// Takes the prompt away and reads no more keys; text is still drawn until `stop()`.
   package func endPrompt() { _ = mailbox.post(.endPrompt) }

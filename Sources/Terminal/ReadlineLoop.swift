@@ -15,6 +15,8 @@ final class ReadlineLoop {
   /// From the start to the end of input.
   private var isPrompting = false
   private var isForeground = true
+  /// Ctrl-D was pressed, and whether there is more to come is not said yet.
+  private var isAtEnd = false
   private var completions = Completions()
   private let longLines = LongLines()
   private var lastKept: String?
@@ -53,7 +55,7 @@ final class ReadlineLoop {
   // MARK: The loop
 
   private func turn() {
-    let isReading = isPrompting && ownsTerminal()
+    let isReading = isPrompting && !isAtEnd && ownsTerminal()
     var waiting = [
       pollfd(fd: mailbox.wakeDescriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: isReading ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
@@ -82,6 +84,7 @@ final class ReadlineLoop {
     case .stop: isStopping = true
     case .setPrompt(let prompt): redraw { rl_set_prompt(prompt) }
     case .endPrompt: endPrompt(erasing: true)
+    case .goOn: isAtEnd = false
     case .interruptLine: interruptLine()
     case .clearScreen: clearScreen()
     case .reloadHistory: loadHistory()
@@ -237,8 +240,7 @@ final class ReadlineLoop {
 
   private func entered(_ line: String?) {
     guard let line else {
-      // Readline has let go of the terminal, as at the end of a file.
-      rl_prep_terminal(1)
+      isAtEnd = true
       configuration.entered.yield(.endOfInput)
       return
     }

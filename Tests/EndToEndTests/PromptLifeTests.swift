@@ -311,6 +311,7 @@ import Testing
     try terminal.type("!\r")
     try peer.wait(messages: 1)
     #expect(peer.messages == ["half typed!"])
+    // What is typed behind Ctrl-D is for the shell.
     try terminal.type("\u{4}exit\r")
     _ = try terminal.waitForEnd()
   }

@@ -177,7 +177,9 @@ actor PromptCommands {
     case .line(let line):
       await perform(repl.line(line))
     case .endOfInput:
-      await perform(repl.endOfInput())
+      let effect = repl.endOfInput()
+      await perform(effect)
+      if effect != .leave { editor.goOn() }
     case .terminalLost:
       await leave(CloseFrame(.normal))
     }
