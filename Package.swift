@@ -64,7 +64,8 @@ let package = Package(
       resources: [.embedInCode("Resources/page.html")],
       swiftSettings: house),
     .target(
-      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore], swiftSettings: house),
+      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore],
+      resources: [.embedInCode("Resources/session.schema.json")], swiftSettings: house),
     .target(name: "Terminal", dependencies: ["CReadline"], swiftSettings: house),
     .executableTarget(
       name: "wscope",
@@ -113,8 +114,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "TestPeers",
-        nioCore, nioPosix,
+        "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "Conversation",
+        "Terminal", "TestPeers", nioCore, nioPosix,
       ],
       swiftSettings: house),
     .testTarget(

@@ -120,7 +120,7 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--max-clients must be at least 1")
     }
     server.mostClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
-    if output.verbose { server.messagesToldPerSecond = .max }
+    if output.isVerbose { server.messagesToldPerSecond = .max }
     if quiet { server.messagesToldPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity
