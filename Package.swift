@@ -64,7 +64,8 @@ let package = Package(
       resources: [.embedInCode("Resources/page.html")],
       swiftSettings: house),
     .target(
-      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore], swiftSettings: house),
+      name: "Conversation", dependencies: ["WebSocketProtocol", nioCore],
+      resources: [.embedInCode("Resources/session.schema.json")], swiftSettings: house),
     .target(name: "Terminal", dependencies: ["CReadline"], swiftSettings: house),
     .executableTarget(
       name: "wscope",
@@ -72,6 +73,9 @@ let package = Package(
         "WebSocketProtocol", "WebSocketNIO", "LoadTesting", "TestServer", "Conversation",
         "Terminal", argumentParser, nioCore, nioPosix, nioHTTP1,
       ],
+      swiftSettings: house),
+    .executableTarget(
+      name: "CoreSpeed", dependencies: ["WebSocketProtocol"], path: "Tests/Benchmarks/CoreSpeed",
       swiftSettings: house),
     .target(
       name: "TestPeers", dependencies: ["WebSocketProtocol"], path: "Tests/Support",
@@ -98,8 +102,8 @@ let package = Package(
     .testTarget(
       name: "LoadTestingTests",
       dependencies: [
-        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", nioCore, nioPosix,
-        nioHTTP1, histogram,
+        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore,
+        nioPosix, nioHTTP1, histogram,
       ],
       swiftSettings: house),
     .testTarget(
@@ -111,7 +115,11 @@ let package = Package(
       swiftSettings: house),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["wscope", "LoadTesting", "TestPeers"],
+      name: "EndToEndTests",
+      dependencies: [
+        "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "Conversation",
+        "Terminal", "TestPeers", nioCore, nioPosix,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "HouseRulesTests",

@@ -26,6 +26,10 @@ package struct ClientConfiguration: Sendable {
   package var socketPath: String?
   /// The address to connect from.
   package var localAddress: SocketAddress?
+  /// Pings that show whether the peer is still there; nil sends none.
+  package var keepAlive: KeepAlive?
+  /// Whether every frame is told of, as `ConnectionEvent.frame`.
+  package var tracesFrames = false
 
   package init(url: WebSocketURL) {
     self.url = url
@@ -47,6 +51,21 @@ package struct HandshakeInfo: Sendable {
   package var tlsVersion: String?
   package var remoteAddress: SocketAddress?
   package var timings: HandshakeTimings
+  package var localAddress: SocketAddress?
+  /// The request as it was sent.
+  package var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+  /// The words of the server behind the 101.
+  package var reasonPhrase = ""
+  /// What the server's certificate says of itself; nil without TLS.
+  package var certificate: PeerCertificate?
+}
+
+/// A certificate as far as people want to know it.
+package struct PeerCertificate: Sendable, Hashable {
+  /// Host names and addresses that it is for; the server's words.
+  package var names: [String]
+  /// Seconds since 1970.
+  package var notAfter: Int64
 }
 
 /// Durations in ns; what did not take place is nil.

@@ -38,6 +38,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var mark = NIODeadline.now()
   private var interimReplies = 0
   private var tlsVersion: String?
+  private var certificate: PeerCertificate?
+  private var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   private var errno: Int32?
 
   private static let mostInterimReplies = 5
@@ -58,7 +60,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.destination = destination
     self.progress = progress
     self.settle = settle
-    wire = HeadTee(keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources)
+    wire = HeadTee(
+      keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources, isHTTP: false)
     tee = HeadTee(keeping: Self.captured, resources: resources)
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
@@ -97,6 +100,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let request = handshake.request(
       for: configuration.url, origin: configuration.origin, userAgent: configuration.userAgent,
       extra: configuration.headers)
+    self.request = request
     context.write(wrapOutboundOut(.head(request)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
@@ -106,6 +110,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       timings.tls = (NIODeadline.now() - mark).nanoseconds
       let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
       tlsVersion = tls?.tlsVersion.map(Self.name)
+      certificate = tls?.peerCertificate.map(PeerCertificate.init)
       state = .waitingForHead
       sendRequest(context)
     }
@@ -123,7 +128,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch (unwrapInboundIn(data), state) {
-    case (.head(let head), .waitingForHead):
+    case (.head(var head), .waitingForHead):
+      head.headers = head.headers.withoutOuterSpace
       received(head, context)
     case (.body(let body), .refused(var refusal)):
       refusal.body.append(
@@ -147,10 +153,15 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       }
       return
     }
+    if head.status == .switchingProtocols, !tee.isStartLineText {
+      fail(.malformedReply(.notHTTP, received: tee.head), context)
+      return
+    }
     switch handshake.judge(head) {
     case .accepted(let negotiated):
       state = .accepted(head, negotiated)
     case .refused:
+      tee.isInBody = true
       state = .refused(HTTPRefusal(head: head, body: []))
       // The status is known; a body that does not end must not keep it from the user.
       context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
@@ -171,19 +182,30 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let info = HandshakeInfo(
       subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
       tlsVersion: tlsVersion,
-      remoteAddress: context.remoteAddress, timings: timings)
+      remoteAddress: context.remoteAddress, timings: timings, localAddress: context.localAddress,
+      request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate)
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
+    let owner: @Sendable (any EventLoop) -> any ConnectionConsumer
+    var tap: FrameTap?
+    if configuration.tracesFrames, destination == nil {
+      let made = NIOLoopBound(consumer(info), eventLoop: context.eventLoop)
+      tap = (made.value as? any FrameObserver).map(FrameTap.init)
+      owner = { _ in made.value }
+    } else {
+      owner = { [consumer] _ in consumer(info) }
+    }
     let connection = OpenedConnection(
       agreement: .client(agreement), limits: configuration.limits,
-      closeTimeout: configuration.closeTimeout, consumer: { [consumer] _ in consumer(info) })
+      closeTimeout: configuration.closeTimeout, consumer: owner)
     let transport = ChannelTransport(
       configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
       // In front of the decoder: what comes behind the head is the transport's, at once.
       try pipeline.addHandler(transport, position: .after(tee))
+      if let tap { try pipeline.addHandler(tap, position: .after(tee)) }
     } catch {
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return

@@ -79,7 +79,8 @@ package final class Server: Sendable {
 
   /// Binds and begins to accept. `answer` is called for each request head, on the event loop of its
   /// connection. `acceptFailed` is told the `errno`, once an episode, when there is no descriptor or
-  /// no memory for another connection. Throws an `IOError` with the `errno` of the bind.
+  /// no memory for another connection. Throws an `IOError` with the `errno` of the bind,
+  /// or `ConnectError.unresolved`.
   package static func bind(
     _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
     acceptFailed: @escaping @Sendable (Int32) -> Void = { _ in }, answer: @escaping Answer
@@ -107,7 +108,11 @@ package final class Server: Sendable {
       }
     switch address {
     case .host(let host, let port):
-      return Server(try await bootstrap.bind(host: host, port: port).get())
+      let addresses = try await Resolver.addresses(of: .host(host, port: port))
+      guard let address = addresses.first else {
+        throw ConnectError.unresolved(host: host, message: "no address")
+      }
+      return Server(try await bootstrap.bind(to: address).get())
     case .unixSocket(let path):
       return Server(
         try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get())

@@ -50,12 +50,15 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isDone else { return }
     switch unwrapInboundIn(data) {
-    case .head(let head):
+    case .head(var head):
+      head.headers = head.headers.withoutOuterSpace
       pending = head
+      tee.isInBody = true
     case .body:
       // No resource here takes a body; what is sent is answered and read over.
       break
     case .end:
+      tee.isInBody = false
       guard let head = pending else { return }
       pending = nil
       respond(to: head, context)

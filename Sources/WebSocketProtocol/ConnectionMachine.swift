@@ -280,10 +280,10 @@ package struct ConnectionMachine {
 
   @inline(__always)
   private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
+    isInsideFrame = false
     if kind == .text, !text.isComplete { return fail(.textIsNotUTF8) }
     isInsideMessage = false
     fragments = 0
-    isInsideFrame = false
     counted.messagesIn &+= 1
     counted.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
     return .message(kind, payload)

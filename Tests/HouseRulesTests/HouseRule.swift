@@ -94,7 +94,7 @@ extension HouseRule {
   /// Modules that only these files, or the files of these folders, know.
   static let confined: [String: [String]] = [
     "ArgumentParser": ["Sources/wscope/Commands/", "Sources/wscope/Main.swift"],
-    "CReadline": ["Sources/Terminal/LineEditor.swift"],
+    "CReadline": ["Sources/Terminal/ReadlineLoop.swift"],
     "CEpoll": ["Sources/WebSocketNIO/EpollLoop.swift", "Sources/WebSocketNIO/EpollSocket.swift"],
     "Dispatch": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "HeapModule": ["Sources/WebSocketNIO/EpollLoop.swift"],
@@ -123,7 +123,7 @@ extension HouseRule {
       Example("LoadTesting/A.swift", "import Histogram"),
     ],
     kept: [
-      Example("Terminal/LineEditor.swift", "@preconcurrency import CReadline"),
+      Example("Terminal/ReadlineLoop.swift", "@preconcurrency import CReadline"),
       Example("wscope/Main.swift", "import ArgumentParser"),
     ])
 }

@@ -22,9 +22,8 @@ package struct FaultPlan: Sendable, CustomStringConvertible {
   package var end: End
   private var seed: UInt64
 
-  /// A plan by chance, the same for the same seed.
-  ///
-  /// - Parameter bytes: roughly what goes one way if nothing ends it before.
+  /// A plan by chance, the same for the same seed; `bytes` is roughly what goes one way if nothing
+  /// ends it before.
   package init(seed: UInt64, bytes: Int) {
     var random = RandomBytes(seed: seed)
     largestPiece = [5, 50, 1_000, 65_536][random.below(4)]

@@ -76,8 +76,8 @@ package struct RawSocket: Sendable {
   }
 
   /// How long a read waits before it gives up as if the peer had ended.
-  package func setReadTimeout(seconds: Int) {
-    var timeout = timeval(tv_sec: seconds, tv_usec: 0)
+  package func setReadTimeout(seconds: Double) {
+    var timeout = timeval(tv_sec: Int(seconds), tv_usec: Int(seconds * 1e6) % 1_000_000)
     setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
   }

@@ -12,7 +12,7 @@ import WebSocketProtocol
 /// there is. Each run ends within the close timeout, with one Close each way at most and the right
 /// outcome. A run is made of its number alone, which a failure tells.
 @Suite struct CloseRaceTests {
-  private static let runs: UInt64 = 5_000
+  private static let runs = 5_000
   private static let workers = 24
   private static let closeTimeout = TimeAmount.milliseconds(500)
   /// Ten times the close timeout and the second that the end of a stream is waited for.
@@ -76,57 +76,12 @@ import WebSocketProtocol
     try await group.shutdownGracefully()
   }
 
-  /// Does all runs on a few threads, since they block, and records what they complain of.
+  /// Does all runs and records what they complain of.
   private static func onThreads(_ run: @escaping @Sendable (UInt64) -> String?) async {
-    let complaints = await withCheckedContinuation { done in
-      let work = Work(done, workers: workers)
-      for _ in 0..<workers {
-        TestThread.start {
-          while let number = work.next(of: runs) {
-            if let complaint = run(number) { work.note("run \(number): \(complaint)") }
-          }
-          work.workerIsDone()
-        }
-      }
+    let complaints = await TestThread.complaints(of: runs, workers: workers) { number in
+      run(UInt64(number)).map { "run \(number): \($0)" }
     }
     for complaint in complaints.prefix(10) { Issue.record("\(complaint)") }
     #expect(complaints.isEmpty, "of \(runs) runs")
-  }
-
-  /// What the threads share.
-  private final class Work: Sendable {
-    private struct State {
-      var taken: UInt64 = 0
-      var working: Int
-      var complaints: [String] = []
-    }
-
-    private let state: Mutex<State>
-    private let done: CheckedContinuation<[String], Never>
-
-    init(_ done: CheckedContinuation<[String], Never>, workers: Int) {
-      self.done = done
-      state = Mutex(State(working: workers))
-    }
-
-    func next(of runs: UInt64) -> UInt64? {
-      state.withLock { state in
-        guard state.taken < runs else { return nil }
-        state.taken += 1
-        return state.taken - 1
-      }
-    }
-
-    func note(_ complaint: String) {
-      state.withLock { $0.complaints.append(complaint) }
-    }
-
-    func workerIsDone() {
-      let complaints = state.withLock { state -> [String]? in
-        state.working -= 1
-        return state.working == 0 ? state.complaints : nil
-      }
-      if let complaints { done.resume(returning: complaints) }
-    }
   }
 }

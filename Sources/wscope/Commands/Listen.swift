@@ -120,7 +120,7 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--max-clients must be at least 1")
     }
     server.mostClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
-    if output.verbose { server.messagesToldPerSecond = .max }
+    if output.isVerbose { server.messagesToldPerSecond = .max }
     if quiet { server.messagesToldPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity
@@ -171,6 +171,9 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "\"\(text)\" is no port: 0 to 65535, or HOST:PORT")
     }
     guard let name, !name.isEmpty else { return .loopback(port: number) }
+    guard HeaderSyntax.firstForbiddenByte(inValue: name) == nil, !name.contains("\t") else {
+      throw CommandFailure(.usage, "the host to listen on contains a control character")
+    }
     return .host(name, port: number)
   }
 
