@@ -297,7 +297,7 @@ final class SessionConsumer: ConnectionConsumer {
     var counters = ConnectionCounters()
     counters.traffic = handler.traffic
     counters.compression = handler.compressionTraffic
-    (counters.wireIn, counters.wireOut) = (handler.wireIn, handler.wireOut)
+    (counters.wireIn, counters.wireOut) = (counters.traffic.wireIn, counters.traffic.wireOut)
     counters.queued = handler.bufferedBytes
     return counters
   }
