@@ -6,10 +6,16 @@ import Glibc
 final class EditorMailbox: Sendable {
   enum Command: Sendable {
     case setPrompt(String)
+    case endPrompt
+    case goOn
     case interruptLine
+    case clearScreen
+    case reloadHistory
     case windowChanged
     case suspend
     case continued
+    /// Lets somebody else have the terminal for as long as the body runs.
+    case lendTerminal(@Sendable () -> Void)
     case stop
   }
 
@@ -101,6 +107,9 @@ final class EditorMailbox: Sendable {
       return (contents.commands, !contents.text.isEmpty)
     }
   }
+
+  /// Whether text waits.
+  var hasText: Bool { contents.withLock { !$0.text.isEmpty } }
 
   /// Takes the text that waits: whole lines.
   func takeText() -> [UInt8] {

@@ -10,9 +10,10 @@ package enum HistoryError: Error, Equatable, Sendable {
   case failed(path: String, SystemError)
 }
 
-/// What was typed, kept in a file that only its owner can read.
+/// What was typed and where, kept in a file that only its owner can read.
 ///
-/// One entry is one line of the file, newlines escaped. Entries are appended one by one, each in a
+/// One entry is one line of the file, newlines escaped; `\@PLACE ` stands before what was typed at a
+/// place. An entry that is a place and nothing else is a visit. Entries are appended one by one, each in a
 /// single write under a lock, so that a crash loses nothing and sessions side by side keep each
 /// other's entries.
 package final class History: Sendable {
@@ -20,7 +21,18 @@ package final class History: Sendable {
   package let limit: Int
   private let path: String
   private let redact: @Sendable (String) -> String
-  private let last = Mutex<String?>(nil)
+  private let state = Mutex(State())
+
+  private struct State {
+    var place: String?
+    var last: String?
+  }
+
+  /// What was typed at a place; a visit, if it is empty.
+  package struct Entry: Equatable, Sendable {
+    package var place: String?
+    package var line: String
+  }
 
   /// Longer entries stay in the session but do not go to the file.
   private static let longestEntry = 64 * 1024
@@ -56,12 +68,48 @@ package final class History: Sendable {
     !line.isEmpty && !line.hasPrefix(" ") && line != previous
   }
 
+  /// The place where lines are typed.
+  package var place: String? { state.withLock { $0.place } }
+
+  /// What is typed from now on is typed at this place: a word without spaces, such as a URL.
+  package func enter(_ place: String?) { state.withLock { $0 = State(place: place) } }
+
+  /// The lines kept so far, oldest first, at most `limit`. Those of this place come behind all
+  /// others, so that they are the first that a person finds on the way back.
+  package func load() throws(HistoryError) -> [String] {
+    let entries = try entries().filter { !$0.line.isEmpty }
+    let place = state.withLock { $0.place }
+    let here = entries.filter { $0.place == place }
+    state.withLock { $0.last = here.last?.line }
+    guard let place, !here.isEmpty else { return Self.withoutRepeats(entries) }
+    return Self.withoutRepeats(entries.filter { $0.place != place }) + Self.withoutRepeats(here)
+  }
+
+  private static func withoutRepeats(_ entries: [Entry]) -> [String] {
+    entries.reduce(into: []) { lines, entry in
+      if lines.last != entry.line { lines.append(entry.line) }
+    }
+  }
+
+  /// The places of the entries, the latest visited first, each once.
+  package func places() throws(HistoryError) -> [String] {
+    try entries().reversed().reduce(into: []) { places, entry in
+      if let place = entry.place, !places.contains(place) { places.append(place) }
+    }
+  }
+
+  /// Notes that the person is at the place.
+  package func visit() throws(HistoryError) {
+    guard let place = state.withLock({ $0.place }) else { return }
+    try keep(Entry(place: place, line: ""))
+  }
+
   /// The entries kept so far, oldest first, at most `limit`. A file that has grown far beyond the
   /// limit is cut on this occasion.
-  package func load() throws(HistoryError) -> [String] {
+  package func entries() throws(HistoryError) -> [Entry] {
     do {
       guard let file = try HistoryFile(path: path, creating: false) else { return [] }
-      var entries: [String] = []
+      var entries: [Entry] = []
       var count = 0
       for line in try file.read().split(separator: 0x0A) {
         count += 1
@@ -70,20 +118,22 @@ package final class History: Sendable {
       }
       entries = entries.suffix(limit)
       if count > limit + limit / 2 { try file.replace(with: entries.flatMap(Self.encoded)) }
-      last.withLock { $0 = entries.last }
       return entries
     } catch { throw described(error) }
   }
 
   /// Keeps a line, if it is worth keeping.
   package func append(_ line: String) throws(HistoryError) {
-    let entry = redact(line)
-    let isKept = last.withLock { last in
-      guard Self.isWorthKeeping(entry, after: last) else { return false }
-      last = entry
-      return true
+    let kept = redact(line)
+    let entry = state.withLock { state -> Entry? in
+      guard Self.isWorthKeeping(kept, after: state.last) else { return nil }
+      state.last = kept
+      return Entry(place: state.place, line: kept)
     }
-    guard isKept, entry.utf8.count <= Self.longestEntry else { return }
+    if let entry, kept.utf8.count <= Self.longestEntry { try keep(entry) }
+  }
+
+  private func keep(_ entry: Entry) throws(HistoryError) {
     do {
       try HistoryFile(path: path, creating: true)?.append(Self.encoded(entry))
     } catch { throw described(error) }
@@ -94,9 +144,10 @@ package final class History: Sendable {
   }
 
   /// An entry as a line of the file.
-  static func encoded(_ entry: String) -> [UInt8] {
+  static func encoded(_ entry: Entry) -> [UInt8] {
     var line: [UInt8] = []
-    for byte in entry.utf8 {
+    if let place = entry.place { line += [0x5C, 0x40] + Array(place.utf8) + [0x20] }  // \@place
+    for byte in entry.line.utf8 {
       switch byte {
       case 0x0A: line += [0x5C, 0x6E]  // \n
       case 0x0D: line += [0x5C, 0x72]  // \r
@@ -108,20 +159,28 @@ package final class History: Sendable {
   }
 
   /// The entry of a line of the file, without its newline.
-  static func decoded(_ line: some Sequence<UInt8>) -> String {
-    var entry: [UInt8] = []
+  static func decoded(_ line: some Collection<UInt8>) -> Entry {
+    guard line.starts(with: [0x5C, 0x40]) else { return Entry(place: nil, line: unescaped(line)) }
+    let place = line.dropFirst(2).prefix { $0 != 0x20 }
+    return Entry(
+      place: String(decoding: place, as: UTF8.self),
+      line: unescaped(line.dropFirst(2 + place.count + 1)))
+  }
+
+  private static func unescaped(_ bytes: some Sequence<UInt8>) -> String {
+    var text: [UInt8] = []
     var isEscaped = false
-    for byte in line {
+    for byte in bytes {
       switch (isEscaped, byte) {
       case (false, 0x5C):
         isEscaped = true
         continue
-      case (true, 0x6E): entry.append(0x0A)
-      case (true, 0x72): entry.append(0x0D)
-      default: entry.append(byte)
+      case (true, 0x6E): text.append(0x0A)
+      case (true, 0x72): text.append(0x0D)
+      default: text.append(byte)
       }
       isEscaped = false
     }
-    return String(decoding: entry, as: UTF8.self)
+    return String(decoding: text, as: UTF8.self)
   }
 }

@@ -5,7 +5,7 @@ import NIOTLS
 package import WebSocketProtocol
 
 /// The client's HTTP handlers and what they are there for: it sends the request, has the reply
-/// judged, and gives way to the `ConnectionHandler`. Every way in which this can fail ends in
+/// judged, and gives way to the `ChannelTransport`. Every way in which this can fail ends in
 /// exactly one `ConnectError`.
 package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPClientResponsePart
@@ -21,7 +21,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   private let configuration: ClientConfiguration
   private let handshake: ClientHandshake
-  private let consumer: (HandshakeInfo) -> any ConnectionConsumer
+  private let consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
+  private let destination: EpollLoop?
   private let progress: (ConnectError.Phase) -> Void
   private let settle: (Result<HandshakeInfo, ConnectError>) -> Void
   private let resources = LoopResources.current
@@ -37,6 +38,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var mark = NIODeadline.now()
   private var interimReplies = 0
   private var tlsVersion: String?
+  private var certificate: PeerCertificate?
+  private var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   private var errno: Int32?
 
   private static let mostInterimReplies = 5
@@ -45,7 +48,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package init(
     _ configuration: ClientConfiguration, _ handshake: ClientHandshake,
-    _ timings: HandshakeTimings, _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
+    _ timings: HandshakeTimings, destination: EpollLoop?,
+    _ consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer,
     progress: @escaping (ConnectError.Phase) -> Void,
     settle: @escaping (Result<HandshakeInfo, ConnectError>) -> Void
   ) {
@@ -53,6 +57,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.handshake = handshake
     self.timings = timings
     self.consumer = consumer
+    self.destination = destination
     self.progress = progress
     self.settle = settle
     wire = HeadTee(
@@ -95,6 +100,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let request = handshake.request(
       for: configuration.url, origin: configuration.origin, userAgent: configuration.userAgent,
       extra: configuration.headers)
+    self.request = request
     context.write(wrapOutboundOut(.head(request)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
@@ -104,6 +110,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       timings.tls = (NIODeadline.now() - mark).nanoseconds
       let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
       tlsVersion = tls?.tlsVersion.map(Self.name)
+      certificate = tls?.peerCertificate.map(PeerCertificate.init)
       state = .waitingForHead
       sendRequest(context)
     }
@@ -175,20 +182,30 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let info = HandshakeInfo(
       subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
       tlsVersion: tlsVersion,
-      remoteAddress: context.remoteAddress, timings: timings)
+      remoteAddress: context.remoteAddress, timings: timings, localAddress: context.localAddress,
+      request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate)
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
-    let machine = ConnectionMachine(
-      clientWith: resources.keys, limits: configuration.limits, deflate: agreement)
-    let handler = ConnectionHandler(
-      consumer(info), machine: machine, resources: resources,
-      transport: configuration.tls == nil ? .plain : .tls,
-      closeTimeout: configuration.closeTimeout)
+    let owner: @Sendable (any EventLoop) -> any ConnectionConsumer
+    var tap: FrameTap?
+    if configuration.tracesFrames, destination == nil {
+      let made = NIOLoopBound(consumer(info), eventLoop: context.eventLoop)
+      tap = (made.value as? any FrameObserver).map(FrameTap.init)
+      owner = { _ in made.value }
+    } else {
+      owner = { [consumer] _ in consumer(info) }
+    }
+    let connection = OpenedConnection(
+      agreement: .client(agreement), limits: configuration.limits,
+      closeTimeout: configuration.closeTimeout, consumer: owner)
+    let transport = ChannelTransport(
+      configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
-      // In front of the decoder: what comes behind the head is the handler's, at once.
-      try pipeline.addHandler(handler, position: .after(tee))
+      // In front of the decoder: what comes behind the head is the transport's, at once.
+      try pipeline.addHandler(transport, position: .after(tee))
+      if let tap { try pipeline.addHandler(tap, position: .after(tee)) }
     } catch {
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return
@@ -198,8 +215,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
     pipeline.removeHandler(decoder, promise: nil)
+    transport.begin(connection, in: destination, after: nil)
     settle(.success(info))
-    handler.start()
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {

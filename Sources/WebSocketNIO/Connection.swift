@@ -9,12 +9,27 @@ package enum ConnectionEvent: Sendable {
   case pong(ByteBuffer, time: NIODeadline)
   case close(CloseFrame)
   case violation(ProtocolViolation)
+  /// A frame on the wire, if the configuration asks for them; before what it brought.
+  case frame(FrameHeader, isIncoming: Bool, time: NIODeadline)
   /// The last event.
   case ended(CloseOutcome, Traffic, CompressionTraffic?)
 }
 
+/// What went over a connection so far.
+package struct ConnectionCounters: Sendable {
+  package var traffic = Traffic()
+  package var compression: CompressionTraffic?
+  /// Bytes behind the handshake, frame headers included.
+  package var wireIn: UInt64 = 0
+  package var wireOut: UInt64 = 0
+  /// Of these, what the kernel has not taken yet.
+  package var queued = 0
+
+  package init() {}
+}
+
 /// A message to be sent.
-package struct OutgoingMessage: Sendable {
+package struct OutgoingMessage: Sendable, Hashable {
   package var kind: MessageKind
   package var payload: [UInt8]
 
@@ -69,8 +84,10 @@ package final class Connection: Sendable {
       backPressureStrategy: .init(lowWatermark: 2, highWatermark: 8), finishOnDeinit: false,
       delegate: control)
     let source = sequence.source
+    let keepAlive = configuration.keepAlive
     let consumer = try await loop.submit {
-      NIOLoopBound(SessionConsumer(source, control, reaction), eventLoop: loop)
+      NIOLoopBound(
+        SessionConsumer(source, control, reaction, keepAlive), eventLoop: loop)
     }.get()
     do {
       var info = try await Client.open(configuration, addresses: addresses, on: loop) { _ in
@@ -111,6 +128,24 @@ package final class Connection: Sendable {
   /// - Throws: `SendError.closing` when the connection is closing; the messages are not sent.
   package func send(_ messages: [OutgoingMessage]) async throws {
     try await onLoop { consumer, done in consumer.send(messages, done) }
+  }
+
+  /// Sends messages in order, and returns as soon as they stand in the queue, whether the peer reads
+  /// or not: for a person, who types slower than anybody reads.
+  ///
+  /// - Throws: `SendError.closing` as `send` does.
+  package func enqueue(_ messages: [OutgoingMessage]) async throws {
+    try await onLoop { consumer, done in
+      consumer.perform(done) { machine throws(SendError) in
+        for message in messages { try machine.send(message.kind, message.payload) }
+      }
+    }
+  }
+
+  /// What went over the connection so far; what it was in the end, once it is closed.
+  package func counters() async -> ConnectionCounters {
+    let counters = consumer.eventLoop.submit { [consumer] in consumer.value.counters }
+    return (try? await counters.get()) ?? ConnectionCounters()
   }
 
   /// Sends a ping.
@@ -172,7 +207,7 @@ package final class ReadingControl: NIOAsyncSequenceProducerDelegate, Sendable {
   }
 
   package func produceMore() {
-    loop.execute { self.consumer.value?.handler?.setReading(true) }
+    loop.execute { self.consumer.value?.resumeReading() }
   }
 
   package func didTerminate() {
@@ -186,14 +221,19 @@ final class SessionConsumer: ConnectionConsumer {
   private let source: Connection.Events.Source
   private let control: ReadingControl
   private let reaction: Connection.Reaction
-  private var burst: [ConnectionEvent] = []
+  private let keepAlive: KeepAlive?
+  private var peerWatch: PeerWatch?
+  private var lastCounters = ConnectionCounters()
+  fileprivate var burst: [ConnectionEvent] = []
   private var now = NIODeadline.now()
   private var isNewBurst = true
   private var waiting: [EventLoopPromise<Void>] = []
 
   init(
-    _ source: Connection.Events.Source, _ control: ReadingControl, _ reaction: Connection.Reaction
+    _ source: Connection.Events.Source, _ control: ReadingControl, _ reaction: Connection.Reaction,
+    _ keepAlive: KeepAlive?
   ) {
+    self.keepAlive = keepAlive
     self.source = source
     self.control = control
     self.reaction = reaction
@@ -202,6 +242,7 @@ final class SessionConsumer: ConnectionConsumer {
   func opened(_ handler: ConnectionHandler) {
     self.handler = handler
     control.attach(self)
+    if let keepAlive { peerWatch = PeerWatch(keepAlive, handler) }
   }
 
   func received(
@@ -216,7 +257,9 @@ final class SessionConsumer: ConnectionConsumer {
   func received(control step: Step, _ machine: inout ConnectionMachine) {
     switch step {
     case .ping(let payload): burst.append(.ping(ByteBuffer(bytes: payload), time: stamp()))
-    case .pong(let payload): burst.append(.pong(ByteBuffer(bytes: payload), time: stamp()))
+    case .pong(let payload):
+      peerWatch?.heardPong()
+      burst.append(.pong(ByteBuffer(bytes: payload), time: stamp()))
     case .close(let frame): burst.append(.close(frame))
     case .violation(let violation): burst.append(.violation(violation))
     case .message: break
@@ -238,8 +281,25 @@ final class SessionConsumer: ConnectionConsumer {
     let events = burst
     burst.removeAll(keepingCapacity: true)
     if case .stopProducing = source.yield(contentsOf: [events]), machine.isOpen {
+      peerWatch?.isListening = false
       handler?.setReading(false)
     }
+  }
+
+  /// The reader of the events has caught up.
+  func resumeReading() {
+    peerWatch?.isListening = true
+    handler?.setReading(true)
+  }
+
+  var counters: ConnectionCounters {
+    guard let handler else { return lastCounters }
+    var counters = ConnectionCounters()
+    counters.traffic = handler.traffic
+    counters.compression = handler.compressionTraffic
+    (counters.wireIn, counters.wireOut) = (handler.wireIn, handler.wireOut)
+    counters.queued = handler.bufferedBytes
+    return counters
   }
 
   func writabilityChanged(_ isWritable: Bool) {
@@ -250,6 +310,8 @@ final class SessionConsumer: ConnectionConsumer {
 
   func closed(_ outcome: CloseOutcome) {
     succeedWaiting()
+    peerWatch?.stop()
+    lastCounters = counters
     let traffic = handler?.traffic ?? Traffic()
     let compression = handler?.compressionTraffic
     handler = nil
@@ -297,9 +359,21 @@ final class SessionConsumer: ConnectionConsumer {
     }
   }
 
+  /// Tells of a frame of ours at once: there may be no burst to come.
+  fileprivate func tell(_ event: ConnectionEvent) {
+    _ = source.yield(contentsOf: [[event]])
+  }
+
   private func succeedWaiting() {
     let promises = waiting
     waiting = []
     for promise in promises { promise.succeed() }
+  }
+}
+
+extension SessionConsumer: FrameObserver {
+  func observed(_ header: FrameHeader, isIncoming: Bool) {
+    let event = ConnectionEvent.frame(header, isIncoming: isIncoming, time: .now())
+    if isIncoming { burst.append(event) } else { tell(event) }
   }
 }

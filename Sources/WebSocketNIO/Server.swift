@@ -27,9 +27,10 @@ package struct HTTPReply: Sendable {
 
 /// What a server answers to a request head.
 package enum HTTPAnswer {
+  /// `consumer` is called on the event loop that the connection will live on.
   case upgrade(
     ServerHandshake.Request, subprotocol: String?, deflate: DeflateParameters?,
-    any ConnectionConsumer)
+    consumer: @Sendable (any EventLoop) -> any ConnectionConsumer)
   case reply(HTTPReply)
 }
 
@@ -37,7 +38,6 @@ package enum HTTPAnswer {
 package struct HTTPRequest: Sendable {
   package var head: HTTPRequestHead
   package var remoteAddress: SocketAddress?
-  package var eventLoop: any EventLoop
 }
 
 package struct ServerConfiguration: Sendable {
@@ -47,6 +47,12 @@ package struct ServerConfiguration: Sendable {
   /// From the accept to the end of the request head, absolute.
   package var headTimeout = TimeAmount.seconds(10)
   package var closeTimeout = TimeAmount.seconds(5)
+  /// Where connections live after the upgrade; nil leaves them on the loop that accepted them, as it
+  /// has to be with TLS.
+  package var loops: EpollLoops?
+  /// Whether other processes may listen on the same port, among which the kernel divides the
+  /// connections (SO_REUSEPORT).
+  package var reusesPort = false
 
   package init() {}
 }
@@ -83,6 +89,9 @@ package final class Server: Sendable {
       // The kernel cuts it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(
+        .socketOption(.init(rawValue: SO_REUSEPORT)), value: configuration.reusesPort ? 1 : 0
+      )
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(AcceptPause(report: acceptFailed))

@@ -98,7 +98,7 @@ import Testing
     try terminal.wait(forText: "/quit ")
     try terminal.type("/info\r")
     try terminal.wait(forText: "messages received")
-    try terminal.type("/cl\t")
+    try terminal.type("/clo\t")
     try terminal.wait(forText: "> /close ")
     try terminal.type("3001 bye\r")
     try terminal.wait(forText: "* closed 3001")

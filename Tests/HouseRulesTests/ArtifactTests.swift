@@ -141,7 +141,7 @@ import Testing
       line.split(separator: " ").dropFirst(2).filter { !["Op", "Oo", "Oc", "Ar"].contains($0) }
         .joined(separator: " ")
     }
-    let commands = SlashCommand.entries.map { entry in
+    let commands = CommandRegistry.entries.map { entry in
       let arguments = entry.arguments.filter { !"[]".contains($0) }
       return "/\(entry.name)" + (arguments.isEmpty ? "" : " \(arguments)")
     }

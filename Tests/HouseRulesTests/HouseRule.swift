@@ -43,7 +43,8 @@ extension HouseRule {
     ],
     "WebSocketNIO": [
       "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOTLS", "NIOSSL", "Glibc",
-      "Synchronization",
+      // The EventLoop protocol names a DispatchQueue.
+      "Synchronization", "CEpoll", "Dispatch", "HeapModule",
     ],
     "LoadTesting": [
       "WebSocketNIO", "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "Histogram", "Glibc",
@@ -93,7 +94,10 @@ extension HouseRule {
   /// Modules that only these files, or the files of these folders, know.
   static let confined: [String: [String]] = [
     "ArgumentParser": ["Sources/wscope/Commands/", "Sources/wscope/Main.swift"],
-    "CReadline": ["Sources/Terminal/LineEditor.swift"],
+    "CReadline": ["Sources/Terminal/ReadlineLoop.swift"],
+    "CEpoll": ["Sources/WebSocketNIO/EpollLoop.swift", "Sources/WebSocketNIO/EpollSocket.swift"],
+    "Dispatch": ["Sources/WebSocketNIO/EpollLoop.swift"],
+    "HeapModule": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "CZlib": ["Sources/WebSocketProtocol/MessageDeflater.swift"],
     "FoundationEssentials": ["Sources/TestServer/SelfSignedCertificate.swift"],
     "Histogram": ["Sources/LoadTesting/LatencyHistogram.swift"],
@@ -119,7 +123,7 @@ extension HouseRule {
       Example("LoadTesting/A.swift", "import Histogram"),
     ],
     kept: [
-      Example("Terminal/LineEditor.swift", "@preconcurrency import CReadline"),
+      Example("Terminal/ReadlineLoop.swift", "@preconcurrency import CReadline"),
       Example("wscope/Main.swift", "import ArgumentParser"),
     ])
 }

@@ -97,8 +97,8 @@ struct EscapeParser: Sendable {
 
 /// How many columns a character takes; a table of the tests' own, so that a mistake in the product's
 /// table shows.
-enum CharacterWidth {
-  static func columns(of scalar: Unicode.Scalar) -> Int {
+package enum CharacterWidth {
+  package static func columns(of scalar: Unicode.Scalar) -> Int {
     switch scalar.value {
     case 0x300...0x36F, 0x200B...0x200F, 0x20D0...0x20FF, 0xFE00...0xFE0F: 0
     case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF,

@@ -96,6 +96,20 @@ package struct RawSocket: Sendable {
     return true
   }
 
+  /// Sends until the peer has taken nothing for `patience` milliseconds; how many bytes it took.
+  package func sendUntilFull(_ bytes: [UInt8], patience: Int32) -> Int {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes[sent...].withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+      }
+      if count > 0 { sent += count }
+      var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+      guard count > 0 || poll(&room, 1, patience) > 0 else { break }
+    }
+    return sent
+  }
+
   /// What is there, at most `most` bytes; empty at the end of the stream, nil for an error.
   package func receive(_ most: Int) -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: most)

@@ -18,10 +18,11 @@ import WebSocketProtocol
   /// Ten times the close timeout and the second that the end of a stream is waited for.
   private static let deadline = 12.0
 
-  @Test func aServerEndsEveryRaceRight() async throws {
+  @Test(arguments: Road.allCases) func aServerEndsEveryRaceRight(_ road: Road) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     var configuration = ServerConfiguration()
     configuration.closeTimeout = Self.closeTimeout
+    configuration.loops = try road.makeLoops()
     let ends = Ends()
     let server = try await Server.bind(
       .host("127.0.0.1", port: 0), group: group, configuration: configuration
@@ -29,8 +30,9 @@ import WebSocketProtocol
       guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head),
         let number = UInt64(request.head.uri.dropFirst())
       else { return .reply(HTTPReply(.badRequest, text: "?")) }
-      return .upgrade(
-        upgrade, subprotocol: nil, deflate: nil, Racer(RacePlan(number), ends.note))
+      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in
+        Racer(RacePlan(number), ends.note)
+      }
     }
     let port = try #require(server.localAddress?.port)
     await Self.onThreads { number in
@@ -42,12 +44,14 @@ import WebSocketProtocol
       return plan.complaint(heard: heard, ended: ends.wait(for: number, Self.deadline))
     }
     await server.stopAccepting()
+    configuration.loops?.stop()
     try await group.shutdownGracefully()
   }
 
-  @Test func aClientEndsEveryRaceRight() async throws {
+  @Test(arguments: Road.allCases) func aClientEndsEveryRaceRight(_ road: Road) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
+    let loops = try road.makeLoops()
     await Self.onThreads { number in
       guard let listener = try? RawSocket.listen(),
         let address = try? SocketAddress(ipAddress: "127.0.0.1", port: listener.port)
@@ -58,9 +62,9 @@ import WebSocketProtocol
       var configuration = ClientConfiguration(
         url: WebSocketURL(security: .plain, endpoint: .host("127.0.0.1", port: listener.port)))
       configuration.closeTimeout = Self.closeTimeout
-      let opening = Client.open(configuration, addresses: [address], on: loop) { _ in
-        Racer(plan, ends.note)
-      }
+      let opening = Client.open(
+        configuration, addresses: [address], on: loop, movingTo: loops?.all.first
+      ) { _ in Racer(plan, ends.note) }
       guard let socket = listener.accept() else { return "no connection" }
       // The 101 and what the plan begins with can come in one segment.
       socket.send(RawPeer.acceptance(of: socket.readHead()))
@@ -68,6 +72,7 @@ import WebSocketProtocol
       guard (try? opening.wait()) != nil else { return "not opened" }
       return plan.complaint(heard: heard, ended: ends.wait(for: number, Self.deadline))
     }
+    loops?.stop()
     try await group.shutdownGracefully()
   }
 

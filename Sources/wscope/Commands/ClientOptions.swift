@@ -120,8 +120,13 @@ struct OutputOptions: ParsableArguments {
 
   @Flag(
     name: .shortAndLong,
-    help: "Tell about the handshake, the timings and the close; listen: log every message.")
-  var verbose = false
+    help: """
+      Tell about the handshake, the timings, sizes and the close; listen: log every message. Twice, \
+      connect tells about every frame and about sizes on the wire.
+      """)
+  var verbose: Int
+
+  var isVerbose: Bool { verbose > 0 }
 }
 
 /// `--color`, with completions.
@@ -183,6 +188,9 @@ struct MessageOptions: ParsableArguments {
 
   @Flag(name: [.customShort("P"), .long], help: "Show pings and pongs.")
   var showPingPong = false
+
+  @Flag(help: "Do not hide passwords and tokens in what -v and recordings show of the handshake.")
+  var showSecrets = false
 
   enum FormatOption: String, ExpressibleByArgument, CaseIterable {
     case text

@@ -10,13 +10,13 @@ struct Connect: SessionCommand {
     abstract: "Talk to an endpoint: a prompt on a terminal, a filter in a pipe.",
     discussion: """
       On a terminal: a line is a message, messages that arrive appear above the prompt, /help lists \
-      the commands. Without one: each line of standard input is a message, messages go to standard \
-      output, and at the end of the input it waits as send does.
+      the commands; without a URL it offers the recent ones. In a pipe: each line of standard input \
+      is a message, messages go to standard output, and at the end of the input it waits as send does.
       """)
 
   @Argument(
     help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
-  var url: String
+  var url: String?
 
   @OptionGroup(title: "Messages") var message: MessageOptions
 
@@ -26,38 +26,91 @@ struct Connect: SessionCommand {
   @Flag(help: "Send every message back at once, as an echo server does.")
   var echo = false
 
+  @OptionGroup(title: "Session") var session: SessionOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
+  @OptionGroup(title: "Look") var look: LookOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
+    // What is wrong with the options is said before anybody is asked for a URL.
+    try check()
+    let console = context.console
+    guard let url = try await chosenURL(context) else { return .ok }
+    let client = try place(url)
+    self.client.tellDangers(client, context)
+    if let descriptor = console.promptDescriptor {
+      return try await PromptSession(
+        try prompt(client, descriptor, console), context
+      ).run()
+    }
+    return try await ConversationSession(try filter(client, console), context).run()
+  }
+
+  /// A client as the options say, for a URL.
+  private func place(_ url: String) throws -> ClientConfiguration {
     var client = try client.configuration(url: url)
     client.deflate = try compression.parameters(standard: .standardOffer)
-    self.client.tellDangers(client, context)
-    let console = context.console
-    let count = try message.checkedCount()
-    let input = try message.conversationInput()
-    let format = try message.conversationFormat(toTerminal: console.standardOutputIsTerminal)
-    let outgoing = try message.executed()
-    if let descriptor = console.promptDescriptor {
-      let session = PromptSession(
-        PromptConfiguration(
-          client: client, url: url, messages: outgoing, kind: message.kind,
-          usesSlashCommands: !noSlash, reaction: echo ? .echo : .none, format: format, count: count,
-          showsPingPong: message.showPingPong, isVerbose: output.verbose,
-          promptDescriptor: descriptor),
-        context)
-      return await session.run()
+    client.keepAlive = try session.keepAlive()
+    client.tracesFrames = output.verbose > 1
+    return client
+  }
+
+  private func check() throws {
+    _ = try place(url ?? "localhost")
+    _ = try message.checkedCount()
+    _ = try message.conversationInput()
+    _ = try message.conversationFormat(toTerminal: true)
+    _ = try session.recording()
+    guard message.format == .text || (!look.json && look.timestamps == nil) else {
+      throw CommandFailure(
+        .usage, "--format jsonl has a look of its own: no --json or --timestamps")
     }
-    let session = ConversationSession(
-      ConversationConfiguration(
-        command: "connect", client: client, messages: outgoing, input: input,
-        policy: WaitPolicy(
-          wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
-          awaitsUnasked: true),
-        expectations: [], format: format, interruption: .ends, reaction: echo ? .echo : .none,
-        showsPingPong: message.showPingPong, isVerbose: output.verbose),
-      context)
-    return await session.run()
+  }
+
+  /// The URL of the command line, or one that the person chooses; nil if nobody chooses.
+  private func chosenURL(_ context: CommandContext) async throws -> String? {
+    if let url { return url }
+    guard let descriptor = context.console.promptDescriptor else {
+      throw CommandFailure(.usage, "missing expected argument '<url>'")
+    }
+    return try await URLChoice(descriptor: descriptor, context: context).ask()
+  }
+
+  private func prompt(
+    _ client: ClientConfiguration, _ descriptor: Int32, _ console: Console
+  ) throws -> PromptConfiguration {
+    PromptConfiguration(
+      client: client, place: { try place($0) }, messages: try message.executed(),
+      kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
+      format: try message.conversationFormat(toTerminal: console.standardOutputIsTerminal),
+      count: try message.checkedCount(), showsPingPong: message.showPingPong,
+      verbosity: output.verbose, showsSecrets: message.showSecrets, timestamps: look.timestamps,
+      indentsJSON: look.json, reconnect: session.reconnectPolicy,
+      recording: try session.recording(), promptDescriptor: descriptor)
+  }
+
+  private func filter(
+    _ client: ClientConfiguration, _ console: Console
+  ) throws -> ConversationConfiguration {
+    guard look.timestamps == nil else {
+      throw CommandFailure(
+        .usage, "--timestamps is for the prompt; in a pipe --format jsonl has the times")
+    }
+    var format = try message.conversationFormat(toTerminal: console.standardOutputIsTerminal)
+    if look.json, case .payload(var payload) = format {
+      payload.indentsJSON = true
+      format = .payload(payload)
+    }
+    return ConversationConfiguration(
+      command: "connect", client: client, messages: try message.executed(),
+      input: try message.conversationInput(),
+      policy: WaitPolicy(
+        wait: message.wait.nanoseconds, linger: message.linger.nanoseconds,
+        count: try message.checkedCount(), awaitsUnasked: true),
+      expectations: [], format: format, interruption: .ends, reaction: echo ? .echo : .none,
+      showsPingPong: message.showPingPong, verbosity: output.verbose,
+      showsSecrets: message.showSecrets, reconnect: session.reconnectPolicy,
+      recording: try session.recording())
   }
 }

@@ -83,6 +83,9 @@ struct Listen: SessionCommand {
   @Option(help: ArgumentHelp("Event loop threads.", valueName: "n"))
   var threads = 1
 
+  @Flag(help: "Let other processes listen on the same port; the kernel divides the clients.")
+  var reusePort = false
+
   @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
   var quiet = false
 
@@ -105,6 +108,10 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token")
     }
     server.subprotocols = subprotocol
+    if reusePort, unixSocket != nil {
+      throw CommandFailure(.usage, "--reuse-port goes with a port, not with --unix-socket")
+    }
+    server.reusesPort = reusePort
     server.deflate = try compression.parameters(standard: DeflateParameters())
     guard (1...1024).contains(threads) else {
       throw CommandFailure(.usage, "--threads must be from 1 to 1024")
@@ -113,7 +120,7 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--max-clients must be at least 1")
     }
     server.mostClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
-    if output.verbose { server.messagesToldPerSecond = .max }
+    if output.isVerbose { server.messagesToldPerSecond = .max }
     if quiet { server.messagesToldPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity

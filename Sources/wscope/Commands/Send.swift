@@ -52,8 +52,9 @@ struct Send: SessionCommand {
         expectations: expect.map { Expectation(Array($0.utf8)) },
         format: try message.conversationFormat(
           toTerminal: context.console.standardOutputIsTerminal),
-        interruption: .fails, showsPingPong: message.showPingPong, isVerbose: output.verbose),
+        interruption: .fails, showsPingPong: message.showPingPong, verbosity: output.verbose,
+        showsSecrets: message.showSecrets),
       context)
-    return await session.run()
+    return try await session.run()
   }
 }

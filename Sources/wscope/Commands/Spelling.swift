@@ -24,7 +24,7 @@ enum Spelling {
   /// - Throws: `CommandFailure` for a word that is no command, with the nearest one.
   static func normalized(_ arguments: [String]) throws -> [String] {
     // The parser knows no option whose value may be left out.
-    let arguments = withCompressValue(arguments)
+    let arguments = withOptionalValues(arguments)
     guard let first = arguments.first else { return ["--help"] }
     let rest = Array(arguments.dropFirst())
     switch first {
@@ -54,14 +54,22 @@ enum Spelling {
       ])
   }
 
-  /// `--compress` alone becomes `--compress=on`, except behind `--` and where it is the value of an
-  /// option that takes whatever stands behind it.
-  private static func withCompressValue(_ arguments: [String]) -> [String] {
+  /// Options whose value may be left out, and what they mean without it.
+  private static let optionalValues = [
+    "--compress": CompressOption.plain, "--reconnect": ReconnectOption.plain,
+    "--timestamps": MessageText.Timestamps.iso.rawValue,
+  ]
+
+  /// `--compress` alone becomes `--compress=on` and so on, except behind `--` and where it is the
+  /// value of an option that takes whatever stands behind it.
+  private static func withOptionalValues(_ arguments: [String]) -> [String] {
     let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
     return arguments.indices.map { index in
       let isValue = index > 0 && arguments[index - 1] == "--expect"
-      guard arguments[index] == "--compress", index < end, !isValue else { return arguments[index] }
-      return "--compress=\(CompressOption.plain)"
+      guard let value = optionalValues[arguments[index]], index < end, !isValue else {
+        return arguments[index]
+      }
+      return "\(arguments[index])=\(value)"
     }
   }
 

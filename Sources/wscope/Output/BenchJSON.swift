@@ -1,3 +1,4 @@
+import Conversation
 import LoadTesting
 
 /// The report of `bench` for a program: schema `bench/1`. Times and durations are whole

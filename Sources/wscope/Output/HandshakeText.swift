@@ -1,12 +1,21 @@
 import NIOCore
+import NIOHTTP1
 import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `-v` and `/info` say of a handshake.
-enum HandshakeText {
-  static func lines(_ info: HandshakeInfo, escapes: Bool) -> [String] {
-    var lines: [String] = []
+/// What `-v`, `/headers` and `/info` say of a handshake.
+struct HandshakeText {
+  let info: HandshakeInfo
+  /// Whether strangers' bytes must be escaped: the stream is a terminal.
+  let escapes: Bool
+  var showsSecrets = false
+
+  /// All of it, as `-v` tells it.
+  var lines: [String] { [connected] + headers + agreed }
+
+  /// `connected to 127.0.0.1:443, TLSv1.3 (tcp 1 ms, upgrade 2 ms)`.
+  var connected: String {
     let timings = info.timings
     var phases: [String] = []
     if let resolve = timings.resolve { phases.append("dns \(Figures.duration(resolve))") }
@@ -14,18 +23,40 @@ enum HandshakeText {
     if let tls = timings.tls { phases.append("tls \(Figures.duration(tls))") }
     phases.append("upgrade \(Figures.duration(timings.upgrade))")
     let version = info.tlsVersion.map { ", \($0)" } ?? ""
-    lines.append(
-      "connected to \(Diagnostician.text(info.remoteAddress))\(version) "
-        + "(\(phases.joined(separator: ", ")))")
-    lines.append("< HTTP/1.1 101 Switching Protocols")
-    for (name, value) in info.headers {
-      lines.append("< \(safe(name, escapes)): \(safe(value, escapes))")
-    }
+    return "connected to \(Diagnostician.text(info.remoteAddress))\(version) "
+      + "(\(phases.joined(separator: ", ")))"
+  }
+
+  /// The two heads, `>` sent and `<` received.
+  var headers: [String] {
+    let target = showsSecrets ? info.request.uri : Redaction.url(info.request.uri)
+    return ["> GET \(target) HTTP/1.1"] + fields(info.request.headers, mark: ">")
+      + ["< HTTP/1.1 101 \(safe(info.reasonPhrase))"] + fields(info.headers, mark: "<")
+  }
+
+  /// What both sides agreed on, and who the server says it is.
+  var agreed: [String] {
+    var lines: [String] = []
     if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
-    if let subprotocol = info.subprotocol {
-      lines.append("subprotocol \(safe(subprotocol, escapes))")
+    if let subprotocol = info.subprotocol { lines.append("subprotocol \(safe(subprotocol))") }
+    if let certificate = info.certificate {
+      let names = certificate.names.prefix(8).map(safe).joined(separator: ", ")
+      let more = certificate.names.count > 8 ? ", and \(certificate.names.count - 8) more" : ""
+      let until = UTCTime(certificate.notAfter &* 1_000_000_000).text.prefix(10)
+      lines.append("certificate for \(names.isEmpty ? "no name" : names)\(more), until \(until)")
     }
     return lines
+  }
+
+  private func fields(_ fields: HTTPHeaders, mark: String) -> [String] {
+    fields.map { name, value in
+      let shown = Redaction.value(value, of: name, showsSecrets: showsSecrets)
+      return "\(mark) \(safe(name)): \(safe(shown))"
+    }
+  }
+
+  private func safe(_ text: String) -> String {
+    escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
   }
 
   /// What compression achieved, of each direction that had any.
@@ -39,9 +70,5 @@ enum HandshakeText {
       return "compressed, \(direction): \(Figures.bytes(Int(clamping: plain))) in "
         + "\(Figures.bytes(Int(clamping: wire))) (\(share))"
     }
-  }
-
-  private static func safe(_ text: String, _ escapes: Bool) -> String {
-    escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
   }
 }

@@ -1,20 +1,26 @@
-/// Bytes as `hexdump -C` shows them: offset, sixteen bytes, their printable characters.
+/// Bytes as `hexdump -C` shows them: offset, sixteen bytes, their printable characters. On a narrow
+/// terminal there are fewer bytes in a row.
 enum HexDump {
   /// The lines, without a newline at the end.
-  static func text(_ bytes: some Collection<UInt8>) -> String {
+  static func text(_ bytes: some Collection<UInt8>, columns: Int = 80) -> String {
+    let width = [16, 8, 4].first { columns >= 14 + 4 * $0 } ?? 4
+    // On the narrowest the characters have no room.
+    let hasCharacters = columns >= 14 + 4 * width
     var lines: [String] = []
     var offset = 0
     var rest = bytes[...]
     while !rest.isEmpty {
-      let row = rest.prefix(16)
+      let row = rest.prefix(width)
       var hex = ""
       for (index, byte) in row.enumerated() {
         hex += (index == 8 ? "  " : " ") + digits(UInt64(byte), 2)
       }
       let characters = row.map { (0x20..<0x7F).contains($0) ? Character(Unicode.Scalar($0)) : "." }
-      lines.append("\(digits(UInt64(offset), 8)) \(Figures.left(hex, 49))  |\(String(characters))|")
+      let line =
+        "\(digits(UInt64(offset), 8)) \(Figures.left(hex, 3 * width + (width > 8 ? 1 : 0)))"
+      lines.append(hasCharacters ? "\(line)  |\(String(characters))|" : line)
       offset += row.count
-      rest = rest.dropFirst(16)
+      rest = rest.dropFirst(width)
     }
     return lines.joined(separator: "\n")
   }

@@ -1,84 +1,64 @@
+import Conversation
 import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// `--format jsonl`: one line an event, in the schema `"v":1` of PRODUCT 1.4.
+/// The lines of `--format jsonl` and of recordings, from what a connection says.
 struct JSONLines {
   /// What `t` counts from.
   let start: NIODeadline
+  /// The number of the connection.
+  var connection = 1
+
+  func recording(url: String, started: String) -> [UInt8] {
+    line(.record(url: url, started: started), .now())
+  }
 
   func opened(_ info: HandshakeInfo) -> [UInt8] {
-    line("open") { json in
-      json.member("status", 101)
-      json.member("subprotocol", info.subprotocol)
-      let extensions = [info.deflate?.text].compactMap { $0 }
-      json.member("extensions", array: extensions) { json, name in json.string(name) }
-      if let tls = info.tlsVersion { json.member("tls", tls) }
-    }
+    let extensions = [info.deflate?.text].compactMap { $0 }
+    return line(
+      .open(
+        status: 101, subprotocol: info.subprotocol, extensions: extensions, tls: info.tlsVersion),
+      .now())
   }
 
   func received(_ kind: MessageKind, _ payload: ByteBuffer, wire: Int, time: NIODeadline) -> [UInt8]
   {
-    line("message", time) { json in
-      json.member("dir", "in")
-      json.member("type", kind == .text ? "text" : "binary")
-      json.member("size", payload.readableBytes)
-      json.member("wire", wire)
-      switch kind {
-      case .text: json.member("text", String(buffer: payload))
-      case .binary:
-        json.member("base64", payload.withUnsafeReadableBytes { Base64.encode($0) })
-      }
-    }
+    line(.message(.incoming, kind, Array(payload.readableBytesView), wire: wire), time)
   }
 
-  func control(_ event: String, _ payload: ByteBuffer, time: NIODeadline) -> [UInt8] {
-    line(event, time) { json in
-      json.member("dir", "in")
-      json.member("size", payload.readableBytes)
-      json.member("base64", payload.withUnsafeReadableBytes { Base64.encode($0) })
-    }
+  func sent(_ message: OutgoingMessage) -> [UInt8] {
+    line(.message(.outgoing, message.kind, message.payload, wire: nil), .now())
+  }
+
+  func ping(
+    _ direction: SessionEvent.Direction, _ payload: [UInt8], time: NIODeadline = .now()
+  ) -> [UInt8] {
+    line(.ping(direction, payload), time)
+  }
+
+  func pong(
+    _ direction: SessionEvent.Direction, _ payload: [UInt8], time: NIODeadline = .now()
+  ) -> [UInt8] {
+    line(.pong(direction, payload), time)
   }
 
   func ended(_ outcome: CloseOutcome) -> [UInt8] {
-    line("close") { json in
+    let what: SessionEvent.What =
       switch outcome {
       case .closed(let frame, let initiator):
-        json.member("dir", initiator == .peer ? "in" : "out")
-        close(&json, frame.reportedCode, frame.reason, isClean: true)
+        .close(
+          initiator == .peer ? .incoming : .outgoing, frame.reportedCode, reason: frame.reason,
+          isClean: true)
       case .failed(let violation):
-        json.member("dir", "out")
-        close(&json, violation.closeCode, violation.reason, isClean: false)
+        .close(.outgoing, violation.closeCode, reason: violation.reason, isClean: false)
       case .lost(let end):
-        json.member("dir", "in")
-        close(&json, .abnormal, CloseWords.words(end), isClean: false)
+        .close(.incoming, .abnormal, reason: CloseWords.words(end), isClean: false)
       }
-    }
+    return line(what, .now())
   }
 
-  private func close(
-    _ json: inout JSONWriter, _ code: CloseCode, _ reason: String, isClean: Bool
-  ) {
-    json.member("code", code.rawValue)
-    json.member("name", code.name)
-    json.member("reason", reason)
-    json.member("clean", isClean)
-  }
-
-  private func line(
-    _ event: String, _ time: NIODeadline = .now(), _ members: (inout JSONWriter) -> Void
-  ) -> [UInt8] {
-    var json = JSONWriter()
-    json.object { json in
-      json.member("v", 1)
-      // Four decimals, tenths of a millisecond, as the schema shows; more would be noise.
-      let microseconds = (time - start).nanoseconds / 1000
-      json.member("t", Double(max(microseconds, 0) / 100) / 10_000)
-      json.member("conn", 1)
-      json.member("event", event)
-      members(&json)
-    }
-    json.startLine()
-    return json.bytes
+  private func line(_ what: SessionEvent.What, _ time: NIODeadline) -> [UInt8] {
+    SessionEvent(time: (time - start).nanoseconds, connection: connection, what).line
   }
 }

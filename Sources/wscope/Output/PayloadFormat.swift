@@ -14,11 +14,18 @@ struct PayloadFormat: Hashable, Sendable {
   /// Whether standard output is a terminal: then strangers' bytes are escaped, binary is dumped in
   /// hexadecimal, and the display of one message is cut.
   var isForTerminal: Bool
+  /// Whether text that is JSON is laid out for people.
+  var indentsJSON = false
 
   /// The bytes to write.
   func bytes(_ kind: MessageKind, _ payload: ByteBuffer) -> [UInt8] {
     guard isForTerminal else {
       var bytes = Array(payload.readableBytesView)
+      if indentsJSON, kind == .text,
+        let json = JSONText(style: Style(isOn: false), escapes: false).indented(bytes, limit: .max)
+      {
+        bytes = Array(json.text.utf8)
+      }
       switch (terminator, kind) {
       // Binary to a pipe is the exact bytes: nothing is added that could be taken for payload.
       case (.newline, .text): bytes.append(0x0A)
@@ -27,13 +34,18 @@ struct PayloadFormat: Hashable, Sendable {
       }
       return bytes
     }
-    return Array((Self.shown(kind, payload) + "\n").utf8)
+    return Array((shown(kind, payload) + "\n").utf8)
   }
 
   /// A message as a terminal shows it.
-  static func shown(_ kind: MessageKind, _ payload: ByteBuffer) -> String {
+  private func shown(_ kind: MessageKind, _ payload: ByteBuffer) -> String {
     switch kind {
     case .text:
+      if indentsJSON,
+        let json = JSONText(style: Style(isOn: false)).indented(Array(payload.readableBytesView))
+      {
+        return json.isCut ? json.text + "\n... and more" : json.text
+      }
       let cut = payload.withUnsafeReadableBytes { ControlCharacters.cut($0, highlight: true) }
       guard cut.bytesLeftOut > 0 else { return cut.text }
       return cut.text + "... \(Figures.count(cut.bytesLeftOut)) more bytes"

@@ -21,6 +21,13 @@ struct UTCTime {
       + clock.joined(separator: ":") + "." + Self.padded(Int(fraction), 3) + "Z"
   }
 
+  /// The wall clock: ns since 1970.
+  static var now: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+
   private static func padded(_ number: Int, _ width: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, width - digits.count)) + digits

@@ -1,5 +1,6 @@
 import Conversation
 import NIOCore
+import NIOPosix
 import Synchronization
 import Terminal
 import WebSocketNIO
@@ -35,7 +36,12 @@ struct ConversationConfiguration: Sendable {
   var interruption: Interruption
   var reaction = Connection.Reaction.none
   var showsPingPong = false
-  var isVerbose = false
+  var verbosity = 0
+  var showsSecrets = false
+  var reconnect: ReconnectPolicy?
+  var recording: RecordingConfiguration?
+
+  var isVerbose: Bool { verbosity > 0 }
 }
 
 /// `send`, and `connect` without a terminal: messages out, messages in, and an exit code. Nothing is
@@ -47,6 +53,10 @@ final class ConversationSession: Sendable {
   /// Why the session is being ended before its time.
   private let ending = Mutex<Ending?>(nil)
   private let start = NIODeadline.now()
+  private let recorder: Recorder
+  private let reconnector = Mutex<Reconnector?>(nil)
+  /// Taken from the input, and not sent because the connection was lost.
+  private let unsent = Mutex<[OutgoingMessage]>([])
 
   private enum Ending: Sendable, Equatable {
     case timedOut(waited: Int64)
@@ -60,13 +70,21 @@ final class ConversationSession: Sendable {
     self.context = context
     conversation = Mutex(
       Conversation(configuration.policy, expecting: configuration.expectations))
+    recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets) {
+      context.warn($0)
+    }
   }
 
-  func run() async -> ExitStatus {
+  /// - Throws: `CommandFailure` if it cannot be recorded.
+  func run() async throws -> ExitStatus {
+    if let recording = configuration.recording {
+      try recorder.begin(
+        recording.path, overwriting: recording.overwrites, url: "\(configuration.client.url)")
+    }
     let opening = OpeningConnection(
       configuration.client, reaction: configuration.reaction, command: configuration.command,
       context)
-    let watch = Task { await watchSignals(opening) }
+    let watch = Task { await watchSignals() }
     defer { watch.cancel() }
     do throws(ExitStatus) {
       return await converse(try await opening.explained())
@@ -75,11 +93,38 @@ final class ConversationSession: Sendable {
     }
   }
 
-  private func converse(_ connection: Connection) async -> ExitStatus {
-    tellOpened(connection.info)
+  private func converse(_ first: Connection) async -> ExitStatus {
+    let reconnector = Reconnector(
+      first, to: configuration.client, policy: configuration.reconnect,
+      open: { [configuration] client in
+        try await Connection.open(
+          client, reaction: configuration.reaction,
+          on: MultiThreadedEventLoopGroup.singleton.next())
+      }, tell: { self.tell($0) })
+    self.reconnector.withLock { $0 = reconnector }
+    let input = InputSource(configuration.input)
+    let status = await reconnector.run { connection, number in
+      await self.talk(connection, number, input)
+    }
+    timer.withLock { $0?.cancel() }
+    let outcome = outcome.withLock { $0 }
+    // An attempt to open it again has failed, and was explained.
+    guard await reconnector.isLeaving || status == ExitStatus(outcome) else { return status }
+    let ended = finish(outcome)
+    return ended == .ok && recorder.hasFailed ? .outputFailed : ended
+  }
+
+  /// How the last connection ended.
+  private let outcome = Mutex(CloseOutcome.lost(.abandoned))
+
+  private func talk(
+    _ connection: Connection, _ number: Int, _ input: InputSource
+  ) async -> CloseOutcome {
+    recorder.connected(number: number)
+    tellOpened(connection.info, number)
     let sender = Task {
-      await sendAll(on: connection)
-      awaitEnd(connection)
+      await sendAll(from: input, on: connection)
+      awaitEnd()
     }
     var outcome = CloseOutcome.lost(.abandoned)
     var compression: CompressionTraffic?
@@ -89,43 +134,67 @@ final class ConversationSession: Sendable {
           outcome = ended
           compression = compressed
         }
-        await handle(event, connection)
+        recorder.write(event)
+        await handle(event, number)
       }
     }
     sender.cancel()
-    timer.withLock { $0?.cancel() }
+    await sender.value
     if configuration.isVerbose, let compression {
       for line in HandshakeText.lines(compression) { context.inform(line) }
     }
-    return finish(outcome)
+    if case .jsonLines = configuration.format {
+      try? context.console.payload(JSONLines(start: start, connection: number).ended(outcome))
+    }
+    self.outcome.withLock { $0 = outcome }
+    return outcome
+  }
+
+  private func tell(_ notice: Reconnector.Notice) {
+    switch notice {
+    case .failed(let error, let client):
+      context.explain(
+        Diagnostician(
+          command: configuration.command, configuration: client,
+          escapes: context.console.standardErrorIsTerminal
+        ).diagnose(error))
+    case .waiting(let pause, let attempt, let limit):
+      // Only now is it clear that the session goes on.
+      if attempt == 1 {
+        let escapes = context.console.standardErrorIsTerminal
+        context.warn(CloseWords.line(outcome.withLock { $0 }, escapes: escapes))
+      }
+      let count = limit.map { " of \($0)" } ?? ""
+      context.inform("reconnecting in \(Figures.duration(pause)) (attempt \(attempt)\(count))")
+    case .ended, .opening, .stranded:
+      break
+    }
+  }
+
+  private func leave() async {
+    await reconnector.withLock { $0 }?.leave(CloseFrame(.normal))
   }
 
   // MARK: Sending
 
-  private func sendAll(on connection: Connection) async {
+  private func sendAll(from input: InputSource, on connection: Connection) async {
     do {
       try await send(configuration.messages, on: connection)
-      switch configuration.input {
-      case .none:
-        break
-      case .messages(let boundary, let kind):
-        let input = StandardInput(boundary: boundary)
-        while let batch = try await input.nextBatch() {
-          try await send(try outgoing(batch, kind), on: connection)
-        }
-      case .jsonLines:
-        let input = StandardInput(boundary: .newline)
-        var line = 0
-        while let batch = try await input.nextBatch() {
-          try await send(try batch.compactMap { try message($0, &line) }, on: connection)
-        }
+      let again = unsent.withLock { messages in
+        defer { messages = [] }
+        return messages
       }
+      try await send(again, on: connection)
+      while let batch = try await input.nextBatch() { try await send(batch, on: connection) }
+      // A connection that is lost is no end of the input.
+      guard !Task.isCancelled else { return }
     } catch let error as SystemError {
-      await fail(.usage, "cannot read standard input: \(error.reason)", connection)
+      await fail(.usage, "cannot read standard input: \(error.reason)")
     } catch let error as InputError {
-      await fail(.usage, error.words, connection)
+      await fail(.usage, error.words)
     } catch {
       // The connection is closing; the events say why.
+      if configuration.reconnect != nil { return }
     }
     let now = Self.now
     conversation.withLock { $0.sentAll(at: now) }
@@ -135,68 +204,39 @@ final class ConversationSession: Sendable {
     guard !messages.isEmpty else { return }
     let now = Self.now
     conversation.withLock { $0.sending(messages.count, at: now) }
-    try await connection.send(messages)
-  }
-
-  private struct InputError: Error {
-    var words: String
-  }
-
-  private func outgoing(_ batch: [[UInt8]], _ kind: MessageKind) throws -> [OutgoingMessage] {
-    try batch.map { payload in
-      guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
-        throw InputError(words: "standard input is not valid UTF-8; to send it as it is: --binary")
-      }
-      return OutgoingMessage(kind, payload)
-    }
-  }
-
-  private func message(_ line: [UInt8], _ number: inout Int) throws -> OutgoingMessage? {
-    number += 1
-    guard !line.isEmpty else { return nil }
-    do throws(SessionLineError) {
-      switch try SessionLine.parse(line) {
-      case .message(let kind, let payload): return OutgoingMessage(kind, payload)
-      case .other: return nil
-      }
+    do {
+      try await connection.send(messages)
     } catch {
-      throw InputError(words: "standard input, line \(number): \(Self.words(error))")
+      // The messages of the command line are sent on every open anyway.
+      if messages != configuration.messages { unsent.withLock { $0 += messages } }
+      throw error
     }
-  }
-
-  private static func words(_ error: SessionLineError) -> String {
-    switch error {
-    case .notJSON(let json): "not JSON: \(json.problem) (byte \(json.offset))"
-    case .notAnObject: "not a JSON object"
-    case .noEvent: "no member \"event\""
-    case .noPayload: "a message needs a member \"text\" or \"base64\""
-    case .notBase64: "\"base64\" is not valid base64"
-    }
+    for message in messages { recorder.write { $0.sent(message) } }
   }
 
   // MARK: Ending
 
   /// (Re)starts the wait for the end, since it may have come nearer.
-  private func awaitEnd(_ connection: Connection) {
+  private func awaitEnd() {
     timer.withLock { timer in
       timer?.cancel()
-      timer = Task { await waitUntilOver(connection) }
+      timer = Task { await waitUntilOver() }
     }
   }
 
   private let timer = Mutex<Task<Void, Never>?>(nil)
 
   /// Closes when the conversation is over, by time.
-  private func waitUntilOver(_ connection: Connection) async {
+  private func waitUntilOver() async {
     while !Task.isCancelled {
       let now = Self.now
       switch conversation.withLock({ $0.verdict(at: now) }) {
       case .finished:
-        await connection.close(CloseFrame(.normal))
+        await leave()
         return
       case .timedOut(let waited):
         ending.withLock { $0 = $0 ?? .timedOut(waited: waited) }
-        await connection.close(CloseFrame(.normal))
+        await leave()
         return
       case .goOn(let until):
         guard let until else { return }
@@ -209,7 +249,7 @@ final class ConversationSession: Sendable {
     }
   }
 
-  private func watchSignals(_ opening: OpeningConnection) async {
+  private func watchSignals() async {
     var isSecond = false
     for await signal in context.signals.events {
       guard signal == .interrupt || signal == .terminate || signal == .hangup else { continue }
@@ -217,12 +257,9 @@ final class ConversationSession: Sendable {
       if isSecond { exitNow(status) }
       isSecond = true
       ending.withLock { $0 = $0 ?? .signal(signal) }
-      Task {
-        // Before the connection is open there is nothing to say goodbye to.
-        guard let connection = await opening.connection else { return }
-        await connection.close(CloseFrame(.normal))
-      }
+      // Before the connection is open there is nothing to say goodbye to.
       if !hasOpened.load(ordering: .acquiring) { exitNow(status) }
+      Task { await leave() }
     }
   }
 
@@ -232,16 +269,13 @@ final class ConversationSession: Sendable {
     signal == .interrupt ? .interrupted : .terminated
   }
 
-  private func fail(_ status: ExitStatus, _ words: String, _ connection: Connection) async {
+  private func fail(_ status: ExitStatus, _ words: String) async {
     context.console.note(context.style(.red, "wscope: \(words)"))
     ending.withLock { $0 = $0 ?? .failed(status) }
-    await connection.close(CloseFrame(.normal))
+    await leave()
   }
 
   private func finish(_ outcome: CloseOutcome) -> ExitStatus {
-    if case .jsonLines = configuration.format {
-      try? context.console.payload(JSONLines(start: start).ended(outcome))
-    }
     let ended = ending.withLock { $0 }
     switch ended {
     case .failed(let status): return status
@@ -287,55 +321,59 @@ final class ConversationSession: Sendable {
 
   // MARK: Receiving
 
-  private func tellOpened(_ info: HandshakeInfo) {
+  private func tellOpened(_ info: HandshakeInfo, _ number: Int) {
     hasOpened.store(true, ordering: .releasing)
+    recorder.write { $0.opened(info) }
     if configuration.isVerbose {
-      let escapes = context.console.standardErrorIsTerminal
-      for line in HandshakeText.lines(info, escapes: escapes) { context.inform(line) }
+      let text = HandshakeText(
+        info: info, escapes: context.console.standardErrorIsTerminal,
+        showsSecrets: configuration.showsSecrets)
+      for line in text.lines { context.inform(line) }
+    } else if number > 1 {
+      context.inform("connected again")
     }
     if case .jsonLines = configuration.format {
-      try? context.console.payload(JSONLines(start: start).opened(info))
+      try? context.console.payload(JSONLines(start: start, connection: number).opened(info))
     }
   }
 
-  private func handle(_ event: ConnectionEvent, _ connection: Connection) async {
+  private func handle(_ event: ConnectionEvent, _ number: Int) async {
+    let lines = JSONLines(start: start, connection: number)
     switch event {
     case .message(let kind, let payload, let wire, let time):
-      await write(formatted(kind, payload, wire, time), connection)
+      switch configuration.format {
+      case .payload(let format): await write(format.bytes(kind, payload))
+      case .jsonLines: await write(lines.received(kind, payload, wire: wire, time: time))
+      }
       let now = Int64(time.uptimeNanoseconds)
       let (isNearer, verdict) = conversation.withLock { conversation in
         let isNearer = conversation.received(Array(payload.readableBytesView), at: now)
         return (isNearer, conversation.verdict(at: now))
       }
       switch verdict {
-      case .finished: await connection.close(CloseFrame(.normal))
-      case .goOn(let until?) where isNearer && until > 0: awaitEnd(connection)
+      case .finished: await leave()
+      case .goOn(let until?) where isNearer && until > 0: awaitEnd()
       case .goOn, .timedOut: break
       }
     case .ping(let payload, let time):
-      await tellControl("ping", payload, time, connection)
+      await tellControl("ping", payload) {
+        lines.ping(.incoming, Array(payload.readableBytesView), time: time)
+      }
     case .pong(let payload, let time):
-      await tellControl("pong", payload, time, connection)
+      await tellControl("pong", payload) {
+        lines.pong(.incoming, Array(payload.readableBytesView), time: time)
+      }
+    case .frame(let header, let isIncoming, _):
+      context.inform(FrameText.line(header, isIncoming: isIncoming))
     case .close, .violation, .ended:
       break
     }
   }
 
-  private func formatted(
-    _ kind: MessageKind, _ payload: ByteBuffer, _ wire: Int, _ time: NIODeadline
-  ) -> [UInt8] {
-    switch configuration.format {
-    case .payload(let format): format.bytes(kind, payload)
-    case .jsonLines: JSONLines(start: start).received(kind, payload, wire: wire, time: time)
-    }
-  }
-
-  private func tellControl(
-    _ name: String, _ payload: ByteBuffer, _ time: NIODeadline, _ connection: Connection
-  ) async {
+  private func tellControl(_ name: String, _ payload: ByteBuffer, _ line: () -> [UInt8]) async {
     switch configuration.format {
     case .jsonLines:
-      await write(JSONLines(start: start).control(name, payload, time: time), connection)
+      await write(line())
     case .payload where configuration.showsPingPong:
       let text = ControlCharacters.escaped(
         Array(payload.readableBytesView), keepingNewlines: false, highlight: false)
@@ -345,7 +383,7 @@ final class ConversationSession: Sendable {
     }
   }
 
-  private func write(_ bytes: [UInt8], _ connection: Connection) async {
+  private func write(_ bytes: [UInt8]) async {
     // What cannot be written is said once.
     guard ending.withLock({ $0 != .outputClosed && $0 != .failed(.outputFailed) }) else { return }
     do throws(OutputError) {
@@ -355,10 +393,10 @@ final class ConversationSession: Sendable {
       case .closed:
         // Nobody reads any more, as behind `| head`: the quiet end.
         ending.withLock { $0 = $0 ?? .outputClosed }
-        await connection.close(CloseFrame(.normal))
+        await leave()
       case .failed(let code, let stream):
         await fail(
-          .outputFailed, "cannot write \(stream): \(SystemError(code: code).reason)", connection)
+          .outputFailed, "cannot write \(stream): \(SystemError(code: code).reason)")
       }
     }
   }

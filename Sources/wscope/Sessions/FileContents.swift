@@ -1,5 +1,6 @@
 import Glibc
 import Terminal
+import WebSocketProtocol
 
 /// Files that a command line names.
 enum FileContents {
@@ -19,25 +20,85 @@ enum FileContents {
     }
   }
 
+  /// All bytes of a regular file that may become a message.
+  static func readFile(_ path: String) throws -> [UInt8] {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw failure(path, "read") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw CommandFailure(.usage, "\(path) is no regular file")
+    }
+    guard Int(status.st_size) <= Limits.largestMessageSize else {
+      throw CommandFailure(
+        .usage, "\(path) is larger than \(Figures.bytes(Limits.largestMessageSize))")
+    }
+    return try read(path)
+  }
+
   /// Replaces a file as a whole: who reads it sees the old text or the new one, never a part.
   static func write(_ text: String, to path: String) throws {
     let temporary = "\(path).\(getpid()).tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw failure(path, "write") }
-    let bytes = Array(text.utf8)
-    let written = Glibc.write(descriptor, bytes, bytes.count)
+    let isWritten = writeAll(Array(text.utf8), to: descriptor)
     close(descriptor)
-    guard written == bytes.count, rename(temporary, path) == 0 else {
+    guard isWritten, rename(temporary, path) == 0 else {
       let failed = failure(path, "write")
       unlink(temporary)
       throw failed
     }
   }
 
-  private static func failure(_ path: String, _ verb: String) -> CommandFailure {
+  /// Makes a new file for its owner only; one that is there is left alone.
+  static func create(_ bytes: [UInt8], at path: String) throws {
+    let file = try AppendedFile(path)
+    guard file.append(bytes) else {
+      let failed = failure(path, "write")
+      unlink(path)
+      throw failed
+    }
+  }
+
+  fileprivate static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
+  }
+
+  fileprivate static func failure(_ path: String, _ verb: String) -> CommandFailure {
     let name = path == "-" ? "standard input" : path
     return CommandFailure(
       verb == "read" ? .usage : .outputFailed,
       "cannot \(verb) \(name): \(SystemError(code: errno).reason)")
   }
+}
+
+/// A file that grows while a session runs; readable by its owner only.
+final class AppendedFile: Sendable {
+  let path: String
+  private let descriptor: Int32
+
+  /// Makes the file. One that is there already is left alone, unless it may be overwritten; a symbolic
+  /// link is never followed.
+  ///
+  /// - Throws: `CommandFailure`.
+  init(_ path: String, overwriting: Bool = false) throws {
+    let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW
+    let descriptor = open(path, flags | (overwriting ? O_TRUNC : O_EXCL), 0o600)
+    guard descriptor >= 0 else {
+      if errno == EEXIST { throw CommandFailure(.usage, "\(path) is there already") }
+      throw FileContents.failure(path, "write")
+    }
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// Adds bytes; false if the system does not take them, and `errno` says why.
+  func append(_ bytes: [UInt8]) -> Bool { FileContents.writeAll(bytes, to: descriptor) }
 }

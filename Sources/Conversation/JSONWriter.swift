@@ -2,9 +2,9 @@
 ///
 /// Objects and arrays are closures, so that every bracket is closed; commas take care of themselves.
 /// One writer makes one document; JSON Lines takes a new one, or `startLine()`, for each line.
-struct JSONWriter {
+package struct JSONWriter: Sendable {
   /// How the document is laid out.
-  enum Layout {
+  package enum Layout: Sendable {
     /// Without a blank or line break.
     case compact
     /// Each member of the outermost object on a line of its own.
@@ -12,57 +12,57 @@ struct JSONWriter {
   }
 
   /// UTF-8 text written so far.
-  private(set) var bytes: [UInt8] = []
+  package private(set) var bytes: [UInt8] = []
   private let layout: Layout
   private var depth = 0
   private var needsComma = false
 
-  init(layout: Layout = .compact) { self.layout = layout }
+  package init(layout: Layout = .compact) { self.layout = layout }
 
   /// What was written so far.
-  var text: String { String(decoding: bytes, as: UTF8.self) }
+  package var text: String { String(decoding: bytes, as: UTF8.self) }
 
   /// Ends a line, after which the next document begins.
-  mutating func startLine() {
+  package mutating func startLine() {
     bytes.append(UInt8(ascii: "\n"))
     needsComma = false
   }
 
   // MARK: values
 
-  mutating func object(_ members: (inout JSONWriter) -> Void) {
+  package mutating func object(_ members: (inout JSONWriter) -> Void) {
     nest("{", "}", members)
   }
 
-  mutating func array(_ elements: (inout JSONWriter) -> Void) {
+  package mutating func array(_ elements: (inout JSONWriter) -> Void) {
     nest("[", "]", elements)
   }
 
   /// An array of what `write` writes for each element, one value each.
-  mutating func array<Elements: Sequence>(
+  package mutating func array<Elements: Sequence>(
     _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
   ) {
     array { json in for element in elements { write(&json, element) } }
   }
 
-  mutating func string(_ value: String) {
+  package mutating func string(_ value: String) {
     separate()
     quote(value)
   }
 
-  mutating func integer(_ value: some BinaryInteger) { raw(String(value)) }
+  package mutating func integer(_ value: some BinaryInteger) { raw(String(value)) }
 
   /// A number in the shortest form that reads back the same; null when not finite, as JSON has none.
-  mutating func double(_ value: Double) { raw(value.isFinite ? String(value) : "null") }
+  package mutating func double(_ value: Double) { raw(value.isFinite ? String(value) : "null") }
 
-  mutating func boolean(_ value: Bool) { raw(value ? "true" : "false") }
+  package mutating func boolean(_ value: Bool) { raw(value ? "true" : "false") }
 
-  mutating func null() { raw("null") }
+  package mutating func null() { raw("null") }
 
   // MARK: members of an object
 
   /// The name of the value that is written next.
-  mutating func key(_ name: String) {
+  package mutating func key(_ name: String) {
     separate()
     if layout == .lines, depth == 1 { bytes.append(contentsOf: "\n  ".utf8) }
     quote(name)
@@ -70,32 +70,32 @@ struct JSONWriter {
     needsComma = false
   }
 
-  mutating func member(_ name: String, _ value: String?) {
+  package mutating func member(_ name: String, _ value: String?) {
     key(name)
     if let value { string(value) } else { null() }
   }
 
-  mutating func member<Number: BinaryInteger>(_ name: String, _ value: Number?) {
+  package mutating func member<Number: BinaryInteger>(_ name: String, _ value: Number?) {
     key(name)
     if let value { integer(value) } else { null() }
   }
 
-  mutating func member(_ name: String, _ value: Double?) {
+  package mutating func member(_ name: String, _ value: Double?) {
     key(name)
     if let value { double(value) } else { null() }
   }
 
-  mutating func member(_ name: String, _ value: Bool) {
+  package mutating func member(_ name: String, _ value: Bool) {
     key(name)
     boolean(value)
   }
 
-  mutating func member(_ name: String, object members: (inout JSONWriter) -> Void) {
+  package mutating func member(_ name: String, object members: (inout JSONWriter) -> Void) {
     key(name)
     object(members)
   }
 
-  mutating func member<Elements: Sequence>(
+  package mutating func member<Elements: Sequence>(
     _ name: String, array elements: Elements,
     _ write: (inout JSONWriter, Elements.Element) -> Void
   ) {
@@ -145,20 +145,24 @@ struct JSONWriter {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  /// RFC 8259 asks for U+0000 to U+001F only. The other control characters, line separators and
-  /// marks of direction are escaped too: it loses nothing, and none of them can reach a terminal.
+  /// RFC 8259 asks for U+0000 to U+001F only. The other control characters, line separators, marks
+  /// of direction and tags are escaped too: it loses nothing, and none of them can reach a terminal.
   private static func isEscaped(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
-    case 0...0x1F, 0x7F...0x9F, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+    case 0...0x1F, 0x7F...0x9F, 0x061C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069,
+      0xE0000...0xE007F:
+      true
     default: false
     }
   }
 
-  /// `\u` and four hexadecimal digits; all scalars that come here have no more.
+  /// `\u` and four hexadecimal digits; two of them for what is beyond U+FFFF.
   private mutating func escape(_ scalar: Unicode.Scalar) {
-    bytes.append(contentsOf: "\\u".utf8)
-    let digits = String(scalar.value, radix: 16)
-    for _ in digits.utf8.count..<4 { bytes.append(UInt8(ascii: "0")) }
-    bytes.append(contentsOf: digits.utf8)
+    for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
+      bytes.append(contentsOf: "\\u".utf8)
+      let digits = String(unit, radix: 16)
+      for _ in digits.utf8.count..<4 { bytes.append(UInt8(ascii: "0")) }
+      bytes.append(contentsOf: digits.utf8)
+    }
   }
 }

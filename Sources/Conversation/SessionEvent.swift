@@ -1,0 +1,99 @@
+package import WebSocketProtocol
+
+/// One line of JSON Lines (PRODUCT 1.4): what happened on a connection, and when. The schema is in
+/// `Resources/session.schema.json`; `--format jsonl` and every recording consist of these lines.
+package struct SessionEvent: Sendable {
+  /// Who it came from.
+  package enum Direction: String, Sendable {
+    case incoming = "in"
+    case outgoing = "out"
+  }
+
+  package enum What: Sendable {
+    /// The first line of a recording: where it was made, and when (RFC 3339, UTC). Behind it, only
+    /// what was sent is sent again.
+    case record(url: String, started: String)
+    case open(status: Int, subprotocol: String?, extensions: [String], tls: String?)
+    /// `wire` is its size with the frame headers, if that is known.
+    case message(Direction, MessageKind, [UInt8], wire: Int?)
+    case ping(Direction, [UInt8])
+    case pong(Direction, [UInt8])
+    case close(Direction, CloseCode, reason: String, isClean: Bool)
+  }
+
+  /// ns since the session began.
+  package var time: Int64
+  /// The number of the connection: 1 for a client's first one.
+  package var connection: Int
+  package var what: What
+
+  package init(time: Int64, connection: Int, _ what: What) {
+    self.time = time
+    self.connection = connection
+    self.what = what
+  }
+
+  /// The line, with its newline.
+  package var line: [UInt8] {
+    var json = JSONWriter()
+    json.object { json in
+      json.member("v", 1)
+      // Four decimals, tenths of a millisecond, as the schema shows; more would be noise.
+      json.member("t", Double(max(time, 0) / 100_000) / 10_000)
+      json.member("conn", connection)
+      write(to: &json)
+    }
+    json.startLine()
+    return json.bytes
+  }
+
+  private func write(to json: inout JSONWriter) {
+    switch what {
+    case .record(let url, let started):
+      json.member("event", "record")
+      json.member("url", url)
+      json.member("started", started)
+    case .open(let status, let subprotocol, let extensions, let tls):
+      json.member("event", "open")
+      json.member("status", status)
+      json.member("subprotocol", subprotocol)
+      json.member("extensions", array: extensions) { json, name in json.string(name) }
+      if let tls { json.member("tls", tls) }
+    case .message(let direction, let kind, let payload, let wire):
+      json.member("event", "message")
+      json.member("dir", direction.rawValue)
+      json.member("type", kind == .text ? "text" : "binary")
+      json.member("size", payload.count)
+      if let wire { json.member("wire", wire) }
+      switch kind {
+      case .text: json.member("text", String(decoding: payload, as: UTF8.self))
+      case .binary: json.member("base64", Self.base64(payload))
+      }
+    case .ping(let direction, let payload): control("ping", direction, payload, &json)
+    case .pong(let direction, let payload): control("pong", direction, payload, &json)
+    case .close(let direction, let code, let reason, let isClean):
+      json.member("event", "close")
+      json.member("dir", direction.rawValue)
+      json.member("code", code.rawValue)
+      json.member("name", code.name)
+      json.member("reason", reason)
+      json.member("clean", isClean)
+    }
+  }
+
+  private func control(
+    _ name: String, _ direction: Direction, _ payload: [UInt8], _ json: inout JSONWriter
+  ) {
+    json.member("event", name)
+    json.member("dir", direction.rawValue)
+    json.member("size", payload.count)
+    json.member("base64", Self.base64(payload))
+  }
+
+  private static func base64(_ bytes: [UInt8]) -> String {
+    bytes.withUnsafeBytes { Base64.encode($0) }
+  }
+
+  /// The JSON Schema of the lines.
+  package static var schema: [UInt8] { PackageResources.session_schema_json }
+}

@@ -1,0 +1,44 @@
+import Glibc
+
+/// Names of files, for the Tab key.
+package enum FileNames {
+  static var home: String? { getenv("HOME").map { String(cString: $0) } }
+
+  /// The paths that begin like `typed`, in order, directories with a slash at the end.
+  ///
+  /// Names that a terminal could not show as they are (control characters, no UTF-8) are left out:
+  /// completion would put them into the line. Hidden files are offered when their dot is typed.
+  static func completions(of typed: String, home: String? = home) -> [String] {
+    let end = typed.lastIndex(of: "/").map { typed.index(after: $0) } ?? typed.startIndex
+    let directory = String(typed[..<end])
+    let beginning = typed[end...]
+    guard let stream = opendir(directory.isEmpty ? "." : expanded(directory, home: home)) else {
+      return []
+    }
+    defer { closedir(stream) }
+    var paths: [String] = []
+    while let entry = readdir(stream) {
+      let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      guard let name = String(validating: bytes, as: UTF8.self), name.hasPrefix(beginning),
+        name != ".", name != "..", beginning.hasPrefix(".") || !name.hasPrefix("."),
+        name.unicodeScalars.allSatisfy({ ControlCharacters.isPrintable($0.value) })
+      else { continue }
+      let path = directory + name
+      paths.append(isDirectory(expanded(path, home: home)) ? path + "/" : path)
+    }
+    return paths.sorted()
+  }
+
+  /// A path as a person types it, with the home directory in the place of `~`.
+  package static func expanded(
+    _ path: String, home: String? = getenv("HOME").map { String(cString: $0) }
+  ) -> String {
+    guard let home, path == "~" || path.hasPrefix("~/") else { return path }
+    return home + path.dropFirst()
+  }
+
+  private static func isDirectory(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+}

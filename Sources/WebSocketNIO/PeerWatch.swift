@@ -1,0 +1,73 @@
+package import NIOCore
+import WebSocketProtocol
+
+/// Pings at regular times, and how long their pongs may take.
+package struct KeepAlive: Sendable, Hashable {
+  package var interval: TimeAmount
+  /// The connection is given up when the pong takes longer; nil waits for ever.
+  package var timeout: TimeAmount?
+
+  package init(interval: TimeAmount, timeout: TimeAmount?) {
+    self.interval = interval
+    self.timeout = timeout
+  }
+}
+
+/// Does what `KeepAlive` asks for on one connection. Lives on its event loop.
+final class PeerWatch {
+  /// Whether pongs can be heard: while we do not read, a missing pong is nobody's fault but ours.
+  var isListening = true {
+    didSet { if isListening, !oldValue { awaitPong() } }
+  }
+
+  private let keepAlive: KeepAlive
+  private weak var handler: ConnectionHandler?
+  private var nextPing: Scheduled<Void>?
+  private var deadline: Scheduled<Void>?
+  private var isPongDue = false
+  private var count = 0
+
+  init(_ keepAlive: KeepAlive, _ handler: ConnectionHandler) {
+    self.keepAlive = keepAlive
+    self.handler = handler
+    schedulePing()
+  }
+
+  func heardPong() {
+    isPongDue = false
+    deadline?.cancel()
+  }
+
+  func stop() {
+    nextPing?.cancel()
+    deadline?.cancel()
+  }
+
+  private func schedulePing() {
+    nextPing = handler?.eventLoop?.assumeIsolated().scheduleTask(in: keepAlive.interval) {
+      [weak self] in self?.ping()
+    }
+  }
+
+  private func ping() {
+    guard let handler, handler.isOpen else { return }
+    count += 1
+    let payload = Array("wscope \(count)".utf8)
+    try? handler.perform { machine throws(SendError) in try machine.sendPing(payload) }
+    if !isPongDue {
+      isPongDue = true
+      awaitPong()
+    }
+    schedulePing()
+  }
+
+  /// The wait begins: for the first ping without a pong, not anew with every ping behind it.
+  private func awaitPong() {
+    guard isPongDue, isListening, let timeout = keepAlive.timeout else { return }
+    deadline?.cancel()
+    deadline = handler?.eventLoop?.assumeIsolated().scheduleTask(in: timeout) { [weak self] in
+      guard let self, self.isPongDue, self.isListening else { return }
+      self.handler?.abandon(.timedOut(.ping))
+    }
+  }
+}

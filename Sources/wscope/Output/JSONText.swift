@@ -1,0 +1,121 @@
+import Conversation
+import Terminal
+
+/// JSON made readable: indented and coloured, token by token. Members keep their order, numbers and
+/// strings the characters they came with.
+struct JSONText {
+  let style: Style
+  /// Whether strangers' characters must be escaped: it goes to a terminal.
+  var escapes = true
+
+  /// The text indented, one line a member or element; nil if it is not JSON.
+  ///
+  /// - Parameters:
+  ///   - bytes: any text.
+  ///   - limit: nothing is added once this many bytes are written.
+  /// - Returns: also whether the limit has cut it.
+  func indented(_ bytes: [UInt8], limit: Int = ControlCharacters.displayLimit) -> (
+    text: String, isCut: Bool
+  )? {
+    guard (try? JSONValue.parse(bytes)) != nil else { return nil }
+    var writer = Writer(bytes: bytes, look: self, limit: limit)
+    writer.run()
+    return (writer.text, writer.isCut)
+  }
+
+  /// Walks through a text that is known to be JSON.
+  private struct Writer {
+    let bytes: [UInt8]
+    let look: JSONText
+    let limit: Int
+    var text = ""
+    var isCut = false
+    private var next = 0
+    private var depth = 0
+
+    init(bytes: [UInt8], look: JSONText, limit: Int) {
+      self.bytes = bytes
+      self.look = look
+      self.limit = limit
+    }
+
+    mutating func run() {
+      while next < bytes.count {
+        guard text.utf8.count < limit else {
+          isCut = true
+          return
+        }
+        token(bytes[next])
+      }
+    }
+
+    private mutating func token(_ byte: UInt8) {
+      switch byte {
+      case UInt8(ascii: "{"), UInt8(ascii: "["): open(byte)
+      case UInt8(ascii: "}"), UInt8(ascii: "]"):
+        depth -= 1
+        newLine()
+        put(byte)
+      case UInt8(ascii: ","):
+        put(byte)
+        newLine()
+      case UInt8(ascii: ":"):
+        put(byte)
+        text += " "
+      case UInt8(ascii: "\""): string()
+      case 0x20, 0x09, 0x0A, 0x0D: next += 1
+      default: word()
+      }
+    }
+
+    private mutating func put(_ byte: UInt8) {
+      text.unicodeScalars.append(Unicode.Scalar(byte))
+      next += 1
+    }
+
+    private mutating func open(_ byte: UInt8) {
+      put(byte)
+      skipSpace()
+      // Empty ones stay together; the codes of the brackets differ by two.
+      if next < bytes.count, bytes[next] == byte + 2 { return put(bytes[next]) }
+      depth += 1
+      newLine()
+    }
+
+    private mutating func newLine() {
+      text += "\n" + String(repeating: "  ", count: max(depth, 0))
+    }
+
+    private mutating func skipSpace() {
+      while next < bytes.count, [0x20, 0x09, 0x0A, 0x0D].contains(bytes[next]) { next += 1 }
+    }
+
+    private mutating func string() {
+      let start = next
+      next += 1
+      while next < bytes.count, bytes[next] != UInt8(ascii: "\"") {
+        next += bytes[next] == UInt8(ascii: "\\") ? 2 : 1
+      }
+      next = min(next + 1, bytes.count)
+      let shown = shown(Array(bytes[start..<next]))
+      skipSpace()
+      let isName = next < bytes.count && bytes[next] == UInt8(ascii: ":")
+      text += look.style(isName ? .cyan : .green, shown)
+    }
+
+    private mutating func shown(_ string: [UInt8]) -> String {
+      guard look.escapes else { return String(decoding: string, as: UTF8.self) }
+      let cut = ControlCharacters.cut(
+        string, at: max(limit - text.utf8.count, 0), keepingNewlines: false, highlight: false)
+      if cut.bytesLeftOut > 0 { isCut = true }
+      return cut.text
+    }
+
+    private mutating func word() {
+      let start = next
+      while next < bytes.count, !",]} \t\r\n".utf8.contains(bytes[next]) { next += 1 }
+      let word = String(decoding: bytes[start..<next], as: UTF8.self)
+      text += look.style(["true", "false", "null"].contains(word) ? .bold : .yellow, word)
+    }
+  }
+}

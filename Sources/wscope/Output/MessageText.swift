@@ -1,0 +1,133 @@
+import NIOCore
+import Terminal
+import WebSocketProtocol
+
+/// A message that a person is to see.
+struct ShownMessage: Sendable {
+  var isIncoming: Bool
+  var kind: MessageKind
+  var payload: ByteBuffer
+  /// Bytes on the wire, if they are known.
+  var wire: Int?
+  var time: NIODeadline
+  /// The number of the connection.
+  var connection = 1
+  /// What `/save` calls it; nil if it is not kept.
+  var number: Int?
+  /// ns since the message that it answers was sent, if that is to be shown.
+  var roundTrip: Int64?
+}
+
+/// How messages look at the prompt: `12:00:00.123 < 5 B  hello`. Further lines are indented, so that no
+/// message can pass for a mark of ours.
+struct MessageText: Sendable {
+  enum Timestamps: String, CaseIterable, Sendable {
+    /// When, in UTC.
+    case iso
+    /// Seconds since the session began.
+    case rel
+    /// Seconds since the message before.
+    case delta
+  }
+
+  let style: Style
+  var timestamps: Timestamps?
+  var indentsJSON = false
+  /// Sizes from 1 on, and on the wire from 2 on.
+  var verbosity = 0
+  var columns = 80
+
+  private let start: NIODeadline
+  /// ns since 1970 at `start`.
+  private let startOfClock: Int64
+  private var previous: NIODeadline
+
+  /// - Parameters:
+  ///   - style: with colours or without.
+  ///   - start: when the session began, on the monotonic clock.
+  ///   - startOfClock: the same on the wall clock, in ns since 1970.
+  init(_ style: Style, start: NIODeadline, startOfClock: Int64) {
+    self.style = style
+    self.start = start
+    self.startOfClock = startOfClock
+    previous = start
+  }
+
+  /// The lines of a message, each with its newline.
+  mutating func lines(_ message: ShownMessage) -> String {
+    let body = body(message).split(separator: "\n", omittingEmptySubsequences: false)
+      .joined(separator: "\n  ")
+    var lead = stamp(message.time)
+    lead += message.isIncoming ? style(.cyan, "<") : style(.green, ">")
+    if let size = size(message) { lead += style(.dim, " " + size) + " " }
+    let trail = message.roundTrip.map { style(.dim, " (rtt \(Figures.duration($0)))") } ?? ""
+    let isBinary = message.kind == .binary
+    if isBinary { return "\(lead)\(trail)\n  \(body)\n" }
+    return "\(lead) \(body)\(trail)\n"
+  }
+
+  // MARK: In front
+
+  private mutating func stamp(_ time: NIODeadline) -> String {
+    guard let timestamps else { return "" }
+    defer { previous = time }
+    let text: String
+    switch timestamps {
+    case .iso: text = UTCTime(startOfClock + (time - start).nanoseconds).text
+    case .rel: text = Figures.right(Self.seconds(time - start), 8)
+    case .delta: text = Figures.right("+" + Self.seconds(time - previous), 8)
+    }
+    return style(.dim, text) + " "
+  }
+
+  private static func seconds(_ amount: TimeAmount) -> String {
+    Figures.decimal(Double(max(amount.nanoseconds, 0)) / 1e9, decimals: 3)
+  }
+
+  private func size(_ message: ShownMessage) -> String? {
+    guard verbosity > 0 || message.kind == .binary else { return nil }
+    let bytes = message.payload.readableBytes
+    let kind = message.kind == .binary ? "binary " : ""
+    var text = kind + Figures.bytes(bytes)
+    if verbosity > 1, let wire = message.wire {
+      text += ", \(Figures.bytes(wire)) on the wire"
+      if bytes > 0 { text += " (\(Figures.percent(Double(wire) / Double(bytes), decimals: 0)))" }
+    }
+    return text
+  }
+
+  // MARK: The payload
+
+  private static let mostDumped = 4096
+
+  private func body(_ message: ShownMessage) -> String {
+    switch message.kind {
+    case .text:
+      return text(message)
+    case .binary:
+      let dump = HexDump.text(
+        message.payload.readableBytesView.prefix(Self.mostDumped), columns: columns - 2)
+      let left = message.payload.readableBytes - Self.mostDumped
+      return left > 0 ? dump + "\n" + more(left, message) : dump
+    }
+  }
+
+  private func text(_ message: ShownMessage) -> String {
+    if indentsJSON {
+      let bytes = Array(message.payload.readableBytesView)
+      if let (text, isCut) = JSONText(style: style).indented(bytes) {
+        return isCut ? text + "\n" + more(nil, message) : text
+      }
+    }
+    let cut = message.payload.withUnsafeReadableBytes {
+      ControlCharacters.cut($0, highlight: style.isOn)
+    }
+    return cut.bytesLeftOut > 0 ? cut.text + more(cut.bytesLeftOut, message) : cut.text
+  }
+
+  private func more(_ bytes: Int?, _ message: ShownMessage) -> String {
+    let amount = bytes.map { "\(Figures.count($0)) more bytes" } ?? "and more"
+    let whole = message.number.map { "; /save FILE \($0) keeps the whole" } ?? ""
+    return style(.dim, "... \(amount)\(whole)")
+  }
+}

@@ -1,0 +1,53 @@
+/// The commands that keep something, and those that tell.
+enum KeepingCommands {
+  static let entries = [
+    CommandEntry(
+      name: "save", arguments: "file [number]", summary: "keep a message",
+      explanation: "Writes the last message, or the one of that number, into a new file, whole.",
+      argument: .fileName, parse: save),
+    CommandEntry(
+      name: "record", arguments: "file|off", summary: "keep everything",
+      explanation:
+        "Records all that is sent and received into a new file, as JSON Lines, until off.",
+      argument: .fileName,
+      parse: { rest throws(CommandMistake) in
+        guard !rest.isEmpty else { throw CommandMistake("/record needs a file, or off") }
+        return .record(rest == "off" ? nil : rest)
+      }),
+    CommandEntry(
+      name: "history", arguments: "[all|text]", summary: "what was typed",
+      explanation: "Lists what was typed at this URL, or everywhere, or with a text in it.",
+      argument: .words(["all"]),
+      parse: { rest throws(CommandMistake) in
+        .history(rest.isEmpty ? .here : rest == "all" ? .everywhere : .containing(rest))
+      }),
+    CommandEntry(
+      name: "info", summary: "the connection",
+      explanation: "Tells about handshake, TLS, extensions, addresses, counters and uptime.",
+      parse: CommandEntry.plain("info", .info)),
+    CommandEntry(
+      name: "headers", summary: "the handshake",
+      explanation: "Shows the request and the reply of the handshake.",
+      parse: CommandEntry.plain("headers", .headers)),
+    CommandEntry(
+      name: "help", arguments: "[command]", summary: "explain one",
+      explanation: "Lists the commands, or explains one.", argument: .command, parse: help),
+  ]
+
+  @Sendable private static func save(_ rest: String) throws(CommandMistake) -> SlashCommand {
+    guard !rest.isEmpty else { throw CommandMistake("/save needs the name of a file") }
+    guard let space = rest.lastIndex(of: " "), let number = Int(rest[rest.index(after: space)...])
+    else { return .save(rest, nil) }
+    let path = String(rest[..<space]).reversed().drop { $0 == " " }.reversed()
+    return .save(String(path), number)
+  }
+
+  @Sendable private static func help(_ rest: String) throws(CommandMistake) -> SlashCommand {
+    guard !rest.isEmpty else { return .help(nil) }
+    let name = rest.hasPrefix("/") ? String(rest.dropFirst()) : rest
+    guard CommandRegistry.entry(name) != nil else {
+      throw CommandMistake("/help: no command /\(name)\(CommandRegistry.suggestion(for: name))")
+    }
+    return .help(name)
+  }
+}

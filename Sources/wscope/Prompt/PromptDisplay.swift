@@ -1,0 +1,172 @@
+import NIOCore
+import Synchronization
+import Terminal
+import WebSocketProtocol
+
+/// What stands above the prompt, and the prompt itself. Whatever is told of here appears in the order
+/// in which it was told, at most sixty draws a second.
+final class PromptDisplay: Sendable {
+  private let editor: LineEditor
+  private let style: Style
+  private let descriptor: Int32
+  private let state: Mutex<State>
+
+  private struct State {
+    var queue = DisplayQueue()
+    var text: MessageText
+    var prompt = PromptText()
+    var shownPrompt = PromptText()
+    var promptChanged = ContinuousClock.now
+    /// Somebody else has the terminal.
+    var isLent = false
+    var isDrawing = false
+    var makesLine: (@Sendable (ShownMessage) -> [UInt8])?
+  }
+
+  /// One draw: what a screen can take in a sixtieth of a second while keys are still answered.
+  private static let mostMessages = 300
+  private static let mostBytes = 32 * 1024
+  private static let interval = Duration.milliseconds(16)
+  /// Counters in the prompt change more slowly: nobody reads sixty numbers a second.
+  private static let promptInterval = Duration.milliseconds(100)
+
+  /// - Parameters:
+  ///   - editor: draws.
+  ///   - descriptor: the terminal that it draws on.
+  ///   - style: how lines of ours look.
+  ///   - text: how messages look.
+  ///   - makesLine: makes a line of a message in its place, such as one of JSON Lines.
+  init(
+    _ editor: LineEditor, on descriptor: Int32, style: Style, text: MessageText,
+    makesLine: (@Sendable (ShownMessage) -> [UInt8])? = nil
+  ) {
+    self.editor = editor
+    self.descriptor = descriptor
+    self.style = style
+    state = Mutex(State(text: text, makesLine: makesLine))
+  }
+
+  /// The width of the terminal.
+  var columns: Int { TerminalSize.of(descriptor).columns }
+
+  // MARK: What is shown
+
+  func add(line: String) { change { $0.queue.add(line: line + "\n") } }
+
+  func add(_ message: ShownMessage) { change { $0.queue.add(message) } }
+
+  func setPrompt(_ body: @Sendable (inout PromptText) -> Void) { change { body(&$0.prompt) } }
+
+  // MARK: How it is shown
+
+  /// Changes how messages look, and returns how they look then.
+  func setLook<Answer: Sendable>(_ body: @Sendable (inout MessageText) -> Answer) -> Answer {
+    change { body(&$0.text) }
+  }
+
+  /// - Returns: nil if it was paused and is not any more; else true.
+  func togglePause() -> Bool {
+    change { state in
+      if state.queue.isPaused { state.queue.resume() } else { state.queue.pause() }
+      return state.queue.isPaused
+    }
+  }
+
+  /// Shows only what matches.
+  ///
+  /// - Throws: what is wrong with the pattern.
+  /// - Returns: how many messages the filter before has hidden.
+  func setFilter(_ pattern: String?) throws(CommandMistake) -> Int {
+    let result = change { state -> Result<Int, CommandMistake> in
+      Result { () throws(CommandMistake) in
+        let filter: MessageFilter? = if let pattern { try MessageFilter(pattern) } else { nil }
+        defer { state.queue.set(filter) }
+        return state.queue.hiddenCount
+      }
+    }
+    return try result.get()
+  }
+
+  /// Whether somebody else has the terminal, and nothing is drawn.
+  func setLent(_ isLent: Bool) { change { $0.isLent = isLent } }
+
+  // MARK: Drawing
+
+  /// Draws all that waits, at once: the session ends.
+  func flush() {
+    state.withLock { state in
+      while let text = draw(&state) { print(text) }
+    }
+  }
+
+  private func change<Answer: Sendable>(_ body: (inout State) -> Answer) -> Answer {
+    let (answer, begins) = state.withLock { state in
+      let answer = body(&state)
+      state.prompt.held = state.queue.isPaused ? state.queue.heldCount : nil
+      state.prompt.hidden = state.queue.filter == nil ? nil : state.queue.hiddenCount
+      let begins = !state.isDrawing && Self.hasWork(state)
+      if begins { state.isDrawing = true }
+      return (answer, begins)
+    }
+    if begins { Task { await drawUntilDone() } }
+    return answer
+  }
+
+  private static func hasWork(_ state: State) -> Bool {
+    !state.isLent && (!state.queue.isEmpty || state.prompt != state.shownPrompt)
+  }
+
+  private func drawUntilDone() async {
+    while true {
+      let isOver = state.withLock { state in
+        guard Self.hasWork(state) else {
+          state.isDrawing = false
+          return true
+        }
+        if let prompt = newPrompt(&state) { editor.setPrompt(prompt) }
+        // A terminal that is slower than this gets less, not later. Under the lock, so that two draws
+        // keep their order.
+        if !editor.isBehind, let text = draw(&state) { print(text) }
+        return false
+      }
+      if isOver { return }
+      try? await Task.sleep(for: Self.interval)
+    }
+  }
+
+  private func newPrompt(_ state: inout State) -> String? {
+    guard state.prompt != state.shownPrompt else { return nil }
+    let now = ContinuousClock.now
+    let isMerelyCounting =
+      state.prompt.isCollecting == state.shownPrompt.isCollecting
+      && state.prompt.isConnected == state.shownPrompt.isConnected
+    guard !isMerelyCounting || now >= state.promptChanged + Self.promptInterval else { return nil }
+    state.shownPrompt = state.prompt
+    state.promptChanged = now
+    return state.prompt.text(style)
+  }
+
+  /// The text of one draw; nil if nothing waits.
+  private func draw(_ state: inout State) -> String? {
+    guard !state.queue.isEmpty else { return nil }
+    state.text.columns = columns
+    var text = ""
+    for item in state.queue.take(messages: Self.mostMessages, bytes: Self.mostBytes) {
+      switch item {
+      case .line(let line): text += line
+      case .skipped(let count):
+        text += style(.dim, "* \(Figures.count(count)) messages not shown: too fast for the screen")
+        text += "\n"
+      case .message(let message):
+        if let makesLine = state.makesLine {
+          text += String(decoding: makesLine(message), as: UTF8.self)
+        } else {
+          text += state.text.lines(message)
+        }
+      }
+    }
+    return text
+  }
+
+  private func print(_ text: String) { _ = editor.printAbove(text) }
+}

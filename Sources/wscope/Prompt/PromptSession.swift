@@ -1,0 +1,203 @@
+import Conversation
+import Glibc
+import NIOCore
+import NIOPosix
+import Synchronization
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// What `connect` on a terminal is to do.
+struct PromptConfiguration: Sendable {
+  var client: ClientConfiguration
+  /// Makes the configuration for another URL, with all other options as they are.
+  var place: @Sendable (_ url: String) throws -> ClientConfiguration
+  /// Sent on open, in order.
+  var messages: [OutgoingMessage]
+  var kind: MessageKind
+  var usesSlashCommands: Bool
+  var reaction: Connection.Reaction
+  var format: ConversationConfiguration.Format
+  /// Ends when this many messages have come.
+  var count: Int?
+  var showsPingPong: Bool
+  var verbosity: Int
+  var showsSecrets: Bool
+  var timestamps: MessageText.Timestamps?
+  var indentsJSON: Bool
+  var reconnect: ReconnectPolicy?
+  var recording: RecordingConfiguration?
+  var promptDescriptor: Int32
+}
+
+/// Where a session is recorded.
+struct RecordingConfiguration: Sendable {
+  var path: String
+  var overwrites: Bool
+}
+
+/// `connect` on a terminal: a prompt, and what arrives above it. It opens the first connection, ties
+/// the parts together and tells them of signals.
+final class PromptSession: Sendable {
+  private let configuration: PromptConfiguration
+  private let context: CommandContext
+  private let start = NIODeadline.now()
+  private let parts = Mutex<Parts?>(nil)
+
+  /// What there is once a connection is open.
+  private struct Parts: Sendable {
+    var commands: PromptCommands
+    var reconnector: Reconnector
+  }
+
+  init(_ configuration: PromptConfiguration, _ context: CommandContext) {
+    self.configuration = configuration
+    self.context = context
+  }
+
+  func run() async throws -> ExitStatus {
+    let recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets) {
+      [context] in context.warn($0)
+    }
+    if let recording = configuration.recording {
+      try recorder.begin(
+        recording.path, overwriting: recording.overwrites, url: "\(configuration.client.url)")
+    }
+    let opening = OpeningConnection(
+      configuration.client, reaction: configuration.reaction, command: "connect", context)
+    let signals = Task { await watchSignals() }
+    defer { signals.cancel() }
+    do throws(ExitStatus) {
+      return await talk(try await opening.explained(), recorder)
+    } catch {
+      return error
+    }
+  }
+
+  private func talk(_ first: Connection, _ recorder: Recorder) async -> ExitStatus {
+    let history = History.path(environment: context.environment).map {
+      History(path: $0, redact: Redaction.line)
+    }
+    let isFirstRun = (try? history?.entries().isEmpty) ?? true
+    history?.enter(Self.place(configuration.client))
+    let editor = makeEditor(history)
+    let display = makeDisplay(editor)
+    let voice = PromptVoice(display: display, context: context)
+    let reconnector = Reconnector(
+      first, to: configuration.client, policy: configuration.reconnect,
+      open: { [configuration] client in
+        try await Connection.open(
+          client, reaction: configuration.reaction,
+          on: MultiThreadedEventLoopGroup.singleton.next())
+      },
+      tell: { voice.tell($0) })
+    let commands = PromptCommands(
+      configuration: configuration, start: start, voice: voice, editor: editor, history: history,
+      recorder: recorder, reconnector: reconnector,
+      environment: context.environment)
+    parts.withLock { $0 = Parts(commands: commands, reconnector: reconnector) }
+    context.console.attach(editor)
+    context.signals.attach(editor)
+    editor.start()
+    await commands.opened(first, number: 1)
+    if isFirstRun {
+      voice.inform("/help lists the commands; Tab completes, Ctrl-R searches, Ctrl-D leaves")
+    }
+    let typing = Task { for await input in editor.inputs { await commands.handle(input) } }
+    let status = await reconnector.run { connection, number in
+      if number > 1 { await commands.opened(connection, number: number) }
+      var outcome = CloseOutcome.lost(.abandoned)
+      for await burst in connection.events {
+        for event in burst {
+          if case .ended(let ended, _, _) = event { outcome = ended }
+          await commands.hear(event)
+        }
+      }
+      return outcome
+    }
+    typing.cancel()
+    await commands.stop()
+    display.flush()
+    editor.stop()
+    context.console.detach()
+    context.signals.detach()
+    if let failed = await commands.outputFailure { return failed }
+    return status == .ok && recorder.hasFailed ? .outputFailed : status
+  }
+
+  /// What the history calls the place of a session.
+  static func place(_ client: ClientConfiguration) -> String {
+    Redaction.url("\(client.url)")
+  }
+
+  private func makeEditor(_ history: History?) -> LineEditor {
+    let usesCommands = configuration.usesSlashCommands
+    return LineEditor(
+      prompt: PromptText().text(context.style), output: configuration.promptDescriptor,
+      history: history,
+      // Told on the thread of the editor, which must not wait for its own draws.
+      historyFailed: { [context] error in Task { context.warn(Self.words(error)) } },
+      complete: { line, cursor in
+        guard usesCommands else { return .words([]) }
+        return CommandRegistry.completion(
+          line, cursor: cursor, urls: (try? history?.places()) ?? [])
+      })
+  }
+
+  private func makeDisplay(_ editor: LineEditor) -> PromptDisplay {
+    var text = MessageText(context.style, start: start, startOfClock: UTCTime.now)
+    text.timestamps = configuration.timestamps
+    text.indentsJSON = configuration.indentsJSON
+    text.verbosity = configuration.verbosity
+    var makesLine: (@Sendable (ShownMessage) -> [UInt8])?
+    switch configuration.format {
+    case .jsonLines:
+      makesLine = { [start] message in
+        JSONLines(start: start, connection: message.connection)
+          .received(message.kind, message.payload, wire: message.wire ?? 0, time: message.time)
+      }
+    case .payload:
+      break
+    }
+    return PromptDisplay(
+      editor, on: configuration.promptDescriptor, style: context.style, text: text,
+      makesLine: makesLine)
+  }
+
+  private static func words(_ error: HistoryError) -> String {
+    switch error {
+    case .notRegular(let path): "no history is kept: \(path) is not a regular file"
+    case .failed(let path, let cause): "no history is kept: \(path): \(cause.reason)"
+    }
+  }
+
+  // MARK: Signals
+
+  /// Apart from the rest, which may be held up by a pipe that nobody reads.
+  private func watchSignals() async {
+    for await signal in context.signals.events {
+      if signal == .quit {
+        TerminalState.restore()
+        Signals.endProcess(by: .quit)
+      }
+      guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
+      guard let commands = parts.withLock({ $0?.commands }), !isClosing.load(ordering: .acquiring)
+      else {
+        TerminalState.restore()
+        Process.exit(signal == .interrupt ? .interrupted : .terminated)
+      }
+      isClosing.store(true, ordering: .releasing)
+      Task {
+        if signal == .interrupt, await commands.interrupt() {
+          // It meant something at the prompt.
+          isClosing.store(false, ordering: .releasing)
+        } else {
+          await commands.leave(CloseFrame(.normal))
+        }
+      }
+    }
+  }
+
+  /// Whether a Ctrl-C waits for its meaning, or has begun to close: another one leaves at once.
+  private let isClosing = Atomic<Bool>(false)
+}

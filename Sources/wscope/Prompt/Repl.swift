@@ -1,0 +1,63 @@
+/// What a line at the prompt means, and the few states in which it means something else. Pure: input
+/// in, effects out.
+struct Repl: Equatable {
+  enum Effect: Equatable {
+    case send(String)
+    case perform(SlashCommand)
+    /// A mistake, in one line; nothing is sent.
+    case warn(String)
+    case inform(String)
+    /// Close and go.
+    case leave
+  }
+
+  private let usesCommands: Bool
+  /// The lines of `/multi` so far; nil outside it.
+  private var lines: [String]?
+
+  init(usesCommands: Bool) { self.usesCommands = usesCommands }
+
+  /// Whether the lines of one message are being collected.
+  var isCollecting: Bool { lines != nil }
+
+  mutating func line(_ line: String) -> Effect? {
+    if lines != nil { return collect(line) }
+    guard usesCommands, line.hasPrefix("/") else {
+      // An empty line is a slip of the finger, not a message.
+      return line.isEmpty ? nil : .send(line)
+    }
+    if line.hasPrefix("//") { return .send(String(line.dropFirst())) }
+    do throws(CommandMistake) {
+      let command = try CommandRegistry.parse(line)
+      guard command == .multi else { return .perform(command) }
+      lines = []
+      return .inform("/end or Ctrl-D sends the lines as one message, Ctrl-C drops them")
+    } catch {
+      return .warn(error.words)
+    }
+  }
+
+  /// Ctrl-D on an empty line.
+  mutating func endOfInput() -> Effect { isCollecting ? finish() : .leave }
+
+  /// Ctrl-C.
+  ///
+  /// - Returns: nil if it means nothing here, and is for the session.
+  mutating func interrupt() -> Effect? {
+    guard isCollecting else { return nil }
+    lines = nil
+    return .inform("dropped")
+  }
+
+  private mutating func collect(_ line: String) -> Effect? {
+    if line == "/end" { return finish() }
+    lines?.append(line)
+    return nil
+  }
+
+  private mutating func finish() -> Effect {
+    let text = (lines ?? []).joined(separator: "\n")
+    lines = nil
+    return text.isEmpty ? .inform("no lines, nothing sent") : .send(text)
+  }
+}

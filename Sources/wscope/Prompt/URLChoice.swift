@@ -1,0 +1,60 @@
+import Terminal
+import WebSocketProtocol
+
+/// `connect` without a URL, on a terminal: offers the places of earlier sessions.
+struct URLChoice {
+  let descriptor: Int32
+  let context: CommandContext
+
+  private static let mostOffered = 9
+
+  /// Asks for a number or a URL.
+  ///
+  /// - Returns: the URL; nil if the person leaves (Ctrl-D, Ctrl-C).
+  /// - Throws: `CommandFailure` if there is nothing to offer.
+  func ask() async throws -> String? {
+    let history = History.path(environment: context.environment).map { History(path: $0) }
+    let places = Array(((try? history?.places()) ?? []).prefix(Self.mostOffered))
+    guard !places.isEmpty else {
+      throw CommandFailure(
+        .usage, "no URL, and none was used before",
+        details: ["try: wscope connect ws://localhost:8080/, or wscope listen for a server"])
+    }
+    for (index, place) in places.enumerated() {
+      context.console.note("\(index + 1)  \(Self.safe(place))")
+    }
+    // Tab offers the places too, for one that is nearly right.
+    let editor = LineEditor(
+      prompt: context.style.inPrompt(.green, "number or URL>") + " ", output: descriptor,
+      complete: { _, _ in .words(places) })
+    context.console.attach(editor)
+    context.signals.attach(editor)
+    let signals = Task {
+      for await signal in context.signals.events
+      where [.interrupt, .terminate, .hangup, .quit].contains(signal) {
+        TerminalState.restore()
+        Process.exit(signal == .interrupt ? .interrupted : .terminated)
+      }
+    }
+    defer {
+      signals.cancel()
+      editor.stop()
+      context.console.detach()
+      context.signals.detach()
+    }
+    editor.start()
+    for await input in editor.inputs {
+      guard case .line(let line) = input else { return nil }
+      let typed = line.filter { $0 != " " }
+      if typed.isEmpty { return places[0] }
+      guard let number = Int(typed) else { return typed }
+      if places.indices.contains(number - 1) { return places[number - 1] }
+      context.warn("a number from 1 to \(places.count), or a URL; Return takes the first")
+    }
+    return nil
+  }
+
+  private static func safe(_ text: String) -> String {
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
+  }
+}

@@ -1,0 +1,77 @@
+import Conversation
+import Synchronization
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Why standard input cannot be sent.
+struct InputError: Error {
+  var words: String
+}
+
+/// The messages of standard input, for a session without a prompt.
+final class InputSource: Sendable {
+  private let input: ConversationConfiguration.Input
+  private let standardInput: StandardInput?
+  private let lines = Mutex(Lines())
+
+  private struct Lines: Sendable {
+    var reader = SessionReader()
+    var number = 0
+  }
+
+  init(_ input: ConversationConfiguration.Input) {
+    self.input = input
+    standardInput =
+      switch input {
+      case .none: nil
+      case .messages(let boundary, _): StandardInput(boundary: boundary)
+      case .jsonLines: StandardInput(boundary: .newline)
+      }
+  }
+
+  /// Waits for the next messages.
+  ///
+  /// - Throws: `SystemError`, `InputError`.
+  /// - Returns: nil at the end of the input, and when the task is cancelled.
+  func nextBatch() async throws -> [OutgoingMessage]? {
+    guard let batch = try await standardInput?.nextBatch() else { return nil }
+    switch input {
+    case .none: return nil
+    case .messages(_, let kind): return try batch.map { try Self.message($0, kind) }
+    case .jsonLines: return try batch.compactMap(message)
+    }
+  }
+
+  private static func message(_ payload: [UInt8], _ kind: MessageKind) throws -> OutgoingMessage {
+    guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
+      throw InputError(words: "standard input is not valid UTF-8; to send it as it is: --binary")
+    }
+    return OutgoingMessage(kind, payload)
+  }
+
+  private func message(_ line: [UInt8]) throws -> OutgoingMessage? {
+    let result = lines.withLock { lines -> Result<OutgoingMessage?, InputError> in
+      lines.number += 1
+      guard !line.isEmpty else { return .success(nil) }
+      do throws(SessionLineError) {
+        let message = try lines.reader.message(of: line)
+        return .success(message.map { OutgoingMessage($0.kind, $0.payload) })
+      } catch {
+        let place = "standard input, line \(lines.number)"
+        return .failure(InputError(words: "\(place): \(Self.words(error))"))
+      }
+    }
+    return try result.get()
+  }
+
+  private static func words(_ error: SessionLineError) -> String {
+    switch error {
+    case .notJSON(let json): "not JSON: \(json.problem) (byte \(json.offset))"
+    case .notAnObject: "not a JSON object"
+    case .noEvent: "no member \"event\""
+    case .noPayload: "a message needs a member \"text\" or \"base64\""
+    case .notBase64: "\"base64\" is not valid base64"
+    }
+  }
+}

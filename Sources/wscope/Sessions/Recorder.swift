@@ -1,0 +1,91 @@
+import Conversation
+import Glibc
+import NIOCore
+import Synchronization
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Writes what happens on a connection into a file, as JSON Lines. A file that cannot be written any
+/// more ends the recording, not the session.
+final class Recorder: Sendable {
+  /// Where it records to, while it does.
+  var path: String? { state.withLock { $0.file?.path } }
+  /// Whether a recording came to a bad end; the exit code of the session says so.
+  var hasFailed: Bool { state.withLock { $0.hasFailed } }
+
+  private let start: NIODeadline
+  private let showsSecrets: Bool
+  private let warn: @Sendable (String) -> Void
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var file: AppendedFile?
+    var hasFailed = false
+    var connection = 1
+  }
+
+  /// - Parameters:
+  ///   - start: what the times count from.
+  ///   - showsSecrets: whether the URL is recorded with its secrets.
+  ///   - warn: told once when a recording fails.
+  init(
+    start: NIODeadline, showsSecrets: Bool, warn: @escaping @Sendable (String) -> Void
+  ) {
+    self.start = start
+    self.showsSecrets = showsSecrets
+    self.warn = warn
+  }
+
+  /// Begins to record into a new file; a recording that runs ends.
+  ///
+  /// - Throws: `CommandFailure`.
+  func begin(_ path: String, overwriting: Bool = false, url: String) throws {
+    let file = try AppendedFile(path, overwriting: overwriting)
+    state.withLock { $0.file = file }
+    let started = UTCTime(UTCTime.now).text
+    write { $0.recording(url: showsSecrets ? url : Redaction.url(url), started: started) }
+  }
+
+  /// - Returns: where it recorded to; nil if it did not.
+  func end() -> String? {
+    state.withLock { state in
+      defer { state.file = nil }
+      return state.file?.path
+    }
+  }
+
+  /// From now on it is another connection.
+  func connected(number: Int) { state.withLock { $0.connection = number } }
+
+  /// Adds one line, if a recording runs.
+  func write(_ line: (JSONLines) -> [UInt8]) {
+    let failure = state.withLock { state -> String? in
+      guard let file = state.file else { return nil }
+      guard !file.append(line(JSONLines(start: start, connection: state.connection))) else {
+        return nil
+      }
+      let reason = SystemError(code: errno).reason
+      state.file = nil
+      state.hasFailed = true
+      return "cannot write \(file.path): \(reason); no more is recorded"
+    }
+    if let failure { warn(failure) }
+  }
+
+  /// Adds what a connection says, if it belongs into a recording.
+  func write(_ event: ConnectionEvent) {
+    switch event {
+    case .message(let kind, let payload, let wire, let time):
+      write { $0.received(kind, payload, wire: wire, time: time) }
+    case .ping(let payload, let time):
+      write { $0.ping(.incoming, Array(payload.readableBytesView), time: time) }
+    case .pong(let payload, let time):
+      write { $0.pong(.incoming, Array(payload.readableBytesView), time: time) }
+    case .ended(let outcome, _, _):
+      write { $0.ended(outcome) }
+    case .close, .violation, .frame:
+      break
+    }
+  }
+}
