@@ -85,10 +85,8 @@ final class MessageDeflater {
     stream.initialize(to: z_stream())
     self.takeover = takeover
     let bits = Int32(truncatingIfNeeded: windowBits)
-    guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else {
-      stream.deallocate()
-      return nil
-    }
+    // What has been allocated is given back by `deinit`, which runs then too.
+    guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else { return nil }
   }
 
   deinit {
@@ -148,10 +146,7 @@ final class MessageInflater {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
     self.takeover = takeover
-    guard wscope_inflateInit(stream, windowBits) == Z_OK else {
-      stream.deallocate()
-      throw .corrupt
-    }
+    guard wscope_inflateInit(stream, windowBits) == Z_OK else { throw .corrupt }
   }
 
   deinit {
