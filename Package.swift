@@ -71,18 +71,30 @@ let package = Package(
     .target(
       name: "TestPeers", dependencies: ["WebSocketProtocol"], path: "Tests/Support",
       swiftSettings: house),
+    .target(
+      name: "FuzzTargets",
+      dependencies: [
+        "WebSocketProtocol", "WebSocketNIO", "Conversation", "Terminal", nioCore, nioHTTP1,
+        nioEmbedded,
+      ],
+      path: "Tests/Fuzz/Targets", swiftSettings: house),
     .testTarget(
-      name: "WebSocketProtocolTests", dependencies: ["WebSocketProtocol", nioCore, nioHTTP1],
+      name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: house),
+    .testTarget(
+      name: "WebSocketProtocolTests",
+      dependencies: ["WebSocketProtocol", "TestPeers", nioCore, nioHTTP1],
       swiftSettings: house),
     .testTarget(
       name: "WebSocketNIOTests",
-      dependencies: ["WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore, nioPosix],
+      dependencies: [
+        "WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore, nioPosix, nioHTTP1,
+      ],
       swiftSettings: house),
     .testTarget(
       name: "LoadTestingTests",
       dependencies: [
-        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", nioCore, nioPosix,
-        nioHTTP1, histogram,
+        "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore,
+        nioPosix, nioHTTP1, histogram,
       ],
       swiftSettings: house),
     .testTarget(
@@ -105,3 +117,10 @@ let package = Package(
       dependencies: ["wscope", "Conversation", "TestPeers", argumentParser], swiftSettings: house),
   ]
 )
+
+// libFuzzer brings a main of its own and works with its own flags only: `Tests/Fuzz/fuzz.sh` asks.
+if Context.environment["WSCOPE_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Runner", swiftSettings: house))
+}

@@ -163,7 +163,7 @@ _wscope() {
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
 
     local -a repeating_flags=()
-    local -a non_repeating_flags=(--version -h --help)
+    local -a non_repeating_flags=(--schema --version -h --help)
     local -a repeating_options=()
     local -a non_repeating_options=()
     __wscope_offer_flags_options 0
@@ -185,10 +185,10 @@ _wscope() {
 }
 
 _wscope_connect() {
-    repeating_flags=()
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --no-slash --echo -k --insecure --no-check --no-compress --verbose -v --version -h --help)
+    repeating_flags=(--verbose -v)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -k --insecure --no-check --no-compress --json --version -h --help)
     repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --timestamps --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -211,6 +211,19 @@ _wscope_connect() {
         ;;
     '--input')
         __wscope_add_completions -W 'text'$'\n''jsonl'
+        return
+        ;;
+    '--reconnect')
+        return
+        ;;
+    '--ping-interval')
+        return
+        ;;
+    '--ping-timeout')
+        return
+        ;;
+    '--record')
+        __wscope_add_completions -f
         return
         ;;
     '-H'|'--header')
@@ -242,6 +255,10 @@ _wscope_connect() {
     '--compress')
         return
         ;;
+    '--timestamps')
+        __wscope_add_completions -W 'iso'$'\n''rel'$'\n''delta'
+        return
+        ;;
     '--color')
         __wscope_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
@@ -250,8 +267,8 @@ _wscope_connect() {
 }
 
 _wscope_listen() {
-    repeating_flags=()
-    non_repeating_flags=(--tls --quiet -q --no-compress --verbose -v --version -h --help)
+    repeating_flags=(--verbose -v)
+    non_repeating_flags=(--tls --quiet -q --no-compress --version -h --help)
     repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host)
     non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-queue --max-clients --close-timeout --threads --compress --color)
     __wscope_offer_flags_options 1
@@ -316,8 +333,8 @@ _wscope_listen() {
 }
 
 _wscope_send() {
-    repeating_flags=()
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong -k --insecure --no-check --no-compress --verbose -v --version -h --help)
+    repeating_flags=(--verbose -v)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets -k --insecure --no-check --no-compress --version -h --help)
     repeating_options=(--expect -x --execute --message -H --header -s --subprotocol --protocol)
     non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options -1
@@ -384,8 +401,8 @@ _wscope_send() {
 }
 
 _wscope_bench() {
-    repeating_flags=()
-    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check --no-compress --verbose -v --version -h --help)
+    repeating_flags=(--verbose -v)
+    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check --no-compress --version -h --help)
     repeating_options=(-H --header -s --subprotocol --protocol)
     non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options 1

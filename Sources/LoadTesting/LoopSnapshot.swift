@@ -70,7 +70,7 @@ struct LoopTraffic: Sendable {
     let traffic = handler.traffic
     payload.sent &+= Int(truncatingIfNeeded: traffic.payloadOut)
     payload.received &+= Int(truncatingIfNeeded: traffic.payloadIn)
-    wire.sent &+= Int(truncatingIfNeeded: handler.wireOut)
-    wire.received &+= Int(truncatingIfNeeded: handler.wireIn)
+    wire.sent &+= Int(truncatingIfNeeded: traffic.wireOut)
+    wire.received &+= Int(truncatingIfNeeded: traffic.wireIn &+ traffic.discarded)
   }
 }

@@ -9,6 +9,8 @@ package enum ServerEvent: Sendable {
   case closed(client: Int, CloseOutcome, Traffic, duration: TimeAmount)
   /// Requests that were refused, and pages that were served are not events.
   case refused(from: SocketAddress?, status: HTTPResponseStatus, explanation: String)
+  /// No other connection can be accepted for now; `errno` says why.
+  case acceptFailed(errno: Int32)
   /// Messages that were not told of one by one, since more came than anybody can read.
   case more(messages: UInt64)
 }

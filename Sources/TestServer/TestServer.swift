@@ -77,9 +77,9 @@ package final class TestServer: Sendable {
     let reception = Reception(configuration, stations, report)
     let configured = transport
     let servers = try await place.bind { address in
-      try await Server.bind(address, group: group, configuration: configured) {
-        reception.answer($0)
-      }
+      try await Server.bind(
+        address, group: group, configuration: configured,
+        acceptFailed: { report(.acceptFailed(errno: $0)) }, answer: { reception.answer($0) })
     }
     return TestServer(servers, stations, configuration)
   }

@@ -1,15 +1,15 @@
-import NIOCore
-import NIOHTTP1
+package import NIOCore
+package import NIOHTTP1
 import NIOSSL
 import NIOTLS
-import WebSocketProtocol
+package import WebSocketProtocol
 
 /// The client's HTTP handlers and what they are there for: it sends the request, has the reply
 /// judged, and gives way to the `ConnectionHandler`. Every way in which this can fail ends in
 /// exactly one `ConnectError`.
-final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPClientResponsePart
-  typealias OutboundOut = HTTPClientRequestPart
+package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
+  package typealias InboundIn = HTTPClientResponsePart
+  package typealias OutboundOut = HTTPClientRequestPart
 
   private enum State {
     case waitingForTLS
@@ -45,7 +45,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   private static let captured = 4 * 1024
   private static let mostBody = 2 * 1024
 
-  init(
+  package init(
     _ configuration: ClientConfiguration, _ handshake: ClientHandshake,
     _ timings: HandshakeTimings, _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
     progress: @escaping (ConnectError.Phase) -> Void,
@@ -66,7 +66,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   }
 
   /// Puts itself and its helpers into the pipeline of a connected channel.
-  func install(on channel: any Channel) throws {
+  package func install(on channel: any Channel) throws {
     let pipeline = channel.pipeline.syncOperations
     if let context = configuration.tls {
       state = .waitingForTLS
@@ -86,7 +86,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     return (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
   }
 
-  func handlerAdded(context: ChannelHandlerContext) {
+  package func handlerAdded(context: ChannelHandlerContext) {
     if case .waitingForHead = state { sendRequest(context) }
   }
 
@@ -101,7 +101,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
 
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+  package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case .handshakeCompleted = event as? TLSUserEvent, case .waitingForTLS = state {
       timings.tls = (NIODeadline.now() - mark).nanoseconds
       let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
@@ -122,7 +122,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     }
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch (unwrapInboundIn(data), state) {
     case (.head(let head), .waitingForHead):
       received(head, context)
@@ -185,29 +185,26 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
       transport: configuration.tls == nil ? .plain : .tls,
       closeTimeout: configuration.closeTimeout)
     let pipeline = context.pipeline.syncOperations
-    let settle = settle
     do {
+      // In front of the decoder: what comes behind the head is the handler's, at once.
+      try pipeline.addHandler(handler, position: .after(tee))
       if configuration.tracesFrames, let observer = consumer as? any FrameObserver {
-        try pipeline.addHandler(FrameTap(observer), position: .last)
+        try pipeline.addHandler(FrameTap(observer), position: .after(tee))
       }
-      // The handler takes what the decoder leaves over, and starts when nothing of HTTP is left
-      // between it and the socket.
-      try pipeline.addHandler(handler, position: .last)
     } catch {
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return
     }
-    if configuration.tls != nil { pipeline.removeHandler(wire, promise: nil) }
-    pipeline.removeHandler(tee, promise: nil)
+    if configuration.tls != nil { wire.finish() }
+    tee.finish()
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
-    pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in
-      settle(.success(info))
-      handler.start()
-    }
+    pipeline.removeHandler(decoder, promise: nil)
+    settle(.success(info))
+    handler.start()
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     switch error {
     case let error as HTTPParserError:
       if case .refused(let refusal) = state {
@@ -274,7 +271,7 @@ final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     return last.map(String.init) ?? text
   }
 
-  func channelInactive(context: ChannelHandlerContext) {
+  package func channelInactive(context: ChannelHandlerContext) {
     switch state {
     case .waitingForTLS:
       if let first = wire.head.first, first != 0x15, first != 0x16 {

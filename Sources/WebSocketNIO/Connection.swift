@@ -19,10 +19,7 @@ package enum ConnectionEvent: Sendable {
 package struct ConnectionCounters: Sendable {
   package var traffic = Traffic()
   package var compression: CompressionTraffic?
-  /// Bytes behind the handshake, frame headers included.
-  package var wireIn: UInt64 = 0
-  package var wireOut: UInt64 = 0
-  /// Of these, what the kernel has not taken yet.
+  /// Bytes that were sent and that the kernel has not taken yet.
   package var queued = 0
 
   package init() {}
@@ -297,7 +294,6 @@ final class SessionConsumer: ConnectionConsumer {
     var counters = ConnectionCounters()
     counters.traffic = handler.traffic
     counters.compression = handler.compressionTraffic
-    (counters.wireIn, counters.wireOut) = (handler.wireIn, handler.wireOut)
     counters.queued = handler.bufferedBytes
     return counters
   }

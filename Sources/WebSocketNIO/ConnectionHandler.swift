@@ -8,17 +8,12 @@ package final class ConnectionHandler: ChannelInboundHandler {
   package typealias OutboundOut = ByteBuffer
 
   package let consumer: any ConnectionConsumer
-  /// Bytes on the wire behind the handshake.
-  package private(set) var wireIn: UInt64 = 0
-  package private(set) var wireOut: UInt64 = 0
 
   private var machine: ConnectionMachine
   private let resources: LoopResources
   private let transport: Transport
   private let closeTimeout: TimeAmount
   private var context: ChannelHandlerContext?
-  /// Bytes that came while the HTTP handlers were on their way out; nil from `start()` on.
-  private var early: ByteBuffer? = ByteBuffer()
   private var applied = TransportDemand.keepOpen
   private var timer: Scheduled<Void>?
   private var end = TransportEnd.endOfStream
@@ -44,15 +39,10 @@ package final class ConnectionHandler: ChannelInboundHandler {
     self.closeTimeout = closeTimeout
   }
 
-  /// Begins: the HTTP handlers have left the pipeline.
+  /// Begins: from here on the bytes are frames.
   func start() {
-    guard let context, let waiting = early else { return }
-    early = nil
+    guard context != nil else { return }
     consumer.opened(self)
-    if waiting.readableBytes > 0 {
-      receive(waiting)
-      channelReadComplete(context: context)
-    }
   }
 
   // MARK: For the consumer, outside `received` and `burstEnded`
@@ -97,7 +87,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
     var output = ByteBuffer()
     swap(&output, &machine.output)
     if output.readableBytes > 0 {
-      wireOut &+= UInt64(truncatingIfNeeded: output.readableBytes)
       context.writeAndFlush(wrapOutboundOut(output), promise: nil)
     }
     resources.giveOutput(output)
@@ -125,15 +114,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    guard early == nil else {
-      early?.writeImmutableBuffer(buffer)
-      return
-    }
-    receive(buffer)
-  }
-
-  private func receive(_ buffer: ByteBuffer) {
-    wireIn &+= UInt64(truncatingIfNeeded: buffer.readableBytes)
     lendOutput()
     buffer.withUnsafeReadableBytes { bytes in
       // Unmasking in place: the buffer is ours alone (NIO's pool does not touch it before the next
@@ -146,7 +126,6 @@ package final class ConnectionHandler: ChannelInboundHandler {
   }
 
   package func channelReadComplete(context: ChannelHandlerContext) {
-    guard early == nil else { return }
     consumer.burstEnded(&machine)
     flush()
   }

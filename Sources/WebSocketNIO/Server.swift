@@ -72,15 +72,21 @@ package final class Server: Sendable {
   }
 
   /// Binds and begins to accept. `answer` is called for each request head, on the event loop of its
-  /// connection. Throws an `IOError` with the `errno` of the bind.
+  /// connection. `acceptFailed` is told the `errno`, once an episode, when there is no descriptor or
+  /// no memory for another connection. Throws an `IOError` with the `errno` of the bind.
   package static func bind(
     _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
-    answer: @escaping Answer
+    acceptFailed: @escaping @Sendable (Int32) -> Void = { _ in }, answer: @escaping Answer
   ) async throws -> Server {
     let bootstrap = ServerBootstrap(group: group)
       // The kernel cuts it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptPause(report: acceptFailed))
+        }
+      }
       .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

@@ -1,12 +1,12 @@
-import NIOCore
-import NIOHTTP1
+package import NIOCore
+package import NIOHTTP1
 import WebSocketProtocol
 
 /// The server's HTTP handlers: reads request heads under limits and a timer, has them answered, and
 /// gives way to the `ConnectionHandler` when the answer is an upgrade.
-final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPServerRequestPart
-  typealias OutboundOut = HTTPServerResponsePart
+package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
+  package typealias InboundIn = HTTPServerRequestPart
+  package typealias OutboundOut = HTTPServerResponsePart
 
   private let configuration: ServerConfiguration
   private let answer: Server.Answer
@@ -18,7 +18,7 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
   private var timer: Scheduled<Void>?
   private var isDone = false
 
-  init(_ configuration: ServerConfiguration, _ answer: @escaping Server.Answer) {
+  package init(_ configuration: ServerConfiguration, _ answer: @escaping Server.Answer) {
     self.configuration = configuration
     self.answer = answer
     tee = HeadTee(keeping: 0, resources: resources)
@@ -27,7 +27,7 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
         leftOverBytesStrategy: .forwardBytes, limitConfiguration: HeadLimits.configuration))
   }
 
-  func install(on channel: any Channel) throws {
+  package func install(on channel: any Channel) throws {
     if configuration.tls == nil {
       try channel.syncOptions?.setOption(
         .recvAllocator, value: SharedReceiveAllocator(resources.receive, on: channel.eventLoop))
@@ -35,7 +35,7 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     try channel.pipeline.syncOperations.addHandlers([tee, encoder, decoder, self])
   }
 
-  func handlerAdded(context: ChannelHandlerContext) {
+  package func handlerAdded(context: ChannelHandlerContext) {
     waitForHead(context)
   }
 
@@ -47,7 +47,7 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     }
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isDone else { return }
     switch unwrapInboundIn(data) {
     case .head(let head):
@@ -96,17 +96,18 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
       closeTimeout: configuration.closeTimeout)
     let pipeline = context.pipeline.syncOperations
     do {
-      // The handler takes what the decoder leaves over: frames that came in the segment of the
-      // request. It starts when nothing of HTTP is left between it and the socket.
-      try pipeline.addHandler(handler, position: .after(self))
+      // In front of the decoder: frames that came in the segment of the request are the handler's,
+      // at once.
+      try pipeline.addHandler(handler, position: .after(tee))
     } catch {
       context.close(promise: nil)
       return
     }
-    pipeline.removeHandler(tee, promise: nil)
+    tee.finish()
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
-    pipeline.removeHandler(decoder).assumeIsolated().whenComplete { _ in handler.start() }
+    pipeline.removeHandler(decoder, promise: nil)
+    handler.start()
   }
 
   private func write(
@@ -143,7 +144,7 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     }
   }
 
-  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     guard let error = error as? HTTPParserError else {
       context.close(promise: nil)
       return
@@ -159,7 +160,7 @@ final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler
     }
   }
 
-  func channelInactive(context: ChannelHandlerContext) {
+  package func channelInactive(context: ChannelHandlerContext) {
     isDone = true
     timer?.cancel()
     context.fireChannelInactive()

@@ -19,13 +19,21 @@ package struct ConnectionMachine {
   /// Bytes for the peer, in order. The driver writes them to the transport and empties the buffer;
   /// it may also put an empty buffer with capacity here before it feeds the machine.
   package var output = ByteBuffer()
-  package private(set) var traffic = Traffic()
+  /// What came and went so far.
+  package var traffic: Traffic {
+    var traffic = counted
+    // A frame is counted when it begins.
+    if isInsideFrame {
+      traffic.framesIn &-= 1
+      traffic.wireIn &-= UInt64(truncatingIfNeeded: remaining)
+    }
+    traffic.wireIn &+= UInt64(truncatingIfNeeded: carried)
+    return traffic
+  }
   /// Bytes on the wire, headers included, of the message that was delivered last or is on its way.
   package private(set) var messageWire = 0
   /// The peer's Close frame, once it came.
   package private(set) var closeReceived: CloseFrame?
-  /// Our Close frame, once it is in the output.
-  package private(set) var closeSent: CloseFrame?
   /// What is to be done with the transport once `output` is written. Stored, because to compute it
   /// in the machine of a connection, which lives in a class, would copy the machine each time.
   package private(set) var demand = TransportDemand.keepOpen
@@ -43,6 +51,7 @@ package struct ConnectionMachine {
     case failed
   }
 
+  private var counted = Traffic()
   private let keys: MaskingKeys?
   private var phase = Phase.open {
     didSet {
@@ -119,7 +128,7 @@ package struct ConnectionMachine {
     guard phase == .open || phase == .closeSent else {
       // "After receiving a Close or failing the connection, further data is discarded."
       // (RFC 6455 sections 1.4 and 7.1.7)
-      traffic.discarded &+= UInt64(truncatingIfNeeded: window.count)
+      counted.discarded &+= UInt64(truncatingIfNeeded: window.count)
       _ = window.take(window.count)
       return nil
     }
@@ -130,7 +139,10 @@ package struct ConnectionMachine {
           role: role, limits: limits, isInsideMessage: isInsideMessage,
           messageSize: assembly.readableBytes, fragments: fragments,
           allowsCompression: compression != nil, isCompressed: isCompressed)
-        if let violation = FrameRules.violation(of: header, in: context) { return fail(violation) }
+        if let violation = FrameRules.violation(of: header, in: context) {
+          counted.wireIn &+= UInt64(truncatingIfNeeded: length)
+          return fail(violation)
+        }
         begin(header, length: length)
       }
       let piece = window.take(remaining)
@@ -205,6 +217,8 @@ package struct ConnectionMachine {
     key = header.maskingKey ?? 0
     // The rules have bounded it by the limits.
     remaining = Int(truncatingIfNeeded: header.payloadLength)
+    counted.framesIn &+= 1
+    counted.wireIn &+= UInt64(truncatingIfNeeded: length &+ remaining)
     guard !header.opcode.isControl else { return }
     if header.opcode != .continuation { messageWire = 0 }
     messageWire &+= length &+ remaining
@@ -228,8 +242,8 @@ package struct ConnectionMachine {
     isInsideMessage = false
     fragments = 0
     isInsideFrame = false
-    traffic.messagesIn &+= 1
-    traffic.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
+    counted.messagesIn &+= 1
+    counted.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
     return .message(kind, payload)
   }
 
@@ -239,21 +253,26 @@ package struct ConnectionMachine {
   private mutating func inflate(_ piece: UnsafeRawBufferPointer) -> Step? {
     let before = assembly.readableBytes
     let isLast = remaining == 0 && frame.isFinal
+    var failure: MessageInflater.Failure?
     do throws(MessageInflater.Failure) {
       guard let compression else { return fail(.corruptCompression) }
       try compression.inflate(
         piece, isLast: isLast, into: &assembly, limit: limits.messageSize)
     } catch {
-      switch error {
-      case .corrupt: return fail(.corruptCompression)
-      case .tooBig: return fail(.inflatesBeyondLimit(limit: limits.messageSize))
-      }
+      failure = error
     }
+    // What came out before the failure is judged first: which of two faults is told must not depend
+    // on where the reads were cut.
     if kind == .text {
       let isValid = assembly.withUnsafeReadableBytes { bytes in
         text.validate(UnsafeRawBufferPointer(rebasing: bytes[before...]))
       }
       guard isValid else { return fail(.textIsNotUTF8) }
+    }
+    switch failure {
+    case .corrupt: return fail(.corruptCompression)
+    case .tooBig: return fail(.inflatesBeyondLimit(limit: limits.messageSize))
+    case nil: break
     }
     guard remaining == 0 else { return nil }
     isInsideFrame = false
@@ -362,8 +381,8 @@ package struct ConnectionMachine {
     } else {
       write(kind.opcode, payload)
     }
-    traffic.messagesOut &+= 1
-    traffic.payloadOut &+= UInt64(truncatingIfNeeded: payload.count)
+    counted.messagesOut &+= 1
+    counted.payloadOut &+= UInt64(truncatingIfNeeded: payload.count)
   }
 
   /// Puts a ping into the output.
@@ -401,7 +420,6 @@ package struct ConnectionMachine {
   }
 
   private mutating func writeClose(_ close: CloseFrame) {
-    closeSent = close
     // Nothing is sent behind a Close.
     waitingPong = nil
     close.body.withUnsafeBytes { write(.close, $0) }
@@ -427,6 +445,8 @@ package struct ConnectionMachine {
     let header = FrameHeader(
       reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
       payloadLength: UInt64(truncatingIfNeeded: payload.count))
+    counted.framesOut &+= 1
+    counted.wireOut &+= UInt64(truncatingIfNeeded: header.encodedLength &+ payload.count)
     output.writeWithUnsafeMutableBytes(
       minimumWritableBytes: FrameHeader.maximumLength &+ payload.count
     ) { space in

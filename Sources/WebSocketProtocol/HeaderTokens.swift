@@ -50,12 +50,9 @@ package enum HeaderSyntax {
   }
 
   /// The offset of the first byte that must not stand in a field value: CR, LF, NUL and the other
-  /// control bytes except the tab.
+  /// control characters, those of U+0080 to U+009F too, except the tab.
   package static func firstForbiddenByte(inValue value: String) -> (offset: Int, byte: UInt8)? {
-    for (offset, byte) in value.utf8.enumerated() where byte != 0x09 {
-      if byte < 0x20 || byte == 0x7F { return (offset, byte) }
-    }
-    return nil
+    ControlBytes.first(in: value.utf8, allowing: 0x09)
   }
 
   static func isTokenByte(_ byte: UInt8) -> Bool {
@@ -66,5 +63,22 @@ package enum HeaderSyntax {
     default:
       "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
+  }
+}
+
+/// Control characters in UTF-8. No option that goes into a request has any use for one, and some
+/// readers take U+0085 for the end of a line.
+enum ControlBytes {
+  /// The first byte of C0, DEL or C1, with its offset; of C1 the second byte of its two.
+  static func first(
+    in bytes: some Sequence<UInt8>, allowing allowed: UInt8? = nil
+  ) -> (offset: Int, byte: UInt8)? {
+    var before: UInt8 = 0
+    for (offset, byte) in bytes.enumerated() {
+      let isC1 = before == 0xC2 && (0x80...0x9F).contains(byte)
+      if byte < 0x20 || byte == 0x7F || isC1, byte != allowed { return (offset, byte) }
+      before = byte
+    }
+    return nil
   }
 }

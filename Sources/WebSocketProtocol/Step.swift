@@ -63,12 +63,23 @@ package enum CloseOutcome: Sendable, Hashable {
   }
 }
 
-/// Counters of one connection. Payload bytes leave out headers.
+/// Counters of one connection. Every byte it was fed is in `wireIn` or in `discarded`, and every byte
+/// that was put out in `wireOut`.
 package struct Traffic: Sendable, Hashable {
+  /// Messages that were delivered, and their payload in bytes, inflated if they were compressed.
   package var messagesIn: UInt64 = 0
   package var payloadIn: UInt64 = 0
+  /// Messages that were put out, and their payload in bytes before compression.
   package var messagesOut: UInt64 = 0
   package var payloadOut: UInt64 = 0
+  /// Frames that came whole, control frames too.
+  package var framesIn: UInt64 = 0
+  /// Bytes of frames, headers included: of the frame that is still coming too, as far as it has, and
+  /// of one that broke a rule, as far as it was looked at.
+  package var wireIn: UInt64 = 0
+  /// Frames that were put out, control frames too, and their bytes, headers included.
+  package var framesOut: UInt64 = 0
+  package var wireOut: UInt64 = 0
   /// Bytes that came behind a Close or a violation and were not looked at.
   package var discarded: UInt64 = 0
 

@@ -50,7 +50,9 @@ extension WebSocketURL: CustomStringConvertible {
   package var description: String {
     switch endpoint {
     case .host(let name, let port): "\(scheme)://\(authority(name, port))\(target)"
-    case .unixSocket(let path): "\(scheme)+unix:\(path):\(target)"
+    case .unixSocket(let path):
+      // Two slashes behind the scheme are read over.
+      "\(scheme)+unix:\(path.hasPrefix("//") ? "//" : "")\(path):\(target)"
     }
   }
 }
@@ -75,7 +77,10 @@ extension WebSocketURL {
   package static func parse(_ text: String) throws(WebSocketURLError) -> WebSocketURL {
     let bytes = Substring(text).utf8
     guard !bytes.isEmpty else { throw .empty }
-    for (offset, byte) in bytes.enumerated() where byte <= 0x20 || byte == 0x7F {
+    if let (offset, byte) = ControlBytes.first(in: bytes) {
+      throw .forbiddenByte(offset: offset, byte: byte)
+    }
+    for (offset, byte) in bytes.enumerated() where byte == 0x20 {
       throw .forbiddenByte(offset: offset, byte: byte)
     }
     // RFC 6455 section 3: "Fragment identifiers [...] MUST NOT be used on these URIs."

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversation
 import Glibc
 import Terminal
 import WebSocketNIO
@@ -22,13 +23,20 @@ struct Wscope: AsyncParsableCommand {
     version: Version.number,
     subcommands: [Connect.self, Listen.self, Send.self, Bench.self])
 
+  @Flag(help: "Print the JSON Schema of --format jsonl and of recordings.")
+  var schema = false
+
   static func main() async {
     Console.occupyClosedStreams()
     Console.ignoreBrokenPipes()
     TerminalState.save()
-    let arguments = Array(CommandLine.arguments.dropFirst())
     do {
+      let arguments = try Spelling.arguments()
       var parsed = try parseAsRoot(Spelling.normalized(arguments))
+      if let root = parsed as? Wscope, root.schema {
+        // Its last newline is ours too.
+        Process.exit(Process.show(String(decoding: SessionEvent.schema.dropLast(), as: UTF8.self)))
+      }
       guard let command = parsed as? any SessionCommand else {
         // Help is a command of the parser's own, and what it does is to throw its text.
         try parsed.run()
@@ -78,13 +86,25 @@ enum Process {
     }
   }
 
+  /// Payload of its own, as help is; a reader that has left is no failure.
+  fileprivate static func show(_ text: String) -> ExitStatus {
+    do throws(OutputError) {
+      try Console().payload(Array((text + "\n").utf8))
+      return .ok
+    } catch {
+      guard case .failed(let code, let stream) = error else { return .ok }
+      explain(
+        CommandFailure(.outputFailed, "cannot write \(stream): \(SystemError(code: code).reason)"))
+      return .outputFailed
+    }
+  }
+
   /// Help and version go to standard output and are no error; what was typed wrong gets one line
   /// and exit code 2.
   static func exit(parsing error: any Error) -> Never {
     if Wscope.exitCode(for: error) == .success {
       let text = Wscope.fullMessage(for: error)
-      if !text.isEmpty { try? Console().payload(Array((text + "\n").utf8)) }
-      exit(.ok)
+      exit(text.isEmpty ? .ok : show(text))
     }
     explain(Spelling.failure(Wscope.message(for: error)))
     exit(.usage)

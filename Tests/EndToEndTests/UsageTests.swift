@@ -78,6 +78,36 @@ import Testing
     }
   }
 
+  @Test func whatCannotBeWrittenIsAFailure() throws {
+    for arguments in ["--help", "--version", "send --help"] {
+      let finished = try Wscope.shell("wscope \(arguments) > /dev/full")
+      #expect(finished.exitCode == 23, "\(arguments)")
+      #expect(
+        finished.errorText
+          == "wscope: cannot write standard output: No space left on device\n")
+    }
+    // A reader that has left is none.
+    #expect(try Wscope.shell("wscope --help | true; echo ${PIPESTATUS[0]}").outputText == "0\n")
+  }
+
+  /// Of three messages that cannot be written, the first is told of.
+  @Test func aFullDiskIsToldOfOnce() throws {
+    let listener = try Listener()
+    let finished = try Wscope.shell("wscope send \(listener.url) one two three > /dev/full")
+    #expect(finished.exitCode == 23)
+    #expect(
+      finished.errorText == "wscope: cannot write standard output: No space left on device\n")
+  }
+
+  /// SECURITY R9: bytes that are no UTF-8 are not sent as something else.
+  @Test func argumentsThatAreNoText() throws {
+    for option in ["-H", "--origin", "-s", "-x"] {
+      let finished = try Wscope.shell("wscope send ws://127.0.0.1:1/ \(option) $'a: b\\x85'")
+      #expect(finished.exitCode == 2)
+      #expect(finished.errorText == "wscope: argument 4 is not valid UTF-8\n")
+    }
+  }
+
   @Test func theOtherToolsSpellingsWork() throws {
     let listener = try Listener()
     for arguments in [

@@ -53,12 +53,13 @@ struct LoadPeer: Sendable {
     port = server.localAddress?.port ?? 0
   }
 
-  /// Runs a plan against it and stops it.
+  /// Runs a plan against it, perhaps through a proxy that listens on another port, and stops it.
   func run(
-    _ plan: LoadPlan, progress: @escaping @Sendable (LoadTest, LoadProgress) -> Void = { _, _ in }
+    _ plan: LoadPlan, through proxy: Int? = nil,
+    progress: @escaping @Sendable (LoadTest, LoadProgress) -> Void = { _, _ in }
   ) async throws -> LoadResult {
     let test = LoadTest(
-      plan, target: try Self.target(port: port),
+      plan, target: try Self.target(port: proxy ?? port),
       origin: LoadOrigin(tool: .init(version: "test", build: "test")))
     let result = await test.run { progress(test, $0) }
     await server.stopAccepting()

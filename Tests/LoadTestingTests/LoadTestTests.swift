@@ -1,4 +1,5 @@
 import Synchronization
+import TestPeers
 import Testing
 import TestServer
 import WebSocketNIO
@@ -271,6 +272,39 @@ import NIOPosix
     }
     #expect(result.report.connections.lost == 2)
     #expect((200..<400).contains(result.report.messages.sent))
+  }
+
+  /// SECURITY R21: through a network that kills connections the equation holds exactly, and what was
+  /// answered is what the network let through.
+  @Test(
+    arguments: [1, 2, 3] as [UInt64],
+    [
+      LoadPlan.Model.closed(inflight: 3), .open(rate: 4000, arrival: .poisson),
+    ])
+  func theBooksAgreeWithTheNetwork(seed: UInt64, model: LoadPlan.Model) async throws {
+    let peer = try await LoadPeer(.echo)
+    let proxy = try FaultProxy(to: peer.port) { number in
+      var plan = FaultPlan(seed: seed << 32 | UInt64(number), bytes: 6_000)
+      // Without resets, what was passed on was heard, and the numbers are the same.
+      if seed == 1, case .reset(let bytes) = plan.end { plan.end = .fin(after: bytes) }
+      return plan
+    }
+    let plan = Self.plan(.messages(1500), model, connections: 24, timeout: 3000 * Self.ms)
+    let report = try await peer.run(plan, through: proxy.port).report
+    Self.checkBooks(report)
+    let records = proxy.stop()
+    #expect(records.count == 24)
+    let killed = records.count { $0.isKilled }
+    #expect((1..<24).contains(killed), "\(killed) killed")
+    #expect(report.connections.lost == killed)
+    // A message is 64 bytes: 70 with the header of a client, 66 with that of a server. A Close is less
+    // than either.
+    let sent = records.reduce(0) { $0 + $1.up.received / 70 }
+    let back = records.reduce(0) { $0 + $1.down.forwarded / 66 }
+    #expect(sent <= report.messages.sent)
+    #expect(report.messages.answered <= back)
+    if seed == 1 { #expect(report.messages.answered == back) }
+    #expect(report.messages.failed >= report.messages.sent - back - report.messages.unanswered)
   }
 
   @Test func aCloseOfThePeerHasItsCode() async throws {

@@ -1,5 +1,6 @@
 // echo-server.mjs [CERT KEY]: an echo server on a free port of 127.0.0.1, in whichever of Node (`ws`), Bun (uWebSockets) or Deno runs it.
 // Says `ready PORT` on stdout. A text message `close CODE REASON` is answered by that close; GET / answers the messages received so far as JSON, {"text":N,"binary":N}.
+// With PEER_DEFAULTS in the environment `ws` compresses as its documentation shows (perMessageDeflate: true); its limits are its own in any case.
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
@@ -48,7 +49,7 @@ if (globalThis.Bun) {
   const server = cert
     ? (await import("node:https")).createServer({ cert, key }, answer)
     : (await import("node:http")).createServer(answer);
-  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+  const sockets = new WebSocketServer({ server, perMessageDeflate: Boolean(process.env.PEER_DEFAULTS) });
   sockets.on("connection", (socket) => {
     socket.on("message", (data, binary) => onMessage(socket, binary ? data : data.toString()));
     socket.on("error", () => {});  // a peer that breaks the rules gets its Close; the server stays

@@ -1,5 +1,6 @@
 """Starts, watches and ends the processes of a test run: every one that it starts, and only those, by their ids."""
 import atexit
+import itertools
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ WSCOPE = os.path.abspath(os.environ.get("WSCOPE") or os.path.join(REPOSITORY, ".
 
 _scratch = []
 _children = []
+_numbers = itertools.count()  # of the files in scratch(): children may be started by several threads
 
 
 class Failure(Exception):
@@ -60,7 +62,7 @@ def free_port():
 class Child:
     def __init__(self, name, command, *, core=None, env=None, stdin=subprocess.DEVNULL, stdout=None, group=False):
         self.name, self.command = name, command
-        stem = os.path.join(scratch(), f"{len(_children):03}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}")
+        stem = os.path.join(scratch(), f"{next(_numbers):03}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}")
         self.output, self.errors = stem + ".out", stem + ".err"
         pin = None if core is None else lambda: os.sched_setaffinity(0, {core})
         with open(self.output, "wb") as output, open(self.errors, "wb") as errors:
@@ -133,7 +135,7 @@ class Child:
 
 def listen(*options, core=None):
     """`wscope listen` on a free port: the child and the port it took."""
-    file = os.path.join(scratch(), f"port-{len(_children)}")
+    file = os.path.join(scratch(), f"port-{next(_numbers)}")
     child = Child("wscope listen", [WSCOPE, "listen", "0", "--port-file", file, *options], core=core)
 
     def written():
@@ -141,15 +143,18 @@ def listen(*options, core=None):
     return child, int(child.wait_for("port file", written))
 
 
-def echo_peer(name, *certificate, core=None):
-    """The echo server of a peer whose server is one of our scripts: the child and its port."""
+def echo_peer(name, *certificate, core=None, env=None):
+    """The echo server of a peer whose server is one of our scripts: the child and its port.
+
+    With PEER_DEFAULTS in `env` it keeps the limits and the compression that its library has by itself.
+    """
     runners = {
         "node ws": ["node", script("echo-server.mjs")],
         "bun": [peer("bun"), script("echo-server.mjs")],
         "deno": [peer("deno"), "run", "--quiet", "--allow-net", "--allow-read", "--no-config", script("echo-server.mjs")],
         "python websockets": [peer("python"), script("echo_server.py")],
     }
-    child = Child(f"{name} server", [*runners[name], *certificate], core=core)
+    child = Child(f"{name} server", [*runners[name], *certificate], core=core, env=env)
     return child, int(child.wait_for_line(r"^ready (\d+)$").group(1))
 
 

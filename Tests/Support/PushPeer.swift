@@ -5,39 +5,33 @@ import Synchronization
 /// What clients send is kept, frames and all, unmasked.
 package final class PushPeer: Sendable {
   package let port: Int
-  private let listener: Int32
+  private let listener: RawSocket
   private let state = Mutex(State())
 
   private struct State: Sendable {
-    var connections: [Int32] = []
+    var connections: [RawSocket] = []
     var accepted = 0
     var messages: [[UInt8]] = []
   }
 
   /// Listens on a free port of 127.0.0.1.
   ///
-  /// - Parameter field: one more header field of the reply.
   /// - Throws: `TestPeerError`.
-  package init(field: String? = nil) throws {
-    (listener, port) = try LoopbackListener.open()
+  package init() throws {
+    listener = try RawSocket.listen()
+    port = listener.port
     let listener = listener
     TestThread.start { [weak self] in
-      while true {
-        let connection = Glibc.accept(listener, nil, nil)
-        guard connection >= 0 else { return }
-        guard let self else {
-          close(connection)
-          return
-        }
-        TestThread.start { [weak self] in self?.serve(connection, field) }
+      while let connection = listener.accept() {
+        TestThread.start { [weak self] in self?.serve(connection) }
       }
     }
   }
 
   deinit {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
-    for connection in state.withLock({ $0.connections }) { shutdown(connection, Int32(SHUT_RDWR)) }
+    listener.wake()
+    listener.close()
+    drop()
   }
 
   package var url: String { "ws://127.0.0.1:\(port)/" }
@@ -52,16 +46,7 @@ package final class PushPeer: Sendable {
 
   /// Sends bytes on every open connection.
   package func push(_ bytes: [UInt8]) {
-    for connection in state.withLock({ $0.connections }) {
-      var rest = bytes[...]
-      while !rest.isEmpty {
-        let count = rest.withUnsafeBytes {
-          Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-        }
-        guard count > 0 else { break }
-        rest = rest.dropFirst(count)
-      }
-    }
+    for connection in state.withLock({ $0.connections }) { connection.send(bytes) }
   }
 
   /// Sends a text message.
@@ -69,7 +54,9 @@ package final class PushPeer: Sendable {
 
   /// Ends every connection without a Close.
   package func drop() {
-    for connection in state.withLock({ $0.connections }) { shutdown(connection, Int32(SHUT_RDWR)) }
+    for connection in state.withLock({ $0.connections }) {
+      connection.wake()
+    }
   }
 
   /// Waits until this many handshakes were done, or messages came.
@@ -87,26 +74,20 @@ package final class PushPeer: Sendable {
     }
   }
 
-  private func serve(_ connection: Int32, _ field: String?) {
-    var input = SocketReader(connection)
-    guard let head = input.head() else {
-      close(connection)
-      return
-    }
-    var reply = RawPeer.acceptance(of: head)
-    if let field { reply = reply.dropLast(2) + Array((field + "\r\n\r\n").utf8) }
-    _ = Glibc.send(connection, reply, reply.count, Int32(MSG_NOSIGNAL))
+  private func serve(_ connection: RawSocket) {
+    connection.send(RawPeer.acceptance(of: connection.readHead()))
     state.withLock { state in
       state.connections.append(connection)
       state.accepted += 1
     }
+    var input = FrameReader(connection)
     var message: [UInt8] = []
     while let (first, payload) = input.frame() {
       switch first & 0x0F {
       case 0x8:
-        push(RawPeer.frame(0x8, Array(payload.prefix(2))))
-        shutdown(connection, Int32(SHUT_WR))
-      case 0x9: push(RawPeer.frame(0xA, payload))
+        connection.send(RawPeer.frame(0x8, Array(payload.prefix(2))))
+        connection.endOutput()
+      case 0x9: connection.send(RawPeer.frame(0xA, payload))
       case 0xA: break
       default:
         message += payload
@@ -115,26 +96,17 @@ package final class PushPeer: Sendable {
         message = []
       }
     }
-    state.withLock { $0.connections.removeAll { $0 == connection } }
-    close(connection)
+    state.withLock { $0.connections.removeAll { $0.descriptor == connection.descriptor } }
+    connection.close()
   }
 }
 
-/// Reads what a client sends.
-private struct SocketReader {
-  private let connection: Int32
+/// Reads the frames that a client sends.
+private struct FrameReader {
+  private let connection: RawSocket
   private var waiting: [UInt8] = []
 
-  init(_ connection: Int32) { self.connection = connection }
-
-  mutating func head() -> [UInt8]? {
-    var head: [UInt8] = []
-    while !head.suffix(4).elementsEqual("\r\n\r\n".utf8) {
-      guard let byte = take(1) else { return nil }
-      head += byte
-    }
-    return head
-  }
+  init(_ connection: RawSocket) { self.connection = connection }
 
   /// The first byte of a frame and its payload, unmasked; nil at the end.
   mutating func frame() -> (UInt8, [UInt8])? {
@@ -149,11 +121,9 @@ private struct SocketReader {
   }
 
   private mutating func take(_ count: Int) -> [UInt8]? {
-    var buffer = [UInt8](repeating: 0, count: 64 * 1024)
     while waiting.count < count {
-      let got = recv(connection, &buffer, buffer.count, 0)
-      guard got > 0 else { return nil }
-      waiting += buffer[..<got]
+      guard let more = connection.receive(64 * 1024), !more.isEmpty else { return nil }
+      waiting += more
     }
     defer { waiting.removeFirst(count) }
     return Array(waiting.prefix(count))

@@ -1,47 +1,21 @@
-import Glibc
-
 /// A client that sends exact bytes to a server on loopback and tells what came back.
 package final class RawClient {
-  private let connection: Int32
+  private let connection: RawSocket
 
   /// Connects to 127.0.0.1.
   ///
   /// - Throws: `TestPeerError`.
   package init(port: Int) throws {
-    connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard connection >= 0 else { throw TestPeerError.system("socket") }
-    _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
-    var timeout = timeval(tv_sec: 10, tv_usec: 0)
-    setsockopt(
-      connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    address.sin_port = UInt16(port).bigEndian
-    let descriptor = connection
-    let status = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    guard status == 0 else { throw TestPeerError.system("connect") }
+    connection = try RawSocket.connect(port: port)
+    connection.setReadTimeout(seconds: 10)
   }
 
   deinit {
-    close(connection)
+    connection.close()
   }
 
   /// Sends bytes; what the server no longer takes is dropped.
-  package func send(_ bytes: [UInt8]) {
-    var sent = 0
-    while sent < bytes.count {
-      let count = bytes[sent...].withUnsafeBytes {
-        Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-      }
-      guard count > 0 else { return }
-      sent += count
-    }
-  }
+  package func send(_ bytes: [UInt8]) { connection.send(bytes) }
 
   package func send(_ text: String) { send(Array(text.utf8)) }
 
@@ -55,40 +29,19 @@ package final class RawClient {
   }
 
   /// Reads the head of a reply.
-  package func readHead() -> String {
-    var head: [UInt8] = []
-    var byte: UInt8 = 0
-    while !head.suffix(4).elementsEqual("\r\n\r\n".utf8), head.count < 65_536 {
-      guard recv(connection, &byte, 1, 0) == 1 else { break }
-      head.append(byte)
-    }
-    return String(decoding: head, as: UTF8.self)
-  }
+  package func readHead() -> String { String(decoding: connection.readHead(), as: UTF8.self) }
 
   /// Reads exactly `count` bytes, or fewer when the server ends before.
   package func read(_ count: Int) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var got = 0
-    while got < count {
-      let more = bytes[got...].withUnsafeMutableBytes {
-        recv(connection, $0.baseAddress, $0.count, 0)
-      }
-      guard more > 0 else { break }
-      got += more
+    var bytes: [UInt8] = []
+    while bytes.count < count, let more = connection.receive(count - bytes.count), !more.isEmpty {
+      bytes += more
     }
-    return Array(bytes[..<got])
+    return bytes
   }
 
   /// Reads until the server ends the connection.
-  package func readToEnd() -> [UInt8] {
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 65_536)
-    while true {
-      let count = recv(connection, &chunk, chunk.count, 0)
-      guard count > 0 else { return bytes }
-      bytes += chunk[..<count]
-    }
-  }
+  package func readToEnd() -> [UInt8] { connection.readToEnd() }
 
   /// A masked frame with FIN, as a client sends it.
   package static func frame(_ opcode: UInt8, _ payload: [UInt8]) -> [UInt8] {

@@ -28,7 +28,7 @@ package final class RawPeer: Sendable {
   }
 
   package let port: Int
-  private let listener: Int32
+  private let listener: RawSocket
   private let seen = Mutex<[[UInt8]]>([])
   private let steps: [Step]
 
@@ -37,12 +37,11 @@ package final class RawPeer: Sendable {
   /// - Throws: `TestPeerError`.
   package init(_ steps: [Step]) throws {
     self.steps = steps
-    (listener, port) = try LoopbackListener.open()
-    let socket = listener
+    let listener = try RawSocket.listen()
+    self.listener = listener
+    port = listener.port
     TestThread.start {
-      while true {
-        let connection = Glibc.accept(socket, nil, nil)
-        guard connection >= 0 else { return }
+      while let connection = listener.accept() {
         TestThread.start { self.run(connection) }
       }
     }
@@ -50,8 +49,8 @@ package final class RawPeer: Sendable {
 
   /// Stops accepting; connections that are open run to the end of their scripts.
   package func stop() {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
+    listener.wake()
+    listener.close()
   }
 
   package var url: String { "ws://127.0.0.1:\(port)/" }
@@ -61,69 +60,38 @@ package final class RawPeer: Sendable {
     seen.withLock { $0.map { String(decoding: $0, as: UTF8.self) } }
   }
 
-  private func run(_ connection: Int32) {
-    var timeout = timeval(tv_sec: 20, tv_usec: 0)
-    setsockopt(
-      connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-    defer { close(connection) }
+  private func run(_ connection: RawSocket) {
+    connection.setReadTimeout(seconds: 20)
+    defer { connection.close() }
     var request: [UInt8] = []
     for step in steps {
       switch step {
       case .readRequest:
-        request = readHead(connection)
+        request = connection.readHead()
         seen.withLock { $0.append(request) }
       case .accept:
-        write(connection, Self.acceptance(of: request))
+        connection.send(Self.acceptance(of: request))
       case .acceptAnd(let field, let behind):
         let reply = Self.acceptance(of: request).dropLast(2) + Array((field + "\r\n\r\n").utf8)
-        write(connection, reply + behind)
+        connection.send(reply + behind)
       case .send(let bytes):
-        write(connection, bytes)
+        connection.send(bytes)
       case .frame(let opcode, let payload):
-        write(connection, Self.frame(opcode, payload))
+        connection.send(Self.frame(opcode, payload))
       case .read(let count):
         var left = count
         while left > 0 {
-          let got = receive(connection, left)
-          guard got > 0 else { return }
-          left -= got
+          guard let got = connection.receive(left), !got.isEmpty else { return }
+          left -= got.count
         }
       case .readToEnd, .silence:
-        while receive(connection, 65_536) > 0 {}
+        while let more = connection.receive(65_536), !more.isEmpty {}
       case .wait(let milliseconds):
         usleep(UInt32(milliseconds) * 1000)
       case .reset:
-        var lingering = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(
-          connection, SOL_SOCKET, SO_LINGER, &lingering, socklen_t(MemoryLayout<linger>.size))
+        connection.resetAtClose()
         return
       }
-    }
-  }
-
-  private func readHead(_ connection: Int32) -> [UInt8] {
-    var head: [UInt8] = []
-    var byte: UInt8 = 0
-    while !head.suffix(4).elementsEqual("\r\n\r\n".utf8), head.count < 65_536 {
-      guard recv(connection, &byte, 1, 0) == 1 else { break }
-      head.append(byte)
-    }
-    return head
-  }
-
-  private func receive(_ connection: Int32, _ most: Int) -> Int {
-    var buffer = [UInt8](repeating: 0, count: most)
-    return recv(connection, &buffer, most, 0)
-  }
-
-  private func write(_ connection: Int32, _ bytes: [UInt8]) {
-    var sent = 0
-    while sent < bytes.count {
-      let count = bytes[sent...].withUnsafeBytes {
-        Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-      }
-      guard count > 0 else { return }
-      sent += count
     }
   }
 
@@ -158,26 +126,5 @@ package final class RawPeer: Sendable {
       }
     }
     return bytes + payload
-  }
-}
-
-/// A socket that listens on a free port of 127.0.0.1.
-enum LoopbackListener {
-  static func open() throws -> (socket: Int32, port: Int) {
-    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard socket >= 0 else { throw TestPeerError.system("socket") }
-    _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        guard bind(socket, $0, length) == 0 else { return Int32(-1) }
-        return getsockname(socket, $0, &length)
-      }
-    }
-    guard bound == 0, listen(socket, 64) == 0 else { throw TestPeerError.system("bind") }
-    return (socket, Int(UInt16(bigEndian: address.sin_port)))
   }
 }

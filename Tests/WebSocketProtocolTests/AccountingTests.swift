@@ -25,19 +25,45 @@ import WebSocketProtocol
       traffic.payloadIn = 6 + 3
       traffic.messagesOut = 2
       traffic.payloadOut = 6
+      traffic.framesIn = 6
+      traffic.wireIn = UInt64(listener.fed)
+      // The ping was answered.
+      traffic.framesOut = 4
+      traffic.wireOut = UInt64(listener.machine.output.readableBytes)
       #expect(listener.machine.traffic == traffic)
       // What has not come whole is not counted.
       listener.feed(
         WireFrame.wire([.text("half", isFinal: false)], to: role),
         sourceLocation: #_sourceLocation)
+      traffic.framesIn = 7
+      traffic.wireIn = UInt64(listener.fed)
       #expect(listener.machine.traffic == traffic)
       listener.feed(
         WireFrame.wire([.close(1000), .text("late")], to: role), sourceLocation: #_sourceLocation)
       traffic.discarded = UInt64(WireFrame.wire([.text("late")], to: role).count)
+      traffic.framesIn = 8
+      traffic.wireIn = UInt64(listener.fed) - traffic.discarded
+      traffic.framesOut = 5
+      traffic.wireOut = UInt64(listener.machine.output.readableBytes)
       #expect(listener.machine.traffic == traffic)
       listener.feed([1, 2, 3], sourceLocation: #_sourceLocation)
       traffic.discarded += 3
       #expect(listener.machine.traffic == traffic)
+    }
+  }
+
+  /// A frame that has begun counts its bytes, and itself when it has come whole.
+  @Test func halfAFrameIsItsBytes() {
+    for role in [Role.client, .server] {
+      let wire = WireFrame.wire([.text("hello")], to: role)
+      var listener = Listener(role)
+      for (count, byte) in wire.enumerated() {
+        let traffic = listener.machine.traffic
+        #expect(traffic.wireIn == UInt64(count))
+        #expect(traffic.framesIn == 0 && traffic.messagesIn == 0)
+        listener.feed([byte], sourceLocation: #_sourceLocation)
+      }
+      #expect(listener.machine.traffic.framesIn == 1)
     }
   }
 
@@ -46,7 +72,9 @@ import WebSocketProtocol
     var listener = Listener(.client)
     listener.feed(
       WireFrame.wire([.text([0xC3])], to: .client), sourceLocation: #_sourceLocation)
-    #expect(listener.machine.traffic == Traffic())
+    let traffic = listener.machine.traffic
+    #expect(traffic.messagesIn == 0 && traffic.payloadIn == 0 && traffic.framesIn == 0)
+    #expect(traffic.wireIn == 3)
   }
 
   /// The bytes of a message on the wire are those of all its frames, with their headers as they

@@ -103,6 +103,16 @@ struct Listener {
     if !window.isEmpty {
       Issue.record("\(window.count) bytes left in the window", sourceLocation: sourceLocation)
     }
+    let traffic = machine.traffic
+    if traffic.wireIn + traffic.discarded != UInt64(fed) {
+      Issue.record("of \(fed) bytes, \(traffic)", sourceLocation: sourceLocation)
+    }
+    let said = said
+    if traffic.wireOut != UInt64(machine.output.readableBytes)
+      || said.map({ UInt64($0.count) != traffic.framesOut }) ?? false
+    {
+      Issue.record("said \(said ?? []), \(traffic)", sourceLocation: sourceLocation)
+    }
     for index in memory.indices { memory[index] = 0xEE }
   }
 
@@ -157,8 +167,13 @@ struct Expected: Equatable, CustomStringConvertible {
     demand = listener.machine.demand
     outcome = listener.machine.outcome(.endOfStream)
     traffic = listener.machine.traffic
-    // How much of a bad frame was still looked at depends on the cuts; it is checked by itself.
+    // How much of a bad frame was still looked at depends on the cuts; all bytes are accounted for in
+    // `Listener.feed`.
     traffic.discarded = 0
+    traffic.wireIn = 0
+    traffic.framesIn = 0
+    traffic.wireOut = 0
+    traffic.framesOut = 0
   }
 
   var description: String {

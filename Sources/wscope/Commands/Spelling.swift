@@ -2,6 +2,20 @@
 enum Spelling {
   static let commands = ["connect", "listen", "send", "bench"]
 
+  /// What was typed. Swift by itself would put U+FFFD for bytes that are no UTF-8, and they would be
+  /// sent.
+  ///
+  /// - Throws: `CommandFailure` for an argument that is not UTF-8.
+  static func arguments() throws -> [String] {
+    try (1..<max(1, Int(CommandLine.argc))).map { index in
+      guard let argument = CommandLine.unsafeArgv[index] else { return "" }
+      guard let text = String(validatingCString: argument) else {
+        throw CommandFailure(.usage, "argument \(index) is not valid UTF-8")
+      }
+      return text
+    }
+  }
+
   /// Turns wscat's spellings and a bare URL into a subcommand.
   ///
   /// Only the first word is looked at. A word without `.`, `:` or `/` is a command, except

@@ -44,17 +44,18 @@ struct Diagnostician {
       diagnose(violation, head)
     case .timedOut(let phase, let limit):
       Diagnosis(
-        cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) \(Self.words(phase))",
+        cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) \(words(phase))",
         details: ["hint: --open-timeout sets how long to wait"])
     }
   }
 
-  private static func words(_ phase: ConnectError.Phase) -> String {
+  private func words(_ phase: ConnectError.Phase) -> String {
     switch phase {
     case .resolve: "resolving the host name"
     case .connect: "waiting for the TCP connection"
     case .tls: "waiting for TLS (TCP is up)"
-    case .upgrade: "waiting for the upgrade reply (TCP is up)"
+    case .upgrade:
+      "waiting for the upgrade reply (TCP \(configuration.tls == nil ? "is" : "and TLS are") up)"
     }
   }
 

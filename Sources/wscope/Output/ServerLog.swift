@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 import Terminal
@@ -24,6 +25,10 @@ struct ServerLog {
     case .refused(let from, let status, let explanation):
       return style(.yellow, "!")
         + " \(status.code) to \(origin(from)): \(safe(explanation))"
+    case .acceptFailed(let code):
+      return style(.yellow, "!")
+        + " cannot accept more clients for now: \(SystemError(code: code).reason)"
+        + (code == EMFILE ? "; raise the limit of open files: ulimit -n" : "")
     case .more(let messages):
       return style(.dim, "* \(Figures.count(Int(clamping: messages))) messages more in this second")
     }

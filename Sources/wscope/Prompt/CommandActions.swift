@@ -186,10 +186,12 @@ extension PromptCommands {
     let counters = await connection.counters()
     voice.inform(
       CountersText.line(
-        "received", counters.traffic.messagesIn, counters.traffic.payloadIn, counters.wireIn))
+        "received", counters.traffic.messagesIn, counters.traffic.payloadIn, counters.traffic.wireIn
+      ))
     voice.inform(
       CountersText.line(
-        "sent", counters.traffic.messagesOut, counters.traffic.payloadOut, counters.wireOut))
+        "sent", counters.traffic.messagesOut, counters.traffic.payloadOut, counters.traffic.wireOut)
+    )
     if counters.queued > 0 { voice.inform("\(Figures.bytes(counters.queued)) wait to be sent") }
     if let compression = counters.compression {
       for line in HandshakeText.lines(compression) { voice.inform(line) }

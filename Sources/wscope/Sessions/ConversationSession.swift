@@ -384,7 +384,8 @@ final class ConversationSession: Sendable {
   }
 
   private func write(_ bytes: [UInt8]) async {
-    guard ending.withLock({ $0 == nil || $0 != .outputClosed }) else { return }
+    // What cannot be written is said once.
+    guard ending.withLock({ $0 != .outputClosed && $0 != .failed(.outputFailed) }) else { return }
     do throws(OutputError) {
       try context.console.payload(bytes)
     } catch {

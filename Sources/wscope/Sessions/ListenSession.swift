@@ -75,7 +75,10 @@ final class ListenSession: Sendable {
   }
 
   private static func isWrong(_ event: ServerEvent) -> Bool {
-    if case .refused = event { true } else { false }
+    switch event {
+    case .refused, .acceptFailed: true
+    case .opened, .message, .closed, .more: false
+    }
   }
 
   // MARK: Words

@@ -1,0 +1,79 @@
+import Conversation
+import Terminal
+import WebSocketProtocol
+
+/// What reads or shows text of strangers.
+enum TextTargets {
+  /// Nothing that a terminal obeys is left in what it is shown, and escaping that again changes
+  /// nothing.
+  static func sanitiser(_ bytes: UnsafeRawBufferPointer) -> String? {
+    for keepingNewlines in [true, false] {
+      let shown = ControlCharacters.escaped(
+        bytes, keepingNewlines: keepingNewlines, highlight: false)
+      for scalar in shown.unicodeScalars where isObeyed(scalar, keepingNewlines) {
+        return "U+\(String(scalar.value, radix: 16)) in \(shown.debugDescription)"
+      }
+      let again = ControlCharacters.escaped(
+        shown, keepingNewlines: keepingNewlines, highlight: false)
+      if !again.utf8.elementsEqual(shown.utf8) {
+        return "not idempotent: \(shown.debugDescription)"
+      }
+      // With our own reverse video taken away it is the same.
+      let highlighted = ControlCharacters.escaped(
+        bytes, keepingNewlines: keepingNewlines, highlight: true)
+      for scalar in highlighted.unicodeScalars
+      where scalar != "\u{1B}" && isObeyed(scalar, keepingNewlines) {
+        return "U+\(String(scalar.value, radix: 16)) in \(highlighted.debugDescription)"
+      }
+      let limit = bytes.first.map(Int.init) ?? 0
+      let cut = ControlCharacters.cut(
+        bytes, at: limit, keepingNewlines: keepingNewlines, highlight: false)
+      if cut.bytesLeftOut > bytes.count || bytes.count - cut.bytesLeftOut > limit {
+        return "cut at \(limit): \(cut.bytesLeftOut) of \(bytes.count) left out"
+      }
+    }
+    return nil
+  }
+
+  /// C0, DEL, C1, bidirectional controls, separators of lines, tags.
+  private static func isObeyed(_ scalar: Unicode.Scalar, _ keepingNewlines: Bool) -> Bool {
+    switch scalar.value {
+    case 0x09: false
+    case 0x0A: !keepingNewlines
+    case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069,
+      0xE0000...0xE007F:
+      true
+    default: false
+    }
+  }
+
+  /// A URL that is taken can go into a request line and a Host field, and reads the same again.
+  static func url(_ bytes: UnsafeRawBufferPointer) -> String? {
+    guard let text = String(validating: bytes, as: UTF8.self),
+      let url = try? WebSocketURL.parse(text)
+    else { return nil }
+    for part in [url.hostField, url.target] {
+      for byte in part.utf8 where byte <= 0x20 || byte >= 0x7F {
+        return "byte \(byte) in \(part.debugDescription)"
+      }
+    }
+    if !url.target.hasPrefix("/") { return "the target \(url.target.debugDescription)" }
+    var expected = url
+    expected.userInfo = nil
+    guard let again = try? WebSocketURL.parse(url.description), again == expected else {
+      return "\(url) is not read as it was written"
+    }
+    return nil
+  }
+
+  /// A line of a recording: what is taken as text is text.
+  static func sessionLine(_ bytes: UnsafeRawBufferPointer) -> String? {
+    guard case .message(let kind, let payload)? = try? SessionLine.parse(Array(bytes)) else {
+      return nil
+    }
+    if kind == .text, String(validating: payload, as: UTF8.self) == nil {
+      return "text that is not UTF-8: \(payload)"
+    }
+    return nil
+  }
+}

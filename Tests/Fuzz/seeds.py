@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""seeds.py: writes the hand-made seeds of the fuzz targets to Tests/Fuzz/Seeds. What the fuzzer finds beside them is put there by
+`fuzz.sh minimise`. An input is: a byte of options, the number of cuts, two bytes a cut, the data (FuzzInput.swift)."""
+import base64, hashlib, pathlib, struct, zlib
+
+root = pathlib.Path(__file__).parent / "Seeds"
+
+
+def seed(target, name, data, options=0, cuts=()):
+    folder = root / target
+    folder.mkdir(parents=True, exist_ok=True)
+    head = bytes([options, len(cuts)]) + b"".join(struct.pack("<H", cut) for cut in cuts)
+    (folder / name).write_bytes(head + data)
+
+
+def text(target, name, data):
+    folder = root / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def frame(opcode, payload=b"", key=None, first=0x80, form=None):
+    form = form if form is not None else (0 if len(payload) < 126 else 2 if len(payload) < 65536 else 8)
+    mask = 0 if key is None else 0x80
+    length = bytes([mask | len(payload)]) if form == 0 else bytes([mask | 126]) if form == 2 else bytes([mask | 127])
+    if form:
+        length += len(payload).to_bytes(form, "big")
+    if key is not None:
+        payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+    return bytes([first | opcode]) + length + (key or b"") + payload
+
+
+def deflated(payload, bits=15, final=False):
+    stream = zlib.compressobj(9, zlib.DEFLATED, -bits)
+    out = stream.compress(payload) + stream.flush(zlib.Z_FINISH if final else zlib.Z_SYNC_FLUSH)
+    return out if final else out[:-4]
+
+
+conversations = {
+    "text": [(1, "héllo €".encode(), 0x80)],
+    "empty": [(1, b"", 0x80), (2, b"", 0x80)],
+    "fragments": [(1, b"Hel", 0), (0, b"l", 0), (9, b"between", 0x80), (0, b"o", 0x80)],
+    "pings": [(9, b"1", 0x80), (9, b"x" * 125, 0x80), (10, b"late", 0x80)],
+    "close": [(2, b"\x00\xff", 0x80), (8, struct.pack(">H", 1001) + b"going", 0x80), (1, b"behind", 0x80)],
+    "bare-close": [(8, b"", 0x80)],
+    "close-in-message": [(1, b"half", 0), (8, struct.pack(">H", 4000), 0x80)],
+    "medium": [(2, b"m" * 300, 0x80)],
+    "large": [(2, b"l" * 65536, 0x80)],
+    "bad-text": [(1, b"\xce\xba\xe1\xbd\xb9\xcf\x83\xed\xa0\x80", 0x80)],
+    "bad-opcode": [(3, b"?", 0x80)],
+    "bad-bits": [(1, b"?", 0xA0)],
+    "long-ping": [(9, b"p" * 126, 0x80)],
+    "cut-ping": [(9, b"p", 0)],
+    "stray": [(0, b"alone", 0x80)],
+    "interleaved": [(1, b"one", 0), (1, b"two", 0x80)],
+    "close-code": [(8, struct.pack(">H", 1005), 0x80)],
+    "close-byte": [(8, b"\x03", 0x80)],
+    "many-fragments": [(2, b"", 0)] + [(0, b"", 0)] * 70,
+}
+for name, frames in conversations.items():
+    for target, key in (("client-frames", b"\x12\x34\x56\x78"), ("server-frames", None)):
+        wire = b"".join(frame(opcode, payload, key, first) for opcode, payload, first in frames)
+        if len(wire) > 4096:
+            wire = wire[:4096]
+        seed(target, name, wire, 0x10, (1, 5, 9))
+        seed(target, f"{name}-tight", wire, 0x08, (2, 3))
+for target, key, wrong in (("client-frames", b"\x01\x02\x03\x04", None), ("server-frames", None, b"\x01\x02\x03\x04")):
+    seed(target, "wrong-mask", frame(1, b"m", wrong))
+    seed(target, "forms", frame(1, b"short", key, form=2) + frame(2, b"short", key, form=8))
+    seed(target, "top-bit", bytes([0x82, (0x80 if key else 0) | 127]) + b"\xff" * 8 + (key or b""))
+    squeezed = [(deflated(b"Hello Hello Hello"), 0xC0), (deflated(b"Hello again, Hello"), 0xC0)]
+    seed(target, "deflate", b"".join(frame(1, p, key, f) for p, f in squeezed[:1] * 2), 0x11, (3, 7))
+    seed(target, "deflate-forgets", b"".join(frame(1, p, key, f) for p, f in squeezed), 0x17, (4,))
+    parts = deflated(b"in two frames " * 9)
+    seed(target, "deflate-fragments", frame(2, parts[:9], key, 0x40) + frame(0, parts[9:], key), 0x11)
+    seed(target, "deflate-bomb", frame(2, deflated(b"\0" * 200000), key, 0xC0), 0x01)
+    seed(target, "deflate-garbage", frame(2, deflated(b"x") + b"\xff\xff\xff", key, 0xC0), 0x01)
+    seed(target, "our-close", frame(1, b"late", key) + frame(8, b"\x03\xe8", key), 0x30)
+    seed(target, "blocked", b"".join(frame(9, bytes([n]), key) for n in range(5)) + frame(1, b"m", key), 0x50, (3, 9))
+
+for name, payload in {
+    "hello": b"Hello", "empty": b"", "zeros": b"\0" * 5000, "text": bytes(range(256)) * 3, "random": hashlib.sha512(b"r").digest() * 2,
+}.items():
+    seed("deflate", name, deflated(payload), 0, (1, 4))
+    seed("deflate", f"{name}-twice", deflated(payload), 0x02, (2,))
+    seed("deflate", f"{name}-final", deflated(payload, final=True), 0, (3,))
+    seed("deflate", f"{name}-trip", payload, 0x04 | 7 << 3, (1, 2, 3))
+    seed("deflate", f"{name}-small-window", payload, 0x04 | 1 << 3, (1, 2, 3))
+seed("deflate", "bomb", deflated(b"\0" * 3_000_000))
+seed("deflate", "stored", b"\x00\x05\x00\xfa\xffHello\x00")
+seed("deflate", "bad-block", b"\x07\xff\xff")
+seed("deflate", "bad-distance", b"\xf2\x48\xcd\xc9\xc9\x07\x11\x11\xff")
+
+key = "AAAAAAAAAAAAAAAAAAAAAA=="
+accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
+masked = frame(1, b"hi", b"\x12\x34\x56\x78")
+
+
+def request(line="GET /chat HTTP/1.1", drop=(), more=(), behind=b""):
+    fields = {"Host": "localhost", "Upgrade": "websocket", "Connection": "keep-alive, Upgrade", "Sec-WebSocket-Key": key,
+              "Sec-WebSocket-Version": "13"}
+    lines = [line] + [f"{name}: {value}" for name, value in fields.items() if name not in drop] + list(more)
+    return "".join(part + "\r\n" for part in lines).encode() + b"\r\n" + behind
+
+
+requests = {
+    "plain": request(), "frames": request(behind=masked * 2 + frame(8, b"\x03\xe8", b"\0\0\0\0")), "page": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2,
+    "protocols": request(more=["Sec-WebSocket-Protocol: chat, superchat", "Origin: http://localhost"]),
+    "deflate": request(more=['Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits; server_max_window_bits="10", x-foo; a=b'],
+                       behind=frame(1, deflated(b"Hello"), b"\x01\x02\x03\x04", 0xC0)),
+    "no-host": request(drop=["Host"]), "two-hosts": request(more=["Host: b"]), "version-8": request(drop=["Sec-WebSocket-Version"],
+                                                                                                more=["Sec-WebSocket-Version: 8"]),
+    "post": request("POST / HTTP/1.1", more=["Content-Length: 3"], behind=b"abc"), "http-1.0": request("GET / HTTP/1.0"),
+    "chunked": request(more=["Transfer-Encoding: chunked"], behind=b"0\r\n\r\n"), "fold": request(more=["X: a\r\n b"]),
+    "bare-lf": request().replace(b"\r\n", b"\n"), "space-colon": request(more=["X : a"]), "nul": request(more=["X: a\0b"]),
+    "bad-key": request(drop=["Sec-WebSocket-Key"], more=["Sec-WebSocket-Key: short"]), "many": request(more=[f"X-{n}: {n}" for n in range(101)]),
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "h2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "garbage": b"\xff\xfe\r\n\r\n",
+    "head": b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "connect": b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
+}
+for name, data in requests.items():
+    seed("request-head", name, data, 3, (7, 30, 90))
+
+
+def reply(line="HTTP/1.1 101 Switching Protocols", drop=(), more=(), behind=b""):
+    fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
+    lines = [line] + [f"{name}: {value}" for name, value in fields.items() if name not in drop] + list(more)
+    return "".join(part + "\r\n" for part in lines).encode() + b"\r\n" + behind
+
+
+replies = {
+    "plain": reply(), "frames": reply(behind=frame(1, b"hi") + frame(9, b"p") + frame(8, b"\x03\xe8bye")),
+    "deflate": reply(more=["Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits=12"],
+                     behind=frame(1, deflated(b"Hello"), None, 0xC0)),
+    "protocol": reply(more=["Sec-WebSocket-Protocol: chat"]), "two-protocols": reply(more=["Sec-WebSocket-Protocol: chat"] * 2),
+    "unasked": reply(more=["Sec-WebSocket-Extensions: x-foo"]), "no-accept": reply(drop=["Sec-WebSocket-Accept"]),
+    "wrong-accept": reply(drop=["Sec-WebSocket-Accept"], more=["Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA="]),
+    "no-upgrade": reply(drop=["Upgrade"]), "interim": b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" * 2 + reply(),
+    "interims": b"HTTP/1.1 100 Continue\r\n\r\n" * 7 + reply(), "refused": b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 5\r\n\r\nnever",
+    "refused-chunked": b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "refused-endless": b"HTTP/1.1 500 No\r\n\r\n" + b"x" * 3000, "http-1.0": reply("HTTP/1.0 101 Yes"), "not-http": b"SSH-2.0-OpenSSH_9\r\n",
+    "length": reply(more=["Content-Length: 3"], behind=b"abc"), "204": b"HTTP/1.1 204 No Content\r\n\r\n", "bare-lf": reply().replace(b"\r\n", b"\n"),
+}
+for name, data in replies.items():
+    seed("response-head", name, data, 7, (9, 33, 120))
+
+for number, line in enumerate([
+    "plain", "tab\tand\nnewline", "\x1b[2J\x1b]0;title\x07", "\x1b]52;c;cm0gLXJm\x07", "c1 \u0085 \u009b31m", "bidi \u202e \u2066 \u061c", "\u2028\u2029",
+    "tags \U000e0041\U000e007f", "emoji 👩‍👩‍👧 e\u0301", "é" * 40, b"\xff\xfe\xc0\x80\xed\xa0\x80\xf4\x90\x80\x80\xe2\x82", b"\x7f\x00\x1f",
+]):
+    text("sanitiser", f"{number:02}", line)
+for number, line in enumerate([
+    "ws://localhost:8080/chat?a=b", "wss://user:secret@example.com/", ":3000/x", "example.com", "[::1]:80/", "ws://[fe80::1%25eth0]/", "ws+unix:/tmp/s:/uri",
+    "http://127.0.0.1?q", "ws://bücher.example/ü", "ftp://x", "ws://host:99999/", "ws://host/#f", "ws://a@b@c/", "wss+unix://x", "ws://[::1", "ws://x:/",
+    "ws://EXAMPLE.com:443/%2e", "a:b:c", "//x", "?",
+]):
+    text("url", f"{number:02}", line)
+for number, line in enumerate([
+    '{"v":1,"t":0.05,"conn":1,"event":"message","dir":"in","type":"text","size":5,"wire":9,"text":"hello"}',
+    '{"v":1,"event":"message","type":"binary","base64":"AP8BCoA="}', '{"event":"open","status":101}', '{"event":"message"}', "[]", "{}", "nul",
+    '{"event":"message","text":"\\ud83d\\ude00\\u0000\\n"}', '{"event":"message","text":"\\ud83d"}', '{"a":' * 30, '[' * 600,
+    '{"event":"message","base64":"AP8"}', '{"event":"message","text":1e999}', '{"event":"message","event":"x","text":"two"}', '{"n":-0.1E+5,"t":true}',
+]):
+    text("session-line", f"{number:02}", line)
