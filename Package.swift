@@ -6,6 +6,7 @@ let house: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("InternalImportsByDefault"),
   .treatAllWarnings(as: .error),
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -17,6 +18,7 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
@@ -32,16 +34,20 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .systemLibrary(name: "CReadline", providers: [.apt(["libreadline-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CEpoll"),
     .target(
       name: "WebSocketProtocol", dependencies: ["CZlib", nioCore, nioHTTP1], swiftSettings: house),
     .target(
       name: "WebSocketNIO",
-      dependencies: ["WebSocketProtocol", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL],
+      dependencies: [
+        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, heap,
+      ],
       swiftSettings: house),
     .target(
       name: "LoadTesting",
@@ -108,8 +114,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "wscope", "WebSocketProtocol", "Conversation", "LoadTesting", "Terminal", "TestPeers",
-        nioCore,
+        "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "Conversation",
+        "Terminal", "TestPeers", nioCore, nioPosix,
       ],
       swiftSettings: house),
     .testTarget(

@@ -268,7 +268,7 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tls --quiet -q --no-compress --version -h --help)
+    non_repeating_flags=(--tls --reuse-port --quiet -q --no-compress --version -h --help)
     repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host)
     non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-queue --max-clients --close-timeout --threads --compress --color)
     __wscope_offer_flags_options 1
@@ -404,7 +404,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check --no-compress --version -h --help)
     repeating_options=(-H --header -s --subprotocol --protocol)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
+    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -457,6 +457,12 @@ _wscope_bench() {
         return
         ;;
     '--threads')
+        return
+        ;;
+    '--shard')
+        return
+        ;;
+    '--local-ips')
         return
         ;;
     '--format')

@@ -23,7 +23,8 @@ final class Connector {
   /// The number of connections that a loop has: they are dealt out in turn.
   static func share(of plan: LoadPlan, loop: Int) -> Int {
     let threads = max(1, plan.threads)
-    return plan.connections / threads + (loop < plan.connections % threads ? 1 : 0)
+    let own = plan.ownConnections
+    return own / threads + (loop < own % threads ? 1 : 0)
   }
 
   func begin() {
@@ -44,7 +45,9 @@ final class Connector {
     }
   }
 
-  private func number(slot: Int) -> Int { loop.index &+ slot &* max(1, loop.plan.threads) }
+  private func number(slot: Int) -> Int {
+    loop.plan.number(ofOwn: loop.index &+ slot &* max(1, loop.plan.threads))
+  }
 
   private func moment(of number: Int) -> Int64 {
     let offset = Double(number) / max(loop.plan.connectRate, 0.001) * 1e9
@@ -54,31 +57,42 @@ final class Connector {
   private func open(slot: Int, intended: Int64) {
     let number = number(slot: slot)
     let bound = bound
+    let home = loop.eventLoop
     Client.open(
       configuration(connection: number), addresses: loop.setting.target.addresses,
-      on: loop.eventLoop
+      on: loop.place.opening, movingTo: loop.place.destination
     ) { _ in
       Probe(number: number, slot: slot, on: bound.value)
-    }.assumeIsolated().whenComplete { result in
-      let loop = bound.value
+    }.whenComplete { result in
       let now = MonotonicClock.now()
-      switch result {
-      case .success(let info):
-        loop.figures.connect.record(now &- intended)
-        loop.figures.record(info.timings)
-        loop.setting.post.yield(.opened(info))
-      case .failure(let error as ConnectError):
-        loop.figures.record(ConnectionFailure(error), at: now)
-        loop.setting.post.yield(.failed(error))
-      case .failure:
-        // Client.open fails with nothing else.
-        break
-      }
+      home.execute { Self.record(result, at: now, intended: intended, in: bound.value) }
+    }
+  }
+
+  private static func record(
+    _ result: Result<HandshakeInfo, any Error>, at now: Int64, intended: Int64, in loop: LoadLoop
+  ) {
+    switch result {
+    case .success(let info):
+      loop.figures.connect.record(now &- intended)
+      loop.figures.record(info.timings)
+      loop.setting.post.yield(.opened(info))
+    case .failure(let error as ConnectError):
+      loop.figures.record(ConnectionFailure(error), at: now)
+      loop.setting.post.yield(.failed(error))
+    case .failure:
+      // Client.open fails with nothing else.
+      break
     }
   }
 
   private func configuration(connection: Int) -> ClientConfiguration {
     var configuration = loop.setting.target.configuration
+    let sources = loop.setting.target.sources
+    if !sources.isEmpty {
+      configuration.localAddress = sources[connection % sources.count]
+      return configuration
+    }
     guard loop.plan.connections > Self.connectionsPerSource, configuration.localAddress == nil,
       let address = loop.setting.target.addresses.first?.ipAddress, address.hasPrefix("127.")
     else { return configuration }

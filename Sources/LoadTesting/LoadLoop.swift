@@ -14,6 +14,15 @@ final class LoadLoop {
     var post: AsyncStream<LoadEvent>.Continuation
   }
 
+  /// Where the connections of one loop are made and where they live.
+  struct Place: Sendable {
+    var opening: any EventLoop
+    /// nil when they stay where they were made.
+    var destination: EpollLoop?
+
+    var eventLoop: any EventLoop { destination ?? opening }
+  }
+
   /// When what happens, in nanoseconds of `MonotonicClock`.
   struct Timeline: Sendable {
     /// The warm-up begins, and with it sending.
@@ -41,7 +50,7 @@ final class LoadLoop {
     case closing
   }
 
-  let eventLoop: any EventLoop
+  let place: Place
   let setting: Setting
   let index: Int
   let kind: MessageKind
@@ -68,11 +77,12 @@ final class LoadLoop {
   private var lostTraffic = LoopTraffic()
 
   var plan: LoadPlan { setting.plan }
+  var eventLoop: any EventLoop { place.eventLoop }
 
-  init(_ setting: Setting, index: Int, on eventLoop: any EventLoop) {
+  init(_ setting: Setting, index: Int, in place: Place) {
     self.setting = setting
     self.index = index
-    self.eventLoop = eventLoop
+    self.place = place
     let plan = setting.plan
     kind = plan.kind == .text ? .text : .binary
     payload = MessagePayload(plan)

@@ -76,6 +76,9 @@ package struct LoadPlan: Sendable, Equatable {
   package var seed: UInt64
   /// Event loop threads.
   package var threads: Int
+  /// Which part of the run this process does; nil for all of it. Numbers of connections, messages and
+  /// rates are those of the whole.
+  package var shard: LoadReport.Shard?
 
   /// A plan; what is left out has the default of the command.
   package init(
@@ -83,7 +86,7 @@ package struct LoadPlan: Sendable, Equatable {
     length: Length = .duration(30_000_000_000), connectRate: Double = 500,
     minimumOpen: Double = 1, warmUp: Int64? = nil, timeout: Int64 = 5_000_000_000,
     maximumInFlight: Int = 1024, content: Content = .generated(size: 64), kind: Kind = .text,
-    matching: Matching? = nil, seed: UInt64, threads: Int = 1
+    matching: Matching? = nil, seed: UInt64, threads: Int = 1, shard: LoadReport.Shard? = nil
   ) {
     self.mode = mode
     self.model = model
@@ -99,6 +102,7 @@ package struct LoadPlan: Sendable, Equatable {
     self.requestedMatching = matching
     self.seed = seed
     self.threads = threads
+    self.shard = shard
   }
 
   /// Bytes of one message's payload.

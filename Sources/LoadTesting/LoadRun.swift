@@ -69,17 +69,17 @@ final class LoadRun {
     begin(.connect, planned: nil)
     let start = MonotonicClock.now()
     await each { $0.connect(from: start) }
-    await wait(until: .max) { opened + failed >= plan.connections || !isGateReachable }
+    await wait(until: .max) { opened + failed >= plan.ownConnections || !isGateReachable }
     end()
   }
 
   /// Connections that must be open before anything is sent.
   private var required: Int {
-    let share = (Double(plan.connections) * plan.minimumOpen).rounded(.up)
-    return min(plan.connections, max(1, Int(exactly: share) ?? plan.connections))
+    let share = (Double(plan.ownConnections) * plan.minimumOpen).rounded(.up)
+    return min(plan.ownConnections, max(1, Int(exactly: share) ?? plan.ownConnections))
   }
 
-  private var isGateReachable: Bool { failed <= plan.connections - required }
+  private var isGateReachable: Bool { failed <= plan.ownConnections - required }
   private var isGateOpen: Bool { !isInterrupted && opened >= required && lost < opened }
 
   private func send() async {
@@ -225,12 +225,10 @@ final class LoadRun {
   }
 
   private func tell() {
-    var rate: Double?
-    if case .open(let target, _) = plan.model { rate = target }
     progress(
       LoadProgress(
         phase: phase.name, elapsed: MonotonicClock.now() &- setting.runStart &- phase.start,
-        planned: planned, asked: plan.connections, open: opened - lost, targetRate: rate,
+        planned: planned, asked: plan.ownConnections, open: opened - lost, targetRate: plan.ownRate,
         interval: record.latest, inFlight: record.outstanding,
         errors: max(record.errors, failed + lost)))
   }

@@ -11,13 +11,18 @@ package struct LoadTarget: Sendable {
   package var addresses: [SocketAddress]
   /// How long the look-up of the name took, in nanoseconds; nil when there was none.
   package var lookUp: Int64?
+  /// The addresses to connect from, in turn; none leaves it to the kernel, but for a great number of
+  /// connections to loopback, which are spread over 127.0.0.0/24.
+  package var sources: [SocketAddress]
 
   package init(
-    configuration: ClientConfiguration, addresses: [SocketAddress], lookUp: Int64? = nil
+    configuration: ClientConfiguration, addresses: [SocketAddress], lookUp: Int64? = nil,
+    sources: [SocketAddress] = []
   ) {
     self.configuration = configuration
     self.addresses = addresses
     self.lookUp = lookUp
+    self.sources = sources
   }
 }
 
@@ -105,20 +110,25 @@ package final class LoadTest: Sendable {
   package func run(
     progress: @escaping @Sendable (LoadProgress) -> Void
   ) async -> LoadResult {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
     let setting = LoadLoop.Setting(
       plan: plan, target: target, runStart: MonotonicClock.now(), post: post)
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
+    // Connections are made in the group; those without TLS then go where a message costs least.
+    let sockets =
+      target.configuration.tls == nil ? try? EpollLoops(count: max(1, plan.threads)) : nil
     var loops: [NIOLoopBound<LoadLoop>] = []
-    for eventLoop in group.makeIterator() {
+    for opening in group.makeIterator() {
       let index = loops.count
-      let loop = try? await eventLoop.submit {
-        NIOLoopBound(LoadLoop(setting, index: index, on: eventLoop), eventLoop: eventLoop)
+      let place = LoadLoop.Place(opening: opening, destination: sockets?.all[index])
+      let loop = try? await place.eventLoop.submit {
+        NIOLoopBound(LoadLoop(setting, index: index, in: place), eventLoop: place.eventLoop)
       }.get()
       if let loop { loops.append(loop) }
     }
     let run = LoadRun(setting, loops: loops, events: events, progress: progress)
     let ending = await run.perform()
     let figures = await run.collect()
+    sockets?.stop()
     try? await group.shutdownGracefully()
     return LoadResult(
       report: ReportAssembly(run, figures, origin: origin, levels: levels).report, ending: ending)

@@ -51,7 +51,7 @@ struct ReportAssembly {
     let elapsed = MonotonicClock.now() &- run.setting.runStart
     return LoadReport.Run(
       id: String(UInt64.random(in: 1 << 60...UInt64.max, using: &random), radix: 16),
-      started: WallClock.now() &- elapsed, seed: plan.seed, argv: origin.argv)
+      started: WallClock.now() &- elapsed, seed: plan.seed, argv: origin.argv, shard: plan.shard)
   }
 
   private var target: LoadReport.Target {
@@ -66,7 +66,7 @@ struct ReportAssembly {
 
   private var connections: LoadReport.Connections {
     LoadReport.Connections(
-      asked: plan.connections, opened: run.opened, failed: run.failed, lost: run.lost)
+      asked: plan.ownConnections, opened: run.opened, failed: run.failed, lost: run.lost)
   }
 
   // MARK: What was measured
@@ -99,7 +99,7 @@ struct ReportAssembly {
 
   private var rates: LoadReport.Rates {
     var rates = LoadReport.Rates(sent: 0, answered: 0)
-    if case .open(let target, _) = plan.model { rates.target = target }
+    rates.target = plan.ownRate
     guard window > 0 else { return rates }
     rates.sent = Double(figures.counts.sent) / window
     rates.answered = Double(figures.counts.answeredInWindow) / window

@@ -14,9 +14,11 @@ final class ScheduledSender {
   /// Messages sent before the loop gets to read again: a generator that is behind must not add to
   /// the lateness of the replies.
   private static let longestBatch = 256
-  /// The event loop looks at its sockets only once no timer is due any more: a generator that is
-  /// behind, and has always something due, would never see a reply. In nanoseconds.
-  private static let breath: Int64 = 5_000
+  /// Between two batches the event loop reads replies, in nanoseconds. At rates where messages are due
+  /// closer together than this, one waking of the thread sends several, each late by less than this:
+  /// a waking for each would take more of the core than the message itself. It is also what a generator
+  /// that is behind, and has always something due, reads in.
+  private static let breath: Int64 = 50_000
   /// How long after the end messages are sent that were due before it.
   private static let grace: Int64 = 100_000_000
 

@@ -4,31 +4,34 @@ import WebSocketProtocol
 
 /// A connection of the server, as its behaviours see it: a number, and what is told of it.
 final class ClientRecord {
-  let number: Int
+  private let admission: Admission
   private let began = NIODeadline.now()
-  private unowned let station: Station
+  private let station: Station
+  private let budget: MessageBudget
 
-  init(number: Int, station: Station) {
-    self.number = number
+  init(_ admission: Admission, station: Station) {
+    self.admission = admission
     self.station = station
+    budget = station.budget
   }
 
   func opened(_ handler: ConnectionHandler, target: String, subprotocol: String?) {
     station.enter(handler)
     station.report(
       .opened(
-        client: number, from: handler.remoteAddress, target: target, subprotocol: subprotocol))
+        client: admission.number, from: handler.remoteAddress, target: target,
+        subprotocol: subprotocol))
   }
 
   @inline(__always)
   func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
-    station.budget.tell(number, kind, payload)
+    budget.tell(admission.number, kind, payload)
   }
 
   func closed(_ handler: ConnectionHandler, _ outcome: CloseOutcome) {
     station.leave(handler)
     station.report(
       .closed(
-        client: number, outcome, handler.traffic, duration: NIODeadline.now() - began))
+        client: admission.number, outcome, handler.traffic, duration: NIODeadline.now() - began))
   }
 }

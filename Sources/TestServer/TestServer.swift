@@ -1,7 +1,6 @@
 package import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Synchronization
 package import WebSocketNIO
 package import WebSocketProtocol
 
@@ -23,6 +22,8 @@ package struct TestServerConfiguration: Sendable {
   package var subprotocols: [String] = []
   /// The server's own limits on permessage-deflate; nil declines it.
   package var deflate: DeflateParameters? = DeflateParameters()
+  /// Whether other processes may listen on the same port.
+  package var reusesPort = false
   /// Clients at once; beyond it a request is answered with 503.
   package var mostClients = Int.max
   /// Bytes that may wait for one client in a broadcast.
@@ -37,21 +38,24 @@ package struct TestServerConfiguration: Sendable {
 /// nothing; it reports events.
 package final class TestServer: Sendable {
   private let servers: [Server]
+  private let loops: EpollLoops?
   private let stations: [NIOLoopBound<Station>]
   private let configuration: TestServerConfiguration
 
   package var localAddresses: [SocketAddress] { servers.compactMap(\.localAddress) }
 
   private init(
-    _ servers: [Server], _ stations: [NIOLoopBound<Station>],
+    _ servers: [Server], _ loops: EpollLoops?, _ stations: [NIOLoopBound<Station>],
     _ configuration: TestServerConfiguration
   ) {
     self.servers = servers
+    self.loops = loops
     self.stations = stations
     self.configuration = configuration
   }
 
-  /// Binds all addresses of `place` and begins to serve. `report` is called on the event loops: it must
+  /// Binds all addresses of `place` and begins to serve, with as many event loops for connections as
+  /// `group` has. `report` is called on the event loops: it must
   /// not block.
   ///
   /// Throws an `IOError` of the bind, or a `TLSFailure`.
@@ -60,7 +64,10 @@ package final class TestServer: Sendable {
     configuration: TestServerConfiguration, report: @escaping @Sendable (ServerEvent) -> Void
   ) async throws -> TestServer {
     var stations: [NIOLoopBound<Station>] = []
-    for loop in group.makeIterator() {
+    let accepting = Array(group.makeIterator())
+    // TLS needs NIO; what is plain needs it only until the upgrade.
+    let loops = configuration.tls == nil ? try EpollLoops(count: accepting.count) : nil
+    for loop in loops?.all ?? accepting {
       stations.append(
         try await loop.submit {
           NIOLoopBound(
@@ -74,6 +81,8 @@ package final class TestServer: Sendable {
     transport.limits = configuration.limits
     transport.closeTimeout = configuration.closeTimeout
     transport.headTimeout = configuration.headTimeout
+    transport.loops = loops
+    transport.reusesPort = configuration.reusesPort
     let reception = Reception(configuration, stations, report)
     let configured = transport
     let servers = try await place.bind { address in
@@ -81,7 +90,7 @@ package final class TestServer: Sendable {
         address, group: group, configuration: configured,
         acceptFailed: { report(.acceptFailed(errno: $0)) }, answer: { reception.answer($0) })
     }
-    return TestServer(servers, stations, configuration)
+    return TestServer(servers, loops, stations, configuration)
   }
 
   /// Accepts no more, sends Close 1001 to every client, and waits until all are gone, at most the
@@ -100,6 +109,7 @@ package final class TestServer: Sendable {
     all.whenComplete { _ in deadline.succeed() }
     try? await deadline.futureResult.get()
     timer.cancel()
+    loops?.stop()
   }
 }
 
@@ -109,7 +119,7 @@ private final class Reception: Sendable {
   private let stations: [ObjectIdentifier: NIOLoopBound<Station>]
   private let audience: Broadcast.Audience?
   private let report: @Sendable (ServerEvent) -> Void
-  private let counter = Atomic<Int>(0)
+  private let admissions: Admissions
 
   init(
     _ configuration: TestServerConfiguration, _ stations: [NIOLoopBound<Station>],
@@ -117,6 +127,7 @@ private final class Reception: Sendable {
   ) {
     self.configuration = configuration
     self.report = report
+    admissions = Admissions(most: configuration.mostClients)
     self.stations = Dictionary(
       uniqueKeysWithValues: stations.map { (ObjectIdentifier($0.eventLoop), $0) })
     if case .broadcast(let includingSender) = configuration.mode {
@@ -148,27 +159,32 @@ private final class Reception: Sendable {
   }
 
   private func welcome(_ upgrade: ServerHandshake.Request, _ request: HTTPRequest) -> HTTPAnswer {
-    guard let station = stations[ObjectIdentifier(request.eventLoop)]?.value else {
-      return refuse(request, .internalServerError, "no such event loop")
-    }
-    guard station.count < configuration.mostClients / stations.count else {
+    guard let admission = admissions.next() else {
       return refuse(request, .serviceUnavailable, "the limit of clients is reached")
     }
-    let number = counter.add(1, ordering: .relaxed).newValue
-    let record = ClientRecord(number: number, station: station)
     let subprotocol = configuration.subprotocols.first(where: upgrade.subprotocols.contains)
     let target = request.head.uri
-    let consumer: any ConnectionConsumer
-    if let audience {
-      consumer = Broadcast(
-        record, station: station, audience: audience, target: target, subprotocol: subprotocol)
-    } else {
-      consumer = Echo(record, target: target, subprotocol: subprotocol)
-    }
     let deflate = configuration.deflate.flatMap {
       DeflateChoice.answer(upgrade.extensions, wishes: $0)
     }
-    return .upgrade(upgrade, subprotocol: subprotocol, deflate: deflate, consumer)
+    return .upgrade(upgrade, subprotocol: subprotocol, deflate: deflate) { loop in
+      self.consumer(admission, on: loop, target: target, subprotocol: subprotocol)
+    }
+  }
+
+  /// Who the connection belongs to; called on the loop that it lives on.
+  private func consumer(
+    _ admission: Admission, on loop: any EventLoop, target: String, subprotocol: String?
+  ) -> any ConnectionConsumer {
+    guard let station = stations[ObjectIdentifier(loop)]?.value else {
+      preconditionFailure("a connection on an event loop that is none of the server's")
+    }
+    let record = ClientRecord(admission, station: station)
+    if let audience {
+      return Broadcast(
+        record, station: station, audience: audience, target: target, subprotocol: subprotocol)
+    }
+    return Echo(record, target: target, subprotocol: subprotocol)
   }
 
   private func refuse(

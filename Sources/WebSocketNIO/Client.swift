@@ -81,18 +81,20 @@ package struct HandshakeTimings: Sendable, Hashable {
 /// Opens connections.
 package enum Client {
   /// Connects to one of `addresses`, does the handshakes and hands the connection to the consumer
-  /// that `consumer` makes, on `loop`, when the upgrade is accepted.
+  /// that `consumer` makes when the upgrade is accepted, on `destination`, where the connection lives
+  /// from then on, or on `loop` if that is nil, as it has to be with TLS.
   ///
   /// The addresses, as `Resolver` gives them, are tried in order, the next one when the last has
   /// failed or has not answered within 250 ms (RFC 8305 section 5). The future fails with a
   /// `ConnectError`.
   package static func open(
     _ configuration: ClientConfiguration, addresses: [SocketAddress], on loop: any EventLoop,
+    movingTo destination: EpollLoop? = nil,
     consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer
   ) -> EventLoopFuture<HandshakeInfo> {
     let promise = loop.makePromise(of: HandshakeInfo.self)
     loop.execute {
-      Opening(configuration, addresses, loop, consumer, promise).begin()
+      Opening(configuration, addresses, loop, destination, consumer, promise).begin()
     }
     return promise.futureResult
   }
@@ -103,7 +105,8 @@ package enum Client {
 private final class Opening {
   private let configuration: ClientConfiguration
   private let loop: any EventLoop
-  private let consumer: (HandshakeInfo) -> any ConnectionConsumer
+  private let destination: EpollLoop?
+  private let consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
   private let promise: EventLoopPromise<HandshakeInfo>
   private var untried: ArraySlice<SocketAddress>
   private var pending = 0
@@ -120,11 +123,13 @@ private final class Opening {
 
   init(
     _ configuration: ClientConfiguration, _ addresses: [SocketAddress], _ loop: any EventLoop,
-    _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
+    _ destination: EpollLoop?,
+    _ consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer,
     _ promise: EventLoopPromise<HandshakeInfo>
   ) {
     self.configuration = configuration
     self.loop = loop
+    self.destination = destination
     self.consumer = consumer
     self.promise = promise
     untried = addresses[...]
@@ -187,7 +192,7 @@ private final class Opening {
       deflate: configuration.deflate)
     phase = configuration.tls == nil ? .upgrade : .tls
     let upgrade = ClientUpgradeHandler(
-      configuration, handshake, timings, consumer,
+      configuration, handshake, timings, destination: destination, consumer,
       progress: { self.phase = $0 }, settle: { self.settle($0) })
     do {
       try upgrade.install(on: channel)

@@ -5,7 +5,7 @@ import NIOTLS
 package import WebSocketProtocol
 
 /// The client's HTTP handlers and what they are there for: it sends the request, has the reply
-/// judged, and gives way to the `ConnectionHandler`. Every way in which this can fail ends in
+/// judged, and gives way to the `ChannelTransport`. Every way in which this can fail ends in
 /// exactly one `ConnectError`.
 package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPClientResponsePart
@@ -21,7 +21,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   private let configuration: ClientConfiguration
   private let handshake: ClientHandshake
-  private let consumer: (HandshakeInfo) -> any ConnectionConsumer
+  private let consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
+  private let destination: EpollLoop?
   private let progress: (ConnectError.Phase) -> Void
   private let settle: (Result<HandshakeInfo, ConnectError>) -> Void
   private let resources = LoopResources.current
@@ -47,7 +48,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package init(
     _ configuration: ClientConfiguration, _ handshake: ClientHandshake,
-    _ timings: HandshakeTimings, _ consumer: @escaping (HandshakeInfo) -> any ConnectionConsumer,
+    _ timings: HandshakeTimings, destination: EpollLoop?,
+    _ consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer,
     progress: @escaping (ConnectError.Phase) -> Void,
     settle: @escaping (Result<HandshakeInfo, ConnectError>) -> Void
   ) {
@@ -55,9 +57,11 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.handshake = handshake
     self.timings = timings
     self.consumer = consumer
+    self.destination = destination
     self.progress = progress
     self.settle = settle
-    wire = HeadTee(keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources)
+    wire = HeadTee(
+      keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources, isHTTP: false)
     tee = HeadTee(keeping: Self.captured, resources: resources)
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
@@ -124,7 +128,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch (unwrapInboundIn(data), state) {
-    case (.head(let head), .waitingForHead):
+    case (.head(var head), .waitingForHead):
+      head.headers = head.headers.withoutOuterSpace
       received(head, context)
     case (.body(let body), .refused(var refusal)):
       refusal.body.append(
@@ -148,10 +153,15 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       }
       return
     }
+    if head.status == .switchingProtocols, !tee.isStartLineText {
+      fail(.malformedReply(.notHTTP, received: tee.head), context)
+      return
+    }
     switch handshake.judge(head) {
     case .accepted(let negotiated):
       state = .accepted(head, negotiated)
     case .refused:
+      tee.isInBody = true
       state = .refused(HTTPRefusal(head: head, body: []))
       // The status is known; a body that does not end must not keep it from the user.
       context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
@@ -177,20 +187,25 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
-    let machine = ConnectionMachine(
-      clientWith: resources.keys, limits: configuration.limits, deflate: agreement)
-    let consumer = consumer(info)
-    let handler = ConnectionHandler(
-      consumer, machine: machine, resources: resources,
-      transport: configuration.tls == nil ? .plain : .tls,
-      closeTimeout: configuration.closeTimeout)
+    let owner: @Sendable (any EventLoop) -> any ConnectionConsumer
+    var tap: FrameTap?
+    if configuration.tracesFrames, destination == nil {
+      let made = NIOLoopBound(consumer(info), eventLoop: context.eventLoop)
+      tap = (made.value as? any FrameObserver).map(FrameTap.init)
+      owner = { _ in made.value }
+    } else {
+      owner = { [consumer] _ in consumer(info) }
+    }
+    let connection = OpenedConnection(
+      agreement: .client(agreement), limits: configuration.limits,
+      closeTimeout: configuration.closeTimeout, consumer: owner)
+    let transport = ChannelTransport(
+      configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
-      // In front of the decoder: what comes behind the head is the handler's, at once.
-      try pipeline.addHandler(handler, position: .after(tee))
-      if configuration.tracesFrames, let observer = consumer as? any FrameObserver {
-        try pipeline.addHandler(FrameTap(observer), position: .after(tee))
-      }
+      // In front of the decoder: what comes behind the head is the transport's, at once.
+      try pipeline.addHandler(transport, position: .after(tee))
+      if let tap { try pipeline.addHandler(tap, position: .after(tee)) }
     } catch {
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return
@@ -200,8 +215,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
     pipeline.removeHandler(decoder, promise: nil)
+    transport.begin(connection, in: destination, after: nil)
     settle(.success(info))
-    handler.start()
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {

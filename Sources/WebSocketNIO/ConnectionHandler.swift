@@ -1,28 +1,18 @@
 package import NIOCore
 package import WebSocketProtocol
 
-/// The last handler of a channel after the upgrade: it feeds the machine, writes what the machine
-/// wants written, and ends the transport as the machine demands. It decides nothing itself.
-package final class ConnectionHandler: ChannelInboundHandler {
-  package typealias InboundIn = ByteBuffer
-  package typealias OutboundOut = ByteBuffer
-
+/// A connection behind its handshake: it feeds the machine with what the transport brings, writes what
+/// the machine wants written, and ends the transport as the machine demands. It decides nothing itself.
+package final class ConnectionHandler {
   package let consumer: any ConnectionConsumer
 
   private var machine: ConnectionMachine
   private let resources: LoopResources
-  private let transport: Transport
   private let closeTimeout: TimeAmount
-  private var context: ChannelHandlerContext?
+  private var transport: (any ConnectionTransport)?
   private var applied = TransportDemand.keepOpen
   private var timer: Scheduled<Void>?
   private var end = TransportEnd.endOfStream
-
-  /// How the bytes travel, as far as ending it differs.
-  enum Transport {
-    case plain
-    case tls
-  }
 
   /// How long the end of the byte stream is waited for once all is said. Nothing depends on it any
   /// more, so it is shorter than the timer of the closing handshake.
@@ -30,19 +20,12 @@ package final class ConnectionHandler: ChannelInboundHandler {
 
   init(
     _ consumer: any ConnectionConsumer, machine: consuming ConnectionMachine,
-    resources: LoopResources, transport: Transport, closeTimeout: TimeAmount
+    resources: LoopResources, closeTimeout: TimeAmount
   ) {
     self.consumer = consumer
     self.machine = machine
     self.resources = resources
-    self.transport = transport
     self.closeTimeout = closeTimeout
-  }
-
-  /// Begins: from here on the bytes are frames.
-  func start() {
-    guard context != nil else { return }
-    consumer.opened(self)
   }
 
   // MARK: For the consumer, outside `received` and `burstEnded`
@@ -50,14 +33,12 @@ package final class ConnectionHandler: ChannelInboundHandler {
   package var traffic: Traffic { machine.traffic }
   package var compressionTraffic: CompressionTraffic? { machine.compressionTraffic }
   package var isOpen: Bool { machine.isOpen }
-  package var isWritable: Bool { context?.channel.isWritable ?? false }
-  package var eventLoop: (any EventLoop)? { context?.eventLoop }
-  package var remoteAddress: SocketAddress? { context?.remoteAddress }
+  package var isWritable: Bool { transport?.isWritable ?? false }
+  package var eventLoop: (any EventLoop)? { transport?.eventLoop }
+  package var remoteAddress: SocketAddress? { transport?.remoteAddress }
 
-  /// Bytes written to the channel that the kernel has not taken.
-  package var bufferedBytes: Int {
-    (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-  }
+  /// Bytes written to the transport that the kernel has not taken.
+  package var bufferedBytes: Int { transport?.bufferedBytes ?? 0 }
 
   /// Lets `body` put something into the output that is written later, by `flush()`: for one
   /// message to many connections, whose bursts are then written once each.
@@ -82,100 +63,93 @@ package final class ConnectionHandler: ChannelInboundHandler {
 
   /// Writes the output, in one write, and does what the machine demands of the transport.
   package func flush() {
-    guard let context else { return }
+    guard let transport else { return }
     // Taken out first: the write can change writability, and that calls here again.
     var output = ByteBuffer()
     swap(&output, &machine.output)
     if output.readableBytes > 0 {
-      context.writeAndFlush(wrapOutboundOut(output), promise: nil)
+      transport.write(&output)
     }
     resources.giveOutput(output)
-    if machine.demand != applied { apply(machine.demand, context) }
+    if machine.demand != applied { apply(machine.demand, transport) }
   }
 
   /// Stops or resumes reading: how a consumer that cannot keep up slows its peer down.
-  package func setReading(_ reads: Bool) {
-    context?.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
-  }
+  package func setReading(_ reads: Bool) { transport?.setReading(reads) }
 
   /// Ends the transport at once.
   ///
   /// - Parameter end: what the outcome shall say if the closing handshake was not completed.
   package func abandon(_ end: TransportEnd = .abandoned) {
     self.end = end
-    context?.close(promise: nil)
+    transport?.close()
   }
 
-  // MARK: ChannelInboundHandler
+  // MARK: For the transport
 
-  package func handlerAdded(context: ChannelHandlerContext) {
-    self.context = context
+  /// The first call; `receive` may follow.
+  func start(_ transport: any ConnectionTransport) {
+    self.transport = transport
+    consumer.opened(self)
   }
 
-  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    let buffer = unwrapInboundIn(data)
+  /// Bytes have come. They are unmasked in place: nobody else may read them, and they must stay where
+  /// they are until this returns. `burstEnded()` follows.
+  func receive(_ bytes: UnsafeMutableRawBufferPointer) {
     lendOutput()
-    buffer.withUnsafeReadableBytes { bytes in
-      // Unmasking in place: the buffer is ours alone (NIO's pool does not touch it before the next
-      // read), but asking ByteBuffer for mutable bytes would copy it, since NIOAny holds a second
-      // reference until channelRead returns.
-      var window = ByteWindow(UnsafeMutableRawBufferPointer(mutating: bytes))
-      consumer.drain(&window, through: &machine)
-    }
-    resources.receive.giveBack(buffer)
+    var window = ByteWindow(bytes)
+    consumer.drain(&window, through: &machine)
   }
 
-  package func channelReadComplete(context: ChannelHandlerContext) {
+  /// Nothing more can be read for now.
+  func burstEnded() {
     consumer.burstEnded(&machine)
     flush()
   }
 
-  package func channelWritabilityChanged(context: ChannelHandlerContext) {
-    let isWritable = context.channel.isWritable
+  func writabilityChanged(_ isWritable: Bool) {
     machine.isOutputBlocked = !isWritable
     consumer.writabilityChanged(isWritable)
     if isWritable { flush() }
   }
 
-  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    if end == .endOfStream {
-      end = .reset(errno: (error as? IOError)?.errnoCode ?? 0)
-    }
-    context.close(promise: nil)
+  /// The byte stream has broken; the first cause counts. `ended()` follows.
+  func failed(errno: Int32) {
+    if end == .endOfStream { end = .reset(errno: errno) }
   }
 
-  package func channelInactive(context: ChannelHandlerContext) {
+  /// The transport is gone: the last call.
+  func ended() {
     timer?.cancel()
     timer = nil
-    self.context = nil
+    transport = nil
     consumer.closed(machine.outcome(end))
   }
 
   // MARK: Ending
 
-  private func apply(_ demand: TransportDemand, _ context: ChannelHandlerContext) {
+  private func apply(_ demand: TransportDemand, _ transport: any ConnectionTransport) {
     applied = demand
     timer?.cancel()
     switch demand {
     case .keepOpen:
       return
     case .awaitClose:
-      closeAfter(closeTimeout, as: .timedOut(.closingHandshake), context)
+      closeAfter(closeTimeout, as: .timedOut(.closingHandshake), transport)
     case .awaitEnd:
-      closeAfter(min(closeTimeout, Self.lingerTimeout), as: end, context)
+      closeAfter(min(closeTimeout, Self.lingerTimeout), as: end, transport)
     case .closeOutput:
-      closeAfter(min(closeTimeout, Self.lingerTimeout), as: end, context)
-      // TLS says its own goodbye and waits for the peer's by itself.
-      context.close(mode: transport == .plain ? .output : .all, promise: nil)
+      closeAfter(min(closeTimeout, Self.lingerTimeout), as: end, transport)
+      transport.closeOutput()
     }
     // A peer that has stopped reading must not keep us from seeing its end.
     setReading(true)
   }
 
   private func closeAfter(
-    _ delay: TimeAmount, as end: TransportEnd, _ context: ChannelHandlerContext
+    _ delay: TimeAmount, as end: TransportEnd, _ transport: any ConnectionTransport
   ) {
-    timer = context.eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
+    timer = transport.eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
       self?.abandon(end)
     }
   }

@@ -1,28 +1,38 @@
 import NIOCore
+import NIOHTTP1
 
 /// Stands in front of the HTTP decoder until the upgrade.
 ///
 /// It keeps the first bytes the peer really sent, for the diagnosis of what is no valid reply, and
 /// passes a copy on: the decoder may hold on to half a head, and the loop's shared receive buffer
-/// must not be what it holds. And it passes one head at a time: the decoder never sees the bytes
-/// behind the head that ends HTTP, which it would keep until it has left the pipeline and lose if
-/// the stream ended before.
+/// must not be what it holds. It passes one head at a time: the decoder never sees the bytes behind
+/// the head that ends HTTP, which it would keep until it has left the pipeline and lose if the stream
+/// ended before. And it counts: the decoder's limits leave out white space, reasons and empty lines.
 final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
   /// At most `limit` bytes.
   private(set) var head: [UInt8] = []
+  /// Set while what comes is a body, which has no lines and no limits of a head.
+  var isInBody = false
+  /// Whether the first line of the last head is text, as a reason must be (RFC 9112 section 4).
+  var isStartLineText: Bool { scan.isStartLineText }
+
   private let limit: Int
   private let resources: LoopResources
+  private let isHTTP: Bool
+  private var scan = HeadScan()
   private var context: ChannelHandlerContext?
-  private var isLineEmpty = true
   private var isReading = false
   private var isDone = false
+  private var isOverLimit = false
 
-  init(keeping limit: Int, resources: LoopResources) {
+  /// Keeps `limit` bytes; `isHTTP` is false where it only listens, in front of TLS.
+  init(keeping limit: Int, resources: LoopResources, isHTTP: Bool = true) {
     self.limit = limit
     self.resources = resources
+    self.isHTTP = isHTTP
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -33,14 +43,23 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     var copy = ByteBuffer(bytes: buffer.readableBytesView)
     resources.receive.giveBack(buffer)
     isReading = true
-    while !isDone, let piece = copy.readSlice(length: endOfHead(copy.readableBytesView)),
-      piece.readableBytes > 0
-    {
-      context.fireChannelRead(wrapInboundOut(piece))
-    }
-    if copy.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(copy)) }
+    while isHTTP, !isDone, !isOverLimit, copy.readableBytes > 0 { passOn(&copy, context) }
+    if !isOverLimit, copy.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(copy)) }
     isReading = false
     if isDone { leave() }
+  }
+
+  /// Passes on what belongs to the head that is coming, or all of a body.
+  private func passOn(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
+    let length: Int? =
+      isInBody
+      ? bytes.readableBytes : bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
+    guard let length, let piece = bytes.readSlice(length: length) else {
+      isOverLimit = true
+      context.fireErrorCaught(HTTPParserError.headerOverflow)
+      return
+    }
+    context.fireChannelRead(wrapInboundOut(piece))
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -62,16 +81,39 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     guard let context else { return }
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
   }
+}
 
-  /// How many bytes there are to the end of an empty line, or of all.
-  private func endOfHead(_ bytes: ByteBufferView) -> Int {
+/// Finds the end of a head, and counts its bytes.
+private struct HeadScan {
+  private(set) var isStartLineText = true
+  private var isStartLine = true
+  private var isLineEmpty = true
+  private var lineLength = 0
+  private var length = 0
+
+  /// How many of the bytes belong to the head that has begun: all, or those up to its empty line; nil
+  /// when a line or the head is over the limits.
+  mutating func lengthOfHead(in bytes: UnsafeRawBufferPointer) -> Int? {
+    if isStartLine, length == 0 { isStartLineText = true }
     for (offset, byte) in bytes.enumerated() {
+      length &+= 1
+      lineLength &+= 1
+      guard lineLength <= HeadLimits.line, length <= HeadLimits.head else { return nil }
       switch byte {
       case UInt8(ascii: "\n"):
-        if isLineEmpty { return offset + 1 }
+        let isEnd = isLineEmpty && !isStartLine
+        lineLength = 0
+        if !isLineEmpty { isStartLine = false }
         isLineEmpty = true
-      case UInt8(ascii: "\r"): break
-      default: isLineEmpty = false
+        guard isEnd else { continue }
+        length = 0
+        isStartLine = true
+        return offset &+ 1
+      case UInt8(ascii: "\r"):
+        break
+      default:
+        isLineEmpty = false
+        if isStartLine, byte < 0x20 && byte != 0x09 || byte == 0x7F { isStartLineText = false }
       }
     }
     return bytes.count

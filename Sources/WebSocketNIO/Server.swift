@@ -27,9 +27,10 @@ package struct HTTPReply: Sendable {
 
 /// What a server answers to a request head.
 package enum HTTPAnswer {
+  /// `consumer` is called on the event loop that the connection will live on.
   case upgrade(
     ServerHandshake.Request, subprotocol: String?, deflate: DeflateParameters?,
-    any ConnectionConsumer)
+    consumer: @Sendable (any EventLoop) -> any ConnectionConsumer)
   case reply(HTTPReply)
 }
 
@@ -37,7 +38,6 @@ package enum HTTPAnswer {
 package struct HTTPRequest: Sendable {
   package var head: HTTPRequestHead
   package var remoteAddress: SocketAddress?
-  package var eventLoop: any EventLoop
 }
 
 package struct ServerConfiguration: Sendable {
@@ -47,6 +47,12 @@ package struct ServerConfiguration: Sendable {
   /// From the accept to the end of the request head, absolute.
   package var headTimeout = TimeAmount.seconds(10)
   package var closeTimeout = TimeAmount.seconds(5)
+  /// Where connections live after the upgrade; nil leaves them on the loop that accepted them, as it
+  /// has to be with TLS.
+  package var loops: EpollLoops?
+  /// Whether other processes may listen on the same port, among which the kernel divides the
+  /// connections (SO_REUSEPORT).
+  package var reusesPort = false
 
   package init() {}
 }
@@ -73,7 +79,8 @@ package final class Server: Sendable {
 
   /// Binds and begins to accept. `answer` is called for each request head, on the event loop of its
   /// connection. `acceptFailed` is told the `errno`, once an episode, when there is no descriptor or
-  /// no memory for another connection. Throws an `IOError` with the `errno` of the bind.
+  /// no memory for another connection. Throws an `IOError` with the `errno` of the bind,
+  /// or `ConnectError.unresolved`.
   package static func bind(
     _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
     acceptFailed: @escaping @Sendable (Int32) -> Void = { _ in }, answer: @escaping Answer
@@ -82,6 +89,9 @@ package final class Server: Sendable {
       // The kernel cuts it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(
+        .socketOption(.init(rawValue: SO_REUSEPORT)), value: configuration.reusesPort ? 1 : 0
+      )
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(AcceptPause(report: acceptFailed))
@@ -98,7 +108,11 @@ package final class Server: Sendable {
       }
     switch address {
     case .host(let host, let port):
-      return Server(try await bootstrap.bind(host: host, port: port).get())
+      let addresses = try await Resolver.addresses(of: .host(host, port: port))
+      guard let address = addresses.first else {
+        throw ConnectError.unresolved(host: host, message: "no address")
+      }
+      return Server(try await bootstrap.bind(to: address).get())
     case .unixSocket(let path):
       return Server(
         try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get())

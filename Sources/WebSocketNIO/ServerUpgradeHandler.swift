@@ -3,7 +3,7 @@ package import NIOHTTP1
 import WebSocketProtocol
 
 /// The server's HTTP handlers: reads request heads under limits and a timer, has them answered, and
-/// gives way to the `ConnectionHandler` when the answer is an upgrade.
+/// gives way to the `ChannelTransport` when the answer is an upgrade.
 package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPServerRequestPart
   package typealias OutboundOut = HTTPServerResponsePart
@@ -50,12 +50,15 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isDone else { return }
     switch unwrapInboundIn(data) {
-    case .head(let head):
+    case .head(var head):
+      head.headers = head.headers.withoutOuterSpace
       pending = head
+      tee.isInBody = true
     case .body:
       // No resource here takes a body; what is sent is answered and read over.
       break
     case .end:
+      tee.isInBody = false
       guard let head = pending else { return }
       pending = nil
       respond(to: head, context)
@@ -63,12 +66,14 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   }
 
   private func respond(to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let request = HTTPRequest(
-      head: head, remoteAddress: context.remoteAddress, eventLoop: context.eventLoop)
+    let request = HTTPRequest(head: head, remoteAddress: context.remoteAddress)
     switch answer(request) {
     case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
       let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)
-      switchProtocols(reply, deflate, consumer, context)
+      let connection = OpenedConnection(
+        agreement: .server(deflate.map { DeflateAgreement(serverAnswering: $0) }),
+        limits: configuration.limits, closeTimeout: configuration.closeTimeout, consumer: consumer)
+      switchProtocols(reply, connection, context)
     case .reply(let reply):
       let keepsAlive = head.isKeepAlive && reply.status.code < 400
       write(reply, isHead: head.method == .HEAD, keepsAlive: keepsAlive, context)
@@ -81,24 +86,19 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   }
 
   private func switchProtocols(
-    _ reply: HTTPResponseHead, _ deflate: DeflateParameters?, _ consumer: any ConnectionConsumer,
-    _ context: ChannelHandlerContext
+    _ reply: HTTPResponseHead, _ connection: OpenedConnection, _ context: ChannelHandlerContext
   ) {
     isDone = true
     timer?.cancel()
-    context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: nil)
-    let handler = ConnectionHandler(
-      consumer,
-      machine: ConnectionMachine(
-        serverWith: configuration.limits,
-        deflate: deflate.map { DeflateAgreement(serverAnswering: $0) }),
-      resources: resources, transport: configuration.tls == nil ? .plain : .tls,
-      closeTimeout: configuration.closeTimeout)
+    let written = context.eventLoop.makePromise(of: Void.self)
+    context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: written)
+    let transport = ChannelTransport(
+      configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
-      // In front of the decoder: frames that came in the segment of the request are the handler's,
+      // In front of the decoder: frames that came in the segment of the request are the transport's,
       // at once.
-      try pipeline.addHandler(handler, position: .after(tee))
+      try pipeline.addHandler(transport, position: .after(tee))
     } catch {
       context.close(promise: nil)
       return
@@ -107,7 +107,8 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
     pipeline.removeHandler(decoder, promise: nil)
-    handler.start()
+    let loops = configuration.tls == nil ? configuration.loops : nil
+    transport.begin(connection, in: loops?.next(), after: written.futureResult)
   }
 
   private func write(

@@ -1,4 +1,4 @@
-import struct NIOHTTP1.HTTPHeaders
+package import struct NIOHTTP1.HTTPHeaders
 
 /// Comma-separated lists in header fields (RFC 9110 section 5.6.1), read in linear time.
 enum HeaderTokens {
@@ -63,6 +63,25 @@ package enum HeaderSyntax {
     default:
       "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
+  }
+}
+
+extension HTTPHeaders {
+  /// The fields with the white space around their values taken away: "A field value does not include
+  /// that leading or trailing whitespace" (RFC 9110 section 5.5), but NIO's parser leaves what is
+  /// behind it.
+  package var withoutOuterSpace: HTTPHeaders {
+    func isSpace(_ byte: UInt8?) -> Bool { byte == 0x20 || byte == 0x09 }
+    guard contains(where: { isSpace($0.value.utf8.first) || isSpace($0.value.utf8.last) }) else {
+      return self
+    }
+    return HTTPHeaders(
+      map { name, value in
+        var bytes = Substring(value).utf8
+        while isSpace(bytes.first) { bytes.removeFirst() }
+        while isSpace(bytes.last) { bytes.removeLast() }
+        return (name, String(Substring(bytes)))
+      })
   }
 }
 

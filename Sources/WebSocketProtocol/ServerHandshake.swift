@@ -45,6 +45,11 @@ package enum ServerHandshake {
     guard head.method == .GET else {
       return refuse(.badRequest, "the method of a WebSocket handshake is GET, not \(head.method)")
     }
+    // "*" is for OPTIONS (RFC 9112 section 3.2.4), and "Fragment identifiers [...] MUST NOT be used"
+    // (RFC 6455 section 3).
+    guard head.uri != "*", !head.uri.utf8.contains(UInt8(ascii: "#")) else {
+      return refuse(.badRequest, "the target of a WebSocket handshake is a path without a fragment")
+    }
     guard head.version == .http1_1 else {
       return refuse(.badRequest, "a WebSocket handshake needs HTTP/1.1")
     }

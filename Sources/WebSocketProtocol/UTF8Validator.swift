@@ -13,6 +13,12 @@ package struct UTF8Validator: Sendable {
   /// Whether the bytes so far do not end inside a character.
   package var isComplete: Bool { needed == 0 }
 
+  /// Validates a whole text; to be asked between two texts only.
+  @inline(__always)
+  package mutating func validateWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    validate(bytes) && isComplete
+  }
+
   /// Validates the next piece, and answers whether the text can still become valid.
   package mutating func validate(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let base = bytes.baseAddress else { return true }

@@ -17,6 +17,7 @@ struct Wscope: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wscope",
     abstract: "An oscilloscope for WebSockets: connect, listen, send, bench.",
+    usage: "wscope <subcommand>",
     discussion: """
       wscope URL is short for wscope connect URL; wscope -c URL and wscope -l PORT are understood too.
       """,

@@ -127,7 +127,7 @@ def main():
     if options.only:
         server_rows.PATIENCE["seconds"], client_rows.PATIENCE["seconds"] = 14, 14
     elif not options.rules:
-        set_up_peers()
+        print("peers: " + ", ".join(f"{name} {version}" for name, version in set_up_peers().items()), end="\n\n")
     waiting = []
     if not options.rules:
         tables = [Table("Attack on a server", server_rows.ROWS, SERVERS, attack_server, {"serves on": "yes"}),

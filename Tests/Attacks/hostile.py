@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-from wire import Ending, accept_of
+from wire import Ending, accept_of, read_frame
 
 
 class Guest:
@@ -87,20 +87,12 @@ class Guest:
         return bool(data)
 
     def _frame(self):
-        data = self.buffer
-        if len(data) < 2:
+        found = read_frame(self.buffer)
+        if not found:
             return None
-        length, at = data[1] & 127, 2
-        if length == 126:
-            length, at = int.from_bytes(data[2:4], "big"), 4
-        elif length == 127:
-            length, at = int.from_bytes(data[2:10], "big"), 10
-        key = data[at:at + 4] if data[1] & 128 else b""
-        at += len(key)
-        if len(data) < at + length:
-            return None
-        payload, self.buffer = data[at:at + length], data[at + length:]
-        return data[0] & 15, bytes(byte ^ key[i % 4] for i, byte in enumerate(payload)) if key else payload
+        first, payload, size = found
+        self.buffer = self.buffer[size:]
+        return first & 15, payload
 
 
 class Hostile:

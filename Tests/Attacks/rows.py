@@ -36,13 +36,10 @@ class Has:
 
 class Row:
     """`attack(target)` answers a Seen; `expected` are the facts that hold for wscope. `waits` marks the rows that mostly wait: they
-    run side by side. `only` restricts a row to targets by name; a row for wscope alone stands in no table."""
+    run side by side."""
 
-    def __init__(self, name, attack, expected, *, waits=False, only=None):
-        self.name, self.attack, self.expected, self.waits, self.only = name, attack, expected, waits, only
-
-    def applies(self, target):
-        return self.only is None or target.name in self.only
+    def __init__(self, name, attack, expected, *, waits=False):
+        self.name, self.attack, self.expected, self.waits = name, attack, expected, waits
 
     def check(self, checks, place, seen):
         for name, wanted in self.expected.items():

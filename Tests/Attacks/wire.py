@@ -33,6 +33,23 @@ def frame(opcode, payload=b"", *, fin=True, rsv=0, key=ZERO, length=None, form=N
     return head + key + payload
 
 
+def read_frame(data):
+    """The frame at the start of the bytes, as (first byte, payload without its mask, size on the wire), or None while it is not whole."""
+    if len(data) < 2:
+        return None
+    length, at = data[1] & 127, 2
+    if length == 126:
+        length, at = int.from_bytes(data[2:4], "big"), 4
+    elif length == 127:
+        length, at = int.from_bytes(data[2:10], "big"), 10
+    key = data[at:at + 4] if data[1] & 128 else b""
+    at += 4 if data[1] & 128 else 0
+    if len(data) < at + length:
+        return None
+    payload = data[at:at + length]
+    return data[0], bytes(byte ^ key[i % 4] for i, byte in enumerate(payload)) if key else payload, at + length
+
+
 def request(port, *, path="/", host=None, fields=(), key=KEY):
     lines = [f"GET {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{port}'}", "Upgrade: websocket", "Connection: Upgrade",
              f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *fields]
@@ -112,18 +129,12 @@ class Client:
                 return None
 
     def _frame(self):
-        data = self.buffer
-        if len(data) < 2:
+        found = read_frame(self.buffer)
+        if not found:
             return None
-        length, at = data[1] & 127, 2
-        if length == 126:
-            length, at = int.from_bytes(data[2:4], "big"), 4
-        elif length == 127:
-            length, at = int.from_bytes(data[2:10], "big"), 10
-        if len(data) < at + length:
-            return None
-        self.buffer = data[at + length:]
-        return data[0], data[at:at + length]
+        first, payload, size = found
+        self.buffer = self.buffer[size:]
+        return first, payload
 
     def ending(self, seconds=5):
         """Reads over everything until a Close, the end, or the time."""

@@ -26,13 +26,15 @@ from wire import Client, accept_of, serves  # noqa: E402
 
 PEERS = ["node ws", "python websockets"]
 CLOSE = b"\x88\x02\x03\xe8"
-GRACE = 0.4  # seconds after which a server that says nothing is taken to wait for more
+GRACE = 0.4  # seconds after which one that says nothing is taken to wait for more
+PATIENCE = 10  # and when an answer is expected
 
 
 # Requests
 
-def ask(port, data, pause_at=None):
+def ask(port, case, pause_at=None, patience=PATIENCE):
     """What a server makes of a head: a status, `close`, or `more`; a status 101 with the text of a message behind it."""
+    data, wanted = case.bytes, case.verdict
     with Client(port) as client:
         pieces = [data] if pause_at is None else [data[:pause_at], data[pause_at:]]
         for number, piece in enumerate(pieces):
@@ -40,20 +42,20 @@ def ask(port, data, pause_at=None):
                 time.sleep(0.002)
             if piece:
                 client.flood(piece, len(piece), reads=True, seconds=20)
-        head = client.head(GRACE if len(data) < 1 << 16 else 3)
+        head = client.head(GRACE if wanted == "more" else patience)
         status = re.match(r"HTTP/1\.1 (\d\d\d)", head)
         if not status:
             return "close" if client.ended else "more" if not head else f"no HTTP: {head[:40]!r}"
         if status.group(1) != "101":
             return status.group(1)
         # a byte behind a repeated head, or half a frame, is no message
-        message = client.next(0.1)
+        message = client.next(patience if " " in wanted else 0.1)
         return "101" + (f" {message[1].decode('utf-8', 'replace')}" if message and message[0] & 15 == 1 else "")
 
 
-def through_server(port, cases):
+def through_server(port, cases, patience=PATIENCE):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        return dict(zip((case.name for case in cases), pool.map(lambda case: ask(port, case.bytes), cases)))
+        return dict(zip((case.name for case in cases), pool.map(lambda case: ask(port, case, patience=patience), cases)))
 
 
 # Responses
@@ -176,7 +178,19 @@ def compare(checks, direction, cases, own, peers, explained, everything):
         for text, names in texts.items():
             print(f"{name}, {len(names)} ({'; '.join(sorted(names))}): {text}")
     print()
-    return len(used)
+
+
+def summary(direction, cases, peers):
+    """Rows for the documentation: how often a peer takes what is to be refused, and refuses what is to be taken."""
+    good = sum(accepts(case.verdict) == "accepts" for case in cases)
+    rows = [[direction, "wscope", len(cases), good, len(cases) - good, 0, 0]]
+    for name, verdicts in peers.items():
+        pairs = [(accepts(case.verdict), accepts(verdicts[case.name])) for case in cases]
+        taken = sum(theirs == "accepts" for _, theirs in pairs)
+        more = sum(ours != theirs == "accepts" for ours, theirs in pairs)
+        less = sum(theirs != ours == "accepts" for ours, theirs in pairs)
+        rows.append([direction, name, len(cases), taken, len(cases) - taken, more, less])
+    return rows
 
 
 def main():
@@ -194,7 +208,7 @@ def main():
         checks.equal("requests", case.name, own_requests[case.name], case.verdict)
     good = next(case for case in requests if case.name == "a message in the segment of the head")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for cut, verdict in enumerate(pool.map(lambda cut: ask(port, good.bytes, cut), range(1, len(good.bytes)))):
+        for cut, verdict in enumerate(pool.map(lambda cut: ask(port, good, cut), range(1, len(good.bytes)))):
             checks.equal("requests, cut", f"cut at byte {cut + 1}", verdict, good.verdict)
     checks.equal("requests", "listen serves on", (child.process.poll(), serves(port)), (None, True))
     child.stop()
@@ -224,13 +238,17 @@ def main():
         peers = {}
         for name in PEERS:
             child, port = echo_peer(name, env={"PEER_DEFAULTS": "1"})
-            peers[name] = through_server(port, requests)
+            peers[name] = through_server(port, requests, patience=2)  # some of them wait where an answer is expected
             child.stop()
         compare(checks, "requests", requests, own_requests, peers, explained, options.all)
+        rows = summary("requests", requests, peers)
         commands = {"node ws": ["node", os.path.join(HERE, "peer_clients.cjs")],
                     "python websockets": [peer("python"), os.path.join(HERE, "peer_clients.py")]}
         peers = {name: through_client(command, responses) for name, command in commands.items()}
         compare(checks, "responses", responses, own_responses, peers, explained, options.all)
+        rows += summary("responses", responses, peers)
+        print_table(["heads", "", "cases", "taken", "refused", "takes what is bad", "refuses what is good"], rows)
+        print()
     print(f"{len(requests)} requests, {len(responses)} responses")
     print_table(["", "checks"], [[place, checks.cell(place)] for place in checks.results])
     return checks.finish()

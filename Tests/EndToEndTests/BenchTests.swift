@@ -42,6 +42,32 @@ import Testing
     #expect(report["target", "url"] == .string(listener.url))
   }
 
+  /// Two processes share the run: what they send adds up, each from addresses of its own.
+  @Test func shardsShareARun() throws {
+    let listener = try Listener()
+    let run = [listener.url, "-c", "5", "-n", "1001", "-R", "5k", "--local-ips", "127.0.7.0/30"]
+    let reports = try ["0/2", "1/2"].map { try Self.measure(run + ["--shard", $0]) }
+    #expect(reports.map { $0["connections", "asked"] } == [.number(3), .number(2)])
+    #expect(reports.map { $0["rates", "target"] } == [.number(3000), .number(2000)])
+    let sent = reports.compactMap { Self.number($0["messages", "sent"]) }
+    #expect(sent.reduce(0, +) == 1001)
+    listener.process.signal(SIGINT)
+    let log = try listener.process.wait().errorText
+    #expect(log.contains(" 127.0.7.1:"))
+    #expect(log.contains(" 127.0.7.2:"))
+    #expect(!log.contains(" 127.0.0.1:") && !log.contains(" 127.0.7.3:"))
+  }
+
+  @Test(arguments: [
+    (["--shard", "2/2"], "shard"), (["--shard", "0"], "shard"), (["--shard", "0/9"], "more parts"),
+    (["--local-ips", "127.0.0"], "local-ips"), (["--local-ips", "127.0.0.1/8"], "local-ips"),
+    (["--local-ips", "192.0.2.1"], "192.0.2.1 is no address of this machine"),
+  ]) func mistakesInShardsAndAddresses(_ options: [String], _ words: String) throws {
+    let finished = try Wscope.run(["bench", "ws://127.0.0.1:9/", "-c", "4"] + options)
+    #expect(finished.exitCode == 2)
+    #expect(finished.errorText.contains(words), "\(finished.errorText)")
+  }
+
   @Test func theReportIsForAPerson() throws {
     let listener = try Listener()
     let finished = try Wscope.run(["bench", listener.url, "-c", "2", "-d", "1s", "--warmup", "0"])

@@ -27,6 +27,23 @@ import Testing
     #expect(client.read(7) == RawPeer.frame(1, Array("early".utf8)))
   }
 
+  /// Two processes on one port: both serve, and a third that does not share is refused.
+  @Test func severalProcessesOnOnePort() throws {
+    let first = try Listener(["--reuse-port"])
+    let second = try Wscope.start(["listen", "\(first.port)", "--reuse-port"])
+    _ = try second.readLine(from: .standardError) { $0.contains("listening on") }
+    for _ in 0..<24 { #expect(try Wscope.run(["send", first.url, "x"]).outputText == "x\n") }
+    let alone = try Wscope.run(["listen", "\(first.port)"])
+    #expect(alone.exitCode == 45)
+    for process in [first.process, second] {
+      process.signal(SIGINT)
+      // A line for each client that it had.
+      #expect(try process.wait().errorText.contains("closed"))
+    }
+    let unix = try Wscope.run(["listen", "--reuse-port", "--unix-socket", "/tmp/x"])
+    #expect(unix.exitCode == 2)
+  }
+
   @Test func broadcastGoesToAllOthers() throws {
     let listener = try Listener(["--mode", "broadcast"])
     let ears = try (0..<3).map { _ in

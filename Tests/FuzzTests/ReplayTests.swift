@@ -16,6 +16,24 @@ import Testing
     }
   }
 
+  /// SECURITY R4: every split point of a valid head, and of the frames in its segment.
+  @Test(arguments: [
+    ("request-head", "frames"), ("request-head", "deflate"), ("response-head", "frames"),
+    ("response-head", "deflate"), ("response-head", "interim"),
+  ])
+  func splitsOfValidHeads(name: String, seed: String) throws {
+    let target = try #require(FuzzTarget.all.first { $0.name == name })
+    let input = try Self.read("\(Self.root)/Seeds/\(name)/\(seed)")
+    // Behind the options and the three cuts that the seed has.
+    let data = input.dropFirst(8)
+    #expect(data.starts(with: name == "request-head" ? "GET".utf8 : "HTTP".utf8))
+    for cut in 0...data.count {
+      let bytes = [input[0], 1, UInt8(cut & 255), UInt8(cut >> 8)] + data
+      let complaint = bytes.withUnsafeBytes { target.complaint($0) }
+      if let complaint { Issue.record("cut at \(cut): \(complaint)") }
+    }
+  }
+
   /// A folder by another name would never be replayed.
   @Test func everyFolderBelongsToATarget() throws {
     let names = Set(FuzzTarget.all.map(\.name))

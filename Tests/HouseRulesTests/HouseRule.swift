@@ -43,7 +43,8 @@ extension HouseRule {
     ],
     "WebSocketNIO": [
       "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOTLS", "NIOSSL", "Glibc",
-      "Synchronization",
+      // The EventLoop protocol names a DispatchQueue.
+      "Synchronization", "CEpoll", "Dispatch", "HeapModule",
     ],
     "LoadTesting": [
       "WebSocketNIO", "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "Histogram", "Glibc",
@@ -94,6 +95,9 @@ extension HouseRule {
   static let confined: [String: [String]] = [
     "ArgumentParser": ["Sources/wscope/Commands/", "Sources/wscope/Main.swift"],
     "CReadline": ["Sources/Terminal/ReadlineLoop.swift"],
+    "CEpoll": ["Sources/WebSocketNIO/EpollLoop.swift", "Sources/WebSocketNIO/EpollSocket.swift"],
+    "Dispatch": ["Sources/WebSocketNIO/EpollLoop.swift"],
+    "HeapModule": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "CZlib": ["Sources/WebSocketProtocol/MessageDeflater.swift"],
     "FoundationEssentials": ["Sources/TestServer/SelfSignedCertificate.swift"],
     "Histogram": ["Sources/LoadTesting/LatencyHistogram.swift"],

@@ -47,7 +47,9 @@ struct LoadPeer: Sendable {
       guard count <= most, case .upgrade(let upgrade) = ServerHandshake.judge(request.head) else {
         return .reply(HTTPReply(.serviceUnavailable))
       }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil, Actor(behavior, number: count))
+      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in
+        Actor(behavior, number: count)
+      }
     }
     self.group = group
     port = server.localAddress?.port ?? 0

@@ -32,6 +32,26 @@ import Testing
     #expect(LoadPlan(content: content, matching: asked, seed: 1).matching == expected)
   }
 
+  /// The shards of a run are the run: each connection in one of them, and all that it sends.
+  @Test(arguments: [(1, 1), (7, 3), (8, 4), (5, 5)])
+  func shardsAddUp(connections: Int, count: Int) {
+    var whole = LoadPlan(
+      model: .open(rate: 1000, arrival: .constant), connections: connections,
+      length: .messages(100), seed: 1)
+    var numbers: [Int] = []
+    var rate = 0.0
+    for index in 0..<count {
+      whole.shard = LoadReport.Shard(index: index, count: count)
+      numbers += (0..<whole.ownConnections).map(whole.number(ofOwn:))
+      rate += whole.ownRate ?? 0
+    }
+    #expect(numbers.sorted() == Array(0..<connections))
+    #expect(abs(rate - 1000) < 0.001)
+    #expect(numbers.compactMap(whole.quota(ofConnection:)).reduce(0, +) == 100)
+    whole.shard = nil
+    #expect(whole.ownConnections == connections && whole.ownRate == 1000)
+  }
+
   @Test func quotasAddUp() {
     let plan = LoadPlan(connections: 7, length: .messages(100), seed: 1)
     let quotas = (0..<7).compactMap(plan.quota(ofConnection:))

@@ -185,24 +185,3 @@ final class ChangeBell: @unchecked Sendable {
     return true
   }
 }
-
-/// A thread for what blocks: the pool that runs the tests must not.
-package enum TestThread {
-  private final class Work: Sendable {
-    let body: @Sendable () -> Void
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-  }
-
-  package static func start(_ body: @escaping @Sendable () -> Void) {
-    var handle = pthread_t()
-    let work = Unmanaged.passRetained(Work(body))
-    let code = pthread_create(
-      &handle, nil,
-      { work in
-        if let work { Unmanaged<Work>.fromOpaque(work).takeRetainedValue().body() }
-        return nil
-      }, work.toOpaque())
-    precondition(code == 0, "cannot start a thread")
-    pthread_detach(handle)
-  }
-}

@@ -16,14 +16,19 @@ package final class PushPeer: Sendable {
 
   /// Listens on a free port of 127.0.0.1.
   ///
+  /// - Parameter field: one more header field of the reply.
   /// - Throws: `TestPeerError`.
-  package init() throws {
-    listener = try RawSocket.listen()
+  package init(field: String? = nil) throws {
+    let listener = try RawSocket.listen()
+    self.listener = listener
     port = listener.port
-    let listener = listener
     TestThread.start { [weak self] in
       while let connection = listener.accept() {
-        TestThread.start { [weak self] in self?.serve(connection) }
+        guard let self else {
+          connection.close()
+          return
+        }
+        TestThread.start { [weak self] in self?.serve(connection, field) }
       }
     }
   }
@@ -31,7 +36,7 @@ package final class PushPeer: Sendable {
   deinit {
     listener.wake()
     listener.close()
-    drop()
+    for connection in state.withLock({ $0.connections }) { connection.wake() }
   }
 
   package var url: String { "ws://127.0.0.1:\(port)/" }
@@ -54,9 +59,7 @@ package final class PushPeer: Sendable {
 
   /// Ends every connection without a Close.
   package func drop() {
-    for connection in state.withLock({ $0.connections }) {
-      connection.wake()
-    }
+    for connection in state.withLock({ $0.connections }) { connection.wake() }
   }
 
   /// Waits until this many handshakes were done, or messages came.
@@ -74,20 +77,25 @@ package final class PushPeer: Sendable {
     }
   }
 
-  private func serve(_ connection: RawSocket) {
-    connection.send(RawPeer.acceptance(of: connection.readHead()))
+  private func serve(_ connection: RawSocket, _ field: String?) {
+    defer { connection.close() }
+    let head = connection.readHead()
+    guard head.suffix(4).elementsEqual("\r\n\r\n".utf8) else { return }
+    var input = SocketReader(connection)
+    var reply = RawPeer.acceptance(of: head)
+    if let field { reply = reply.dropLast(2) + Array((field + "\r\n\r\n").utf8) }
+    connection.send(reply)
     state.withLock { state in
       state.connections.append(connection)
       state.accepted += 1
     }
-    var input = FrameReader(connection)
     var message: [UInt8] = []
     while let (first, payload) = input.frame() {
       switch first & 0x0F {
       case 0x8:
-        connection.send(RawPeer.frame(0x8, Array(payload.prefix(2))))
+        push(RawPeer.frame(0x8, Array(payload.prefix(2))))
         connection.endOutput()
-      case 0x9: connection.send(RawPeer.frame(0xA, payload))
+      case 0x9: push(RawPeer.frame(0xA, payload))
       case 0xA: break
       default:
         message += payload
@@ -97,12 +105,11 @@ package final class PushPeer: Sendable {
       }
     }
     state.withLock { $0.connections.removeAll { $0.descriptor == connection.descriptor } }
-    connection.close()
   }
 }
 
-/// Reads the frames that a client sends.
-private struct FrameReader {
+/// Reads what a client sends.
+private struct SocketReader {
   private let connection: RawSocket
   private var waiting: [UInt8] = []
 

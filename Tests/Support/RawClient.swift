@@ -17,6 +17,14 @@ package final class RawClient {
   /// Sends bytes; what the server no longer takes is dropped.
   package func send(_ bytes: [UInt8]) { connection.send(bytes) }
 
+  /// Sends until the server has taken nothing for `patience` milliseconds; how many bytes it took.
+  package func sendUntilFull(_ bytes: [UInt8], patience: Int32 = 500) -> Int {
+    connection.sendUntilFull(bytes, patience: patience)
+  }
+
+  /// Lets the end of this client be a reset.
+  package func endWithReset() { connection.resetAtClose() }
+
   package func send(_ text: String) { send(Array(text.utf8)) }
 
   /// An upgrade request with these fields behind the usual ones.

@@ -76,8 +76,8 @@ package struct RawSocket: Sendable {
   }
 
   /// How long a read waits before it gives up as if the peer had ended.
-  package func setReadTimeout(seconds: Int) {
-    var timeout = timeval(tv_sec: seconds, tv_usec: 0)
+  package func setReadTimeout(seconds: Double) {
+    var timeout = timeval(tv_sec: Int(seconds), tv_usec: Int(seconds * 1e6) % 1_000_000)
     setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
   }
@@ -94,6 +94,20 @@ package struct RawSocket: Sendable {
       sent += count
     }
     return true
+  }
+
+  /// Sends until the peer has taken nothing for `patience` milliseconds; how many bytes it took.
+  package func sendUntilFull(_ bytes: [UInt8], patience: Int32) -> Int {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes[sent...].withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+      }
+      if count > 0 { sent += count }
+      var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+      guard count > 0 || poll(&room, 1, patience) > 0 else { break }
+    }
+    return sent
   }
 
   /// What is there, at most `most` bytes; empty at the end of the stream, nil for an error.

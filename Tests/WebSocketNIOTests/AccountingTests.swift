@@ -15,19 +15,23 @@ import WebSocketProtocol
   private static let atOnce = 20
   private static let messages = 40
 
-  @Test func framesAndBytesAddUpThroughAFaultyNetwork() async throws {
+  @Test(arguments: Road.allCases)
+  func framesAndBytesAddUpThroughAFaultyNetwork(_ road: Road) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let loop = group.next()
+    let loops = try road.makeLoops()
+    var configuration = ServerConfiguration()
+    configuration.loops = loops
     let books = Books()
     let server = try await Server.bind(
-      .host("127.0.0.1", port: 0), group: group, configuration: ServerConfiguration()
+      .host("127.0.0.1", port: 0), group: group, configuration: configuration
     ) { request in
       guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head),
         let number = Int(request.head.uri.dropFirst())
       else { return .reply(HTTPReply(.badRequest)) }
-      return .upgrade(
-        upgrade, subprotocol: nil, deflate: nil,
-        Accountant(number, sends: 0, books.noteServer))
+      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in
+        Accountant(number, sends: 0, books.noteServer)
+      }
     }
     let serverPort = try #require(server.localAddress?.port)
     var records: [FaultProxy.Record] = []
@@ -41,14 +45,16 @@ import WebSocketProtocol
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: proxy.port)
         var url = WebSocketURL(security: .plain, endpoint: .host("127.0.0.1", port: proxy.port))
         url.target = "/\(number)"
-        _ = try await Client.open(ClientConfiguration(url: url), addresses: [address], on: loop) {
-          _ in Accountant(number, sends: Self.messages, books.noteClient)
-        }.get()
+        _ = try await Client.open(
+          ClientConfiguration(url: url), addresses: [address], on: loop,
+          movingTo: loops?.all.first
+        ) { _ in Accountant(number, sends: Self.messages, books.noteClient) }.get()
       }
       for number in numbers { try await books.wait(for: number) }
       records += proxies.flatMap { $0.stop() }
     }
     await server.stopAccepting()
+    loops?.stop()
     try await group.shutdownGracefully()
     #expect(records.count == Self.connections)
     for (number, record) in records.enumerated() {

@@ -1,7 +1,5 @@
 import Glibc
 import NIOCore
-import NIOHTTP1
-import NIOPosix
 import TestPeers
 import Testing
 import WebSocketNIO
@@ -9,31 +7,11 @@ import WebSocketProtocol
 
 /// The timers of a server (SECURITY R3): nobody holds it for ever.
 @Suite struct ServerTimerTests {
-  /// Runs `body` against a server that echoes nothing and upgrades everybody.
-  private func withServer(
-    _ edit: (inout ServerConfiguration) -> Void, _ body: (Int) throws -> Void
-  ) async throws {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    var configuration = ServerConfiguration()
-    edit(&configuration)
-    let server = try await Server.bind(
-      .host("127.0.0.1", port: 0), group: group, configuration: configuration
-    ) { request in
-      guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head) else {
-        return .reply(HTTPReply(.ok, text: "page"))
-      }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil, Goodbye())
-    }
-    let port = try #require(server.localAddress?.port)
-    let result = Result { try body(port) }
-    await server.stopAccepting()
-    try await group.shutdownGracefully()
-    try result.get()
-  }
-
-  @Test func halfARequestIsAnsweredWith408() async throws {
-    try await withServer {
+  @Test(arguments: Road.allCases) func halfARequestIsAnsweredWith408(_ road: Road) async throws {
+    try await road.withServer {
       $0.headTimeout = .milliseconds(300)
+    } consumer: {
+      Goodbye()
     } _: { port in
       let client = try RawClient(port: port)
       let clock = ContinuousClock()
@@ -46,9 +24,13 @@ import WebSocketProtocol
     }
   }
 
-  @Test func oneByteAtATimeDoesNotMoveTheDeadline() async throws {
-    try await withServer {
+  @Test(arguments: Road.allCases) func oneByteAtATimeDoesNotMoveTheDeadline(_ road: Road)
+    async throws
+  {
+    try await road.withServer {
       $0.headTimeout = .milliseconds(300)
+    } consumer: {
+      Goodbye()
     } _: { port in
       let client = try RawClient(port: port)
       let clock = ContinuousClock()
@@ -64,9 +46,13 @@ import WebSocketProtocol
     }
   }
 
-  @Test func aConnectionThatIsUsedAgainGetsANewDeadline() async throws {
-    try await withServer {
+  @Test(arguments: Road.allCases) func aConnectionThatIsUsedAgainGetsANewDeadline(_ road: Road)
+    async throws
+  {
+    try await road.withServer {
       $0.headTimeout = .milliseconds(300)
+    } consumer: {
+      Goodbye()
     } _: { port in
       let client = try RawClient(port: port)
       for _ in 0..<2 {
@@ -78,9 +64,11 @@ import WebSocketProtocol
     }
   }
 
-  @Test func aPeerThatIgnoresOurCloseIsLeft() async throws {
-    try await withServer {
+  @Test(arguments: Road.allCases) func aPeerThatIgnoresOurCloseIsLeft(_ road: Road) async throws {
+    try await road.withServer {
       $0.closeTimeout = .milliseconds(300)
+    } consumer: {
+      Goodbye()
     } _: { port in
       let client = try RawClient(port: port)
       client.send(RawClient.request())

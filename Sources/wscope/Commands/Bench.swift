@@ -96,6 +96,18 @@ struct Bench: SessionCommand {
   @Option(help: ArgumentHelp("Event loop threads.", valueName: "n"))
   var threads = 1
 
+  @Option(
+    help: ArgumentHelp(
+      "Do part i of n of the run, i from 0; the other numbers are those of the whole.",
+      valueName: "i/n"))
+  var shard: ShardOption?
+
+  @Option(
+    help: ArgumentHelp(
+      "Connect from these addresses in turn: a list with commas, or a network as in 127.0.1.0/24.",
+      valueName: "addresses"))
+  var localIps: LocalAddressesOption?
+
   @Option(help: ArgumentHelp("The report: text or json.", valueName: "format"))
   var format = ReportFormat.text
 
@@ -139,7 +151,8 @@ struct Bench: SessionCommand {
     }
     let session = BenchSession(
       BenchConfiguration(
-        plan: plan, target: target, levels: percentiles.levels, format: format,
+        plan: plan, target: target, sources: localIps?.addresses ?? [],
+        levels: percentiles.levels, format: format,
         argv: BenchArguments.redacted(CommandLine.arguments),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)
@@ -156,7 +169,8 @@ struct Bench: SessionCommand {
       length: length, connectRate: connectRate.perSecond, minimumOpen: minOpen.share,
       warmUp: warmup?.nanoseconds, timeout: timeout.nanoseconds,
       maximumInFlight: maxInflight.value, content: try content(), kind: binary ? .binary : .text,
-      matching: match, seed: seed ?? UInt64.random(in: .min ... .max), threads: threads)
+      matching: match, seed: seed ?? UInt64.random(in: .min ... .max), threads: threads,
+      shard: shard?.shard)
     if let rate {
       plan.model = .open(rate: rate.perSecond, arrival: arrival)
       guard plan.schedule() != nil else {
@@ -205,6 +219,9 @@ struct Bench: SessionCommand {
       if let value, value.nanoseconds < 1 {
         throw CommandFailure(.usage, "\(name) must be longer than 0")
       }
+    }
+    if let shard, shard.count > connections.value {
+      throw CommandFailure(.usage, "--shard has more parts than there are connections")
     }
     guard (1...1024).contains(threads) else {
       throw CommandFailure(.usage, "--threads must be from 1 to 1024")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import LoadTesting
+import NIOCore
 
 /// Messages or connections per second as they are typed: `5000`, `20k`, `0.5`, `5000/s`.
 struct RateOption: ExpressibleByArgument, Hashable, Sendable {
@@ -49,6 +50,59 @@ struct PercentOption: ExpressibleByArgument, Hashable, Sendable {
   }
 
   var defaultValueDescription: String { Figures.percent(share, decimals: 0) }
+}
+
+/// `--shard`: `0/4` is the first of four processes that share a run.
+struct ShardOption: ExpressibleByArgument, Hashable, Sendable {
+  var index: Int
+  var count: Int
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts.allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isNumber } }),
+      let index = Int(parts[0]), let count = Int(parts[1]), (1...100_000).contains(count),
+      index < count
+    else { return nil }
+    self.index = index
+    self.count = count
+  }
+
+  var shard: LoadReport.Shard { LoadReport.Shard(index: index, count: count) }
+}
+
+/// `--local-ips`: `10.0.0.5,10.0.0.6`, or all hosts of a network of at most 65 536 addresses.
+struct LocalAddressesOption: ExpressibleByArgument, Sendable {
+  var addresses: [SocketAddress]
+
+  init?(argument: String) {
+    var addresses: [SocketAddress] = []
+    for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let some = Self.network(part) ?? Self.single(part) else { return nil }
+      addresses += some
+    }
+    self.addresses = addresses
+  }
+
+  private static func single(_ text: Substring) -> [SocketAddress]? {
+    (try? SocketAddress(ipAddress: String(text), port: 0)).map { [$0] }
+  }
+
+  private static func network(_ text: Substring) -> [SocketAddress]? {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, let bits = Int(parts[1]), (16...32).contains(bits) else { return nil }
+    let octets = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    let numbers = octets.compactMap { UInt8($0) }
+    guard octets.count == 4, numbers.count == 4 else { return nil }
+    let address = numbers.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    let hosts = UInt32(1) << UInt32(32 - bits)
+    let first = address & ~(hosts - 1)
+    // The first address names the network, the last one broadcasts, unless it is as small as that.
+    let range = hosts > 2 ? first + 1..<first + (hosts - 1) : first..<first + hosts
+    return range.compactMap { number in
+      let text = [24, 16, 8, 0].map { "\(number >> UInt32($0) & 255)" }.joined(separator: ".")
+      return try? SocketAddress(ipAddress: text, port: 0)
+    }
+  }
 }
 
 /// `--percentiles`: levels with commas between them, in the order in which to show them.

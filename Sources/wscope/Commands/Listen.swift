@@ -83,6 +83,9 @@ struct Listen: SessionCommand {
   @Option(help: ArgumentHelp("Event loop threads.", valueName: "n"))
   var threads = 1
 
+  @Flag(help: "Let other processes listen on the same port; the kernel divides the clients.")
+  var reusePort = false
+
   @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
   var quiet = false
 
@@ -105,6 +108,10 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token")
     }
     server.subprotocols = subprotocol
+    if reusePort, unixSocket != nil {
+      throw CommandFailure(.usage, "--reuse-port goes with a port, not with --unix-socket")
+    }
+    server.reusesPort = reusePort
     server.deflate = try compression.parameters(standard: DeflateParameters())
     guard (1...1024).contains(threads) else {
       throw CommandFailure(.usage, "--threads must be from 1 to 1024")
@@ -164,6 +171,9 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "\"\(text)\" is no port: 0 to 65535, or HOST:PORT")
     }
     guard let name, !name.isEmpty else { return .loopback(port: number) }
+    guard HeaderSyntax.firstForbiddenByte(inValue: name) == nil, !name.contains("\t") else {
+      throw CommandFailure(.usage, "the host to listen on contains a control character")
+    }
     return .host(name, port: number)
   }
 

@@ -39,14 +39,19 @@ struct BenchText {
 
   private var head: [String] {
     let plan = report.plan
-    let conns = "\(Figures.count(plan.connections)) conn\(plan.connections == 1 ? "" : "s")"
+    let own = plan.ownConnections
+    let conns = "\(Figures.count(own)) conn\(own == 1 ? "" : "s")"
     var parts = [plan.mode.rawValue]
     switch plan.model {
-    case .open(let rate, _):
-      let each = Figures.rate(rate / Double(max(1, plan.connections)))
+    case .open:
+      let rate = plan.ownRate ?? 0
+      let each = Figures.rate(rate / Double(max(1, own)))
       parts += ["open loop", "\(conns) × \(each) msg/s = \(Figures.rate(rate))/s"]
     case .closed(let inflight):
       parts += ["closed loop", "\(conns) × \(Figures.count(inflight)) in flight"]
+    }
+    if let shard = plan.shard {
+      parts.append("shard \(shard.index)/\(shard.count) of \(Figures.count(plan.connections))")
     }
     parts.append(Figures.bytes(plan.payloadSize))
     if case .open(_, let arrival) = plan.model { parts.append(arrival.rawValue) }

@@ -18,6 +18,8 @@ struct BenchConfiguration: Sendable {
 
   var plan: LoadPlan
   var target: Target
+  /// The addresses to connect from.
+  var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
   var format: Bench.ReportFormat
   /// The command line, with secrets taken out.
@@ -44,7 +46,7 @@ final class BenchSession: Sendable {
   }
 
   func run() async -> ExitStatus {
-    if let problem = tooFewFiles() { return fail(problem) }
+    if let problem = tooFewFiles() ?? strangeSource() { return fail(problem) }
     let client: ClientConfiguration
     do {
       client = try await target()
@@ -79,11 +81,21 @@ final class BenchSession: Sendable {
     var ends = 1
     // The embedded server holds the other end of each connection.
     if case .embedded = configuration.target { ends = 2 }
-    let needed = configuration.plan.connections * ends + Self.otherFiles
+    let needed = configuration.plan.ownConnections * ends + Self.otherFiles
     guard needed > limit else { return nil }
     return CommandFailure(
       .usage,
       "need \(Figures.count(needed)) files, limit \(Figures.count(limit)): ulimit -n \(needed)")
+  }
+
+  /// The kernel has one error for an address that is not this machine's and for one without a free
+  /// port; only before the run they can be told apart.
+  private func strangeSource() -> CommandFailure? {
+    for source in configuration.sources where !LocalAddress.isOfThisMachine(source) {
+      return CommandFailure(
+        .usage, "--local-ips: \(source.ipAddress ?? "?") is no address of this machine")
+    }
+    return nil
   }
 
   /// Whom to connect to; starts the embedded server when there is nobody else.
@@ -122,7 +134,8 @@ final class BenchSession: Sendable {
     }
     return LoadTest(
       configuration.plan,
-      target: LoadTarget(configuration: client, addresses: addresses, lookUp: lookUp),
+      target: LoadTarget(
+        configuration: client, addresses: addresses, lookUp: lookUp, sources: configuration.sources),
       origin: LoadOrigin(
         tool: LoadReport.Tool(version: Version.number, build: Version.build),
         argv: configuration.argv),
@@ -184,7 +197,8 @@ final class BenchSession: Sendable {
     if ports > 0 {
       context.warn(
         "\(Figures.count(ports)) connections found no free source port on this machine, which is not "
-          + "the server's doing; connect from more addresses, or wait until TIME-WAIT has passed")
+          + "the server's doing; connect from more addresses (--local-ips), or wait until TIME-WAIT "
+          + "has passed")
     }
     if files > 0 {
       context.warn(

@@ -139,7 +139,11 @@ final class ListenSession: Sendable {
       context.explain(
         Diagnosis(cause: "cannot listen on \(place): \(String(cString: strerror(errno)))"))
     case nil:
-      context.explain(Diagnosis(cause: "cannot listen on \(place): \(error)"))
+      if case ConnectError.unresolved(let host, let reason) = error {
+        context.explain(Diagnosis(cause: "cannot resolve \(host): \(reason)"))
+      } else {
+        context.explain(Diagnosis(cause: "cannot listen on \(place): \(error)"))
+      }
     }
   }
 }

@@ -34,7 +34,8 @@ enum HeadTargets {
         let deflate =
           deflates ? DeflateChoice.answer(upgrade.extensions, wishes: DeflateParameters()) : nil
         return .upgrade(
-          upgrade, subprotocol: upgrade.subprotocols.first, deflate: deflate, unsafeRecorder)
+          upgrade, subprotocol: upgrade.subprotocols.first, deflate: deflate
+        ) { _ in unsafeRecorder }
       case .notAnUpgrade: return .reply(HTTPReply(.ok, text: "a page"))
       case .refuse(let refusal): return .reply(HTTPReply(refusal.status, text: refusal.explanation))
       }
@@ -59,8 +60,11 @@ enum HeadTargets {
       nonce: (0, 0), subprotocols: input.option(1) ? ["chat", "superchat"] : [], deflate: offer)
     let url = WebSocketURL(security: .plain, endpoint: .host("localhost", port: 80))
     var opening: String?
+    // Safe, as above.
+    nonisolated(unsafe) let unsafeRecorder = recorder
     let handler = ClientUpgradeHandler(
-      ClientConfiguration(url: url), handshake, HandshakeTimings(), { _ in recorder },
+      ClientConfiguration(url: url), handshake, HandshakeTimings(), destination: nil,
+      { _ in unsafeRecorder },
       progress: { _ in },
       settle: { result in
         switch result {

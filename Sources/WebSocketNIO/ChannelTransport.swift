@@ -1,0 +1,160 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import WebSocketProtocol
+
+/// Takes the place of the HTTP handlers in a channel. From there the connection goes on, in the channel,
+/// or with its socket in an `EpollLoop`.
+final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private let resources: LoopResources
+  private let kind: Kind
+  let eventLoop: any EventLoop
+  private var context: ChannelHandlerContext?
+  private var handler: ConnectionHandler?
+  private var departure: Departure?
+
+  /// A connection on its way to another loop. What this channel still reads goes with it.
+  private struct Departure: Sendable {
+    var connection: OpenedConnection
+    var destination: EpollLoop
+    var address: SocketAddress?
+    var early = ByteBuffer()
+    /// Whether all is written that was to be written here, and all passed on that one read brought.
+    var isWritten = false
+    var isRead = false
+  }
+
+  /// How the bytes travel, as far as ending it differs.
+  enum Kind {
+    case plain
+    case tls
+  }
+
+  init(_ kind: Kind, on eventLoop: any EventLoop, resources: LoopResources) {
+    self.kind = kind
+    self.eventLoop = eventLoop
+    self.resources = resources
+  }
+
+  /// Begins: from here on the bytes are frames. The connection lives in `destination`, or here if that
+  /// is nil; it leaves when `written` is done and the read is over that has brought the handshake.
+  func begin(
+    _ connection: OpenedConnection, in destination: EpollLoop?,
+    after written: EventLoopFuture<Void>?
+  ) {
+    guard let destination else {
+      let handler = connection.makeHandler(on: eventLoop, resources: resources)
+      self.handler = handler
+      handler.start(self)
+      return
+    }
+    departure = Departure(
+      connection: connection, destination: destination, address: context?.remoteAddress)
+    guard let written else {
+      departure?.isWritten = true
+      return
+    }
+    written.assumeIsolated().whenComplete { _ in
+      self.departure?.isWritten = true
+      self.leaveIfReady()
+    }
+  }
+
+  private func leaveIfReady() {
+    guard let departure, departure.isRead, departure.isWritten else { return }
+    self.departure = nil
+    let descriptor = leaveChannel()
+    departure.destination.execute {
+      departure.destination.adopt(
+        descriptor, departure.connection, early: departure.early, from: departure.address)
+    }
+  }
+
+  /// A descriptor of the socket that outlives the channel; if there is none, the negative `errno`.
+  private func leaveChannel() -> Int32 {
+    guard let context else { return -ECONNRESET }
+    let operations = context.pipeline.syncOperations
+    let descriptor = try? operations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+      let copy = fcntl($0, F_DUPFD_CLOEXEC, 0)
+      return copy >= 0 ? copy : -errno
+    }
+    context.close(promise: nil)
+    return descriptor ?? -ECONNRESET
+  }
+
+  // MARK: ConnectionTransport
+
+  var remoteAddress: SocketAddress? { context?.remoteAddress }
+  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var bufferedBytes: Int {
+    (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+  }
+
+  func write(_ output: inout ByteBuffer) {
+    // A channel that could not write it yet keeps a reference: then its storage is not used again.
+    context?.writeAndFlush(wrapOutboundOut(output), promise: nil)
+  }
+
+  func setReading(_ reads: Bool) {
+    context?.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
+  }
+
+  func closeOutput() {
+    // TLS says its own goodbye and waits for the peer's by itself.
+    context?.close(mode: kind == .plain ? .output : .all, promise: nil)
+  }
+
+  func close() { context?.close(promise: nil) }
+
+  // MARK: ChannelInboundHandler
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let buffer = unwrapInboundIn(data)
+    guard departure == nil else {
+      departure?.early.writeImmutableBuffer(buffer)
+      resources.receive.giveBack(buffer)
+      return
+    }
+    buffer.withUnsafeReadableBytes { bytes in
+      // Unmasking in place: the buffer is ours alone (NIO's pool does not touch it before the next
+      // read), but asking ByteBuffer for mutable bytes would copy it, since NIOAny holds a second
+      // reference until channelRead returns.
+      handler?.receive(UnsafeMutableRawBufferPointer(mutating: bytes))
+    }
+    resources.receive.giveBack(buffer)
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) {
+    handler?.burstEnded()
+    guard departure != nil else { return }
+    departure?.isRead = true
+    // What comes now is for the other loop, and is left in the socket.
+    setReading(false)
+    leaveIfReady()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    handler?.writabilityChanged(context.channel.isWritable)
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    handler?.failed(errno: (error as? IOError)?.errnoCode ?? 0)
+    context.close(promise: nil)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    self.context = nil
+    handler?.ended()
+    handler = nil
+    departure?.isRead = true
+    departure?.isWritten = true
+    leaveIfReady()
+  }
+}

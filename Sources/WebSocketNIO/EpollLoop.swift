@@ -1,0 +1,317 @@
+import CEpoll
+package import Dispatch
+import Glibc
+import HeapModule
+package import NIOCore
+import Synchronization
+
+/// An event loop for plain connections behind their handshake, and for nothing else: a thread, an epoll
+/// instance, timers. A message costs one `recv` and one `send` here and next to nothing besides, where a
+/// channel costs some fifty reference counts (PERFORMANCE.md). Names, addresses, TLS and HTTP are NIO's.
+package final class EpollLoop: EventLoop, @unchecked Sendable {
+  private struct Inbox {
+    var tasks: [@Sendable () -> Void] = []
+    /// Whether the loop has been woken for them.
+    var isWoken = false
+  }
+
+  private struct Deadline: Comparable {
+    var nanoseconds: Int64
+    var id: UInt64
+
+    static func < (one: Deadline, other: Deadline) -> Bool {
+      one.nanoseconds != other.nanoseconds
+        ? one.nanoseconds < other.nanoseconds : one.id < other.id
+    }
+  }
+
+  private let thread = Atomic<UInt>(0)
+  private let inbox = Mutex(Inbox())
+  private let lastTimer = Atomic<UInt64>(0)
+  private let epoll: Int32
+  private let wake: Int32
+
+  // From here on: touched by the loop's thread alone.
+
+  /// What `recv` writes to: the connections of a loop have nothing to read at the same time.
+  let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 * 1024, alignment: 64)
+  private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 256)
+  /// By descriptor.
+  private var sockets: [EpollSocket?] = []
+  private var deadlines = Heap<Deadline>()
+  /// What is to be done at a deadline; one that is not here has been cancelled.
+  private var timers: [UInt64: () -> Void] = [:]
+  private var own: [() -> Void] = []
+  private var isStopped = false
+  /// Whether the kernel has epoll_pwait2 (Linux 5.11).
+  private var waitsExactly = true
+
+  /// A loop that runs until `stop()`.
+  ///
+  /// - Throws: an `IOError` when the kernel gives no descriptor or no thread.
+  package init() throws(IOError) {
+    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    guard epoll >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
+    wake = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    guard wake >= 0 else {
+      let code = errno
+      Glibc.close(epoll)
+      throw IOError(errnoCode: code, reason: "eventfd")
+    }
+    try watch(wake, for: EPOLLIN.rawValue, isNew: true)
+    try startThread()
+  }
+
+  deinit {
+    receiveBuffer.deallocate()
+    events.deallocate()
+  }
+
+  private func startThread() throws(IOError) {
+    var identity = pthread_t()
+    let loop = Unmanaged.passRetained(self)
+    let code = pthread_create(
+      &identity, nil,
+      { argument in
+        if let argument { Unmanaged<EpollLoop>.fromOpaque(argument).takeRetainedValue().run() }
+        return nil
+      }, loop.toOpaque())
+    guard code == 0 else {
+      loop.release()
+      Glibc.close(wake)
+      Glibc.close(epoll)
+      throw IOError(errnoCode: code, reason: "pthread_create")
+    }
+    pthread_detach(identity)
+  }
+
+  // MARK: The loop
+
+  private func run() {
+    thread.store(UInt(pthread_self()), ordering: .relaxed)
+    while !isStopped {
+      let count = wait(untilNextOf: deadlines.min?.nanoseconds)
+      for index in 0..<max(0, count) {
+        let event = events[index]
+        let descriptor = Int(event.data.fd)
+        if descriptor < sockets.count, let socket = sockets[descriptor] {
+          socket.ready(event.events)
+        } else if event.data.fd == wake {
+          takeInbox()
+        }
+      }
+      if !own.isEmpty { runTasks() }
+      if !deadlines.isEmpty { runTimers() }
+    }
+    end()
+  }
+
+  private func wait(untilNextOf deadline: Int64?) -> Int {
+    let most = Int32(truncatingIfNeeded: events.count)
+    var nanoseconds: Int64 = own.isEmpty ? .max : 0
+    if let deadline, own.isEmpty {
+      nanoseconds = max(0, deadline &- Int64(clamping: NIODeadline.now().uptimeNanoseconds))
+    }
+    guard nanoseconds > 0, nanoseconds < .max, waitsExactly else {
+      let milliseconds =
+        nanoseconds == .max ? -1 : min((nanoseconds &+ 999_999) / 1_000_000, 60_000)
+      return Int(epoll_wait(epoll, events.baseAddress, most, Int32(clamping: milliseconds)))
+    }
+    var timeout = timespec(
+      tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    let count = epoll_pwait2(epoll, events.baseAddress, most, &timeout, nil)
+    if count < 0, errno == ENOSYS { waitsExactly = false }
+    return Int(count)
+  }
+
+  private func takeInbox() {
+    var count = eventfd_t()
+    eventfd_read(wake, &count)
+    let tasks = inbox.withLock { inbox in
+      inbox.isWoken = false
+      var taken: [@Sendable () -> Void] = []
+      swap(&taken, &inbox.tasks)
+      return taken
+    }
+    for task in tasks { task() }
+  }
+
+  /// Runs what was there; what that adds comes after the next look at the sockets.
+  private func runTasks() {
+    var tasks: [() -> Void] = []
+    swap(&tasks, &own)
+    for task in tasks { task() }
+  }
+
+  private func runTimers() {
+    let now = Int64(clamping: NIODeadline.now().uptimeNanoseconds)
+    while let next = deadlines.min, next.nanoseconds <= now {
+      deadlines.removeMin()
+      timers.removeValue(forKey: next.id)?()
+    }
+  }
+
+  private func end() {
+    for socket in sockets { socket?.close() }
+    takeInbox()
+    while !own.isEmpty { runTasks() }
+    timers = [:]
+    Glibc.close(epoll)
+    Glibc.close(wake)
+  }
+
+  // MARK: Sockets
+
+  /// Takes a connected socket over, with what has been read from it already. Instead of a descriptor it
+  /// may be a negative `errno`: then the connection is lost as soon as it is open. To be called on the
+  /// loop.
+  func adopt(
+    _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
+    from address: SocketAddress?
+  ) {
+    let handler = connection.makeHandler(on: self, resources: .current)
+    let socket = EpollSocket(descriptor, on: self, handler: handler)
+    let slot = Int(descriptor)
+    guard slot >= 0 else { return socket.startEnded(early: early, errno: -descriptor) }
+    while sockets.count <= slot { sockets.append(nil) }
+    do throws(IOError) {
+      try watch(descriptor, for: EPOLLIN.rawValue, isNew: true)
+    } catch {
+      Glibc.close(descriptor)
+      return socket.startEnded(early: early, errno: error.errnoCode)
+    }
+    sockets[slot] = socket
+    socket.start(early: early, from: address)
+  }
+
+  func watch(_ descriptor: Int32, for events: UInt32, isNew: Bool) throws(IOError) {
+    var event = epoll_event()
+    event.events = events
+    event.data.fd = descriptor
+    let operation = isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
+    guard epoll_ctl(epoll, Int32(operation), descriptor, &event) == 0 else {
+      throw IOError(errnoCode: errno, reason: "epoll_ctl")
+    }
+  }
+
+  /// Closes a socket.
+  func forget(_ descriptor: Int32) {
+    // Not left to `close`: the channel that the socket comes from may hold it open a moment longer.
+    epoll_ctl(epoll, Int32(EPOLL_CTL_DEL), descriptor, nil)
+    Glibc.close(descriptor)
+    sockets[Int(descriptor)] = nil
+  }
+
+  // MARK: EventLoop
+
+  package var inEventLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+  package func execute(_ task: @escaping @Sendable () -> Void) {
+    if inEventLoop { return own.append(task) }
+    let mustWake = inbox.withLock { inbox in
+      inbox.tasks.append(task)
+      defer { inbox.isWoken = true }
+      return !inbox.isWoken
+    }
+    guard mustWake else { return }
+    eventfd_write(wake, 1)
+  }
+
+  package func scheduleTask<T>(
+    deadline: NIODeadline, _ task: @escaping @Sendable () throws -> T
+  ) -> Scheduled<T> {
+    let promise = makePromise(of: T.self)
+    let id = schedule(deadline) {
+      do {
+        promise.assumeIsolated().succeed(try task())
+      } catch {
+        promise.fail(error)
+      }
+    }
+    return Scheduled(promise: promise) { self.cancel(id) }
+  }
+
+  package func scheduleTask<T>(
+    in delay: TimeAmount, _ task: @escaping @Sendable () throws -> T
+  ) -> Scheduled<T> {
+    scheduleTask(deadline: .now() + delay, task)
+  }
+
+  @discardableResult
+  package func scheduleCallback(
+    at deadline: NIODeadline, handler: some (NIOScheduledCallbackHandler & Sendable)
+  ) -> NIOScheduledCallback {
+    let id = schedule(deadline) { handler.handleScheduledCallback(eventLoop: self) }
+    return NIOScheduledCallback(self, id: id)
+  }
+
+  package func cancelScheduledCallback(_ callback: NIOScheduledCallback) {
+    if let id = callback.customCallbackID { cancel(id) }
+  }
+
+  private func schedule(_ deadline: NIODeadline, _ action: @escaping @Sendable () -> Void) -> UInt64
+  {
+    let id = lastTimer.add(1, ordering: .relaxed).newValue
+    let nanoseconds = Int64(clamping: deadline.uptimeNanoseconds)
+    onLoop {
+      self.deadlines.insert(Deadline(nanoseconds: nanoseconds, id: id))
+      self.timers[id] = action
+    }
+    return id
+  }
+
+  private func cancel(_ id: UInt64) {
+    onLoop { self.timers[id] = nil }
+  }
+
+  private func onLoop(_ body: @escaping @Sendable () -> Void) {
+    if inEventLoop { body() } else { execute(body) }
+  }
+
+  /// Ends the loop and what is left of its connections. What is asked of it later is not done.
+  package func stop() {
+    execute { self.isStopped = true }
+  }
+
+  package func shutdownGracefully(
+    queue: DispatchQueue, _ callback: @escaping @Sendable ((any Error)?) -> Void
+  ) {
+    execute {
+      self.isStopped = true
+      queue.async { callback(nil) }
+    }
+  }
+}
+
+/// The event loops of one server or one load test.
+package struct EpollLoops: Sendable {
+  package let all: [EpollLoop]
+  private let turn: Turn
+
+  private final class Turn: Sendable {
+    let count = Atomic<Int>(0)
+  }
+
+  /// - Throws: as `EpollLoop.init` does.
+  package init(count: Int) throws(IOError) {
+    var loops: [EpollLoop] = []
+    do throws(IOError) {
+      while loops.count < max(1, count) { loops.append(try EpollLoop()) }
+    } catch {
+      for loop in loops { loop.stop() }
+      throw error
+    }
+    all = loops
+    turn = Turn()
+  }
+
+  /// Each in its turn.
+  func next() -> EpollLoop {
+    let number = turn.count.add(1, ordering: .relaxed).oldValue
+    return all[Int(truncatingIfNeeded: UInt(bitPattern: number) % UInt(bitPattern: all.count))]
+  }
+
+  package func stop() {
+    for loop in all { loop.stop() }
+  }
+}

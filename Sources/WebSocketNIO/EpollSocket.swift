@@ -1,0 +1,220 @@
+import CEpoll
+import Glibc
+import NIOCore
+
+/// A connected stream socket of an `EpollLoop`: one `recv` into the loop's buffer for what has come, one
+/// `send` for what is to go, and a buffer of its own only for what the kernel does not take.
+final class EpollSocket: ConnectionTransport {
+  private let descriptor: Int32
+  private let loop: EpollLoop
+  private let handler: ConnectionHandler
+  /// What the kernel has not taken yet.
+  private var unsent = ByteBuffer()
+  private var knownAddress: SocketAddress?
+  /// What epoll tells of; the loop has asked for this when it took the socket.
+  private var watched = EPOLLIN.rawValue
+  private var reads = true
+  private(set) var isWritable = true
+  private var endsOutput = false
+  private var isClosed = false
+
+  /// As NIO has them: from the first on no more should be written, from the second on it may again.
+  private static let highWater = 64 * 1024
+  private static let lowWater = 32 * 1024
+
+  init(_ descriptor: Int32, on loop: EpollLoop, handler: ConnectionHandler) {
+    self.descriptor = descriptor
+    self.loop = loop
+    self.handler = handler
+  }
+
+  /// The first call. `early` is what was read before, `address` the peer's, which the kernel does not
+  /// tell any more once the connection is gone.
+  func start(early: ByteBuffer, from address: SocketAddress?) {
+    knownAddress = address
+    handler.start(self)
+    // An idle connection keeps nothing that it can ask for.
+    knownAddress = nil
+    if !isClosed { receive(early) }
+  }
+
+  private func receive(_ early: ByteBuffer) {
+    var early = early
+    guard early.readableBytes > 0 else { return }
+    early.withUnsafeMutableReadableBytes { handler.receive($0) }
+    handler.burstEnded()
+  }
+
+  /// Instead of `start`, for a socket that is gone already.
+  func startEnded(early: ByteBuffer, errno: Int32) {
+    isClosed = true
+    handler.start(self)
+    receive(early)
+    handler.failed(errno: errno)
+    handler.ended()
+  }
+
+  // MARK: Events
+
+  /// What epoll has told of the socket.
+  @inline(__always)
+  func ready(_ events: UInt32) {
+    if events & EPOLLOUT.rawValue != 0 { sendUnsent() }
+    // An error or the end of both halves is told unasked, and shows in what `recv` returns.
+    if events & ~EPOLLOUT.rawValue != 0, !isClosed { receive() }
+  }
+
+  @inline(__always)
+  private func receive() {
+    let space = loop.receiveBuffer
+    let count = recv(descriptor, space.baseAddress, space.count, 0)
+    guard count > 0 else { return receivedNothing(count) }
+    handler.receive(UnsafeMutableRawBufferPointer(start: space.baseAddress, count: count))
+    handler.burstEnded()
+  }
+
+  @inline(never)
+  private func receivedNothing(_ result: Int) {
+    if result < 0 {
+      if errno == EAGAIN || errno == EINTR { return }
+      handler.failed(errno: errno)
+    }
+    close()
+  }
+
+  /// Asks epoll for what is of interest now.
+  private func watch() {
+    guard !isClosed else { return }
+    let wanted =
+      (reads ? EPOLLIN.rawValue : 0) | (unsent.readableBytes > 0 ? EPOLLOUT.rawValue : 0)
+    guard wanted != watched else { return }
+    do throws(IOError) {
+      try loop.watch(descriptor, for: wanted, isNew: false)
+      watched = wanted
+    } catch {
+      handler.failed(errno: error.errnoCode)
+      close()
+    }
+  }
+
+  // MARK: ConnectionTransport
+
+  var eventLoop: any EventLoop { loop }
+  var bufferedBytes: Int { unsent.readableBytes }
+  var remoteAddress: SocketAddress? { knownAddress ?? SocketAddress(peerOf: descriptor) }
+
+  @inline(__always)
+  func write(_ output: inout ByteBuffer) {
+    if isClosed || endsOutput { return }
+    if unsent.readableBytes == 0 {
+      let count = output.readableBytes
+      let sent = output.withUnsafeReadableBytes {
+        send(descriptor, $0.baseAddress, $0.count, Self.quietly)
+      }
+      if sent == count { return }
+      guard sent >= 0 || errno == EAGAIN || errno == EINTR else { return broken(errno) }
+      output.moveReaderIndex(forwardBy: max(0, sent))
+    }
+    keep(&output)
+  }
+
+  private static let quietly = Int32(truncatingIfNeeded: MSG_NOSIGNAL)
+
+  /// A write has failed. What the peer has sent before, its Close perhaps, is still read.
+  @inline(never)
+  private func broken(_ error: Int32) {
+    handler.failed(errno: error)
+    endsOutput = true
+    loop.assumeIsolated().execute { [self] in
+      while !isClosed {
+        let space = loop.receiveBuffer
+        let count = recv(descriptor, space.baseAddress, space.count, 0)
+        guard count > 0 else { return close() }
+        handler.receive(UnsafeMutableRawBufferPointer(start: space.baseAddress, count: count))
+        handler.burstEnded()
+      }
+    }
+  }
+
+  @inline(never)
+  private func keep(_ output: inout ByteBuffer) {
+    if unsent.readableBytes > 0 {
+      if unsent.readerIndex > unsent.storageCapacity / 2 { unsent.discardReadBytes() }
+      unsent.writeImmutableBuffer(output)
+    } else if output.readableBytes < output.storageCapacity / 4 {
+      // A small rest shall not keep the large buffer of the loop.
+      unsent = ByteBuffer(bytes: output.readableBytesView)
+    } else {
+      swap(&unsent, &output)
+    }
+    watch()
+    if isWritable, unsent.readableBytes > Self.highWater {
+      isWritable = false
+      handler.writabilityChanged(false)
+    }
+  }
+
+  private func sendUnsent() {
+    guard !isClosed, unsent.readableBytes > 0 else { return }
+    let sent = unsent.withUnsafeReadableBytes {
+      send(descriptor, $0.baseAddress, $0.count, Self.quietly)
+    }
+    guard sent >= 0 else {
+      if errno != EAGAIN, errno != EINTR { broken(errno) }
+      return
+    }
+    unsent.moveReaderIndex(forwardBy: sent)
+    if unsent.readableBytes == 0 {
+      unsent = ByteBuffer()
+      if endsOutput { shutdown(descriptor, Int32(SHUT_WR)) }
+      watch()
+    }
+    if !isWritable, unsent.readableBytes < Self.lowWater {
+      isWritable = true
+      handler.writabilityChanged(true)
+    }
+  }
+
+  func setReading(_ reads: Bool) {
+    self.reads = reads
+    watch()
+  }
+
+  func closeOutput() {
+    guard !endsOutput, !isClosed else { return }
+    endsOutput = true
+    if unsent.readableBytes == 0 { shutdown(descriptor, Int32(SHUT_WR)) }
+  }
+
+  func close() {
+    guard !isClosed else { return }
+    isClosed = true
+    unsent = ByteBuffer()
+    loop.forget(descriptor)
+    loop.assumeIsolated().execute { [handler] in handler.ended() }
+  }
+}
+
+extension SocketAddress {
+  /// The address of the peer of a connected socket; nil if it has none.
+  fileprivate init?(peerOf descriptor: Int32) {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutablePointer(to: &storage) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getpeername(descriptor, $0, &length)
+      }
+    }
+    guard result == 0 else { return nil }
+    let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
+      switch Int32(storage.ss_family) {
+      case AF_INET: SocketAddress(bytes.loadUnaligned(as: sockaddr_in.self))
+      case AF_INET6: SocketAddress(bytes.loadUnaligned(as: sockaddr_in6.self))
+      case AF_UNIX: SocketAddress(bytes.loadUnaligned(as: sockaddr_un.self))
+      default: nil
+      }
+    }
+    guard let address else { return nil }
+    self = address
+  }
+}

@@ -1,0 +1,98 @@
+import Dispatch
+import NIOCore
+import Synchronization
+import Testing
+import WebSocketNIO
+
+/// The event loop itself, as everything that lives on it uses it.
+@Suite struct EpollLoopTests {
+  private final class Log: Sendable {
+    private let words = Mutex<[String]>([])
+
+    func add(_ word: String) { words.withLock { $0.append(word) } }
+    var all: [String] { words.withLock { $0 } }
+  }
+
+  private func withLoop<Value>(_ body: (EpollLoop) async throws -> Value) async throws -> Value {
+    let loop = try EpollLoop()
+    defer { loop.stop() }
+    return try await body(loop)
+  }
+
+  @Test func tasksRunInOrderOnItsThread() async throws {
+    try await withLoop { loop in
+      let log = Log()
+      #expect(!loop.inEventLoop)
+      for number in 0..<100 {
+        loop.execute {
+          log.add("\(number)")
+          loop.execute { log.add("and \(number)") }
+        }
+      }
+      let isInside = try await loop.submit { loop.inEventLoop }.get()
+      #expect(isInside)
+      try await loop.submit {}.get()
+      #expect(log.all.filter { !$0.hasPrefix("and") } == (0..<100).map(String.init))
+      #expect(log.all.count == 200)
+    }
+  }
+
+  @Test func timersRunInOrderAndNeverEarly() async throws {
+    try await withLoop { loop in
+      let log = Log()
+      let start = NIODeadline.now()
+      let delays = [30, 5, 20, 5, 0]
+      let tasks = delays.enumerated().map { number, delay in
+        loop.scheduleTask(in: .milliseconds(Int64(delay))) {
+          #expect(NIODeadline.now() >= start + .milliseconds(Int64(delay)))
+          #expect(loop.inEventLoop)
+          log.add("\(number)")
+          return number
+        }
+      }
+      for (number, task) in tasks.enumerated() {
+        let value = try await task.futureResult.get()
+        #expect(value == number)
+      }
+      #expect(log.all == ["4", "1", "3", "2", "0"])
+    }
+  }
+
+  @Test func aCancelledTimerDoesNotRun() async throws {
+    try await withLoop { loop in
+      let log = Log()
+      let cancelled = loop.scheduleTask(in: .milliseconds(10)) { log.add("cancelled") }
+      cancelled.cancel()
+      await #expect(throws: EventLoopError.self) { try await cancelled.futureResult.get() }
+      try await loop.scheduleTask(in: .milliseconds(30)) { log.add("kept") }.futureResult.get()
+      #expect(log.all == ["kept"])
+      let failing = loop.scheduleTask(in: .zero) { throw ChannelError.eof }
+      await #expect(throws: ChannelError.self) { try await failing.futureResult.get() }
+    }
+  }
+
+  @Test func callbacksRunAndCanBeCancelled() async throws {
+    final class Callback: NIOScheduledCallbackHandler, Sendable {
+      let log: Log
+      init(_ log: Log) { self.log = log }
+      func handleScheduledCallback(eventLoop: some EventLoop) { log.add("called") }
+    }
+    try await withLoop { loop in
+      let log = Log()
+      loop.scheduleCallback(at: .now() + .milliseconds(5), handler: Callback(log)).cancel()
+      loop.scheduleCallback(at: .now() + .milliseconds(5), handler: Callback(log))
+      try await loop.scheduleTask(in: .milliseconds(20)) {}.futureResult.get()
+      #expect(log.all == ["called"])
+    }
+  }
+
+  @Test func itEndsWhenAskedTo() async throws {
+    let loop = try EpollLoop()
+    await withCheckedContinuation { done in
+      loop.shutdownGracefully(queue: .global()) { error in
+        #expect(error == nil)
+        done.resume()
+      }
+    }
+  }
+}
