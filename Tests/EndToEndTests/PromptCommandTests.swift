@@ -4,47 +4,14 @@ import Testing
 
 /// The commands at the prompt, on the screen and on the wire.
 @Suite struct PromptCommandTests {
-  let peer: PushPeer
-  let home: String
+  private let desk: PromptDesk
+  private var peer: PushPeer { desk.peer }
+  private var home: String { desk.home }
 
-  init() throws {
-    peer = try PushPeer()
-    home = try Wscope.scratch("commands-\(UInt32.random(in: 0...UInt32.max))")
-  }
-
-  private func connect(
-    _ options: [String] = [], environment: [String: String] = [:], columns: Int = 80
-  ) throws -> PseudoTerminal {
-    var variables = ["HOME": home, "TERM": "xterm-256color", "INPUTRC": "/dev/null"]
-    variables.merge(environment) { _, own in own }
-    let terminal = try PseudoTerminal(
-      Wscope.path, ["connect", peer.url] + options,
-      environment: Wscope.environment(variables), columns: columns)
-    try terminal.wait(for: "the prompt") { $0.cursorLine == ">" && $0.cursorColumn == 2 }
-    return terminal
-  }
-
-  private func quit(_ terminal: PseudoTerminal) throws {
-    try terminal.type("\u{5}\u{15}\u{4}")
-    #expect(try terminal.waitForEnd() == .exited(0))
-  }
-
-  private func write(_ text: String, to path: String) throws {
-    let file = try #require(fopen(path, "w"))
-    defer { fclose(file) }
-    #expect(fputs(text, file) >= 0)
-  }
-
-  private func text(_ path: String) throws -> String {
-    let file = try #require(fopen(path, "r"), "\(path)")
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 20)
-    let count = fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes.prefix(count), as: UTF8.self)
-  }
+  init() throws { desk = try PromptDesk("commands") }
 
   @Test func pauseHoldsAndCounts() throws {
-    let terminal = try connect()
+    let terminal = try desk.connect()
     try terminal.type("/pause\rtyped meanwhile")
     try terminal.wait(for: "the note") { $0.cursorLine == "[paused, 0 held] > typed meanwhile" }
     for number in 1...3 { peer.say("held \(number)") }
@@ -52,11 +19,11 @@ import Testing
     #expect(!terminal.screen.everything.contains("< held"))
     try terminal.type("\u{15}/pause\r")
     try terminal.wait(forText: "< held 1\n< held 2\n< held 3\n>")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func theFilterShowsWhatMatches() throws {
-    let terminal = try connect()
+    let terminal = try desk.connect()
     try terminal.type("/filter ^err\r")
     try terminal.wait(forText: "* only messages that match \"^err\" are shown")
     for text in ["info one", "error two", "info three"] { peer.say(text) }
@@ -70,7 +37,7 @@ import Testing
     try terminal.wait(forText: "* all messages are shown; 2 were hidden")
     peer.say("info four")
     try terminal.wait(forText: "< info four")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func nothingIsLostFromARecordingAndAPipe() throws {
@@ -89,18 +56,18 @@ import Testing
     peer.push((1...count).flatMap { RawPeer.frame(0x1, Array("m\($0)".utf8)) })
     try terminal.type("/ping\r")
     try terminal.wait(forText: "* pong after", deadline: 20)
-    try quit(terminal)
+    try desk.quit(terminal)
     let expected = (1...count).map { "m\($0)" }
-    #expect(try text(output).split(separator: "\n").map(String.init) == expected)
-    let recorded = try text(recording).split(separator: "\n").filter { $0.contains("\"in\"") }
+    #expect(try desk.text(output).split(separator: "\n").map(String.init) == expected)
+    let recorded = try desk.text(recording).split(separator: "\n").filter { $0.contains("\"in\"") }
     #expect(recorded.count { $0.contains("\"text\":\"m") } <= count)
     let last = try Wscope.shell("grep -c '\"text\":\"m' '\(recording)'").outputText
     #expect(last == "\(count)\n")
   }
 
   @Test func filesAreSentWithProgress() throws {
-    let terminal = try connect(columns: 200)
-    try write("a text\nof two lines", to: home + "/small one.txt")
+    let terminal = try desk.connect(columns: 200)
+    try desk.write("a text\nof two lines", to: home + "/small one.txt")
     try terminal.type("/file \(home)/small one.txt\r")
     try terminal.wait(forText: "small one.txt: text, 19 B in")
     let command = try Wscope.shell(
@@ -118,16 +85,16 @@ import Testing
     try peer.wait(messages: 3, deadline: 60)
     #expect(peer.messages[0] == "a text\nof two lines")
     #expect(peer.messages[2].utf8.count == 33_554_432)
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func theEditorWritesAMessage() throws {
     let editor = home + "/editor"
-    try write(
+    try desk.write(
       "#!/bin/sh\ncat \"$1\" >\"$HOME/before\"\nread answer </dev/tty\necho \"$answer\" >\"$1\"\n",
       to: editor)
     chmod(editor, 0o700)
-    let terminal = try connect(environment: ["EDITOR": editor])
+    let terminal = try desk.connect(environment: ["EDITOR": editor])
     try terminal.type("/edit beginning\r")
     let deadline = Deadline(seconds: 10)
     while access(home + "/before", R_OK) != 0, !deadline.hasPassed { usleep(10_000) }
@@ -135,7 +102,7 @@ import Testing
     try terminal.type("written in the editor\r")
     try peer.wait(messages: 1)
     #expect(peer.messages == ["written in the editor"])
-    #expect(try text(home + "/before") == "beginning")
+    #expect(try desk.text(home + "/before") == "beginning")
     try terminal.wait(forText: "< comes meanwhile\n")
     try terminal.wait(forText: "> written in the editor\n")
     try terminal.type("/edit\r")
@@ -144,15 +111,15 @@ import Testing
     try terminal.wait(forText: "* empty: nothing is sent")
     try terminal.type("the prompt is whole")
     try terminal.wait(for: "the line") { $0.cursorLine == "> the prompt is whole" }
-    try quit(terminal)
-    let without = try connect()
+    try desk.quit(terminal)
+    let without = try desk.connect()
     try without.type("/edit\r")
     try without.wait(forText: "! /edit: neither VISUAL nor EDITOR is set")
-    try quit(without)
+    try desk.quit(without)
   }
 
   @Test func messagesAreSavedWhole() throws {
-    let terminal = try connect(columns: 200)
+    let terminal = try desk.connect(columns: 200)
     try terminal.type("/save \(home)/none\r")
     try terminal.wait(forText: "! /save: no message has come yet")
     let long = String(repeating: "0123456789", count: 7000)
@@ -164,13 +131,13 @@ import Testing
     try terminal.wait(forText: "* message 2, 68.4 KiB, is in \(home)/long")
     try terminal.wait(forText: "! /save: \(home)/first is there already")
     try terminal.wait(forText: "! /save: of the messages, 1 to 2 are kept")
-    #expect(try text(home + "/long") == long)
-    #expect(try text(home + "/first") == "first")
-    try quit(terminal)
+    #expect(try desk.text(home + "/long") == long)
+    #expect(try desk.text(home + "/first") == "first")
+    try desk.quit(terminal)
   }
 
   @Test func timesAndSizes() throws {
-    let terminal = try connect(["--timestamps", "-vv", "--no-compress"])
+    let terminal = try desk.connect(["--timestamps", "-vv", "--no-compress"])
     peer.say("hello")
     try terminal.wait(forText: "* < frame text, 5 B\n")
     try terminal.wait(forText: "Z < 5 B, 7 B on the wire (140 %)  hello\n")
@@ -188,11 +155,11 @@ import Testing
     try terminal.type("/headers\r")
     try terminal.wait(forText: "* > GET / HTTP/1.1")
     try terminal.wait(forText: "* < HTTP/1.1 101 Switching Protocols")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func JSONAndItsColors() throws {
-    let terminal = try connect(["--json"])
+    let terminal = try desk.connect(["--json"])
     peer.say(#"{"z":1.50,"a":[true,null,"x"]}"#)
     try terminal.wait(
       forText:
@@ -203,22 +170,22 @@ import Testing
     try terminal.wait(forText: "* JSON is shown as it comes")
     peer.say("{\"b\":1}")
     try terminal.wait(forText: "< {\"b\":1}\n")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func binaryIsTypedInHexAndBase64() throws {
-    let terminal = try connect()
+    let terminal = try desk.connect()
     try terminal.type("/hex 41 42\r/base64 Q0Q=\r/repeat 3 x\r")
     try peer.wait(messages: 5)
     #expect(peer.messages == ["AB", "CD", "x", "x", "x"])
     try terminal.wait(forText: "> binary 2 B")
     try terminal.wait(forText: "* sent 3 messages")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func tabCompletes() throws {
-    try write("", to: home + "/some file.bin")
-    let terminal = try connect()
+    try desk.write("", to: home + "/some file.bin")
+    let terminal = try desk.connect()
     try terminal.type("/ti\t")
     try terminal.wait(for: "a command") { $0.cursorLine == "> /timestamps" }
     try terminal.type("d\t")
@@ -227,15 +194,15 @@ import Testing
     try terminal.wait(for: "the beginning of a name") { $0.cursorLine.hasSuffix("/some file.bin") }
     try terminal.type("\u{15}/connect ws\t")
     try terminal.wait(for: "a URL of the history") { $0.cursorLine == "> /connect \(peer.url)" }
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func clearEmptiesTheScreen() throws {
-    let terminal = try connect()
+    let terminal = try desk.connect()
     peer.say("to be gone")
     try terminal.wait(forText: "< to be gone")
     try terminal.type("/clear\r")
     try terminal.wait(for: "an empty screen") { $0.text == ">" && $0.cursorRow == 0 }
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 }
