@@ -30,7 +30,12 @@ package enum Masking {
       destination.storeBytes(of: block ^ word, toByteOffset: offset, as: UInt64.self)
       offset &+= 8
     }
-    var octets = UInt64(littleEndian: word)
+    if count &- offset >= 4 {
+      let block = source.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+      destination.storeBytes(of: block ^ key, toByteOffset: offset, as: UInt32.self)
+      offset &+= 4
+    }
+    var octets = UInt32(littleEndian: key)
     while offset < count {
       let byte = source.load(fromByteOffset: offset, as: UInt8.self)
       destination.storeBytes(
