@@ -74,6 +74,9 @@ let package = Package(
         "Terminal", argumentParser, nioCore, nioPosix, nioHTTP1,
       ],
       swiftSettings: house),
+    .executableTarget(
+      name: "CoreSpeed", dependencies: ["WebSocketProtocol"], path: "Tests/Benchmarks/CoreSpeed",
+      swiftSettings: house),
     .target(
       name: "TestPeers", dependencies: ["WebSocketProtocol"], path: "Tests/Support",
       swiftSettings: house),

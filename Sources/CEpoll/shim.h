@@ -4,5 +4,12 @@
 /* Linux headers that Swift's Glibc module leaves out. */
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+/* Variadic, which Swift does not see. How much later than asked the kernel may wake this thread, in
+ * nanoseconds; 50 000 by default. */
+static inline int wscope_setTimerSlack(unsigned long nanoseconds) {
+  return prctl(PR_SET_TIMERSLACK, nanoseconds);
+}
 
 #endif

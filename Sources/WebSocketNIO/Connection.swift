@@ -19,7 +19,7 @@ package enum ConnectionEvent: Sendable {
 package struct ConnectionCounters: Sendable {
   package var traffic = Traffic()
   package var compression: CompressionTraffic?
-  /// Bytes that were sent and that the kernel has not taken yet.
+  /// Bytes of what was sent that the kernel has not taken yet.
   package var queued = 0
 
   package init() {}

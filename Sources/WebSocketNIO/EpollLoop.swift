@@ -89,6 +89,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   private func run() {
     thread.store(UInt(pthread_self()), ordering: .relaxed)
+    // A message that is due is not to wait for the kernel's convenience.
+    wscope_setTimerSlack(1)
     while !isStopped {
       let count = wait(untilNextOf: deadlines.min?.nanoseconds)
       for index in 0..<max(0, count) {

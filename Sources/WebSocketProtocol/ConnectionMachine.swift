@@ -57,10 +57,10 @@ package struct ConnectionMachine {
     didSet {
       demand =
         switch (phase, role) {
-        case (.open, _): .keepOpen
         case (.closeSent, _): .awaitClose
         case (.closed, .client): .awaitEnd
-        case (.closed, .server), (.failed, _): .closeOutput
+        // A server's end, and a failure. Nothing leads back to `open`.
+        default: .closeOutput
         }
     }
   }
@@ -153,8 +153,8 @@ package struct ConnectionMachine {
         guard let payload = controlFrame(piece) else { return nil }
         return control(payload)
       }
-      if isCompressed {
-        if let step = inflate(UnsafeRawBufferPointer(piece)) { return step }
+      if isCompressed, let compression {
+        if let step = inflate(UnsafeRawBufferPointer(piece), compression) { return step }
         guard remaining == 0 else { return nil }
         continue
       }
@@ -280,8 +280,9 @@ package struct ConnectionMachine {
 
   @inline(__always)
   private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
-    isInsideFrame = false
-    if kind == .text, !text.isComplete { return fail(.textIsNotUTF8) }
+    // A frame whose text is wrong is not counted, wherever the wrong byte is.
+    isInsideFrame = kind == .text && !text.isComplete
+    if isInsideFrame { return fail(.textIsNotUTF8) }
     isInsideMessage = false
     fragments = 0
     counted.messagesIn &+= 1
@@ -292,12 +293,13 @@ package struct ConnectionMachine {
   /// Inflates a piece of a compressed message into `assembly`; the message, once it is whole, or what
   /// is wrong with it.
   @inline(never)
-  private mutating func inflate(_ piece: UnsafeRawBufferPointer) -> Step? {
+  private mutating func inflate(
+    _ piece: UnsafeRawBufferPointer, _ compression: MessageCompression
+  ) -> Step? {
     let before = assembly.readableBytes
     let isLast = remaining == 0 && frame.isFinal
     var failure: MessageInflater.Failure?
     do throws(MessageInflater.Failure) {
-      guard let compression else { return fail(.corruptCompression) }
       try compression.inflate(
         piece, isLast: isLast, into: &assembly, limit: limits.messageSize)
     } catch {

@@ -14,7 +14,7 @@ package enum HandshakeKey {
     guard bytes.count == 24, bytes[22] == UInt8(ascii: "="), bytes[23] == UInt8(ascii: "=") else {
       return false
     }
-    guard bytes[..<22].allSatisfy({ Base64.alphabet.contains($0) }) else { return false }
+    guard bytes[..<22].allSatisfy({ Base64.value(of: $0) != nil }) else { return false }
     return "AQgw".utf8.contains(bytes[21])
   }
 
@@ -78,7 +78,7 @@ package enum Base64 {
     return bytes
   }
 
-  private static func value(of character: UInt8) -> UInt8? {
+  static func value(of character: UInt8) -> UInt8? {
     switch character {
     case UInt8(ascii: "A")...UInt8(ascii: "Z"): character - UInt8(ascii: "A")
     case UInt8(ascii: "a")...UInt8(ascii: "z"): character - UInt8(ascii: "a") + 26

@@ -42,15 +42,20 @@ final class MessageCompression {
   func inflate(
     _ piece: UnsafeRawBufferPointer, isLast: Bool, into output: inout ByteBuffer, limit: Int
   ) throws(MessageInflater.Failure) {
-    guard let inflater = inflater ?? MessageInflater(takeover: agreement.incomingTakeover) else {
-      throw .corrupt
-    }
-    self.inflater = inflater
+    let stream = try inflater(takeover: agreement.incomingTakeover)
     let before = output.readableBytes
-    try inflater.inflate(piece, into: &output, limit: limit)
-    if isLast { try inflater.finish(into: &output, limit: limit) }
+    try stream.inflate(piece, into: &output, limit: limit)
+    if isLast { try stream.finish(into: &output, limit: limit) }
     traffic.inflatedFrom &+= UInt64(truncatingIfNeeded: piece.count)
     traffic.inflatedTo &+= UInt64(truncatingIfNeeded: output.readableBytes &- before)
+  }
+
+  /// The stream of what comes, made when it is first needed.
+  private func inflater(takeover: Bool) throws(MessageInflater.Failure) -> MessageInflater {
+    if let inflater { return inflater }
+    let made = try MessageInflater(takeover: takeover)
+    inflater = made
+    return made
   }
 
   /// Gives the memory back; the connection has failed.
@@ -80,10 +85,8 @@ final class MessageDeflater {
     stream.initialize(to: z_stream())
     self.takeover = takeover
     let bits = Int32(truncatingIfNeeded: windowBits)
-    guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else {
-      stream.deallocate()
-      return nil
-    }
+    // What has been allocated is given back by `deinit`, which runs then too.
+    guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else { return nil }
   }
 
   deinit {
@@ -136,16 +139,14 @@ final class MessageInflater {
   private static let smallestStep = 512
   private static let largestStep = 64 * 1024
 
-  /// nil when zlib has no memory.
-  init?(takeover: Bool) {
+  /// A window of 15 bits inflates what any smaller window has deflated.
+  ///
+  /// - Throws: `Failure.corrupt` when zlib has no memory, or does not know the window.
+  init(takeover: Bool, windowBits: Int32 = 15) throws(Failure) {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
     self.takeover = takeover
-    // A window of 15 bits inflates what any smaller window has deflated.
-    guard wscope_inflateInit(stream, 15) == Z_OK else {
-      stream.deallocate()
-      return nil
-    }
+    guard wscope_inflateInit(stream, windowBits) == Z_OK else { throw .corrupt }
   }
 
   deinit {
@@ -182,8 +183,7 @@ final class MessageInflater {
       case Z_BUF_ERROR:
         // No input, or nothing to say about it yet.
         return
-      case Z_STREAM_END:
-        try continueBehindFinalBlock()
+      case Z_STREAM_END where continueBehindFinalBlock():
         if stream.pointee.avail_in == 0, !isFull { return }
       default:
         throw .corrupt
@@ -213,13 +213,10 @@ final class MessageInflater {
 
   /// "a DEFLATE block with the BFINAL bit set to 1" may end a message (section 7.2.3.4). The blocks
   /// behind it begin anew for zlib, but the window goes on.
-  private func continueBehindFinalBlock() throws(Failure) {
+  private func continueBehindFinalBlock() -> Bool {
     var window = [UInt8](repeating: 0, count: 32 * 1024)
     var length = UInt32(0)
-    guard inflateGetDictionary(stream, &window, &length) == Z_OK, inflateReset(stream) == Z_OK
-    else { throw .corrupt }
-    guard length == 0 || inflateSetDictionary(stream, window, length) == Z_OK else {
-      throw .corrupt
-    }
+    return inflateGetDictionary(stream, &window, &length) == Z_OK && inflateReset(stream) == Z_OK
+      && (length == 0 || inflateSetDictionary(stream, window, length) == Z_OK)
   }
 }

@@ -26,7 +26,7 @@ package struct UTF8Validator: Sendable {
     var offset = 0
     while offset < count {
       if needed == 0 {
-        offset = Self.endOfASCII(base, from: offset, count: count)
+        offset = Self.endOfWholeCharacters(base, from: offset, count: count)
         guard offset < count else { return true }
         guard start(base.load(fromByteOffset: offset, as: UInt8.self)) else { return false }
       } else {
@@ -59,6 +59,46 @@ package struct UTF8Validator: Sendable {
       return false
     }
     return true
+  }
+
+  /// The offset behind all the characters from `start` on that are whole and valid and have enough
+  /// behind them to be looked at four bytes at a time. What stands there, if anything, is the end of the
+  /// piece or wrong, and the slow way tells which.
+  @inline(__always)
+  private static func endOfWholeCharacters(
+    _ base: UnsafeRawPointer, from start: Int, count: Int
+  ) -> Int {
+    var offset = start
+    while count &- offset >= 4 {
+      // The byte that comes first is the lowest.
+      let word = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+      if word & 0x80 == 0 {
+        // A space between two words is not worth the wide steps.
+        let high = word & 0x8080_8080
+        offset =
+          high == 0
+          ? endOfASCII(base, from: offset &+ 4, count: count)
+          : offset &+ high.trailingZeroBitCount / 8
+      } else if word & 0xC0E0 == 0x80C0 {
+        // C0 and C1 begin no character.
+        guard word & 0x1E != 0 else { return offset }
+        offset &+= 2
+      } else if word & 0xC0_C0F0 == 0x80_80E0 {
+        // The bits that E0 must not have all 0 (overlong) and ED not all 1 (surrogates).
+        let bits = word & 0x200F
+        guard bits != 0, bits != 0x200D else { return offset }
+        offset &+= 3
+      } else if word & 0xC0C0_C0F8 == 0x8080_80F0 {
+        // From U+10000 on (F0 90) to U+10FFFF (F4 8F).
+        let bits = (word & 0x07) << 2 | (word >> 12) & 0x03
+        guard bits >= 1, bits <= 16 else { return offset }
+        offset &+= 4
+      } else {
+        return offset
+      }
+    }
+    // The last three bytes, if they are ASCII.
+    return endOfASCII(base, from: offset, count: count)
   }
 
   /// The offset of the first byte at or behind `start` that is not ASCII, else `count`.

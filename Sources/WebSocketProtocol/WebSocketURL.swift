@@ -49,11 +49,21 @@ extension WebSocketURL: CustomStringConvertible {
   /// The URL without its user information, which may be a secret.
   package var description: String {
     switch endpoint {
-    case .host(let name, let port): "\(scheme)://\(authority(name, port))\(target)"
+    case .host(let name, let port):
+      "\(scheme)://\(authority(Self.withZoneToRead(name), port))\(target)"
     case .unixSocket(let path):
       // Two slashes behind the scheme are read over.
       "\(scheme)+unix:\(path.hasPrefix("//") ? "//" : "")\(path):\(target)"
     }
+  }
+}
+
+extension WebSocketURL {
+  /// A zone whose own name begins with 25 needs the escape that others can do without (RFC 6874).
+  private static func withZoneToRead(_ name: String) -> String {
+    guard let percent = name.firstIndex(of: "%") else { return name }
+    let zone = name[percent...].dropFirst()
+    return zone.hasPrefix("25") && zone.count > 2 ? name[..<percent] + "%25" + zone : name
   }
 }
 

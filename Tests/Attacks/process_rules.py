@@ -39,8 +39,12 @@ def r19_streams(checks):
         message = "hello" if command == "send" else ""
         feed = "" if command == "send" else "echo hello |"
         with Hostile(talkative(10_000)) as server:
-            code, out, said, seconds = shell(f"{feed} $WSCOPE {command} {server.url} {message} | head -1; echo ${{PIPESTATUS[@]: -2:1}}")
-            checks.equal("R19", f"{command} | head -1", (out, said, seconds), (b"message 0\n0\n", "", Between(0, 1.5)))
+            line = f"({feed} $WSCOPE {command} {server.url} {message}; echo $? $(date +%s%N) >&2) | (head -1; echo head $(date +%s%N) >&2)"
+            _, out, said, _ = shell(line)
+            ends = dict(re.findall(r"^(head|\d+) (\d+)$", said, re.MULTILINE))
+            checks.equal("R19", f"{command} | head -1", (out, len(said.splitlines()), "0" in ends), (b"message 0\n", 2, True))
+            checks.equal("R19", f"{command} | head -1: seconds it outlives head",
+                         (int(ends.get("0", 0)) - int(ends.get("head", 0))) / 1e9, Between(-1, 1))
         with Hostile(talkative(3)) as server:
             code, out, said, seconds = shell(f"{feed} $WSCOPE {command} {server.url} {message} >/dev/full")
             checks.equal("R19", f"{command} >/dev/full", (code, said), (23, "wscope: cannot write standard output: No space left on device\n"))

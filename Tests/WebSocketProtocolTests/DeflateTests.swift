@@ -1,6 +1,8 @@
 import NIOCore
+import NIOHTTP1
 import Testing
-import WebSocketProtocol
+
+@testable import WebSocketProtocol
 
 /// permessage-deflate on the wire (RFC 7692 sections 6 and 7.2).
 @Suite struct DeflateTests {
@@ -310,5 +312,109 @@ import WebSocketProtocol
     #expect(agreement.outgoingWindowBits == 10)
     #expect(!agreement.outgoingTakeover)
     #expect(agreement.incomingTakeover)
+  }
+}
+
+extension DeflateTests {
+  /// The octets that end a message are put back; here they end it wrongly: as the complement of the
+  /// length of a stored block.
+  @Test func whatTheRestoredEndMakesWrongIsRefused() {
+    check([0xC2, 0x03, 0x00, 0x01, 0x00], .violation(.corruptCompression))
+  }
+
+  /// Server wishes meet what a client offers: the smaller window, and the client's only if it was
+  /// offered.
+  @Test func wishesOfTheServer() {
+    func answer(_ offer: String, _ edit: (inout DeflateParameters) -> Void) -> String? {
+      DeflateChoice.answer(ExtensionOffer.list(offer) ?? [], wishes: Self.parameters(edit))?.text
+    }
+    #expect(
+      answer("permessage-deflate; client_max_window_bits") { $0.clientMaxWindowBits = .atMost(10) }
+        == "permessage-deflate; client_max_window_bits=10")
+    #expect(
+      answer("permessage-deflate; client_max_window_bits=9") {
+        $0.clientMaxWindowBits = .atMost(10)
+      } == "permessage-deflate; client_max_window_bits=9")
+    #expect(
+      answer("permessage-deflate") { $0.clientMaxWindowBits = .atMost(10) } == "permessage-deflate")
+    // A wish for 8 is kept with 9, which zlib can; a client that asks for 8 is declined.
+    #expect(
+      answer("permessage-deflate") { $0.serverMaxWindowBits = 8 }
+        == "permessage-deflate; server_max_window_bits=9")
+    #expect(
+      answer("permessage-deflate; server_max_window_bits=12") { $0.serverMaxWindowBits = 8 }
+        == "permessage-deflate; server_max_window_bits=9")
+    #expect(
+      answer("permessage-deflate; server_max_window_bits=8") { $0.serverMaxWindowBits = 8 } == nil)
+  }
+
+  @Test func parametersAsTheyStandInTheField() {
+    let all = Self.parameters {
+      $0.serverNoContextTakeover = true
+      $0.clientNoContextTakeover = true
+      $0.serverMaxWindowBits = 12
+      $0.clientMaxWindowBits = .atMost(9)
+    }
+    #expect(
+      all.text == "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+        + "server_max_window_bits=12; client_max_window_bits=9")
+    let request = ClientHandshake(
+      nonce: (1, 2), deflate: Self.parameters { $0.clientMaxWindowBits = .understood }
+    ).request(
+      for: WebSocketURL(security: .plain, endpoint: .host("a", port: 80)), userAgent: "test")
+    #expect(
+      request.headers["Sec-WebSocket-Extensions"] == ["permessage-deflate; client_max_window_bits"])
+    // A quoted value may be escaped; a value that is no number of bits is none.
+    let quoted = ExtensionOffer.list("permessage-deflate; client_max_window_bits=\"1\\0\"")
+    #expect(
+      quoted.flatMap { $0.first.flatMap(DeflateParameters.init) }?.clientMaxWindowBits
+        == .atMost(10))
+    let wrong = ExtensionOffer.list("permessage-deflate; client_max_window_bits=x")
+    #expect(wrong?.count == 1 && wrong?.first.flatMap(DeflateParameters.init) == nil)
+  }
+
+  /// The field as a whole must keep the grammar, in a reply and in a request.
+  @Test func fieldsThatBreakTheGrammar() {
+    let handshake = ClientHandshake(nonce: (1, 2), deflate: DeflateParameters())
+    var reply = HTTPResponseHead(version: .http1_1, status: .switchingProtocols)
+    reply.headers = [
+      "Upgrade": "websocket", "Connection": "Upgrade",
+      "Sec-WebSocket-Accept": HandshakeKey.accept(handshake.key),
+      "Sec-WebSocket-Extensions": "permessage-deflate;",
+    ]
+    #expect(handshake.judge(reply) == .invalid(.wrongExtension("permessage-deflate;")))
+
+    var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+    request.headers = [
+      "Host": "a", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": handshake.key, "Sec-WebSocket-Extensions": "a b",
+    ]
+    guard case .refuse(let refusal) = ServerHandshake.judge(request) else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(refusal.status == .badRequest)
+    request.headers.replaceOrAdd(name: "Sec-WebSocket-Extensions", value: "permessage-deflate")
+    guard case .upgrade(let upgrade) = ServerHandshake.judge(request) else {
+      Issue.record("not upgraded")
+      return
+    }
+    let accepted = ServerHandshake.accept(upgrade, subprotocol: nil, deflate: DeflateParameters())
+    #expect(accepted.headers["Sec-WebSocket-Extensions"] == ["permessage-deflate"])
+  }
+
+  /// zlib refuses windows that it does not have instead of taking the process with it.
+  @Test func windowsThatZlibDoesNotHave() throws {
+    #expect(MessageDeflater(windowBits: 8, takeover: true) == nil)
+    #expect(MessageDeflater(windowBits: 99, takeover: false) == nil)
+    #expect(throws: MessageInflater.Failure.corrupt) {
+      _ = try MessageInflater(takeover: true, windowBits: 99)
+    }
+    // Agreed on, but not possible for us: messages go as they are.
+    var machine = ConnectionMachine(
+      serverWith: Limits(messageSize: 100), deflate: Self.agreement { $0.serverMaxWindowBits = 8 })
+    try machine.send(.text, Self.hello)
+    #expect(Array(machine.output.readableBytesView) == [0x81, 0x05] + Self.hello)
+    #expect(machine.compressionTraffic == CompressionTraffic())
   }
 }

@@ -40,6 +40,14 @@ import Testing
     #expect(HeaderSyntax.firstForbiddenByte(inValue: "a\u{301}\n")?.offset == 3)
   }
 
+  /// RFC 9110 section 5.5: white space around a value is no part of it; inside it is.
+  @Test func spaceAroundValues() {
+    let headers: HTTPHeaders = ["A": " \t x y \t", "B": "z", "C": "  ", "D": "w ", "E": "\tv"]
+    let trimmed: HTTPHeaders = ["A": "x y", "B": "z", "C": "", "D": "w", "E": "v"]
+    #expect(headers.withoutOuterSpace == trimmed)
+    #expect(trimmed.withoutOuterSpace == trimmed)
+  }
+
   @Test func lists() {
     func check(_ fields: [String], _ elements: [String]) {
       let headers = HTTPHeaders(fields.map { ("x-list", $0) } + [("Other", "no")])

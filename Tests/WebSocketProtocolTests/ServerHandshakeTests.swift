@@ -55,6 +55,20 @@ import WebSocketProtocol
       sourceLocation: sourceLocation)
   }
 
+  /// RFC 9112 section 3.2.4 and RFC 6455 section 3.
+  @Test(arguments: ["*", "/#x", "/a?b#"]) func targetsThatAreNoPath(target: String) {
+    var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: target)
+    head.headers = [
+      "Host": "a", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+    guard case .refuse(let refusal) = ServerHandshake.judge(head) else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(refusal.status == .badRequest)
+  }
+
   @Test func requestsThatAreUpgraded() {
     accept()
     accept("Upgrade: WebSocket")

@@ -178,6 +178,9 @@ import WebSocketProtocol
     // Interface 25, not an empty zone.
     check(
       "ws://[fe80::1%25]/", .plain, .host("fe80::1%25", port: 80), "/", hostField: "[fe80::1]")
+    check(
+      "ws://[fe80::1%2525a]/", .plain, .host("fe80::1%25a", port: 80), "/", hostField: "[fe80::1]",
+      description: "ws://[fe80::1%2525a]/")
     refuse("ws://[fe80::1%]/", .host("[fe80::1%]"))
     refuse("ws://[fe80::1%a%b]/", .host("[fe80::1%a%b]"))
     refuse("ws://[fe80::1%é]/", .host("[fe80::1%é]"))

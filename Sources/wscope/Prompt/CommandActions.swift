@@ -184,14 +184,13 @@ extension PromptCommands {
     for line in text.agreed { voice.inform(line) }
     if connection.info.deflate == nil { voice.inform("no compression") }
     let counters = await connection.counters()
+    let traffic = counters.traffic
     voice.inform(
       CountersText.line(
-        "received", counters.traffic.messagesIn, counters.traffic.payloadIn, counters.traffic.wireIn
-      ))
+        "received", traffic.messagesIn, traffic.payloadIn, traffic.wireIn &+ traffic.discarded))
     voice.inform(
       CountersText.line(
-        "sent", counters.traffic.messagesOut, counters.traffic.payloadOut, counters.traffic.wireOut)
-    )
+        "sent", traffic.messagesOut, traffic.payloadOut, traffic.wireOut))
     if counters.queued > 0 { voice.inform("\(Figures.bytes(counters.queued)) wait to be sent") }
     if let compression = counters.compression {
       for line in HandshakeText.lines(compression) { voice.inform(line) }

@@ -22,12 +22,15 @@ enum FileContents {
 
   /// All bytes of a regular file that may become a message.
   static func readFile(_ path: String) throws -> [UInt8] {
-    var status = stat()
-    guard stat(path, &status) == 0 else { throw failure(path, "read") }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw CommandFailure(.usage, "\(path) is no regular file")
+    // Not asked here: where a module of Foundation is about, the members of `stat` are taken for its own.
+    let size: Int?
+    do throws(SystemError) {
+      size = try RegularFile.size(path)
+    } catch {
+      throw CommandFailure(.usage, "cannot read \(path): \(error.reason)")
     }
-    guard Int(status.st_size) <= Limits.largestMessageSize else {
+    guard let size else { throw CommandFailure(.usage, "\(path) is no regular file") }
+    guard size <= Limits.largestMessageSize else {
       throw CommandFailure(
         .usage, "\(path) is larger than \(Figures.bytes(Limits.largestMessageSize))")
     }
