@@ -112,6 +112,20 @@ import Testing
     try terminal.type("the prompt is whole")
     try terminal.wait(for: "the line") { $0.cursorLine == "> the prompt is whole" }
     try desk.quit(terminal)
+    // What was written is not lost with the connection.
+    let lost = try desk.connect(environment: ["EDITOR": editor], columns: 200)
+    try lost.type("/edit\r")
+    usleep(300_000)
+    peer.drop()
+    usleep(300_000)
+    try lost.type("a long text\r")
+    try lost.wait(forText: "* the text is in /tmp/wscope-")
+    #expect(try lost.waitForEnd() == .exited(56))
+    let kept = try #require(
+      lost.screen.everything.split(separator: " ").first { $0.hasPrefix("/tmp/wscope-") })
+    let path = String(kept.prefix { !$0.isWhitespace })
+    #expect(try desk.text(path) == "a long text\n")
+    unlink(path)
     let without = try desk.connect()
     try without.type("/edit\r")
     try without.wait(forText: "! /edit: neither VISUAL nor EDITOR is set")
