@@ -14,7 +14,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WSCOPE = os.path.abspath(os.environ.get("WSCOPE", os.path.join(ROOT, ".build/release/wscope")))
-COLUMNS, ROWS, CELL_WIDTH, CELL_HEIGHT = 88, 10, 8.4, 18
+COLUMNS, ROWS, CELL_WIDTH, CELL_HEIGHT = 88, 19, 8.4, 18
 COLORS = {"31": "#e06c75", "32": "#98c379", "33": "#e5c07b", "36": "#56b6c2"}
 
 
@@ -74,18 +74,25 @@ def main():
             typed("listen", "wscope listen 8080 --mode broadcast=all")
             wait_for("listen", "page for browsers")
             typed("connect", "wscope connect :8080")
-            wait_for("connect", "Ctrl-D to quit")
+            wait_for("connect", "Ctrl-D leaves")
             typed("connect", "hello, is anybody there?")
             wait_for("connect", "< hello")
             subprocess.run([WSCOPE, "send", ":8080", '{"user":"ann","text":"I am!"}', "-1"], check=True, capture_output=True)
             wait_for("connect", "I am!")
             typed("connect", "/ping")
             wait_for("connect", "pong after")
+            typed("connect", "/json on")
+            wait_for("connect", "JSON is indented")
+            subprocess.run([WSCOPE, "send", ":8080", '{"price":41.50,"bid":true}', "-1"], check=True, capture_output=True)
+            wait_for("connect", '"bid"')
             tmux("send-keys", "-t", "connect", "-l", "a line half typed stays whole")
             wait_for("connect", "stays whole")
-            wait_for("listen", "#2 closed")
+            wait_for("listen", "#3 closed")
             for name in ("listen", "connect"):
-                screens.append(tmux("capture-pane", "-e", "-p", "-t", name).rstrip("\n").split("\n"))
+                screen = tmux("capture-pane", "-e", "-p", "-t", name).rstrip("\n").split("\n")
+                while screen and not re.sub(r"\x1b\[[0-9;]*m", "", screen[-1]).strip():
+                    screen.pop()
+                screens.append(screen)
         finally:
             subprocess.run(["tmux", "-L", "wscope-picture", "kill-server"], capture_output=True)
     lines = screens[0] + [""] + screens[1]

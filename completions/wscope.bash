@@ -163,7 +163,7 @@ _wscope() {
     local -a unparsed_words=("${COMP_WORDS[@]:1:${COMP_CWORD}}")
 
     local -a repeating_flags=()
-    local -a non_repeating_flags=(--version -h --help)
+    local -a non_repeating_flags=(--schema --version -h --help)
     local -a repeating_options=()
     local -a non_repeating_options=()
     __wscope_offer_flags_options 0

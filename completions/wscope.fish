@@ -20,7 +20,7 @@ function __wscope_parse_tokens -S
     set -l unparsed_tokens (__wscope_tokens -pc)
     switch $unparsed_tokens[1]
     case 'wscope'
-        __wscope_parse_subcommand 0 'version' 'h/help'
+        __wscope_parse_subcommand 0 'schema' 'version' 'h/help'
         switch $unparsed_tokens[1]
         case 'connect'
             __wscope_parse_subcommand 1 'x/execute=+' 'b/binary' '0/null' 'stdin-whole' 'raw' 'w/wait=' 'linger=' 'N/count=' '1/one-message' 'format=' 'input=' 'P/show-ping-pong' 'show-secrets' 'no-slash' 'echo' 'reconnect=' 'ping-interval=' 'ping-timeout=' 'record=' 'force' 'H/header=+' 's/subprotocol=+' 'o/origin=' 'k/insecure' 'cacert=' 'unix-socket=' 'open-timeout=' 'close-timeout=' 'max-message=' 'compress=' 'no-compress' 'timestamps=' 'json' 'color=' 'v/verbose' 'version' 'h/help'
@@ -85,6 +85,7 @@ function __wscope_custom_completion
 end
 
 complete -c 'wscope' -f
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope" schema' -l 'schema' -d 'Print the JSON Schema of --format jsonl and of recordings.'
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope" version' -l 'version' -d 'Show the version.'
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope" h help' -s 'h' -l 'help' -d 'Show help information.'
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_positional "wscope" -eq 1' -fa 'connect' -d 'Talk to an endpoint: a prompt on a terminal, a filter in a pipe.'

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversation
 import Glibc
 import Terminal
 import WebSocketNIO
@@ -16,11 +17,15 @@ struct Wscope: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wscope",
     abstract: "An oscilloscope for WebSockets: connect, listen, send, bench.",
+    usage: "wscope <subcommand>",
     discussion: """
       wscope URL is short for wscope connect URL; wscope -c URL and wscope -l PORT are understood too.
       """,
     version: Version.number,
     subcommands: [Connect.self, Listen.self, Send.self, Bench.self])
+
+  @Flag(help: "Print the JSON Schema of --format jsonl and of recordings.")
+  var schema = false
 
   static func main() async {
     Console.occupyClosedStreams()
@@ -29,6 +34,10 @@ struct Wscope: AsyncParsableCommand {
     do {
       let arguments = try Spelling.arguments()
       var parsed = try parseAsRoot(Spelling.normalized(arguments))
+      if let root = parsed as? Wscope, root.schema {
+        // Its last newline is ours too.
+        Process.exit(Process.show(String(decoding: SessionEvent.schema.dropLast(), as: UTF8.self)))
+      }
       guard let command = parsed as? any SessionCommand else {
         // Help is a command of the parser's own, and what it does is to throw its text.
         try parsed.run()
@@ -79,7 +88,7 @@ enum Process {
   }
 
   /// Payload of its own, as help is; a reader that has left is no failure.
-  private static func show(_ text: String) -> ExitStatus {
+  fileprivate static func show(_ text: String) -> ExitStatus {
     do throws(OutputError) {
       try Console().payload(Array((text + "\n").utf8))
       return .ok

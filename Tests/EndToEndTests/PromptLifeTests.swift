@@ -5,65 +5,37 @@ import Testing
 
 /// `connect` from its beginning to its end, and over several connections.
 @Suite struct PromptLifeTests {
-  let peer: PushPeer
-  let home: String
+  private let desk: PromptDesk
+  private var peer: PushPeer { desk.peer }
+  private var home: String { desk.home }
 
-  init() throws {
-    peer = try PushPeer()
-    home = try Wscope.scratch("life-\(UInt32.random(in: 0...UInt32.max))")
-  }
-
-  private func connect(
-    _ options: [String] = [], url: String? = nil, environment: [String: String] = [:],
-    columns: Int = 80
-  ) throws -> PseudoTerminal {
-    var variables = ["HOME": home, "TERM": "xterm-256color", "INPUTRC": "/dev/null"]
-    variables.merge(environment) { _, own in own }
-    let terminal = try PseudoTerminal(
-      Wscope.path, ["connect", url ?? peer.url] + options,
-      environment: Wscope.environment(variables), columns: columns)
-    try terminal.wait(for: "the prompt") { $0.cursorLine == ">" && $0.cursorColumn == 2 }
-    return terminal
-  }
-
-  private func quit(_ terminal: PseudoTerminal) throws {
-    try terminal.type("\u{5}\u{15}\u{4}")
-    #expect(try terminal.waitForEnd() == .exited(0))
-  }
-
-  private func text(_ path: String) throws -> String {
-    let file = try #require(fopen(path, "r"), "\(path)")
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 22)
-    let count = fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes.prefix(count), as: UTF8.self)
-  }
+  init() throws { desk = try PromptDesk("life") }
 
   // MARK: Opening
 
   @Test func theFirstRunShowsAHintAndLaterOnesDoNot() throws {
     let hint = "/help lists the commands"
-    let first = try connect()
+    let first = try desk.connect()
     try first.wait(forText: "* \(hint)")
-    try quit(first)
-    let second = try connect()
+    try desk.quit(first)
+    let second = try desk.connect()
     try second.wait(forText: "* connected to \(peer.url)\n> ".dropLast(1).description)
-    try quit(second)
+    try desk.quit(second)
     #expect(!second.screen.everything.contains(hint))
   }
 
   @Test func messagesOfTheCommandLineAreSentAndShown() throws {
-    let terminal = try connect(["-x", "login", "-x", "list"])
+    let terminal = try desk.connect(["-x", "login", "-x", "list"])
     try peer.wait(messages: 2)
     #expect(peer.messages == ["login", "list"])
     try terminal.wait(forText: "> login\n> list\n")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func withoutAURLTheRecentOnesAreOffered() throws {
-    try quit(try connect())
+    try desk.quit(try desk.connect())
     let other = try PushPeer()
-    try quit(try connect(url: other.url))
+    try desk.quit(try desk.connect(url: other.url))
     let variables = Wscope.environment(["HOME": home, "TERM": "xterm", "INPUTRC": "/dev/null"])
     for (answer, expected) in [("", other), ("2", peer), (peer.url, peer), ("7\r1", peer)] {
       let before = expected.accepted
@@ -74,7 +46,7 @@ import Testing
       try terminal.wait(forText: "* connected to \(expected.url)")
       try terminal.wait(for: "the prompt") { $0.cursorLine == ">" }
       #expect(expected.accepted == before + 1)
-      try quit(terminal)
+      try desk.quit(terminal)
     }
     let leaving = try PseudoTerminal(Wscope.path, ["connect"], environment: variables)
     try leaving.wait(for: "the question") { $0.cursorLine.hasPrefix("number or URL>") }
@@ -83,16 +55,16 @@ import Testing
   }
 
   @Test func historyBelongsToItsURL() throws {
-    let first = try connect()
+    let first = try desk.connect()
     try first.type("typed at the first\r")
     try peer.wait(messages: 1)
-    try quit(first)
+    try desk.quit(first)
     let other = try PushPeer()
-    let second = try connect(url: other.url)
+    let second = try desk.connect(url: other.url)
     try second.type("typed at the second\r")
     try other.wait(messages: 1)
-    try quit(second)
-    let third = try connect()
+    try desk.quit(second)
+    let third = try desk.connect()
     try third.type("\u{1b}[A")
     try third.wait(for: "the line of this URL") { $0.cursorLine == "> typed at the first" }
     try third.type("\u{15}/history\r")
@@ -104,13 +76,13 @@ import Testing
     try third.wait(for: "it once more") { screen in
       screen.everything.split(separator: "\n").count { $0 == "  typed at the first" } == 3
     }
-    try quit(third)
+    try desk.quit(third)
   }
 
   // MARK: Going on
 
   @Test func aLostConnectionIsOpenedAgain() throws {
-    let terminal = try connect(["--reconnect", "-x", "login"])
+    let terminal = try desk.connect(["--reconnect", "-x", "login"])
     try terminal.type("half typed")
     for round in 1...2 {
       try peer.wait(messages: round)
@@ -127,12 +99,12 @@ import Testing
     try terminal.wait(forText: "< still here\n> half typed")
     try terminal.type("\r")
     try peer.wait(messages: 4)
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func attemptsCanBeCounted() throws {
     let listener = try Listener()
-    let terminal = try connect(["--reconnect=2"], url: listener.url)
+    let terminal = try desk.connect(["--reconnect=2"], url: listener.url)
     listener.process.signal(SIGINT)
     try terminal.wait(forText: "(attempt 2 of 2)", deadline: 15)
     #expect(try terminal.waitForEnd(deadline: 15) == .exited(7))
@@ -141,7 +113,7 @@ import Testing
 
   @Test func leavingDoesNotWaitForTheNextAttempt() throws {
     let listener = try Listener()
-    let terminal = try connect(["--reconnect"], url: listener.url)
+    let terminal = try desk.connect(["--reconnect"], url: listener.url)
     listener.process.signal(SIGINT)
     try terminal.wait(forText: "(attempt 3)", deadline: 15)
     try terminal.type("typed meanwhile\r")
@@ -153,7 +125,7 @@ import Testing
 
   @Test func thePersonCanGoElsewhere() throws {
     let other = try PushPeer()
-    let terminal = try connect(["-x", "hello"])
+    let terminal = try desk.connect(["-x", "hello"])
     try peer.wait(messages: 1)
     try terminal.type("/connect \(other.url)\r")
     try other.wait(accepted: 1, messages: 1)
@@ -167,19 +139,19 @@ import Testing
     try terminal.wait(forText: "! /connect: ")
     try terminal.type("/connect \(peer.url)\r")
     try peer.wait(accepted: 2, messages: 2)
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func pingsKeepTheConnectionAlive() throws {
-    let terminal = try connect(["--ping-interval", "50ms", "--ping-timeout", "5s", "-P"])
+    let terminal = try desk.connect(["--ping-interval", "50ms", "--ping-timeout", "5s", "-P"])
     try terminal.wait(forText: "< pong wscope 3")
-    try quit(terminal)
+    try desk.quit(terminal)
   }
 
   @Test func aPeerThatAnswersNoPingIsGivenUp() throws {
     let silent = try RawPeer([.readRequest, .accept, .silence])
     defer { silent.stop() }
-    let terminal = try connect(
+    let terminal = try desk.connect(
       ["--ping-interval", "50ms", "--ping-timeout", "200ms"], url: silent.url)
     #expect(try terminal.waitForEnd() == .exited(56))
     #expect(terminal.screen.everything.contains("no pong came back in time"))
@@ -189,7 +161,7 @@ import Testing
 
   @Test func aRecordingIsSchemaValidAndCanBePlayedAgain() throws {
     let path = home + "/session.jsonl"
-    let terminal = try connect(["--record", path, "-x", "first"])
+    let terminal = try desk.connect(["--record", path, "-x", "first"])
     try peer.wait(messages: 1)
     peer.say("hello \u{1b}[2J \u{202e}")
     peer.push(RawPeer.frame(0x2, [0, 255]))
@@ -197,8 +169,8 @@ import Testing
     try terminal.type("/ping\r/hex 00 0a\r")
     try peer.wait(messages: 2)
     try terminal.wait(forText: "pong after")
-    try quit(terminal)
-    let lines = try text(path).split(separator: "\n")
+    try desk.quit(terminal)
+    let lines = try desk.text(path).split(separator: "\n")
     let schema = try JSONValue.parse(SessionEvent.schema)
     for line in lines {
       let value = try JSONValue.parse(Array(line.utf8))
@@ -220,7 +192,7 @@ import Testing
     let again = try PushPeer()
     let played = try ChildProcess.run(
       Wscope.path, ["connect", again.url, "--input", "jsonl", "--wait", "0"],
-      input: Array(try text(path).utf8), environment: Wscope.environment())
+      input: Array(try desk.text(path).utf8), environment: Wscope.environment())
     #expect(played.exitCode == 0)
     #expect(again.messages == ["first", "\u{0}\n"])
   }
@@ -233,14 +205,14 @@ import Testing
     let refused = try Wscope.run(["connect", peer.url, "--record", path])
     #expect(refused.exitCode == 2)
     #expect(refused.errorText.contains("\(path) is there already"))
-    #expect(try text(path) == "precious")
+    #expect(try desk.text(path) == "precious")
     let forced = try Wscope.run(["connect", peer.url, "--record", path, "--force", "--wait", "0"])
     #expect(forced.exitCode == 0)
-    #expect(try text(path).contains("\"event\":\"record\""))
+    #expect(try desk.text(path).contains("\"event\":\"record\""))
   }
 
   @Test func aFullDiskEndsTheRecordingAndNotTheSession() throws {
-    let terminal = try connect(["--record", "/dev/full", "--force"])
+    let terminal = try desk.connect(["--record", "/dev/full", "--force"])
     try terminal.wait(
       forText: "! cannot write /dev/full: No space left on device; no more is recorded")
     try terminal.type("still here\r")
@@ -253,7 +225,7 @@ import Testing
     let path = home + "/secret.jsonl"
     let canary = "canary-5f2b"
     let url = peer.url.replacing("ws://", with: "ws://user:\(canary)@") + "?token=\(canary)"
-    let terminal = try connect(
+    let terminal = try desk.connect(
       [
         "--record", path, "-v", "-H", "Authorization: Bearer \(canary)", "-H",
         "X-Api-Key: \(canary)",
@@ -261,11 +233,11 @@ import Testing
       url: url)
     try terminal.type("/headers\r/info\r/connect \(url)\r")
     try peer.wait(accepted: 2)
-    try quit(terminal)
+    try desk.quit(terminal)
     #expect(!terminal.screen.everything.replacing("/connect \(url)", with: "").contains(canary))
     #expect(terminal.screen.everything.contains("Authorization: ***"))
-    #expect(try !text(path).contains(canary))
-    #expect(try !text(home + "/.local/state/wscope/history").contains(canary))
+    #expect(try !desk.text(path).contains(canary))
+    #expect(try !desk.text(home + "/.local/state/wscope/history").contains(canary))
     let shown = try Wscope.run(["connect", url, "-v", "--show-secrets", "--wait", "0"])
     #expect(shown.errorText.contains("token=\(canary)"))
   }
@@ -273,7 +245,7 @@ import Testing
   // MARK: Ending
 
   @Test func ctrlCDropsAndStopsBeforeItCloses() throws {
-    let terminal = try connect()
+    let terminal = try desk.connect()
     try terminal.type("/multi\rone\r")
     // The terminal drops what is not read yet when Ctrl-C is pressed.
     try terminal.wait(for: "the next line") { $0.cursorLine == "|" && $0.text.contains(" one") }

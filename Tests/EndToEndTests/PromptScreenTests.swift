@@ -27,39 +27,24 @@ import Testing
     Mode.allCases.flatMap { mode in texts.map { (width, mode, $0) } }
   }
 
-  let peer: PushPeer
-  let home: String
+  private let desk: PromptDesk
+  private var peer: PushPeer { desk.peer }
+  private var home: String { desk.home }
 
-  init() throws {
-    peer = try PushPeer()
-    home = try Wscope.scratch("screen-\(UInt32.random(in: 0...UInt32.max))")
-  }
+  init() throws { desk = try PromptDesk("screen") }
 
   private func connect(
-    columns: Int, mode: Mode = .emacs, _ options: [String] = [], environment: [String: String] = [:]
+    columns: Int, mode: Mode = .emacs, environment: [String: String] = [:]
   ) throws -> PseudoTerminal {
     let inputrc = home + "/inputrc"
-    let text = "set editing-mode \(mode.rawValue)\nset keyseq-timeout 1\n"
-    try #require(write(text, to: inputrc))
-    var variables = ["HOME": home, "TERM": "xterm-256color", "INPUTRC": inputrc]
-    variables.merge(environment) { _, own in own }
-    let terminal = try PseudoTerminal(
-      Wscope.path, ["connect", peer.url] + options,
-      environment: Wscope.environment(variables), columns: columns)
-    try terminal.wait(for: "the prompt") { $0.cursorLine == ">" && $0.cursorColumn == 2 }
-    return terminal
-  }
-
-  private func write(_ text: String, to path: String) -> Bool {
-    guard let file = fopen(path, "w") else { return false }
-    defer { fclose(file) }
-    return fputs(text, file) >= 0
+    try desk.write(
+      "set editing-mode \(mode.rawValue)\nset keyseq-timeout 1\n", to: inputrc)
+    return try desk.connect(
+      environment: environment.merging(["INPUTRC": inputrc]) { own, _ in own }, columns: columns)
   }
 
   private func quit(_ terminal: PseudoTerminal, _ mode: Mode = .emacs) throws {
-    try terminal.type(mode.keysToClear + "\u{4}")
-    #expect(try terminal.waitForEnd() == .exited(0))
-    #expect(terminal.screen.unknownEscapes == [])
+    try desk.quit(terminal, clearing: mode.keysToClear)
   }
 
   @Test(arguments: cases) func theTypedLineStaysWhole(
@@ -170,10 +155,9 @@ import Testing
 
   @Test func theSettingsOfThePersonApply() throws {
     let inputrc = home + "/own"
-    try #require(
-      write(
-        "$if wscope\n\"\\C-xh\": \"hello from inputrc\"\n$endif\n$if other\n\"\\C-xh\": \"no\"\n$endif\n",
-        to: inputrc))
+    try desk.write(
+      "$if wscope\n\"\\C-xh\": \"hello from inputrc\"\n$endif\n$if other\n\"\\C-xh\": \"no\"\n$endif\n",
+      to: inputrc)
     let terminal = try PseudoTerminal(
       Wscope.path, ["connect", peer.url],
       environment: Wscope.environment(["HOME": home, "TERM": "xterm", "INPUTRC": inputrc]))

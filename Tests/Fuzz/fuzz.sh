@@ -34,9 +34,11 @@ for target in "${targets[@]}"; do
   [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")
   export WSCOPE_FUZZ_TARGET=$target
   if [ "$mode" = run ]; then
-    "$fuzz" "${options[@]}" -max_total_time="$seconds" "$corpus" "$seeds" >"$log" 2>&1 || status=$?
+    TIMEFORMAT=%U
+    cpu=$({ time "$fuzz" "${options[@]}" -max_total_time="$seconds" "$corpus" "$seeds" >"$log" 2>&1 || echo $? >"$scratch/status"; } 2>&1)
+    if [ -s "$scratch/status" ]; then status=$(<"$scratch/status"); rm "$scratch/status"; fi
     executions=$(grep -oE 'stat::number_of_executed_units: +[0-9]+' "$log" | grep -oE '[0-9]+$' || echo 0)
-    coverage=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 || true)
+    coverage="$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 || true)  $cpu s of CPU"
   else
     rm -rf "$scratch/minimised" && mkdir -p "$scratch/minimised"
     "$fuzz" "${options[@]}" -merge=1 "$scratch/minimised" "$seeds" "$corpus" >"$log" 2>&1 || status=$?

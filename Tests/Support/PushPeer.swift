@@ -84,8 +84,9 @@ package final class PushPeer: Sendable {
     var input = SocketReader(connection)
     var reply = RawPeer.acceptance(of: head)
     if let field { reply = reply.dropLast(2) + Array((field + "\r\n\r\n").utf8) }
-    connection.send(reply)
+    // Together: who has the reply may be pushed to at once.
     state.withLock { state in
+      connection.send(reply)
       state.connections.append(connection)
       state.accepted += 1
     }

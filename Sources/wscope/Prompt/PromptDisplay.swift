@@ -95,7 +95,7 @@ final class PromptDisplay: Sendable {
   /// Draws all that waits, at once: the session ends.
   func flush() {
     state.withLock { state in
-      while let text = draw(&state) { show(text) }
+      while let text = draw(&state) { put(text) }
     }
   }
 
@@ -126,7 +126,7 @@ final class PromptDisplay: Sendable {
         if let prompt = newPrompt(&state) { editor.setPrompt(prompt) }
         // A terminal that is slower than this gets less, not later. Under the lock, so that two draws
         // keep their order.
-        if !editor.isBehind, let text = draw(&state) { show(text) }
+        if !editor.isBehind, let text = draw(&state) { put(text) }
         return false
       }
       if isOver { return }
@@ -168,5 +168,5 @@ final class PromptDisplay: Sendable {
     return text
   }
 
-  private func show(_ text: String) { _ = editor.printAbove(text) }
+  private func put(_ text: String) { _ = editor.printAbove(text) }
 }

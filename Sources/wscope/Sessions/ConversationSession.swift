@@ -305,18 +305,8 @@ final class ConversationSession: Sendable {
 
   private func report(_ results: [Conversation.Result], _ instead: [UInt8]?) {
     for result in results where !result.isMet {
-      context.console.note(
-        context.style(.red, "wscope: expected \(shown(result.expectation.payload))"))
-      context.console.note(
-        instead.map { "  got: \(shown($0))" } ?? "  got: nothing that was not expected elsewhere")
+      context.explain(ExpectationText.diagnosis(of: result, instead: instead))
     }
-  }
-
-  private func shown(_ payload: [UInt8]) -> String {
-    "\""
-      + ControlCharacters.escaped(
-        Array(payload.prefix(200)), keepingNewlines: false, highlight: false) + "\""
-      + (payload.count > 200 ? "... (\(payload.count) bytes)" : "")
   }
 
   // MARK: Receiving
