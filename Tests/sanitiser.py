@@ -250,7 +250,7 @@ def recorded_file(home, scratch):
     path = os.path.join(scratch, "session.jsonl")
     server = Server(lambda h: upgrade(h) + messages(TEXTS) + frame(9, b"\x1b]0;x\x07") + frame(8, b"\x03\xe8\x1b[2J"))
     try:
-        on_a_terminal(["connect", f"ws://127.0.0.1:{server.port}/?\u009b=1", "--record", path], "dumb", home)
+        on_a_terminal(["connect", f"ws://127.0.0.1:{server.port}/?q=1", "--record", path], "dumb", home)
     finally:
         server.close()
     with open(path, "rb") as file:
