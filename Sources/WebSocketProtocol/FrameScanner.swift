@@ -11,20 +11,24 @@ package struct FrameScanner: Sendable {
   /// The headers that end in these bytes, in order.
   package mutating func scan(_ bytes: UnsafeRawBufferPointer) -> [FrameHeader] {
     var headers: [FrameHeader] = []
-    var rest = bytes[...]
-    while true {
-      let skipped = min(payloadLeft, rest.count.unsigned64)
-      payloadLeft -= skipped
-      rest = rest.dropFirst(skipped.signed)
-      guard !rest.isEmpty else { return headers }
+    var offset = skipPayload(from: 0, of: bytes.count)
+    while offset < bytes.count {
       let taken = unfinished.count
-      unfinished += rest.prefix(FrameHeader.maximumLength - taken)
+      unfinished += bytes.dropFirst(offset).prefix(FrameHeader.maximumLength - taken)
       guard case .header(let header, let length) = unfinished.withUnsafeBytes(FrameHeader.read)
       else { return headers }
-      rest = rest.dropFirst(length - taken)
       unfinished = []
       payloadLeft = header.payloadLength
       headers.append(header)
+      offset = skipPayload(from: offset + length - taken, of: bytes.count)
     }
+    return headers
+  }
+
+  /// Where the payload that is still to come ends in a piece of `count` bytes.
+  private mutating func skipPayload(from offset: Int, of count: Int) -> Int {
+    let skipped = min(payloadLeft, (count - offset).unsigned64)
+    payloadLeft -= skipped
+    return offset + skipped.signed
   }
 }

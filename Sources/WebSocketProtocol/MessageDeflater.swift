@@ -162,7 +162,8 @@ final class MessageInflater {
     stream.pointee.next_in = UnsafeMutablePointer(
       mutating: piece.bindMemory(to: UInt8.self).baseAddress)
     stream.pointee.avail_in = piece.count.low32
-    while true {
+    var isUsedUp = false
+    while !isUsedUp {
       // One byte more than allowed, so that a message of exactly the limit is told from a longer one.
       let step = min(max(piece.count &* 4, Self.smallestStep), Self.largestStep)
       let most = min(step, limit &+ 1 &- output.readableBytes)
@@ -179,12 +180,12 @@ final class MessageInflater {
       guard output.readableBytes <= limit else { throw .tooBig }
       switch status {
       case Z_OK:
-        if stream.pointee.avail_in == 0, !isFull { return }
+        isUsedUp = stream.pointee.avail_in == 0 && !isFull
       case Z_BUF_ERROR:
         // No input, or nothing to say about it yet.
-        return
+        isUsedUp = true
       case Z_STREAM_END where continueBehindFinalBlock():
-        if stream.pointee.avail_in == 0, !isFull { return }
+        isUsedUp = stream.pointee.avail_in == 0 && !isFull
       default:
         throw .corrupt
       }

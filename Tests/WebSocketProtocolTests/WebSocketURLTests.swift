@@ -215,6 +215,8 @@ import WebSocketProtocol
         description: description, sourceLocation: sourceLocation)
     }
     check("ws+unix:/tmp/s", .plain, "/tmp/s", "/", "ws+unix:/tmp/s:/")
+    check("ws+unix:///tmp/s", .plain, "/tmp/s", "/", "ws+unix:/tmp/s:/")
+    check("ws+unix:////tmp/s", .plain, "//tmp/s", "/", "ws+unix:////tmp/s:/")
     check("ws+unix:/tmp/s:/x?y=1", .plain, "/tmp/s", "/x?y=1", "ws+unix:/tmp/s:/x?y=1")
     check("ws+unix:/tmp/s:", .plain, "/tmp/s", "/", "ws+unix:/tmp/s:/")
     check("ws+unix:/tmp/s:x", .plain, "/tmp/s", "/x", "ws+unix:/tmp/s:/x")
