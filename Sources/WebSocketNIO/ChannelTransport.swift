@@ -52,7 +52,7 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
       return
     }
     departure = Departure(
-      connection: connection, destination: destination, address: context?.remoteAddress)
+      connection: connection, destination: destination, address: context?.channel.remoteAddress)
     guard let written else {
       departure?.isWritten = true
       return
@@ -87,7 +87,7 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
 
   // MARK: ConnectionTransport
 
-  var remoteAddress: SocketAddress? { context?.remoteAddress }
+  var remoteAddress: SocketAddress? { context?.channel.remoteAddress }
   var isWritable: Bool { context?.channel.isWritable ?? false }
   var bufferedBytes: Int {
     (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0

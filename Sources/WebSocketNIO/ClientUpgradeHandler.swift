@@ -182,7 +182,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let info = HandshakeInfo(
       subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
       tlsVersion: tlsVersion,
-      remoteAddress: context.remoteAddress, timings: timings, localAddress: context.localAddress,
+      remoteAddress: context.channel.remoteAddress, timings: timings,
+      localAddress: context.localAddress,
       request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate)
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }

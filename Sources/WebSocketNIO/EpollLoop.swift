@@ -3,6 +3,7 @@ package import Dispatch
 import Glibc
 import HeapModule
 package import NIOCore
+import WebSocketProtocol
 import Synchronization
 
 /// An event loop for plain connections behind their handshake, and for nothing else: a thread, an epoll
@@ -50,9 +51,9 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   ///
   /// - Throws: an `IOError` when the kernel gives no descriptor or no thread.
   package init() throws(IOError) {
-    epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+    epoll = epoll_create1(EPOLL_CLOEXEC.signed32)
     guard epoll >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
-    wake = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    wake = eventfd(0, (EFD_CLOEXEC | EFD_NONBLOCK).signed32)
     guard wake >= 0 else {
       let code = errno
       Glibc.close(epoll)
@@ -88,14 +89,14 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   // MARK: The loop
 
   private func run() {
-    thread.store(UInt(pthread_self()), ordering: .relaxed)
+    thread.store(pthread_self().unsigned, ordering: .relaxed)
     // A message that is due is not to wait for the kernel's convenience.
     wscope_setTimerSlack(1)
     while !isStopped {
       let count = wait(untilNextOf: deadlines.min?.nanoseconds)
       for index in 0..<max(0, count) {
         let event = events[index]
-        let descriptor = Int(event.data.fd)
+        let descriptor = event.data.fd.signed
         if descriptor < sockets.count, let socket = sockets[descriptor] {
           socket.ready(event.events)
         } else if event.data.fd == wake {
@@ -109,7 +110,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   }
 
   private func wait(untilNextOf deadline: Int64?) -> Int {
-    let most = Int32(truncatingIfNeeded: events.count)
+    let most = events.count.signed32
     var nanoseconds: Int64 = own.isEmpty ? .max : 0
     if let deadline, own.isEmpty {
       nanoseconds = max(0, deadline &- Int64(clamping: NIODeadline.now().uptimeNanoseconds))
@@ -117,13 +118,13 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     guard nanoseconds > 0, nanoseconds < .max, waitsExactly else {
       let milliseconds =
         nanoseconds == .max ? -1 : min((nanoseconds &+ 999_999) / 1_000_000, 60_000)
-      return Int(epoll_wait(epoll, events.baseAddress, most, Int32(clamping: milliseconds)))
+      return epoll_wait(epoll, events.baseAddress, most, Int32(clamping: milliseconds)).signed
     }
     var timeout = timespec(
-      tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+      tv_sec: (nanoseconds / 1_000_000_000).signed, tv_nsec: (nanoseconds % 1_000_000_000).signed)
     let count = epoll_pwait2(epoll, events.baseAddress, most, &timeout, nil)
     if count < 0, errno == ENOSYS { waitsExactly = false }
-    return Int(count)
+    return count.signed
   }
 
   private func takeInbox() {
@@ -173,7 +174,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   ) {
     let handler = connection.makeHandler(on: self, resources: .current)
     let socket = EpollSocket(descriptor, on: self, handler: handler)
-    let slot = Int(descriptor)
+    let slot = descriptor.signed
     guard slot >= 0 else { return socket.startEnded(early: early, errno: -descriptor) }
     while sockets.count <= slot { sockets.append(nil) }
     do throws(IOError) {
@@ -191,7 +192,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     event.events = events
     event.data.fd = descriptor
     let operation = isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
-    guard epoll_ctl(epoll, Int32(operation), descriptor, &event) == 0 else {
+    guard epoll_ctl(epoll, operation.signed32, descriptor, &event) == 0 else {
       throw IOError(errnoCode: errno, reason: "epoll_ctl")
     }
   }
@@ -199,14 +200,14 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   /// Closes a socket.
   func forget(_ descriptor: Int32) {
     // Not left to `close`: the channel that the socket comes from may hold it open a moment longer.
-    epoll_ctl(epoll, Int32(EPOLL_CTL_DEL), descriptor, nil)
+    epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
     Glibc.close(descriptor)
-    sockets[Int(descriptor)] = nil
+    sockets[descriptor.signed] = nil
   }
 
   // MARK: EventLoop
 
-  package var inEventLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
+  package var inEventLoop: Bool { thread.load(ordering: .relaxed) == pthread_self().unsigned }
 
   package func execute(_ task: @escaping @Sendable () -> Void) {
     if inEventLoop { return own.append(task) }
@@ -310,7 +311,7 @@ package struct EpollLoops: Sendable {
   /// Each in its turn.
   func next() -> EpollLoop {
     let number = turn.count.add(1, ordering: .relaxed).oldValue
-    return all[Int(truncatingIfNeeded: UInt(bitPattern: number) % UInt(bitPattern: all.count))]
+    return all[(UInt(bitPattern: number) % UInt(bitPattern: all.count)).signed]
   }
 
   package func stop() {

@@ -1,6 +1,7 @@
 import CEpoll
 import Glibc
 import NIOCore
+import WebSocketProtocol
 
 /// A connected stream socket of an `EpollLoop`: one `recv` into the loop's buffer for what has come, one
 /// `send` for what is to go, and a buffer of its own only for what the kernel does not take.
@@ -118,7 +119,7 @@ final class EpollSocket: ConnectionTransport {
     keep(&output)
   }
 
-  private static let quietly = Int32(truncatingIfNeeded: MSG_NOSIGNAL)
+  private static let quietly = MSG_NOSIGNAL.signed32
 
   /// A write has failed. What the peer has sent before, its Close perhaps, is still read.
   @inline(never)
@@ -166,7 +167,7 @@ final class EpollSocket: ConnectionTransport {
     unsent.moveReaderIndex(forwardBy: sent)
     if unsent.readableBytes == 0 {
       unsent = ByteBuffer()
-      if endsOutput { shutdown(descriptor, Int32(SHUT_WR)) }
+      if endsOutput { shutdown(descriptor, SHUT_WR.signed32) }
       watch()
     }
     if !isWritable, unsent.readableBytes < Self.lowWater {
@@ -183,7 +184,7 @@ final class EpollSocket: ConnectionTransport {
   func closeOutput() {
     guard !endsOutput, !isClosed else { return }
     endsOutput = true
-    if unsent.readableBytes == 0 { shutdown(descriptor, Int32(SHUT_WR)) }
+    if unsent.readableBytes == 0 { shutdown(descriptor, SHUT_WR.signed32) }
   }
 
   func close() {
@@ -207,7 +208,7 @@ extension SocketAddress {
     }
     guard result == 0 else { return nil }
     let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
-      switch Int32(storage.ss_family) {
+      switch storage.ss_family.signed32 {
       case AF_INET: SocketAddress(bytes.loadUnaligned(as: sockaddr_in.self))
       case AF_INET6: SocketAddress(bytes.loadUnaligned(as: sockaddr_in6.self))
       case AF_UNIX: SocketAddress(bytes.loadUnaligned(as: sockaddr_un.self))

@@ -1,4 +1,5 @@
 import NIOCore
+import WebSocketProtocol
 import NIOSSL
 
 extension PeerCertificate {
@@ -13,7 +14,7 @@ extension PeerCertificate {
       default: return nil
       }
     }
-    self.init(names: names, notAfter: Int64(certificate.notValidAfter))
+    self.init(names: names, notAfter: certificate.notValidAfter.signed64)
   }
 
   private static func address(_ bytes: [UInt8]) -> String? {

@@ -38,8 +38,8 @@ package enum Resolver {
 
   private static func lookUp(_ host: String, _ port: Int) throws -> [SocketAddress] {
     var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_protocol = Int32(IPPROTO_TCP)
+    hints.ai_socktype = SOCK_STREAM.rawValue.signed32
+    hints.ai_protocol = IPPROTO_TCP.signed32
     var list: UnsafeMutablePointer<addrinfo>?
     let status = getaddrinfo(host, String(port), &hints, &list)
     guard status == 0 else {

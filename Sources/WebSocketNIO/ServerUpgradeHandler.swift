@@ -66,7 +66,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   }
 
   private func respond(to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let request = HTTPRequest(head: head, remoteAddress: context.remoteAddress)
+    let request = HTTPRequest(head: head, remoteAddress: context.channel.remoteAddress)
     switch answer(request) {
     case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
       let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)

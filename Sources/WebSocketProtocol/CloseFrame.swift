@@ -83,7 +83,7 @@ package struct CloseFrame: Hashable, Sendable {
   package var body: [UInt8] {
     guard let code else { return [] }
     var bytes = [
-      UInt8(truncatingIfNeeded: code.rawValue >> 8), UInt8(truncatingIfNeeded: code.rawValue),
+      (code.rawValue >> 8).low8, code.rawValue.low8,
     ]
     var room = Self.maximumReasonLength
     for scalar in reason.unicodeScalars {

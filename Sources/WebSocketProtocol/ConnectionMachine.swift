@@ -25,9 +25,9 @@ package struct ConnectionMachine {
     // A frame is counted when it begins.
     if isInsideFrame {
       traffic.framesIn &-= 1
-      traffic.wireIn &-= UInt64(truncatingIfNeeded: remaining)
+      traffic.wireIn &-= remaining.unsigned64
     }
-    traffic.wireIn &+= UInt64(truncatingIfNeeded: carried)
+    traffic.wireIn &+= carried.unsigned64
     return traffic
   }
   /// Bytes on the wire, headers included, of the message that was delivered last or is on its way.
@@ -128,7 +128,7 @@ package struct ConnectionMachine {
     guard phase == .open || phase == .closeSent else {
       // "After receiving a Close or failing the connection, further data is discarded."
       // (RFC 6455 sections 1.4 and 7.1.7)
-      counted.discarded &+= UInt64(truncatingIfNeeded: window.count)
+      counted.discarded &+= window.count.unsigned64
       _ = window.take(window.count)
       return nil
     }
@@ -141,7 +141,7 @@ package struct ConnectionMachine {
           messageSize: assembly.readableBytes, fragments: fragments,
           allowsCompression: compression != nil, isCompressed: isCompressed)
         if let violation = FrameRules.violation(of: header, in: context) {
-          counted.wireIn &+= UInt64(truncatingIfNeeded: length)
+          counted.wireIn &+= length.unsigned64
           return fail(violation)
         }
         begin(header, length: length)
@@ -187,10 +187,10 @@ package struct ConnectionMachine {
       return nil
     }
     var length = 2
-    var size = Int(second & 0x7F)
+    var size = (second & 0x7F).signed
     if size == 126 {
       guard bytes.count >= 4 else { return nil }
-      size = Int(UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
+      size = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).signed
       length = 4
     }
     let mask = role == .server ? 4 : 0
@@ -200,7 +200,7 @@ package struct ConnectionMachine {
     if mask > 0 { key = bytes.loadUnaligned(fromByteOffset: length, as: UInt32.self) }
     messageWire = length &+ mask &+ size
     counted.framesIn &+= 1
-    counted.wireIn &+= UInt64(truncatingIfNeeded: messageWire)
+    counted.wireIn &+= messageWire.unsigned64
     _ = window.take(length &+ mask)
     let payload = window.take(size)
     if mask > 0, let base = payload.baseAddress {
@@ -212,7 +212,7 @@ package struct ConnectionMachine {
       return fail(.textIsNotUTF8)
     }
     counted.messagesIn &+= 1
-    counted.payloadIn &+= UInt64(truncatingIfNeeded: size)
+    counted.payloadIn &+= size.unsigned64
     return .message(kind, UnsafeRawBufferPointer(payload))
   }
 
@@ -258,9 +258,9 @@ package struct ConnectionMachine {
     frame = header
     key = header.maskingKey ?? 0
     // The rules have bounded it by the limits.
-    remaining = Int(truncatingIfNeeded: header.payloadLength)
+    remaining = header.payloadLength.signed
     counted.framesIn &+= 1
-    counted.wireIn &+= UInt64(truncatingIfNeeded: length &+ remaining)
+    counted.wireIn &+= (length &+ remaining).unsigned64
     guard !header.opcode.isControl else { return }
     if header.opcode != .continuation { messageWire = 0 }
     messageWire &+= length &+ remaining
@@ -286,7 +286,7 @@ package struct ConnectionMachine {
     isInsideMessage = false
     fragments = 0
     counted.messagesIn &+= 1
-    counted.payloadIn &+= UInt64(truncatingIfNeeded: payload.count)
+    counted.payloadIn &+= payload.count.unsigned64
     return .message(kind, payload)
   }
 
@@ -426,7 +426,7 @@ package struct ConnectionMachine {
       write(kind.opcode, payload)
     }
     counted.messagesOut &+= 1
-    counted.payloadOut &+= UInt64(truncatingIfNeeded: payload.count)
+    counted.payloadOut &+= payload.count.unsigned64
   }
 
   /// Puts a ping into the output.
@@ -488,7 +488,7 @@ package struct ConnectionMachine {
   ) {
     let header = FrameHeader(
       reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
-      payloadLength: UInt64(truncatingIfNeeded: payload.count))
+      payloadLength: payload.count.unsigned64)
     counted.framesOut &+= 1
     let most = FrameHeader.maximumLength &+ payload.count
     if output.writableBytes < most { output.reserveCapacity(minimumWritableBytes: most) }
@@ -507,7 +507,7 @@ package struct ConnectionMachine {
       return length &+ payload.count
     }
     output.moveWriterIndex(forwardBy: length)
-    counted.wireOut &+= UInt64(truncatingIfNeeded: length)
+    counted.wireOut &+= length.unsigned64
   }
 }
 

@@ -56,7 +56,9 @@ package struct DeflateParameters: Sendable, Hashable {
 
   /// "a decimal integer value without leading zeroes between 8 to 15, inclusive"
   package static func windowBits(_ text: String) -> Int? {
-    guard let bits = Int(text), String(bits) == text, (8...15).contains(bits) else { return nil }
+    guard let bits = Int(text, radix: 10), String(bits) == text, (8...15).contains(bits) else {
+      return nil
+    }
     return bits
   }
 }

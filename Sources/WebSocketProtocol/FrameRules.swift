@@ -75,14 +75,14 @@ package enum FrameRules {
       // What it inflates to is bounded as it is inflated. What has to be read for it is bounded
       // here: deflate makes nothing larger than this.
       let most = context.limits.messageSize &+ context.limits.messageSize >> 8 &+ 1024
-      guard header.payloadLength <= UInt64(truncatingIfNeeded: most) else {
+      guard header.payloadLength <= most.unsigned64 else {
         return .messageTooBig(size: header.payloadLength, limit: context.limits.messageSize)
       }
       return nil
     }
     // The length has 63 bits and the message so far is below 1 GiB: the sum cannot overflow.
-    let size = header.payloadLength &+ UInt64(truncatingIfNeeded: context.messageSize)
-    guard size <= UInt64(truncatingIfNeeded: context.limits.messageSize) else {
+    let size = header.payloadLength &+ context.messageSize.unsigned64
+    guard size <= context.limits.messageSize.unsigned64 else {
       return .messageTooBig(size: size, limit: context.limits.messageSize)
     }
     return nil

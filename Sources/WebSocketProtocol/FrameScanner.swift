@@ -13,9 +13,9 @@ package struct FrameScanner: Sendable {
     var headers: [FrameHeader] = []
     var rest = bytes[...]
     while true {
-      let skipped = min(payloadLeft, UInt64(rest.count))
+      let skipped = min(payloadLeft, rest.count.unsigned64)
       payloadLeft -= skipped
-      rest = rest.dropFirst(Int(truncatingIfNeeded: skipped))
+      rest = rest.dropFirst(skipped.signed)
       guard !rest.isEmpty else { return headers }
       let taken = unfinished.count
       unfinished += rest.prefix(FrameHeader.maximumLength - taken)

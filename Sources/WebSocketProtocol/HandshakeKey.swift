@@ -37,13 +37,13 @@ package enum Base64 {
     while index < bytes.count {
       let left = bytes.count - index
       let group =
-        UInt32(bytes[index]) << 16
-        | (left > 1 ? UInt32(bytes[index + 1]) << 8 : 0)
-        | (left > 2 ? UInt32(bytes[index + 2]) : 0)
-      encoded.append(alphabet[Int(group >> 18 & 63)])
-      encoded.append(alphabet[Int(group >> 12 & 63)])
-      encoded.append(left > 1 ? alphabet[Int(group >> 6 & 63)] : UInt8(ascii: "="))
-      encoded.append(left > 2 ? alphabet[Int(group & 63)] : UInt8(ascii: "="))
+        bytes[index].low32 << 16
+        | (left > 1 ? bytes[index + 1].low32 << 8 : 0)
+        | (left > 2 ? bytes[index + 2].low32 : 0)
+      encoded.append(alphabet[(group >> 18 & 63).signed])
+      encoded.append(alphabet[(group >> 12 & 63).signed])
+      encoded.append(left > 1 ? alphabet[(group >> 6 & 63).signed] : UInt8(ascii: "="))
+      encoded.append(left > 2 ? alphabet[(group & 63).signed] : UInt8(ascii: "="))
       index += 3
     }
     return String(decoding: encoded, as: UTF8.self)
@@ -66,12 +66,12 @@ package enum Base64 {
           continue
         }
         guard padding == 0, let value = value(of: character) else { return nil }
-        group = group << 6 | UInt32(value)
+        group = group << 6 | value.low32
       }
       guard padding <= 2 else { return nil }
       let decoded = [
-        UInt8(truncatingIfNeeded: group >> 16), UInt8(truncatingIfNeeded: group >> 8),
-        UInt8(truncatingIfNeeded: group),
+        (group >> 16).low8, (group >> 8).low8,
+        group.low8,
       ]
       bytes.append(contentsOf: decoded[..<(3 - padding)])
     }
@@ -98,9 +98,9 @@ enum SHA1 {
     var padded = message
     padded.append(0x80)
     while padded.count % 64 != 56 { padded.append(0) }
-    let bits = UInt64(message.count) &* 8
+    let bits = message.count.unsigned64 &* 8
     for shift in stride(from: UInt64(56), through: 0, by: -8) {
-      padded.append(UInt8(truncatingIfNeeded: bits >> shift))
+      padded.append((bits >> shift).low8)
     }
     var words = [UInt32](repeating: 0, count: 80)
     for block in stride(from: 0, to: padded.count, by: 64) {
@@ -108,7 +108,7 @@ enum SHA1 {
       rounds(words, &state)
     }
     return state.flatMap { word in
-      stride(from: UInt32(24), through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> $0) }
+      stride(from: UInt32(24), through: 0, by: -8).map { (word >> $0).low8 }
     }
   }
 
@@ -116,8 +116,8 @@ enum SHA1 {
     for index in 0..<16 {
       let at = block.startIndex + index * 4
       words[index] =
-        UInt32(block[at]) << 24 | UInt32(block[at + 1]) << 16 | UInt32(block[at + 2]) << 8
-        | UInt32(block[at + 3])
+        block[at].low32 << 24 | block[at + 1].low32 << 16 | block[at + 2].low32 << 8
+        | block[at + 3].low32
     }
     for index in 16..<80 {
       words[index] = rotate(

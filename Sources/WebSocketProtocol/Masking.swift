@@ -5,7 +5,7 @@ package enum Masking {
   @inline(__always)
   package static func rotated(_ key: UInt32, by count: Int) -> UInt32 {
     // Keys are in memory order, so on a little-endian machine the first octet is the lowest.
-    let bits = UInt32(truncatingIfNeeded: (count & 3) &* 8)
+    let bits = ((count & 3) &* 8).low32
     let value = UInt32(littleEndian: key)
     // A shift by 32 is one by 0 here, so no rotation leaves the key as it is.
     return UInt32(littleEndian: value &>> bits | value &<< (32 &- bits))
@@ -17,7 +17,7 @@ package enum Masking {
     _ key: UInt32, from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer,
     count: Int
   ) {
-    let word = UInt64(key) | UInt64(key) << 32
+    let word = key.unsigned64 | key.unsigned64 << 32
     let wide = SIMD4<UInt64>(repeating: word)
     var offset = 0
     while count &- offset >= 32 {
@@ -30,11 +30,16 @@ package enum Masking {
       destination.storeBytes(of: block ^ word, toByteOffset: offset, as: UInt64.self)
       offset &+= 8
     }
-    var octets = UInt64(littleEndian: word)
+    if count &- offset >= 4 {
+      let block = source.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+      destination.storeBytes(of: block ^ key, toByteOffset: offset, as: UInt32.self)
+      offset &+= 4
+    }
+    var octets = UInt32(littleEndian: key)
     while offset < count {
       let byte = source.load(fromByteOffset: offset, as: UInt8.self)
       destination.storeBytes(
-        of: byte ^ UInt8(truncatingIfNeeded: octets), toByteOffset: offset, as: UInt8.self)
+        of: byte ^ octets.low8, toByteOffset: offset, as: UInt8.self)
       octets = octets &>> 8
       offset &+= 1
     }

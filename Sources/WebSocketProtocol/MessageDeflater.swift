@@ -33,8 +33,8 @@ final class MessageCompression {
     else { return nil }
     self.deflater = deflater
     deflater.compress(payload)
-    traffic.deflatedFrom &+= UInt64(truncatingIfNeeded: payload.count)
-    traffic.deflatedTo &+= UInt64(truncatingIfNeeded: deflater.compressed.readableBytes)
+    traffic.deflatedFrom &+= payload.count.unsigned64
+    traffic.deflatedTo &+= deflater.compressed.readableBytes.unsigned64
     return deflater.compressed
   }
 
@@ -46,8 +46,8 @@ final class MessageCompression {
     let before = output.readableBytes
     try stream.inflate(piece, into: &output, limit: limit)
     if isLast { try stream.finish(into: &output, limit: limit) }
-    traffic.inflatedFrom &+= UInt64(truncatingIfNeeded: piece.count)
-    traffic.inflatedTo &+= UInt64(truncatingIfNeeded: output.readableBytes &- before)
+    traffic.inflatedFrom &+= piece.count.unsigned64
+    traffic.inflatedTo &+= (output.readableBytes &- before).unsigned64
   }
 
   /// The stream of what comes, made when it is first needed.
@@ -84,7 +84,7 @@ final class MessageDeflater {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
     self.takeover = takeover
-    let bits = Int32(truncatingIfNeeded: windowBits)
+    let bits = windowBits.signed32
     // What has been allocated is given back by `deinit`, which runs then too.
     guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else { return nil }
   }
@@ -103,18 +103,18 @@ final class MessageDeflater {
     }
     stream.pointee.next_in = UnsafeMutablePointer(
       mutating: payload.bindMemory(to: UInt8.self).baseAddress)
-    stream.pointee.avail_in = UInt32(truncatingIfNeeded: payload.count)
+    stream.pointee.avail_in = payload.count.low32
     var isDone = false
     while !isDone {
       compressed.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.step) { space in
         stream.pointee.next_out = space.bindMemory(to: UInt8.self).baseAddress
-        let room = UInt32(truncatingIfNeeded: space.count)
+        let room = space.count.low32
         stream.pointee.avail_out = room
         // "Compress all the octets of the payload" and flush "to an octet boundary"; done when the
         // flush has left room behind it.
         deflate(stream, Z_SYNC_FLUSH)
         isDone = stream.pointee.avail_out > 0
-        return Int(truncatingIfNeeded: room &- stream.pointee.avail_out)
+        return (room &- stream.pointee.avail_out).signed
       }
     }
     // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end."
@@ -161,7 +161,7 @@ final class MessageInflater {
   ) throws(Failure) {
     stream.pointee.next_in = UnsafeMutablePointer(
       mutating: piece.bindMemory(to: UInt8.self).baseAddress)
-    stream.pointee.avail_in = UInt32(truncatingIfNeeded: piece.count)
+    stream.pointee.avail_in = piece.count.low32
     while true {
       // One byte more than allowed, so that a message of exactly the limit is told from a longer one.
       let step = min(max(piece.count &* 4, Self.smallestStep), Self.largestStep)
@@ -170,11 +170,11 @@ final class MessageInflater {
       var isFull = false
       output.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { space in
         stream.pointee.next_out = space.bindMemory(to: UInt8.self).baseAddress
-        let room = UInt32(truncatingIfNeeded: most)
+        let room = most.low32
         stream.pointee.avail_out = room
         status = CZlib.inflate(stream, Z_SYNC_FLUSH)
         isFull = stream.pointee.avail_out == 0
-        return Int(truncatingIfNeeded: room &- stream.pointee.avail_out)
+        return (room &- stream.pointee.avail_out).signed
       }
       guard output.readableBytes <= limit else { throw .tooBig }
       switch status {

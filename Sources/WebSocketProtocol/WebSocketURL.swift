@@ -187,9 +187,10 @@ extension WebSocketURL {
     _ port: Bytes, _ security: Security
   ) throws(WebSocketURLError) -> Int {
     guard !port.isEmpty else { return defaultPort(security) }
+    let digits = string(port)
     guard port.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-      let number = Int(string(port)), (1...65_535).contains(number)
-    else { throw .port(string(port)) }
+      let number = Int(digits, radix: 10), (1...65_535).contains(number)
+    else { throw .port(digits) }
     return number
   }
 
@@ -215,7 +216,7 @@ extension WebSocketURL {
       if byte < 0x80 {
         encoded.append(byte)
       } else {
-        encoded += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+        encoded += [UInt8(ascii: "%"), hex[(byte >> 4).signed], hex[(byte & 15).signed]]
       }
     }
     return String(decoding: encoded, as: UTF8.self)

@@ -71,7 +71,7 @@ import Testing
     try terminal.type("/file \(home)/small one.txt\r")
     try terminal.wait(forText: "small one.txt: text, 19 B in")
     let command = try Wscope.shell(
-      "head -c 33554432 /dev/zero | tr '\\0' x >'\(home)/large'; printf '\\377' >'\(home)/bad'")
+      "head -c 8388608 /dev/zero | tr '\\0' x >'\(home)/large'; printf '\\377' >'\(home)/bad'")
     #expect(command.exitCode == 0)
     try terminal.type("/file \(home)/bad\r")
     try terminal.wait(forText: "is no UTF-8 text; /file \(home)/bad binary")
@@ -81,10 +81,10 @@ import Testing
     try terminal.wait(forText: "is no regular file")
     try terminal.type("/file \(home)/large\rtyped while it goes on its way")
     try terminal.wait(for: "progress", deadline: 20) { $0.cursorLine.hasPrefix("[sending, ") }
-    try terminal.wait(forText: "large: text, 32 MiB in", deadline: 60)
+    try terminal.wait(forText: "large: text, 8 MiB in", deadline: 60)
     try peer.wait(messages: 3, deadline: 60)
     #expect(peer.messages[0] == "a text\nof two lines")
-    #expect(peer.messages[2].utf8.count == 33_554_432)
+    #expect(peer.messages[2].utf8.count == 8_388_608)
     try desk.quit(terminal)
   }
 
@@ -112,6 +112,20 @@ import Testing
     try terminal.type("the prompt is whole")
     try terminal.wait(for: "the line") { $0.cursorLine == "> the prompt is whole" }
     try desk.quit(terminal)
+    // What was written is not lost with the connection.
+    let lost = try desk.connect(environment: ["EDITOR": editor], columns: 200)
+    try lost.type("/edit\r")
+    usleep(300_000)
+    peer.drop()
+    usleep(300_000)
+    try lost.type("a long text\r")
+    try lost.wait(forText: "* the text is in /tmp/wscope-")
+    #expect(try lost.waitForEnd() == .exited(56))
+    let kept = try #require(
+      lost.screen.everything.split(separator: " ").first { $0.hasPrefix("/tmp/wscope-") })
+    let path = String(kept.prefix { !$0.isWhitespace })
+    #expect(try desk.text(path) == "a long text\n")
+    unlink(path)
     let without = try desk.connect()
     try without.type("/edit\r")
     try without.wait(forText: "! /edit: neither VISUAL nor EDITOR is set")

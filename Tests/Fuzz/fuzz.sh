@@ -28,7 +28,7 @@ for target in "${targets[@]}"; do
   mkdir -p "$corpus" "$finds"
   log=$scratch/$target.log status=0
   # a head may be 32 KiB; what is longer than the limits only costs time
-  options=(-max_len=6000 -timeout=5 -rss_limit_mb=2048 -artifact_prefix="$finds/" -print_final_stats=1)
+  options=(-max_len=6000 -timeout=60 -rss_limit_mb=2048 -artifact_prefix="$finds/" -print_final_stats=1)
   [ "$target" != session-line ] && [ "$target" != url ] && [ "$target" != sanitiser ] || options[0]=-max_len=600
   dictionary=Tests/Fuzz/Dictionaries/$target.dict
   [ ! -f "$dictionary" ] || options+=(-dict="$dictionary")

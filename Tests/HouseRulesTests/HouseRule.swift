@@ -25,8 +25,8 @@ struct HouseRule: Sendable, CustomTestStringConvertible {
   }
 
   static let all = [
-    layers, confinedModules, oneWriter, nothingPublic, noTraps, namesThatSaySomething,
-    thinHandler,
+    layers, confinedModules, oneWriter, nothingPublic, noTraps, oneDoorBetweenWidths,
+    namesThatSaySomething, thinHandler,
   ]
 }
 
@@ -244,6 +244,51 @@ extension HouseRule {
     kept: [
       Example("WebSocketNIO/A.swift", "if a != b, !c, a!=b { /* d! */ say(\"no!\") }"),
       Example("WebSocketNIO/A.swift", "guard !isDone else { return }  // now!"),
+    ])
+
+  private static let integers: Set<String> = [
+    "Int", "Int8", "Int16", "Int32", "Int64", "UInt", "UInt8", "UInt16", "UInt32", "UInt64",
+  ]
+  /// What the label of an initialiser says instead of a conversion that can trap: a reading of bytes or
+  /// text, or a bound.
+  private static let harmlessLabels = [
+    "ascii:", "bigEndian:", "littleEndian:", "bitPattern:", "clamping:",
+  ]
+  private static let widths = "Sources/WebSocketProtocol/IntegerWidths.swift"
+
+  /// SECURITY R8: where strangers' numbers are handled, integers change their width in one file only,
+  /// so that none can trap.
+  static let oneDoorBetweenWidths = HouseRule(
+    name: "integers of the protocol and its transports are converted in one file",
+    breaches: { file in
+      guard ["WebSocketProtocol", "WebSocketNIO"].contains(file.target), file.path != widths else {
+        return []
+      }
+      let lines = file.lines
+      return file.words.compactMap { word -> String? in
+        guard integers.contains(word.text), word.after == "(", !word.before.hasSuffix(".") else {
+          return nil
+        }
+        let line = lines[word.line - 1]
+        let isHarmless = line.split(separator: word.text + "(").dropFirst().allSatisfy { call in
+          harmlessLabels.contains { call.hasPrefix($0) }
+            || call.prefix { $0 != ")" }.contains("radix: ")
+            || call.prefix { $0 != ")" }.allSatisfy(\.isNumber)
+        }
+        return isHarmless ? nil : "\(word.line): \(line)"
+      }
+    },
+    broken: [
+      Example("WebSocketProtocol/A.swift", "let a = UInt16(length)"),
+      Example("WebSocketProtocol/A.swift", "let a = b + Int(payloadLength)"),
+      Example("WebSocketNIO/A.swift", "let a = UInt8(truncatingIfNeeded: b)"),
+      Example("WebSocketNIO/A.swift", "let a = UInt64(bigEndian: b), c = UInt64(d)"),
+    ],
+    kept: [
+      Example("WebSocketProtocol/IntegerWidths.swift", "let a = Int(truncatingIfNeeded: self)"),
+      Example("WebSocketProtocol/A.swift", "let a = UInt16(bigEndian: b), c: UInt8 = 3"),
+      Example("WebSocketProtocol/A.swift", "let a = Int(text, radix: 10), b = UInt32(24)"),
+      Example("LoadTesting/A.swift", "let a = Int(b)"),
     ])
 
   private static let emptyNames: Set<String> = [

@@ -120,7 +120,8 @@ extension PromptCommands {
     } catch {
       return voice.warn("/edit: \((error as? CommandFailure)?.words ?? "\(error)")")
     }
-    defer { unlink(path) }
+    var isKept = false
+    defer { if !isKept { unlink(path) } }
     voice.display.setLent(true)
     let ending = await editor.lendTerminal { ForegroundProgram.run(command, argument: path) }
     voice.display.setLent(false)
@@ -137,7 +138,8 @@ extension PromptCommands {
     guard configuration.kind == .binary || String(validating: written, as: UTF8.self) != nil else {
       return voice.warn("/edit: this is no UTF-8 text; nothing is sent")
     }
-    await send(OutgoingMessage(configuration.kind, written), isShown: true)
+    isKept = await !send(OutgoingMessage(configuration.kind, written), isShown: true)
+    if isKept { voice.inform("the text is in \(Self.safe(path))") }
   }
 
   private var editorCommand: String? {

@@ -117,6 +117,8 @@ final class PromptSession: Sendable {
     }
     typing.cancel()
     await commands.stop()
+    // Somebody may still be writing in an editor, and is told where the text is.
+    await typing.value
     display.flush()
     editor.stop()
     context.console.detach()
