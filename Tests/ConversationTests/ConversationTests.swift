@@ -1,5 +1,6 @@
 import Conversation
 import Testing
+import WebSocketProtocol
 
 /// PRODUCT 1.3: when a one-shot conversation is over, and how, over a clock that a row sets.
 @Suite struct ConversationTests {

@@ -1,4 +1,5 @@
 import Conversation
+import enum Conversation.Expectation
 import Testing
 import WebSocketProtocol
 

@@ -1,5 +1,6 @@
 import Conversation
 import Testing
+import WebSocketProtocol
 
 /// The subset of jq's paths, beside what `jq -e` says of the same rows where it can be asked.
 @Suite struct JSONConditionTests {
@@ -65,7 +66,7 @@ import Testing
     (".op | length", 4, "one of =="), (".a.", 3, "a member name was expected"),
     (".a..b", 3, "a member name was expected"), (".a-b", 2, "one of =="),
     (".[x]", 2, "a number or a string"), (".a[1", 4, "] was expected"), (".a[]", 3, "a number"),
-    (".3", 1, "a member name was expected"), (".n == 3x", 8, "the end was expected"),
+    (".3", 1, "a member name was expected"), (".n == 3x", 7, "the end was expected"),
     (".n == 3.", 8, "a digit was expected"), (".n == -", 7, "a value was expected"),
     ("..", 1, "a member name was expected"), (".a[99999999999999999999]", 3, "a number"),
   ]
