@@ -96,6 +96,8 @@ package struct Conversation {
   /// Takes a message, and answers whether the end may have come nearer: the first reply to what was
   /// sent does that, and what is followed by something that time decides; others put it off.
   package mutating func received(_ kind: MessageKind, _ payload: [UInt8], at time: Int64) -> Bool {
+    // What comes behind the deadline, while the connection is being closed, does not count.
+    if let within = policy.within, time > openedAt + within { return false }
     received += 1
     let isFirst = lastReply == nil
     lastReply = time

@@ -105,6 +105,7 @@ import WebSocketProtocol
       [
         .opened(at: 100), .goesOn(at: 100, until: 3_100), .sent(at: 200), .text("x", at: 300),
         .goesOn(at: 300, until: 3_100), .goesOn(at: 3_099, until: 3_100), .finished(at: 3_100),
+        .text("a", at: 3_101), .finished(at: 3_101),
       ], met: [false], instead: [Self.text("x")])
     check(
       [Self.message("a")], within: 30_000,

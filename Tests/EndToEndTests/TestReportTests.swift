@@ -107,7 +107,9 @@ import Testing
     suite = try JUnit.read(String(decoding: try FileContents.read(path), as: UTF8.self))
     #expect(suite.attributes["failures"] == "1")
 
-    let silent = try RawPeer([.readRequest, .accept, .readToEnd])
+    let silent = try RawPeer([
+      .readRequest, .accept, .read(7 + 8), .frame(opcode: 8, [3, 0xE8]), .readToEnd,
+    ])
     defer { silent.stop() }
     let timedOut = try Wscope.run(["send", silent.url, "x", "--wait", "200ms", "--junit", path])
     #expect(timedOut.exitCode == 28)

@@ -278,7 +278,8 @@ final class ConversationSession: Sendable {
     }
     guard case .timedOut(let waited) = ended, status == .ok else {
       return concluded(
-        status, failure: status == .ok ? nil : CloseWords.line(outcome, escapes: true))
+        status, failure: status == .ok ? nil : CloseWords.line(outcome, escapes: true),
+        hangs: outcome == .lost(.timedOut(.closingHandshake)))
     }
     let timeout =
       "timed out after \(Figures.shortDuration(waited)) waiting for a reply (--wait)"
@@ -319,13 +320,19 @@ final class ConversationSession: Sendable {
   /// - Parameters:
   ///   - status: how the rest went.
   ///   - failure: what went wrong there.
+  ///   - hangs: whether no Close came back from the peer.
   /// - Returns: the exit code of all.
-  private func concluded(_ status: ExitStatus, failure: String?) -> ExitStatus {
+  private func concluded(
+    _ status: ExitStatus, failure: String?, hangs: Bool = false
+  ) -> ExitStatus {
     let results = conversation.withLock { $0.finalResults(at: Self.now) }
     let isWritten = reporter.report(
       results, opened: opened.withLock { $0 }, failure: failure)
+    let isAsExpected = results.allSatisfy(\.isMet)
+    // A peer that hangs does not answer our Close either: what it owed before counts more.
+    if hangs, !isAsExpected { return .expectationFailed }
     guard status == .ok else { return status }
-    guard results.allSatisfy(\.isMet) else { return .expectationFailed }
+    guard isAsExpected else { return .expectationFailed }
     return isWritten ? .ok : .outputFailed
   }
 
