@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """sanitiser.py [--quick]: a hostile server fires control sequences at every place where `wscope connect` shows text of the peer.
 
-SECURITY.md R14 in practice: each attack string goes to each sink, on a real pseudo terminal, and not one of the bytes 1b, 7f and 9b of
-the peer may reach it. On a dumb terminal, where wscope itself writes no escapes, none may appear at all; on an xterm only its own few.
+SECURITY.md R14 in practice: each attack string goes to each sink, on a real pseudo terminal, and no ESC, DEL, C1 control or lone byte
+(1b, 7f, 9b) of the peer may reach it. On a dumb terminal, where wscope itself writes no escapes, none may appear at all; on an xterm only its own few.
 The program is $WSCOPE, default .build/release/wscope. Prints a table; exit code 1 if anything came through.
 """
 import base64
@@ -151,9 +151,18 @@ def on_a_terminal(arguments, kind, home, keys=(), until=None, cwd=None):
 
 
 def stranger_bytes(log, kind):
-    """The offending bytes, with what stands around them."""
+    """What a terminal would obey, with what stands around it."""
     rest = log if kind == "dumb" else OWN.sub(b"", log)
-    return [rest[max(0, m.start() - 30):m.end() + 30] for m in re.finditer(rb"[\x1b\x7f\x9b]", rest)]
+    # 9b is CSI alone and as U+009B, and a harmless half of a letter in U+00DB and others: so it is read as the terminal reads it.
+    text = rest.decode("utf-8", "surrogateescape")
+    return [text[max(0, m.start() - 20):m.end() + 20] for m in re.finditer("[\x1b\x7f\x80-\x9f\udc80-\udcff]", text)]
+
+
+def check_the_check():
+    for bad in (b"\x1b[31m", b"a\x7fb", b"\xc2\x9b31m", b"\x9b31m", b"\xc2\x9d0;x", b"\xff"):
+        assert stranger_bytes(b"text " + bad, "dumb"), bad
+    assert stranger_bytes(b"\x1b]0;x\x07", "xterm-256color") and stranger_bytes(b"\x1b[38;5;99m", "xterm-256color")
+    assert not stranger_bytes("\u00db \u4f60 \u201c".encode(), "dumb") and not stranger_bytes(b"\x1b[31mx\x1b[0m\x1b[K", "xterm-256color")
 
 
 def messages(attacks):
@@ -241,7 +250,7 @@ def recorded_file(home, scratch):
     path = os.path.join(scratch, "session.jsonl")
     server = Server(lambda h: upgrade(h) + messages(TEXTS) + frame(9, b"\x1b]0;x\x07") + frame(8, b"\x03\xe8\x1b[2J"))
     try:
-        on_a_terminal(["connect", f"ws://127.0.0.1:{server.port}/?\u009b=1", "--record", path], "dumb", home)
+        on_a_terminal(["connect", f"ws://127.0.0.1:{server.port}/?q=1", "--record", path], "dumb", home)
     finally:
         server.close()
     with open(path, "rb") as file:
@@ -253,6 +262,7 @@ def recorded_file(home, scratch):
 
 def main():
     failed = False
+    check_the_check()
     with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(4) as pool:
         home = os.path.join(scratch, "home")
         os.mkdir(home)

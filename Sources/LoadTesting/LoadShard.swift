@@ -13,8 +13,10 @@ extension LoadPlan {
     return rate * Double(ownConnections) / Double(max(1, connections))
   }
 
-  /// The number in the whole run of one of this process's connections, `own` being its number here,
-  /// from 0.
+  /// The number in the whole run of one of this process's connections.
+  ///
+  /// - Parameter own: Its number in this process, from 0.
+  /// - Returns: Its number among the connections of all shards, from 0.
   package func number(ofOwn own: Int) -> Int {
     guard let shard else { return own }
     return shard.index &+ own &* max(1, shard.count)

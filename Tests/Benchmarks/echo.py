@@ -59,6 +59,8 @@ def echo_table(cell, results):
                      f"{statistics.median(result['p50'] for result in done) / 1e3:.2f}", f"{statistics.median(result['p99'] for result in done) / 1e3:.2f}"])
         report[name] = {"rounds": done, "ratio": summary(results, by_rate, "bun", name), "cpu_ratio": summary(results, by_cpu, "bun", name),
                         "server_share": server_share, "client_share": client_share, "other_share": other_share, "limit": limit(server_share, client_share)}
+    if OWN in report:
+        report[OWN]["over"] = {name: summary(results, by_cpu, name, OWN) for name in results if name != OWN}
     print(f"\necho: {cell}, binary")
     print_table(["server", "msg/s", "vs bun", "server us/msg (user)", "vs bun by CPU", "server", "client", "others", "limit", "p50 ms", "p99 ms"], rows)
     return report

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """seeds.py: writes the hand-made seeds of the fuzz targets to Tests/Fuzz/Seeds. What the fuzzer finds beside them is put there by
 `fuzz.sh minimise`. An input is: a byte of options, the number of cuts, two bytes a cut, the data (FuzzInput.swift)."""
-import base64, hashlib, pathlib, struct, zlib
+import base64, hashlib, json, pathlib, struct, zlib
 
 root = pathlib.Path(__file__).parent / "Seeds"
 
@@ -161,3 +161,9 @@ for number, line in enumerate([
     '{"event":"message","base64":"AP8"}', '{"event":"message","text":1e999}', '{"event":"message","event":"x","text":"two"}', '{"n":-0.1E+5,"t":true}',
 ]):
     text("session-line", f"{number:02}", line)
+recording = [
+    {"v": 1, "t": 0, "conn": 1, "event": "record"}, {"v": 1, "t": 0.05, "conn": 1, "event": "message", "dir": "in", "type": "text", "text": "hello"},
+    {"v": 1, "t": 0.06, "conn": 1, "event": "message", "dir": "out", "type": "binary", "base64": "AP8BCoA="},
+    {"v": 1, "t": 1.2, "conn": 1, "event": "close", "dir": "in", "code": 1008, "reason": "nope", "clean": True},
+]
+text("session-line", "recording", "\n".join(json.dumps(line) for line in recording))

@@ -66,13 +66,22 @@ enum TextTargets {
     return nil
   }
 
-  /// A line of a recording: what is taken as text is text.
+  /// A recording, line by line: what is taken as text is text, and what is taken reads the same when it
+  /// is written again.
   static func sessionLine(_ bytes: UnsafeRawBufferPointer) -> String? {
-    guard case .message(let kind, let payload)? = try? SessionLine.parse(Array(bytes)) else {
-      return nil
-    }
-    if kind == .text, String(validating: payload, as: UTF8.self) == nil {
-      return "text that is not UTF-8: \(payload)"
+    var reader = SessionReader()
+    for line in Array(bytes).split(separator: 0x0A, omittingEmptySubsequences: false) {
+      guard let message = try? reader.message(of: Array(line)) else { continue }
+      if message.kind == .text, String(validating: message.payload, as: UTF8.self) == nil {
+        return "text that is not UTF-8: \(message.payload)"
+      }
+      let event = SessionEvent(
+        time: 0, connection: 1,
+        .message(.outgoing, message.kind, message.payload, wire: message.payload.count))
+      var again = SessionReader()
+      guard let read = try? again.message(of: event.line), read == message else {
+        return "\(message) is not read as it was written: \(event.line)"
+      }
     }
     return nil
   }
