@@ -41,6 +41,7 @@ package struct Conversation {
   package private(set) var received = 0
   package private(set) var sent = 0
 
+  private var hasEnded = false
   private var openedAt: Int64 = 0
   private var sendingBegan: Int64 = 0
   private var allSent: Int64?
@@ -87,6 +88,9 @@ package struct Conversation {
     ledger.sending()
   }
 
+  /// It is being closed: what comes from now on is no longer judged.
+  package mutating func end() { hasEnded = true }
+
   /// There is nothing more to send.
   package mutating func sentAll(at time: Int64) {
     allSent = time
@@ -96,7 +100,8 @@ package struct Conversation {
   /// Takes a message, and answers whether the end may have come nearer: the first reply to what was
   /// sent does that, and what is followed by something that time decides; others put it off.
   package mutating func received(_ kind: MessageKind, _ payload: [UInt8], at time: Int64) -> Bool {
-    // What comes behind the deadline, while the connection is being closed, does not count.
+    guard !hasEnded else { return false }
+    // What comes behind the deadline does not count, even if nobody has looked at the clock yet.
     if let within = policy.within, time > openedAt + within { return false }
     received += 1
     let isFirst = lastReply == nil

@@ -143,6 +143,16 @@ import WebSocketProtocol
       [.silence(500)], [.sent(at: 10), .closed(1000, at: 20)], met: [true], instead: [nil])
   }
 
+  /// What comes while it is being closed is too late.
+  @Test func nothingIsJudgedBehindTheEnd() {
+    var conversation = Conversation(
+      WaitPolicy(wait: 10_000, linger: 1_000), expecting: [.message(.payload([0x78]))])
+    conversation.end()
+    let isNearer = conversation.received(.text, [0x78], at: 1)
+    #expect(!isNearer)
+    #expect(conversation.finalResults(at: 2).map(\.isMet) == [false])
+  }
+
   @Test func aReplyThatIsFasterThanTheSenderBreaksTheSilence() {
     var conversation = Conversation(
       WaitPolicy(wait: 10_000, linger: 1_000), expecting: [.silence(500)])

@@ -212,15 +212,25 @@ final class ConversationSession: Sendable {
 
   private let timer = Mutex<Task<Void, Never>?>(nil)
 
+  /// The verdict; one that ends it is the last.
+  private static func judge(
+    _ conversation: inout Conversation, at time: Int64
+  ) -> Conversation.Verdict {
+    let verdict = conversation.verdict(at: time)
+    if case .finished = verdict { conversation.end() }
+    return verdict
+  }
+
   /// Closes when the conversation is over, by time.
   private func waitUntilOver() async {
     while !Task.isCancelled {
       let now = Self.now
-      switch conversation.withLock({ $0.verdict(at: now) }) {
+      switch conversation.withLock({ Self.judge(&$0, at: now) }) {
       case .finished:
         await leave()
         return
       case .timedOut(let waited):
+        conversation.withLock { $0.end() }
         ending.withLock { $0 = $0 ?? .timedOut(waited: waited) }
         await leave()
         return
@@ -375,7 +385,7 @@ final class ConversationSession: Sendable {
       let (isNearer, verdict) = conversation.withLock { conversation in
         let isNearer = conversation.received(
           kind, Array(payload.readableBytesView), at: now)
-        return (isNearer, conversation.verdict(at: now))
+        return (isNearer, Self.judge(&conversation, at: now))
       }
       switch verdict {
       case .finished: await leave()
