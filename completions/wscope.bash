@@ -334,14 +334,57 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets -k --insecure --no-check --no-compress --version -h --help)
-    repeating_options=(--expect -x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
+    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets -k --insecure --no-check --no-compress --version -h --help)
+    repeating_options=(--expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit -w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
     '--expect')
+        return
+        ;;
+    '--expect-regex')
+        return
+        ;;
+    '--expect-json')
+        return
+        ;;
+    '--expect-binary')
+        return
+        ;;
+    '--expect-none')
+        return
+        ;;
+    '--expect-count')
+        return
+        ;;
+    '--expect-close')
+        return
+        ;;
+    '--expect-status')
+        return
+        ;;
+    '--expect-subprotocol')
+        return
+        ;;
+    '--within')
+        return
+        ;;
+    '--max-rtt')
+        return
+        ;;
+    '--until')
+        return
+        ;;
+    '--until-json')
+        return
+        ;;
+    '--accept-close')
+        return
+        ;;
+    '--junit')
+        __wscope_add_completions -f
         return
         ;;
     '-x'|'--execute'|'--message')

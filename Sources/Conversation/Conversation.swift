@@ -1,3 +1,5 @@
+package import WebSocketProtocol
+
 /// How long a one-shot conversation goes on (PRODUCT 1.3). Durations in ns.
 package struct WaitPolicy: Sendable, Hashable {
   /// For the first reply to what was sent last. 0 does not wait at all.
@@ -8,28 +10,24 @@ package struct WaitPolicy: Sendable, Hashable {
   package var count: Int?
   /// Whether to wait for a message although none was sent.
   package var awaitsUnasked: Bool
+  /// From the opening on, for everything that is expected; instead of the waits for one message.
+  package var within: Int64?
 
-  package init(wait: Int64, linger: Int64, count: Int? = nil, awaitsUnasked: Bool = false) {
+  package init(
+    wait: Int64, linger: Int64, count: Int? = nil, awaitsUnasked: Bool = false,
+    within: Int64? = nil
+  ) {
     self.wait = wait
     self.linger = linger
     self.count = count
     self.awaitsUnasked = awaitsUnasked
-  }
-}
-
-/// A message that must come.
-package struct Expectation: Sendable, Hashable {
-  /// The exact payload.
-  package var payload: [UInt8]
-
-  package init(_ payload: [UInt8]) {
-    self.payload = payload
+    self.within = within
   }
 }
 
 /// When a conversation is over, and whether it went as expected: a value that is told what was sent
 /// and received and when, and never looks at a clock itself. Times are ns on one monotonic clock.
-package struct Conversation: Sendable {
+package struct Conversation {
   package enum Verdict: Sendable, Hashable {
     /// Nothing is decided before `until`, unless something comes; nil: not before something comes.
     case goOn(until: Int64?)
@@ -38,28 +36,47 @@ package struct Conversation: Sendable {
     case timedOut(waited: Int64)
   }
 
-  package struct Result: Sendable, Hashable {
-    package var expectation: Expectation
-    package var isMet: Bool
-  }
-
   private let policy: WaitPolicy
-  package private(set) var results: [Result]
+  private var ledger: ExpectationLedger
   package private(set) var received = 0
   package private(set) var sent = 0
-  /// The last message that met no expectation, for saying what came instead.
-  package private(set) var unexpected: [UInt8]?
 
+  private var hasEnded = false
+  private var openedAt: Int64 = 0
   private var sendingBegan: Int64 = 0
   private var allSent: Int64?
   private var lastReply: Int64?
 
   package init(_ policy: WaitPolicy, expecting expectations: [Expectation] = []) {
     self.policy = policy
-    results = expectations.map { Result(expectation: $0, isMet: false) }
+    ledger = ExpectationLedger(expectations)
   }
 
-  package var isAsExpected: Bool { results.allSatisfy(\.isMet) }
+  /// What became of the expectations so far.
+  package var results: [ExpectationResult] { ledger.results }
+
+  /// What became of them, now that nothing more comes.
+  package func finalResults(at time: Int64) -> [ExpectationResult] {
+    ledger.final(received: received, at: time)
+  }
+
+  // MARK: What happens
+
+  /// The handshake is done, with status 101.
+  package mutating func opened(subprotocol: String?, at time: Int64) {
+    openedAt = time
+    ledger.opened(subprotocol: subprotocol, at: time)
+  }
+
+  /// The handshake was answered with another status than 101.
+  package mutating func refused(status: Int, at time: Int64) {
+    ledger.refused(status: status, at: time)
+  }
+
+  /// The connection has ended; `code` is 1006 if no Close came.
+  package mutating func closed(_ code: CloseCode, reason: String, byPeer: Bool, at time: Int64) {
+    ledger.closed(code, reason: reason, byPeer: byPeer, at: time)
+  }
 
   /// To be told before the messages are handed to the connection: their reply may be back before
   /// the sender hears that they are gone.
@@ -68,7 +85,11 @@ package struct Conversation: Sendable {
     sent += messages
     sendingBegan = time
     lastReply = nil
+    ledger.sending()
   }
+
+  /// It is being closed: what comes from now on is no longer judged.
+  package mutating func end() { hasEnded = true }
 
   /// There is nothing more to send.
   package mutating func sentAll(at time: Int64) {
@@ -76,41 +97,64 @@ package struct Conversation: Sendable {
     if sent == 0 { sendingBegan = time }
   }
 
-  /// Takes a message, and answers whether the end may have come nearer: only the first reply to what
-  /// was sent does that, all later ones put it off.
-  package mutating func received(_ payload: [UInt8], at time: Int64) -> Bool {
+  /// Takes a message, and answers whether the end may have come nearer: the first reply to what was
+  /// sent does that, and what is followed by something that time decides; others put it off.
+  package mutating func received(_ kind: MessageKind, _ payload: [UInt8], at time: Int64) -> Bool {
+    guard !hasEnded else { return false }
+    // What comes behind the deadline does not count, even if nobody has looked at the clock yet.
+    if let within = policy.within, time > openedAt + within { return false }
     received += 1
     let isFirst = lastReply == nil
     lastReply = time
-    // Each message meets one expectation at most: two expectations of the same text need it twice.
-    let open = results.firstIndex { !$0.isMet && $0.expectation.payload == payload }
-    if let open {
-      results[open].isMet = true
-    } else {
-      unexpected = payload
-    }
-    return isFirst
+    let isExpected = ledger.received(
+      kind, payload, count: received, sent: sent > 0 ? sendingBegan : nil, at: time)
+    return isFirst || (isExpected && ledger.isTimed)
   }
 
-  package func verdict(at time: Int64) -> Verdict {
-    if let count = policy.count {
-      if received >= count, isAsExpected { return .finished }
-    } else if !results.isEmpty, isAsExpected {
+  // MARK: The verdict
+
+  package mutating func verdict(at time: Int64) -> Verdict {
+    let quiet: Int64? =
+      if let allSent {
+        ledger.advance(
+          to: time, allSent: allSent, heard: max(lastReply ?? allSent, allSent), count: received,
+          linger: policy.linger)
+      } else { nil }
+    if ledger.isUntilMet { return .finished }
+    if !ledger.isAwaiting, policy.count != nil || ledger.awaitsAnything,
+      received >= policy.count ?? 0
+    {
       return .finished
     }
+    if let within = policy.within, ledger.isAwaiting {
+      let deadline = openedAt + within
+      return time >= deadline ? .finished : .goOn(until: min(deadline, quiet ?? deadline))
+    }
     guard let allSent else { return .goOn(until: nil) }
-    let asks = sent > 0 || policy.awaitsUnasked || policy.count != nil || !results.isEmpty
+    if let quiet { return .goOn(until: quiet) }
+    return patience(at: time, allSent: allSent)
+  }
+
+  /// The verdict when only the next message, or the lack of it, decides.
+  private func patience(at time: Int64, allSent: Int64) -> Verdict {
+    let asks =
+      sent > 0 || policy.awaitsUnasked || policy.count != nil || ledger.awaitsAnything
     guard asks, policy.wait > 0 else { return .finished }
     if let lastReply {
       // With a count to come, a pause is no end; the wait is for each of them.
-      let patience = policy.count == nil ? policy.linger : policy.wait
-      let until = max(lastReply, allSent) + patience
+      let isOwed = policy.count != nil || ledger.isUntilPending
+      let until =
+        max(lastReply, allSent) + (isOwed || ledger.isPatient ? policy.wait : policy.linger)
       guard time >= until else { return .goOn(until: until) }
-      return policy.count == nil ? .finished : .timedOut(waited: policy.wait)
+      return isOwed ? .timedOut(waited: policy.wait) : .finished
     }
     let until = max(sendingBegan, allSent) + policy.wait
     guard time >= until else { return .goOn(until: until) }
-    return sent == 0 && policy.awaitsUnasked && policy.count == nil && results.isEmpty
+    if ledger.awaitsAnything {
+      return ledger.awaitsOnlyClose && policy.count == nil
+        ? .finished : .timedOut(waited: policy.wait)
+    }
+    return sent == 0 && policy.awaitsUnasked && policy.count == nil
       ? .finished : .timedOut(waited: policy.wait)
   }
 }

@@ -1,5 +1,6 @@
 import Conversation
 import Testing
+import WebSocketProtocol
 
 /// PRODUCT 1.3: when a one-shot conversation is over, and how, over a clock that a row sets.
 @Suite struct ConversationTests {
@@ -20,13 +21,13 @@ import Testing
 
   private func check(
     wait: Int64 = Self.wait, count: Int? = nil, awaitsUnasked: Bool = false,
-    expecting: [String] = [], _ lines: [Line], meets: [Bool] = [], unexpected: String? = nil,
+    expecting: [String] = [], _ lines: [Line], meets: [Bool] = [], instead: [String?]? = nil,
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     var conversation = Conversation(
       WaitPolicy(
         wait: wait, linger: Self.linger, count: count, awaitsUnasked: awaitsUnasked),
-      expecting: expecting.map { Expectation(Array($0.utf8)) })
+      expecting: expecting.map { .message(.payload(Array($0.utf8))) })
     var sent = 0
     var received = 0
     for (index, line) in lines.enumerated() {
@@ -37,7 +38,7 @@ import Testing
       case .sentAll(let time):
         conversation.sentAll(at: time)
       case .reply(let text, let time, let isFirst):
-        let nearer = conversation.received(Array(text.utf8), at: time)
+        let nearer = conversation.received(.text, Array(text.utf8), at: time)
         #expect(nearer == isFirst, "line \(index)", sourceLocation: sourceLocation)
         received += 1
       case .verdict(let time, let verdict):
@@ -48,13 +49,11 @@ import Testing
       #expect(conversation.received == received, "line \(index)", sourceLocation: sourceLocation)
     }
     #expect(conversation.results.map(\.isMet) == meets, sourceLocation: sourceLocation)
-    #expect(
-      conversation.results.map(\.expectation.payload) == expecting.map { Array($0.utf8) },
-      sourceLocation: sourceLocation)
-    #expect(conversation.isAsExpected == !meets.contains(false), sourceLocation: sourceLocation)
-    #expect(
-      conversation.unexpected == unexpected.map { Array($0.utf8) },
-      sourceLocation: sourceLocation)
+    let came = conversation.finalResults(at: .max).map { result -> String? in
+      guard case .message(_, let payload) = result.instead else { return nil }
+      return String(decoding: payload, as: UTF8.self)
+    }
+    if let instead { #expect(came == instead, sourceLocation: sourceLocation) }
   }
 
   @Test func theFirstReplyIsWaitedFor() {
@@ -73,7 +72,7 @@ import Testing
         .verdict(at: 9_000, Self.goOn(10_000)), .verdict(at: 9_999, Self.goOn(10_000)),
         .reply("b", at: 9_999, isFirst: false), .verdict(at: 10_000, Self.goOn(10_999)),
         .verdict(at: 10_998, Self.goOn(10_999)), .verdict(at: 10_999, .finished),
-      ], unexpected: "b")
+      ])
   }
 
   /// The last reply may come before the sender hears that all is sent.
@@ -83,7 +82,7 @@ import Testing
         .sending(2, at: 0), .reply("a", at: 5, isFirst: true), .reply("b", at: 6, isFirst: false),
         .verdict(at: 6, Self.goOn()), .verdict(at: 70_000, Self.goOn()), .sentAll(at: 8),
         .verdict(at: 8, Self.goOn(1_008)), .verdict(at: 1_008, .finished),
-      ], unexpected: "b")
+      ])
   }
 
   /// What comes before the last message is sent is no reply to it.
@@ -95,14 +94,14 @@ import Testing
         .verdict(at: 5_000, Self.goOn(10_110)), .verdict(at: 10_110, Self.timedOut),
         .reply("b", at: 10_110, isFirst: true), .verdict(at: 10_110, Self.goOn(11_110)),
         .verdict(at: 11_110, .finished),
-      ], unexpected: "b")
+      ])
     // A batch that turns out to be empty begins nothing.
     check(
       [
         .sending(1, at: 0), .reply("a", at: 5, isFirst: true), .sending(0, at: 100),
         .sentAll(at: 110), .verdict(at: 110, Self.goOn(1_110)),
         .verdict(at: 1_110, .finished),
-      ], unexpected: "a")
+      ])
   }
 
   @Test func aGreetingIsNoReply() {
@@ -110,7 +109,7 @@ import Testing
       [
         .reply("welcome", at: 1, isFirst: true), .sending(1, at: 2), .sentAll(at: 3),
         .verdict(at: 3, Self.goOn(10_003)), .verdict(at: 10_003, Self.timedOut),
-      ], unexpected: "welcome")
+      ])
   }
 
   /// Without a message `send` checks the handshake and no more.
@@ -118,8 +117,7 @@ import Testing
     check([.verdict(at: 0, Self.goOn()), .sentAll(at: 7), .verdict(at: 7, .finished)])
     check([.sending(0, at: 0), .sentAll(at: 7), .verdict(at: 7, .finished)])
     check(
-      [.reply("welcome", at: 1, isFirst: true), .sentAll(at: 7), .verdict(at: 7, .finished)],
-      unexpected: "welcome")
+      [.reply("welcome", at: 1, isFirst: true), .sentAll(at: 7), .verdict(at: 7, .finished)])
   }
 
   /// `connect` as a filter waits for what comes unasked, and does not mind when nothing comes.
@@ -134,7 +132,7 @@ import Testing
       [
         .sentAll(at: 7), .reply("a", at: 20, isFirst: true), .verdict(at: 20, Self.goOn(1_020)),
         .verdict(at: 1_020, .finished),
-      ], unexpected: "a")
+      ])
     // What was asked for must come.
     check(
       awaitsUnasked: true,
@@ -160,19 +158,19 @@ import Testing
       [
         .sending(1, at: 0), .reply("a", at: 1, isFirst: true), .sentAll(at: 2),
         .verdict(at: 2, .finished),
-      ], unexpected: "a")
+      ])
     check(
       wait: 0, count: 2,
       [
         .sending(1, at: 0), .reply("a", at: 1, isFirst: true), .sentAll(at: 2),
         .verdict(at: 2, .finished),
-      ], unexpected: "a")
+      ])
     check(
       wait: 0, expecting: ["b"],
       [
         .sending(1, at: 0), .reply("a", at: 1, isFirst: true), .sentAll(at: 2),
         .verdict(at: 2, .finished),
-      ], meets: [false], unexpected: "a")
+      ], meets: [false], instead: ["a"])
     check(wait: 0, awaitsUnasked: true, [.sentAll(at: 1), .verdict(at: 1, .finished)])
   }
 
@@ -183,21 +181,21 @@ import Testing
         .sending(3, at: 0), .sentAll(at: 0), .reply("a", at: 1, isFirst: true),
         .verdict(at: 1, Self.goOn(10_001)), .reply("b", at: 2, isFirst: false),
         .verdict(at: 2, .finished),
-      ], unexpected: "b")
+      ])
     // Even when there is more to send.
     check(
       count: 1,
       [
         .sending(1, at: 0), .reply("a", at: 1, isFirst: true), .verdict(at: 1, .finished),
         .sending(1, at: 2), .verdict(at: 2, .finished),
-      ], unexpected: "a")
+      ])
     // And when nothing was sent: then it is listened for.
     check(
       count: 1,
       [
         .sentAll(at: 0), .verdict(at: 0, Self.goOn(10_000)), .reply("a", at: 1, isFirst: true),
         .verdict(at: 1, .finished),
-      ], unexpected: "a")
+      ])
   }
 
   /// With a count to come a pause is no end: each message is waited for.
@@ -208,7 +206,7 @@ import Testing
         .sending(1, at: 0), .sentAll(at: 0), .reply("a", at: 1, isFirst: true),
         .verdict(at: 5_000, Self.goOn(10_001)), .reply("b", at: 9_000, isFirst: false),
         .verdict(at: 18_999, Self.goOn(19_000)), .verdict(at: 19_000, Self.timedOut),
-      ], unexpected: "b")
+      ])
     check(
       count: 1,
       [
@@ -224,14 +222,22 @@ import Testing
         .sending(1, at: 0), .sentAll(at: 0), .reply("a", at: 1, isFirst: true),
         .verdict(at: 1, .finished),
       ], meets: [true])
-    // In any order, with others in between.
+    // In their order, with others in between.
     check(
       expecting: ["a", "b"],
       [
         .sending(1, at: 0), .sentAll(at: 0), .reply("b", at: 1, isFirst: true),
-        .reply("x", at: 2, isFirst: false), .verdict(at: 2, Self.goOn(1_002)),
-        .reply("a", at: 3, isFirst: false), .verdict(at: 3, .finished),
-      ], meets: [true, true], unexpected: "x")
+        .reply("x", at: 2, isFirst: false), .reply("a", at: 3, isFirst: false),
+        .verdict(at: 3, Self.goOn(1_003)), .reply("x", at: 4, isFirst: false),
+        .reply("b", at: 5, isFirst: false), .verdict(at: 5, .finished),
+      ], meets: [true, true], instead: [nil, nil])
+    check(
+      expecting: ["a", "b"],
+      [
+        .sending(1, at: 0), .sentAll(at: 0), .reply("b", at: 1, isFirst: true),
+        .reply("a", at: 2, isFirst: false), .verdict(at: 2, Self.goOn(1_002)),
+        .verdict(at: 1_002, .finished),
+      ], meets: [true, false], instead: [nil, nil])
     // An empty message is one too.
     check(
       expecting: [""],
@@ -252,7 +258,7 @@ import Testing
         .sending(1, at: 0), .sentAll(at: 0), .reply("a", at: 1, isFirst: true),
         .reply("a", at: 2, isFirst: false), .verdict(at: 2, .finished),
         .reply("a", at: 3, isFirst: false),
-      ], meets: [true, true], unexpected: "a")
+      ], meets: [true, true], instead: [nil, nil])
   }
 
   @Test func expectationsThatAreNotMet() {
@@ -263,7 +269,7 @@ import Testing
         .sending(1, at: 0), .sentAll(at: 0), .reply("b ", at: 1, isFirst: true),
         .reply("a", at: 500, isFirst: false), .verdict(at: 1_499, Self.goOn(1_500)),
         .verdict(at: 1_500, .finished),
-      ], meets: [true, false], unexpected: "b ")
+      ], meets: [true, false], instead: [nil, nil])
     check(
       expecting: ["a"],
       [
@@ -284,23 +290,23 @@ import Testing
         .sending(1, at: 0), .sentAll(at: 0), .reply("a", at: 1, isFirst: true),
         .verdict(at: 1, Self.goOn(10_001)), .reply("x", at: 2, isFirst: false),
         .verdict(at: 2, .finished),
-      ], meets: [true], unexpected: "x")
+      ], meets: [true], instead: [nil])
     check(
       count: 1, expecting: ["a"],
       [
         .sending(1, at: 0), .sentAll(at: 0), .reply("x", at: 1, isFirst: true),
         .verdict(at: 1, Self.goOn(10_001)), .verdict(at: 10_001, Self.timedOut),
         .reply("a", at: 10_002, isFirst: false), .verdict(at: 10_002, .finished),
-      ], meets: [true], unexpected: "x")
+      ], meets: [true], instead: [nil])
   }
 
   /// The bytes count, not the text they may be.
   @Test func payloadsAreComparedByteByByte() {
     var conversation = Conversation(
-      WaitPolicy(wait: 1, linger: 1), expecting: [Expectation(Array("K".utf8))])
-    _ = conversation.received(Array("\u{212A}".utf8), at: 0)
-    #expect(!conversation.isAsExpected)
-    _ = conversation.received([0x4B], at: 0)
-    #expect(conversation.isAsExpected)
+      WaitPolicy(wait: 1, linger: 1), expecting: [.message(.payload(Array("K".utf8)))])
+    _ = conversation.received(.text, Array("\u{212A}".utf8), at: 0)
+    #expect(conversation.results.map(\.isMet) == [false])
+    _ = conversation.received(.text, [0x4B], at: 0)
+    #expect(conversation.results.map(\.isMet) == [true])
   }
 }

@@ -20,13 +20,7 @@ struct Send: SessionCommand {
   @Argument(help: ArgumentHelp("Messages to send, in order; - reads standard input too."))
   var messages: [String] = []
 
-  @Option(
-    parsing: .unconditionalSingleValue,
-    help: ArgumentHelp(
-      "Expect a message that is exactly this; may be repeated. Exit code 1 if it does not come.",
-      valueName: "text"))
-  var expect: [String] = []
-
+  @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
   @OptionGroup(title: "Messages") var message: MessageOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
@@ -43,16 +37,31 @@ struct Send: SessionCommand {
     let readsInput =
       messages.contains("-") || (outgoing.isEmpty && !context.console.standardInputIsTerminal)
     let input = try message.conversationInput()
+    let expectations = try expectation.expectations(offered: client.subprotocols)
+    let within = try expectation.deadline()
+    guard count == nil || (expectation.until == nil && expectation.untilJson == nil) else {
+      throw CommandFailure(.usage, "--count and --until exclude each other: both end it")
+    }
+    let format = try message.conversationFormat(
+      toTerminal: context.console.standardOutputIsTerminal)
+    if expectation.tapOutput {
+      guard message.format == .text, !message.null, !message.raw else {
+        throw CommandFailure(
+          .usage, "--tap-output takes the place of the messages: no --format, --null or --raw")
+      }
+    }
     let session = ConversationSession(
       ConversationConfiguration(
         command: "send", client: client, messages: outgoing,
         input: readsInput ? input : .none,
         policy: WaitPolicy(
-          wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count),
-        expectations: expect.map { Expectation(Array($0.utf8)) },
-        format: try message.conversationFormat(
-          toTerminal: context.console.standardOutputIsTerminal),
-        interruption: .fails, showsPingPong: message.showPingPong, verbosity: output.verbose,
+          wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
+          within: within),
+        expectations: expectations, acceptedCloses: try expectation.acceptedCloses(),
+        report: ReportConfiguration(
+          isTAP: expectation.tapOutput, junit: expectation.junit, within: within),
+        format: format, interruption: .fails, showsPingPong: message.showPingPong,
+        verbosity: output.verbose,
         showsSecrets: message.showSecrets),
       context)
     return try await session.run()

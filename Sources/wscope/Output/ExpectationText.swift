@@ -1,18 +1,49 @@
 import Conversation
 import Terminal
+import WebSocketProtocol
 
-/// An expectation that was not met, in words.
+/// Expectations in words, each on one line. What peers and people have written is escaped.
 enum ExpectationText {
-  /// - Parameters:
-  ///   - result: what was expected.
-  ///   - instead: the last message that nobody expected, if there was one.
-  /// - Returns: both, escaped and on one line each.
-  static func diagnosis(of result: Conversation.Result, instead: [UInt8]?) -> Diagnosis {
-    Diagnosis(
-      cause: "expected \(shown(result.expectation.payload))",
-      details: [
-        instead.map { "got: \(shown($0))" } ?? "got: nothing that was not expected elsewhere"
-      ])
+  /// What is expected; `within` is the deadline of what is waited for, in ns.
+  static func name(_ expectation: Expectation, within: Int64?) -> String {
+    let deadline = within.map { " within \(Figures.shortDuration($0))" } ?? ""
+    switch expectation {
+    case .message(let test): return name(test) + deadline
+    case .until(let test): return "until \(name(test))" + deadline
+    case .silence(let duration): return "no message for \(Figures.shortDuration(duration))"
+    case .count(let count): return (count == 1 ? "1 message" : "\(count) messages") + deadline
+    case .close(let codes): return "close \(codes.text)" + deadline
+    case .status(let status): return "status \(status)"
+    case .subprotocol(let name): return "subprotocol \(name)"
+    case .roundTrip(let limit): return "replies within \(Figures.shortDuration(limit))"
+    }
+  }
+
+  private static func name(_ test: MessageTest) -> String {
+    switch test {
+    case .payload(let payload): shown(payload)
+    case .pattern(let pattern): "/\(safe(pattern.text))/"
+    case .json(let condition): safe(condition.text)
+    case .binary(let bytes): "binary \(hex(bytes))"
+    }
+  }
+
+  /// What came instead of what was expected.
+  static func instead(_ result: ExpectationResult) -> String {
+    switch result.instead {
+    case nil: "nothing"
+    case .message(.text, let payload): shown(payload)
+    case .message(.binary, let payload): "binary \(hex(payload))"
+    case .notReached: "nothing, because what was to come before it did not"
+    case .count(let count): count == 1 ? "1 message" : "\(count) messages"
+    case .close(let code, let reason):
+      CloseWords.code(CloseFrame(code, reason: reason), escapes: true)
+    case .stillOpen: "no Close: the connection was still open"
+    case .status(let status): status.map { "status \($0)" } ?? "no connection"
+    case .subprotocol(let name): name.map { "subprotocol \(safe($0))" } ?? "no subprotocol"
+    case .roundTrip(let time): "a reply after \(Figures.shortDuration(time))"
+    case .noReply: "no reply"
+    }
   }
 
   private static func shown(_ payload: [UInt8]) -> String {
@@ -20,5 +51,17 @@ enum ExpectationText {
       + ControlCharacters.escaped(
         Array(payload.prefix(200)), keepingNewlines: false, highlight: false) + "\""
       + (payload.count > 200 ? "... (\(payload.count) bytes)" : "")
+  }
+
+  private static func safe(_ text: String) -> String {
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
+  }
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    let digits = bytes.prefix(100).map { byte in
+      let digits = String(byte, radix: 16)
+      return digits.count == 1 ? "0" + digits : digits
+    }
+    return digits.joined() + (bytes.count > 100 ? "... (\(bytes.count) bytes)" : "")
   }
 }

@@ -1,48 +1,11 @@
 import Conversation
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import Synchronization
 import Terminal
 import WebSocketNIO
 import WebSocketProtocol
-
-/// What a conversation without a prompt is about.
-struct ConversationConfiguration: Sendable {
-  /// Where messages come from, once those of the command line are sent.
-  enum Input: Sendable {
-    case none
-    case messages(MessageSplitter.Boundary, MessageKind)
-    case jsonLines
-  }
-
-  enum Format: Sendable, Hashable {
-    case payload(PayloadFormat)
-    case jsonLines
-  }
-
-  /// What Ctrl-C means: a one-shot command was interrupted; a session was ended.
-  enum Interruption: Sendable {
-    case ends
-    case fails
-  }
-
-  var command: String
-  var client: ClientConfiguration
-  var messages: [OutgoingMessage]
-  var input: Input
-  var policy: WaitPolicy
-  var expectations: [Expectation]
-  var format: Format
-  var interruption: Interruption
-  var reaction = Connection.Reaction.none
-  var showsPingPong = false
-  var verbosity = 0
-  var showsSecrets = false
-  var reconnect: ReconnectPolicy?
-  var recording: RecordingConfiguration?
-
-  var isVerbose: Bool { verbosity > 0 }
-}
 
 /// `send`, and `connect` without a terminal: messages out, messages in, and an exit code. Nothing is
 /// lost before the connection is open, and nothing after the input has ended.
@@ -54,6 +17,8 @@ final class ConversationSession: Sendable {
   private let ending = Mutex<Ending?>(nil)
   private let start = NIODeadline.now()
   private let recorder: Recorder
+  private let reporter: ExpectationReporter
+  private let opened = Mutex<NIODeadline?>(nil)
   private let reconnector = Mutex<Reconnector?>(nil)
   /// Taken from the input, and not sent because the connection was lost.
   private let unsent = Mutex<[OutgoingMessage]>([])
@@ -70,6 +35,11 @@ final class ConversationSession: Sendable {
     self.context = context
     conversation = Mutex(
       Conversation(configuration.policy, expecting: configuration.expectations))
+    let url = "\(configuration.client.url)"
+    reporter = ExpectationReporter(
+      configuration.report,
+      name: "wscope \(configuration.command) "
+        + (configuration.showsSecrets ? url : Redaction.url(url)), start: start, context)
     recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets) {
       context.warn($0)
     }
@@ -86,11 +56,27 @@ final class ConversationSession: Sendable {
       context)
     let watch = Task { await watchSignals() }
     defer { watch.cancel() }
-    do throws(ExitStatus) {
-      return await converse(try await opening.explained())
-    } catch {
-      return error
+    switch await opening.result {
+    case .success(let connection): return await converse(connection)
+    case .failure(let error): return failed(error, opening)
     }
+  }
+
+  /// The exit code when the connection does not open, which may be what was expected.
+  private func failed(_ error: ConnectError, _ opening: OpeningConnection) -> ExitStatus {
+    let isJudged = configuration.expectations.contains {
+      if case .status = $0 { true } else { false }
+    }
+    guard case .refused(let refusal) = error, isJudged else {
+      return concluded(
+        opening.explain(error), failure: opening.diagnosis(of: error, escapes: true).cause)
+    }
+    let isExpected = conversation.withLock { conversation in
+      conversation.refused(status: Int(refusal.head.status.code), at: Self.now)
+      return conversation.results.contains(where: \.isMet)
+    }
+    if !isExpected { _ = opening.explain(error) }
+    return concluded(.ok, failure: nil)
   }
 
   private func converse(_ first: Connection) async -> ExitStatus {
@@ -110,7 +96,7 @@ final class ConversationSession: Sendable {
     let outcome = outcome.withLock { $0 }
     // An attempt to open it again has failed, and was explained.
     guard await reconnector.isLeaving || status == ExitStatus(outcome) else { return status }
-    let ended = finish(outcome)
+    let ended = finish(outcome, isLeaving: await reconnector.isLeaving)
     return ended == .ok && recorder.hasFailed ? .outputFailed : ended
   }
 
@@ -226,15 +212,25 @@ final class ConversationSession: Sendable {
 
   private let timer = Mutex<Task<Void, Never>?>(nil)
 
+  /// The verdict; one that ends it is the last.
+  private static func judge(
+    _ conversation: inout Conversation, at time: Int64
+  ) -> Conversation.Verdict {
+    let verdict = conversation.verdict(at: time)
+    if case .finished = verdict { conversation.end() }
+    return verdict
+  }
+
   /// Closes when the conversation is over, by time.
   private func waitUntilOver() async {
     while !Task.isCancelled {
       let now = Self.now
-      switch conversation.withLock({ $0.verdict(at: now) }) {
+      switch conversation.withLock({ Self.judge(&$0, at: now) }) {
       case .finished:
         await leave()
         return
       case .timedOut(let waited):
+        conversation.withLock { $0.end() }
         ending.withLock { $0 = $0 ?? .timedOut(waited: waited) }
         await leave()
         return
@@ -275,7 +271,7 @@ final class ConversationSession: Sendable {
     await leave()
   }
 
-  private func finish(_ outcome: CloseOutcome) -> ExitStatus {
+  private func finish(_ outcome: CloseOutcome, isLeaving: Bool) -> ExitStatus {
     let ended = ending.withLock { $0 }
     switch ended {
     case .failed(let status): return status
@@ -285,34 +281,82 @@ final class ConversationSession: Sendable {
       return Self.status(signal)
     case .timedOut, nil: break
     }
-    let status = ExitStatus(outcome)
+    let status = judged(outcome, isLeaving: isLeaving)
     if status != .ok || configuration.isVerbose {
       let words = CloseWords.line(outcome, escapes: context.console.standardErrorIsTerminal)
       if status == .ok { context.inform(words) } else { context.warn(words) }
     }
-    let (results, instead) = conversation.withLock { ($0.results, $0.unexpected) }
-    report(results, instead)
-    guard status == .ok else { return status }
-    if case .timedOut(let waited) = ended {
-      context.console.note(
-        context.style(
-          .red,
-          "wscope: timed out after \(Figures.shortDuration(waited)) waiting for a reply (--wait)"))
-      return .timeout
+    guard case .timedOut(let waited) = ended, status == .ok else {
+      return concluded(
+        status, failure: status == .ok ? nil : CloseWords.line(outcome, escapes: true),
+        hangs: outcome == .lost(.timedOut(.closingHandshake)))
     }
-    return results.allSatisfy(\.isMet) ? .ok : .expectationFailed
+    let timeout =
+      "timed out after \(Figures.shortDuration(waited)) waiting for a reply (--wait)"
+    context.explain(Diagnosis(cause: timeout))
+    return concluded(.timeout, failure: timeout)
   }
 
-  private func report(_ results: [Conversation.Result], _ instead: [UInt8]?) {
-    for result in results where !result.isMet {
-      context.explain(ExpectationText.diagnosis(of: result, instead: instead))
+  /// The exit code for how the connection ended: where a Close was expected, that decides.
+  private func judged(_ outcome: CloseOutcome, isLeaving: Bool) -> ExitStatus {
+    let status = ExitStatus(outcome)
+    guard status == .ok || status == .unexpectedCloseCode || status == .connectionLost else {
+      return status
     }
+    let expectsClose = configuration.expectations.contains {
+      if case .close = $0 { true } else { false }
+    }
+    let now = Self.now
+    switch outcome {
+    case .closed(let frame, let initiator):
+      conversation.withLock {
+        $0.closed(
+          frame.reportedCode, reason: frame.reason, byPeer: initiator == .peer, at: now)
+      }
+      let isAccepted = configuration.acceptedCloses?.contains(frame.reportedCode) ?? false
+      return isAccepted || (expectsClose && initiator == .peer) ? .ok : status
+    case .lost(let end):
+      conversation.withLock {
+        $0.closed(.abnormal, reason: CloseWords.words(end), byPeer: !isLeaving, at: now)
+      }
+      return expectsClose && !isLeaving ? .ok : status
+    case .failed:
+      return status
+    }
+  }
+
+  /// Tells how the expectations went.
+  ///
+  /// - Parameters:
+  ///   - status: how the rest went.
+  ///   - failure: what went wrong there.
+  ///   - hangs: whether no Close came back from the peer.
+  /// - Returns: the exit code of all.
+  private func concluded(
+    _ status: ExitStatus, failure: String?, hangs: Bool = false
+  ) -> ExitStatus {
+    let results = conversation.withLock { $0.finalResults(at: Self.now) }
+    let isWritten = reporter.report(
+      results, opened: opened.withLock { $0 }, failure: failure)
+    let isAsExpected = results.allSatisfy(\.isMet)
+    // A peer that hangs does not answer our Close either: what it owed before counts more.
+    if hangs, !isAsExpected { return .expectationFailed }
+    guard status == .ok else { return status }
+    guard isAsExpected else { return .expectationFailed }
+    return isWritten ? .ok : .outputFailed
   }
 
   // MARK: Receiving
 
   private func tellOpened(_ info: HandshakeInfo, _ number: Int) {
     hasOpened.store(true, ordering: .releasing)
+    let now = NIODeadline.now()
+    opened.withLock { $0 = $0 ?? now }
+    conversation.withLock {
+      $0.opened(subprotocol: info.subprotocol, at: Int64(now.uptimeNanoseconds))
+    }
+    // The deadline runs although there may be much to send.
+    if configuration.policy.within != nil { awaitEnd() }
     recorder.write { $0.opened(info) }
     if configuration.isVerbose {
       let text = HandshakeText(
@@ -332,13 +376,16 @@ final class ConversationSession: Sendable {
     switch event {
     case .message(let kind, let payload, let wire, let time):
       switch configuration.format {
+      // The report takes the place of the messages.
+      case .payload where configuration.report.isTAP: break
       case .payload(let format): await write(format.bytes(kind, payload))
       case .jsonLines: await write(lines.received(kind, payload, wire: wire, time: time))
       }
       let now = Int64(time.uptimeNanoseconds)
       let (isNearer, verdict) = conversation.withLock { conversation in
-        let isNearer = conversation.received(Array(payload.readableBytesView), at: now)
-        return (isNearer, conversation.verdict(at: now))
+        let isNearer = conversation.received(
+          kind, Array(payload.readableBytesView), at: now)
+        return (isNearer, Self.judge(&conversation, at: now))
       }
       switch verdict {
       case .finished: await leave()

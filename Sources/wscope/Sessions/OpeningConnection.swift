@@ -32,17 +32,33 @@ struct OpeningConnection: Sendable {
   ///
   /// - Throws: `ExitStatus`.
   func explained() async throws(ExitStatus) -> Connection {
-    do {
-      return try await task.value
-    } catch let error as ConnectError {
-      let diagnostician = Diagnostician(
-        command: command, configuration: configuration,
-        escapes: context.console.standardErrorIsTerminal)
-      context.explain(diagnostician.diagnose(error))
-      throw ExitStatus(error)
+    do throws(ConnectError) {
+      return try await result.get()
     } catch {
-      context.warn("\(error)")
-      throw ExitStatus.connectFailed
+      throw explain(error)
     }
+  }
+
+  /// What came of it, untold.
+  var result: Result<Connection, ConnectError> {
+    get async {
+      do {
+        return .success(try await task.value)
+      } catch {
+        return .failure(error as? ConnectError ?? .unresolved(host: "", message: "\(error)"))
+      }
+    }
+  }
+
+  /// Tells why it came to nothing.
+  ///
+  /// - Returns: the exit code.
+  func explain(_ error: ConnectError) -> ExitStatus {
+    context.explain(diagnosis(of: error, escapes: context.console.standardErrorIsTerminal))
+    return ExitStatus(error)
+  }
+
+  func diagnosis(of error: ConnectError, escapes: Bool) -> Diagnosis {
+    Diagnostician(command: command, configuration: configuration, escapes: escapes).diagnose(error)
   }
 }

@@ -1,0 +1,246 @@
+import WebSocketProtocol
+
+/// Keeps what became of each expectation. Times are ns on the clock of `Conversation`.
+struct ExpectationLedger {
+  private(set) var results: [ExpectationResult]
+  private let matchers: [MessageMatcher?]
+  /// When the last expected message came.
+  private var lastMet: Int64?
+  /// What came unexpected behind the last message that was sent or expected.
+  private var stray: ExpectationResult.Instead?
+
+  init(_ expectations: [Expectation]) {
+    results = expectations.map { ExpectationResult(expectation: $0) }
+    matchers = expectations.map {
+      switch $0 {
+      case .message(let test), .until(let test): MessageMatcher(test)
+      default: nil
+      }
+    }
+  }
+
+  // MARK: What is asked
+
+  private var awaited: [ExpectationResult] { results.filter(\.expectation.isAwaited) }
+  var awaitsAnything: Bool { results.contains { $0.expectation.isAwaited } }
+  var isAwaiting: Bool { awaited.contains { $0.state == .pending } }
+  var isAwaitingMessages: Bool { pendingMessage != nil }
+  var isUntilPending: Bool { contains(.pending) { if case .until = $0 { true } else { false } } }
+  var isUntilMet: Bool { contains(.met) { if case .until = $0 { true } else { false } } }
+  /// Whether what is left can be decided by the end of the connection only.
+  var awaitsOnlyClose: Bool {
+    awaited.allSatisfy { result in
+      if case .close = result.expectation { true } else { result.state != .pending }
+    }
+  }
+  /// Whether a pause between messages is no end.
+  var isPatient: Bool {
+    isUntilPending
+      || !isAwaitingMessages
+        && contains(.pending) {
+          switch $0 {
+          case .count, .close: true
+          default: false
+          }
+        }
+  }
+  /// Whether time alone decides something once the messages have come.
+  var isTimed: Bool {
+    results.contains {
+      switch $0.expectation {
+      case .silence, .count, .close: true
+      default: false
+      }
+    }
+  }
+
+  private func contains(
+    _ state: ExpectationResult.State, _ isMeant: (Expectation) -> Bool
+  ) -> Bool {
+    results.contains { $0.state == state && isMeant($0.expectation) }
+  }
+
+  private var pendingMessage: Int? {
+    results.firstIndex { $0.state == .pending && $0.expectation.isMessage }
+  }
+
+  // MARK: What happens
+
+  /// Something is sent: what came before is no answer to it.
+  mutating func sending() { stray = nil }
+
+  mutating func opened(subprotocol: String?, at time: Int64) {
+    settle(at: time) { expectation in
+      switch expectation {
+      case .status(let wanted): (wanted == 101, .status(101))
+      case .subprotocol(let wanted): (wanted == subprotocol, .subprotocol(subprotocol))
+      default: nil
+      }
+    }
+  }
+
+  mutating func refused(status: Int, at time: Int64) {
+    settle(at: time) { expectation in
+      if case .status(let wanted) = expectation { (wanted == status, .status(status)) } else { nil }
+    }
+  }
+
+  mutating func closed(_ code: CloseCode, reason: String, byPeer: Bool, at time: Int64) {
+    guard byPeer else { return }
+    settle(at: time) { expectation in
+      guard case .close(let wanted) = expectation else { return nil }
+      return (wanted.contains(code), .close(code, reason: reason))
+    }
+  }
+
+  private mutating func settle(
+    at time: Int64,
+    _ verdict: (Expectation) -> (isMet: Bool, instead: ExpectationResult.Instead)?
+  ) {
+    for index in results.indices where results[index].state == .pending {
+      guard let (isMet, instead) = verdict(results[index].expectation) else { continue }
+      results[index].instead = instead
+      settle(index, isMet, at: time)
+    }
+  }
+
+  /// Takes a message, the `count`th so far; `sent` is when something was sent last, nil if nothing
+  /// was. Answers whether it was expected.
+  mutating func received(
+    _ kind: MessageKind, _ payload: [UInt8], count: Int, sent: Int64?, at time: Int64
+  ) -> Bool {
+    let message = ExpectationResult.Instead.message(kind, payload)
+    var isExpected = false
+    if let pending = pendingMessage {
+      if matchers[pending]?.matches(kind, payload) ?? false {
+        settle(pending, true, at: time)
+        isExpected = true
+        lastMet = time
+        stray = nil
+      } else {
+        results[pending].instead = message
+      }
+    } else {
+      stray = stray ?? message
+    }
+    for index in results.indices where results[index].state == .pending {
+      switch results[index].expectation {
+      case .until:
+        if matchers[index]?.matches(kind, payload) ?? false {
+          settle(index, true, at: time)
+          isExpected = true
+        } else {
+          results[index].instead = message
+        }
+      case .count(let wanted):
+        if count > wanted { settle(index, false, at: time) }
+      case .roundTrip(let limit):
+        guard let sent else { break }
+        var slowest = time - sent
+        if case .roundTrip(let before) = results[index].instead { slowest = max(slowest, before) }
+        results[index].instead = .roundTrip(slowest)
+        if slowest > limit { settle(index, false, at: time) }
+      default: break
+      }
+    }
+    return isExpected
+  }
+
+  private mutating func settle(_ index: Int, _ isMet: Bool, at time: Int64) {
+    results[index].state = isMet ? .met : .failed
+    results[index].time = time
+    if isMet, results[index].expectation.isAwaited { results[index].instead = nil }
+  }
+
+  // MARK: What time decides
+
+  /// Decides what is decided by quiet, once all is sent and every expected message has come. `heard` is
+  /// when the last message came, or all was sent; `linger` is the quiet behind the last message of a
+  /// count. Answers when the next one is decided if nothing comes; nil if none is.
+  mutating func advance(
+    to time: Int64, allSent: Int64, heard: Int64, count: Int, linger: Int64
+  ) -> Int64? {
+    guard !isAwaitingMessages else { return nil }
+    var next: Int64?
+    for index in results.indices where results[index].state == .pending {
+      let end: Int64
+      switch results[index].expectation {
+      case .silence(let duration):
+        if let stray {
+          results[index].instead = stray
+          settle(index, false, at: time)
+          continue
+        }
+        end = max(allSent, lastMet ?? allSent) + duration
+      case .count(let wanted) where wanted == count:
+        end = heard + linger
+      default: continue
+      }
+      if time >= end {
+        settle(index, true, at: end)
+      } else {
+        next = min(next ?? end, end)
+      }
+    }
+    return next
+  }
+
+  /// Everything decided, now that nothing more comes.
+  func final(received: Int, at time: Int64) -> [ExpectationResult] {
+    var final = self
+    let next = pendingMessage
+    for index in results.indices {
+      let result = results[index]
+      if case .count = result.expectation, result.state != .met {
+        final.results[index].instead = .count(received)
+      }
+      guard result.state == .pending else { continue }
+      var isMet = false
+      switch result.expectation {
+      case .message:
+        if index != next { final.results[index].instead = .notReached }
+      case .until: break
+      case .silence:
+        isMet = next == nil && stray == nil
+        if !isMet { final.results[index].instead = stray ?? .notReached }
+      case .count(let wanted): isMet = wanted == received
+      case .close: final.results[index].instead = .stillOpen
+      case .status: final.results[index].instead = .status(nil)
+      case .subprotocol: final.results[index].instead = .status(nil)
+      case .roundTrip:
+        isMet = result.instead != nil
+        if !isMet { final.results[index].instead = .noReply }
+      }
+      final.settle(index, isMet, at: time)
+    }
+    return final.results
+  }
+}
+
+/// A `MessageTest`, ready to be made.
+struct MessageMatcher {
+  private let test: MessageTest
+  private let regex: Regex<AnyRegexOutput>?
+
+  init(_ test: MessageTest) {
+    self.test = test
+    // A `Pattern` is one that compiles. Scalars, as other tools count them: `.` is not half a dozen.
+    regex =
+      if case .pattern(let pattern) = test {
+        (try? Regex(pattern.text))?.matchingSemantics(.unicodeScalar)
+      } else { nil }
+  }
+
+  func matches(_ kind: MessageKind, _ payload: [UInt8]) -> Bool {
+    switch test {
+    case .payload(let wanted): return payload == wanted
+    case .binary(let wanted): return kind == .binary && payload == wanted
+    case .pattern:
+      guard let regex, let text = String(validating: payload, as: UTF8.self) else { return false }
+      return (try? regex.firstMatch(in: text)) != nil
+    case .json(let condition):
+      guard let value = try? JSONValue.parse(payload) else { return false }
+      return condition.holds(for: value)
+    }
+  }
+}

@@ -1,0 +1,278 @@
+/// What a JSON message must say: a path of jq's, compared or not (`.op == "pong"`, `.a.b[0] != 3`,
+/// `.ready`). It is the subset that needs no evaluation: no pipes, no functions, no arithmetic.
+package struct JSONCondition: Sendable, Hashable {
+  /// As it was typed.
+  package let text: String
+  private let left: JSONOperand
+  private let comparison: (Comparison, JSONOperand)?
+
+  enum Comparison: String, CaseIterable, Sendable {
+    // The longer ones first, as they are read.
+    case equal = "=="
+    case unequal = "!="
+    case atMost = "<="
+    case atLeast = ">="
+    case less = "<"
+    case more = ">"
+  }
+
+  /// - Throws: what is wrong and at which character.
+  package init(_ text: String) throws(JSONConditionError) {
+    self.text = text
+    var parser = JSONConditionParser(text)
+    (left, comparison) = try parser.condition()
+  }
+
+  package static func == (one: Self, other: Self) -> Bool { one.text == other.text }
+  package func hash(into hasher: inout Hasher) { hasher.combine(text) }
+
+  /// Without a comparison: whether the value is there and neither `null` nor `false`, as `jq -e` says.
+  /// `==` and `!=` compare any two values, numbers by what they are worth. `<`, `<=`, `>`, `>=` hold
+  /// between two numbers or two strings only; jq would also put `null` below every number, by which a
+  /// value that is missing would pass for a small one.
+  package func holds(for value: JSONValue) -> Bool {
+    // jq makes an error of a path into a value that has no parts, and an error is no match.
+    guard let found = left.value(in: value) else { return false }
+    guard let (comparison, right) = comparison else {
+      return found != .null && found != .bool(false)
+    }
+    guard let wanted = right.value(in: value) else { return false }
+    switch comparison {
+    case .equal: return found.isWorth(wanted)
+    case .unequal: return !found.isWorth(wanted)
+    case .less: return found.order(to: wanted).map { $0 < 0 } ?? false
+    case .atMost: return found.order(to: wanted).map { $0 <= 0 } ?? false
+    case .more: return found.order(to: wanted).map { $0 > 0 } ?? false
+    case .atLeast: return found.order(to: wanted).map { $0 >= 0 } ?? false
+    }
+  }
+}
+
+package struct JSONConditionError: Error, Sendable, Hashable {
+  /// Characters from the start of the text.
+  package var offset: Int
+  package var problem: String
+}
+
+/// One side of a comparison.
+enum JSONOperand: Sendable {
+  enum Step: Sendable {
+    case member(String)
+    /// From the end if negative.
+    case element(Int)
+  }
+
+  case path([Step])
+  case literal(JSONValue)
+
+  /// nil where jq would make an error; a part that is missing is `null`, as with jq.
+  func value(in document: JSONValue) -> JSONValue? {
+    switch self {
+    case .literal(let value): return value
+    case .path(let steps):
+      var value = document
+      for step in steps {
+        switch (value, step) {
+        case (.null, _): return .null
+        case (.object, .member(let name)): value = value[name] ?? .null
+        case (.array(let elements), .element(let index)):
+          let place = index < 0 ? elements.count + index : index
+          value = elements.indices.contains(place) ? elements[place] : .null
+        default: return nil
+        }
+      }
+      return value
+    }
+  }
+}
+
+extension JSONValue {
+  /// Whether both are the same value: numbers by what they are worth, strings by their bytes, objects
+  /// without regard to the order of their members.
+  func isWorth(_ other: JSONValue) -> Bool {
+    switch (self, other) {
+    case (.null, .null): return true
+    case (.bool(let one), .bool(let two)): return one == two
+    case (.number, .number): return order(to: other) == 0
+    case (.string(let one), .string(let two)): return one.utf8.elementsEqual(two.utf8)
+    case (.array(let one), .array(let two)):
+      return one.count == two.count && zip(one, two).allSatisfy { $0.isWorth($1) }
+    case (.object(let one), .object(let two)):
+      let names = Set(one.map(\.name))
+      return names == Set(two.map(\.name))
+        && names.allSatisfy { name in (self[name] ?? .null).isWorth(other[name] ?? .null) }
+    default: return false
+    }
+  }
+
+  /// Below 0 if this one is less; nil if the two have no order.
+  func order(to other: JSONValue) -> Int? {
+    switch (self, other) {
+    case (.number(let one), .number(let two)):
+      // Whole numbers as such: a Double does not tell 2^53 + 1 from 2^53.
+      if let one = Int64(one), let two = Int64(two) { return one < two ? -1 : one > two ? 1 : 0 }
+      guard let one = Double(one), let two = Double(two) else { return nil }
+      return one < two ? -1 : one > two ? 1 : 0
+    case (.string(let one), .string(let two)):
+      if one.utf8.elementsEqual(two.utf8) { return 0 }
+      return one.utf8.lexicographicallyPrecedes(two.utf8) ? -1 : 1
+    default: return nil
+    }
+  }
+}
+
+private struct JSONConditionParser {
+  private let characters: [Character]
+  private var next = 0
+
+  init(_ text: String) {
+    characters = Array(text)
+  }
+
+  mutating func condition() throws(JSONConditionError)
+    -> (JSONOperand, (JSONCondition.Comparison, JSONOperand)?)
+  {
+    let left = try operand("a path such as .op was expected")
+    skipSpace()
+    guard next < characters.count else {
+      guard case .path = left else { throw error("a path such as .op was expected", at: 0) }
+      return (left, nil)
+    }
+    let start = next
+    guard let comparison = JSONCondition.Comparison.allCases.first(where: { take($0.rawValue) })
+    else {
+      throw error(
+        characters[next] == "="
+          ? "= is no comparison; == is" : "one of == != < <= > >= was expected, or the end")
+    }
+    let right = try operand("a value was expected")
+    skipSpace()
+    guard next == characters.count else {
+      throw error("the end was expected: one comparison makes an expression")
+    }
+    if case .literal = left, case .literal = right {
+      throw error("one side of the comparison must be a path such as .op", at: start)
+    }
+    return (left, (comparison, right))
+  }
+
+  private mutating func operand(_ wanted: String) throws(JSONConditionError) -> JSONOperand {
+    skipSpace()
+    guard next < characters.count else { throw error(wanted) }
+    switch characters[next] {
+    case ".": return .path(try path())
+    case "\"": return .literal(.string(try string()))
+    case "-", "0"..."9": return .literal(try number())
+    default:
+      if take("true") { return .literal(.bool(true)) }
+      if take("false") { return .literal(.bool(false)) }
+      if take("null") { return .literal(.null) }
+      throw error(wanted)
+    }
+  }
+
+  /// `.`, `.a`, `."a b"`, `.a.b`, `.a[0]`, `.["a"]`, `.[0]`.
+  private mutating func path() throws(JSONConditionError) -> [JSONOperand.Step] {
+    var steps: [JSONOperand.Step] = []
+    while next < characters.count {
+      if characters[next] == "[", !steps.isEmpty {
+        steps.append(try brackets())
+        continue
+      }
+      guard take(".") else { break }
+      let isAtStart = steps.isEmpty
+      guard next < characters.count else {
+        guard isAtStart else { throw error("a member name was expected") }
+        break
+      }
+      switch characters[next] {
+      case "[":
+        steps.append(try brackets())
+      case "\"":
+        steps.append(.member(try string()))
+      case _ where Self.beginsName(characters[next]):
+        let start = next
+        while next < characters.count,
+          Self.beginsName(characters[next]) || ("0"..."9").contains(characters[next])
+        { next += 1 }
+        steps.append(.member(String(characters[start..<next])))
+      default:
+        // `.` alone is the whole message.
+        guard isAtStart, !".0123456789".contains(characters[next]) else {
+          throw error("a member name was expected; an unusual one is written .[\"name\"]")
+        }
+        return steps
+      }
+    }
+    return steps
+  }
+
+  private static func beginsName(_ character: Character) -> Bool {
+    character == "_" || ("a"..."z").contains(character) || ("A"..."Z").contains(character)
+  }
+
+  private mutating func brackets() throws(JSONConditionError) -> JSONOperand.Step {
+    next += 1
+    skipSpace()
+    let step: JSONOperand.Step
+    if next < characters.count, characters[next] == "\"" {
+      step = .member(try string())
+    } else {
+      let start = next
+      _ = take("-")
+      while next < characters.count, ("0"..."9").contains(characters[next]) { next += 1 }
+      guard let index = Int(String(characters[start..<next])) else {
+        throw error("a number or a string was expected in the brackets", at: start)
+      }
+      step = .element(index)
+    }
+    skipSpace()
+    guard take("]") else { throw error("] was expected") }
+    return step
+  }
+
+  private mutating func string() throws(JSONConditionError) -> String {
+    let start = next
+    next += 1
+    while next < characters.count, characters[next] != "\"" {
+      next += characters[next] == "\\" ? 2 : 1
+    }
+    guard next < characters.count else { throw error("the string does not end", at: start) }
+    next += 1
+    guard case .string(let text) = try literal(from: start) else {
+      throw error("a string was expected", at: start)
+    }
+    return text
+  }
+
+  private mutating func number() throws(JSONConditionError) -> JSONValue {
+    let start = next
+    while next < characters.count, "+-.eE0123456789".contains(characters[next]) { next += 1 }
+    return try literal(from: start)
+  }
+
+  /// What stands from `start` to here, as JSON.
+  private func literal(from start: Int) throws(JSONConditionError) -> JSONValue {
+    let text = Array(String(characters[start..<next]).utf8)
+    do throws(JSONError) {
+      return try JSONValue.parse(text)
+    } catch {
+      let before = String(decoding: text.prefix(error.offset), as: UTF8.self).count
+      throw self.error(error.problem, at: start + before)
+    }
+  }
+
+  private mutating func skipSpace() {
+    while next < characters.count, characters[next].isWhitespace { next += 1 }
+  }
+
+  private mutating func take(_ text: String) -> Bool {
+    guard characters[next...].starts(with: text) else { return false }
+    next += text.count
+    return true
+  }
+
+  private func error(_ problem: String, at offset: Int? = nil) -> JSONConditionError {
+    JSONConditionError(offset: min(offset ?? next, characters.count), problem: problem)
+  }
+}

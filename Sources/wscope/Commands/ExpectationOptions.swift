@@ -1,0 +1,240 @@
+import ArgumentParser
+import Conversation
+import Synchronization
+import WebSocketProtocol
+
+/// What `send` expects, and how it tells.
+struct ExpectationOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      """
+      Expect a message that is exactly this. Expected messages may be repeated and mixed, and are met \
+      in their order, each by the first message that fits. Exit code 1 if one does not come.
+      """, valueName: "text"))
+  var expect: [PlacedText] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Expect a text message in which this regular expression is found.", valueName: "regex"))
+  var expectRegex: [PlacedText] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "Expect a JSON message of which this holds, as '.op == \"pong\"'.", valueName: "expr"))
+  var expectJson: [PlacedText] = []
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Expect a binary message of exactly these bytes.", valueName: "hex"))
+  var expectBinary: [PlacedText] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Expect no message for this long, behind the last one that was sent or expected.",
+      valueName: "duration"))
+  var expectNone: DurationOption?
+
+  @Option(help: ArgumentHelp("Expect exactly this many messages.", valueName: "n"))
+  var expectCount: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Expect the peer to close, with one of these codes: 1008, 1000,1001, 4000-4999.",
+      valueName: "codes"))
+  var expectClose: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Expect this status in reply to the handshake, as 401; being refused with it is a success.",
+      valueName: "status"))
+  var expectStatus: Int?
+
+  @Option(help: ArgumentHelp("Expect the server to choose this subprotocol.", valueName: "name"))
+  var expectSubprotocol: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What is expected must have come this long after the opening.", valueName: "duration"))
+  var within: DurationOption?
+
+  @Option(
+    help: ArgumentHelp(
+      "Each reply must come this soon behind what was sent last.", valueName: "duration"))
+  var maxRtt: DurationOption?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "End when a text message has come in which this is found.", valueName: "regex"))
+  var until: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("End when a JSON message has come of which this holds.", valueName: "expr"))
+  var untilJson: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "These close codes of the peer are no failure, besides 1000, 1001 and none.",
+      valueName: "codes"))
+  var acceptClose: String?
+
+  @Flag(help: "Print what was expected and how it went as TAP, instead of the messages.")
+  var tapOutput = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Write what was expected and how it went into a file, as JUnit XML.", valueName: "file"),
+    completion: .file())
+  var junit: String?
+
+  /// All that is expected, in the order in which it is told about.
+  ///
+  /// - Parameter offered: the subprotocols that the server may choose from.
+  /// - Throws: `CommandFailure`.
+  /// - Returns: them.
+  func expectations(offered: [String]) throws -> [Expectation] {
+    var expectations: [Expectation] = []
+    if let expectStatus {
+      guard (100...599).contains(expectStatus) else {
+        throw CommandFailure(.usage, "--expect-status must be from 100 to 599")
+      }
+      expectations.append(.status(expectStatus))
+    }
+    if let name = expectSubprotocol {
+      guard offered.contains(name) else {
+        throw CommandFailure(
+          .usage, "--expect-subprotocol \"\(name)\": it is not offered, so no server may choose it",
+          details: ["try: --subprotocol \(name)"])
+      }
+      expectations.append(.subprotocol(name))
+    }
+    expectations += try messages().map { .message($0) }
+    if let ending = try ending() { expectations.append(.until(ending)) }
+    if let expectNone {
+      expectations.append(.silence(try Self.positive(expectNone, "--expect-none")))
+    }
+    if let expectCount {
+      guard expectCount >= 0 else {
+        throw CommandFailure(.usage, "--expect-count must be at least 0")
+      }
+      expectations.append(.count(expectCount))
+    }
+    if let maxRtt { expectations.append(.roundTrip(try Self.positive(maxRtt, "--max-rtt"))) }
+    if let expectClose {
+      expectations.append(.close(try Self.codes(expectClose, "--expect-close")))
+    }
+    return expectations
+  }
+
+  /// The messages, in the order in which they were typed.
+  private func messages() throws -> [MessageTest] {
+    var placed: [(place: Int, test: MessageTest)] = []
+    for text in expect { placed.append((text.place, .payload(Array(text.text.utf8)))) }
+    for text in expectRegex {
+      placed.append((text.place, try Self.pattern(text.text, "--expect-regex")))
+    }
+    for text in expectJson {
+      placed.append((text.place, try Self.condition(text.text, "--expect-json")))
+    }
+    for text in expectBinary {
+      guard let bytes = Self.bytes(text.text) else {
+        throw CommandFailure(
+          .usage,
+          "--expect-binary \"\(text.text)\": an even number of hexadecimal digits is needed")
+      }
+      placed.append((text.place, .binary(bytes)))
+    }
+    return placed.sorted { $0.place < $1.place }.map(\.test)
+  }
+
+  private func ending() throws -> MessageTest? {
+    guard until == nil || untilJson == nil else {
+      throw CommandFailure(.usage, "--until and --until-json exclude each other")
+    }
+    if let until { return try Self.pattern(until, "--until") }
+    return try untilJson.map { try Self.condition($0, "--until-json") }
+  }
+
+  /// The deadline, in ns; nil without one.
+  func deadline() throws -> Int64? {
+    guard let within else { return nil }
+    let awaits =
+      ![expect, expectRegex, expectJson, expectBinary].allSatisfy(\.isEmpty)
+      || until != nil || untilJson != nil || expectNone != nil || expectCount != nil
+      || expectClose != nil
+    guard awaits else {
+      throw CommandFailure(
+        .usage,
+        "--within is for what is expected to come: --expect, --until and the like are missing")
+    }
+    return try Self.positive(within, "--within")
+  }
+
+  func acceptedCloses() throws -> CloseCodes? {
+    try acceptClose.map { try Self.codes($0, "--accept-close") }
+  }
+
+  private static func positive(_ duration: DurationOption, _ name: String) throws -> Int64 {
+    guard duration.nanoseconds > 0 else {
+      throw CommandFailure(.usage, "\(name) must be longer than 0")
+    }
+    return duration.nanoseconds
+  }
+
+  private static func codes(_ text: String, _ name: String) throws -> CloseCodes {
+    guard let codes = CloseCodes(text) else {
+      throw CommandFailure(
+        .usage, "\(name) \"\(text)\": codes are from 1000 to 4999, as in 1008,4000-4999")
+    }
+    return codes
+  }
+
+  private static func pattern(_ text: String, _ name: String) throws -> MessageTest {
+    do {
+      return .pattern(try Pattern(text))
+    } catch {
+      throw CommandFailure(.usage, "\(name) \"\(text)\": not a regular expression: \(error)")
+    }
+  }
+
+  private static func condition(_ text: String, _ name: String) throws -> MessageTest {
+    do throws(JSONConditionError) {
+      return .json(try JSONCondition(text))
+    } catch {
+      // The place, under the text as it was typed.
+      let line = String(text.map { $0.isNewline ? " " : $0 })
+      throw CommandFailure(
+        .usage, "\(name): \(error.problem)",
+        details: [line, String(repeating: " ", count: error.offset) + "^"])
+    }
+  }
+
+  private static func bytes(_ hex: String) -> [UInt8]? {
+    let digits = hex.filter { $0 != " " }.map(\.hexDigitValue)
+    guard digits.count.isMultiple(of: 2) else { return nil }
+    var bytes: [UInt8] = []
+    for index in stride(from: 0, to: digits.count, by: 2) {
+      guard let high = digits[index], let low = digits[index + 1] else { return nil }
+      bytes.append(UInt8(high << 4 | low))
+    }
+    return bytes
+  }
+}
+
+/// A value and its place on the command line. The parser keeps the order of the values of one option,
+/// not the order among several; but it reads them one after the other.
+struct PlacedText: ExpressibleByArgument {
+  let text: String
+  let place: Int
+
+  private static let places = Atomic<Int>(0)
+
+  init(argument: String) {
+    text = argument
+    place = Self.places.wrappingAdd(1, ordering: .relaxed).newValue
+  }
+}

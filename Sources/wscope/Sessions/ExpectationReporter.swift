@@ -1,0 +1,121 @@
+import Conversation
+import Glibc
+import NIOCore
+import Terminal
+
+/// Where it is told how the expectations went, besides standard error.
+struct ReportConfiguration: Sendable {
+  /// TAP on standard output.
+  var isTAP = false
+  /// The file for JUnit XML.
+  var junit: String?
+  /// The deadline of what is expected, in ns.
+  var within: Int64?
+}
+
+/// Tells how the expectations of a session went.
+struct ExpectationReporter: Sendable {
+  let configuration: ReportConfiguration
+  /// What was tested, without secrets.
+  let name: String
+  let start: NIODeadline
+  let context: CommandContext
+  private let started = UTCTime.now
+
+  init(
+    _ configuration: ReportConfiguration, name: String, start: NIODeadline,
+    _ context: CommandContext
+  ) {
+    self.configuration = configuration
+    self.name = name
+    self.start = start
+    self.context = context
+  }
+
+  /// - Parameters:
+  ///   - results: each decided.
+  ///   - opened: when the connection was open; nil if it never was.
+  ///   - failure: what went wrong besides, if something did.
+  /// - Returns: false if a report could not be written, which has been told then.
+  func report(
+    _ results: [ExpectationResult], opened: NIODeadline?, failure: String?
+  ) -> Bool {
+    if !configuration.isTAP { tell(results) }
+    guard configuration.isTAP || configuration.junit != nil else { return true }
+    let report = TestReport(
+      name: name, started: started, seconds: Self.seconds(.now() - start), host: Self.host,
+      cases: cases(results, opened: opened, failure: failure))
+    do {
+      if configuration.isTAP { try context.console.payload(Array(report.tap.utf8)) }
+      if let junit = configuration.junit { try FileContents.write(report.junit, to: junit) }
+      return true
+    } catch let failure as CommandFailure {
+      context.explain(Diagnosis(cause: failure.words))
+    } catch OutputError.failed(let code, let stream) {
+      context.explain(
+        Diagnosis(cause: "cannot write \(stream): \(SystemError(code: code).reason)"))
+    } catch {
+      // Nobody reads any more: the quiet end.
+      return true
+    }
+    return false
+  }
+
+  private func tell(_ results: [ExpectationResult]) {
+    for result in results {
+      let name = ExpectationText.name(result.expectation, within: configuration.within)
+      if result.isMet {
+        context.inform("met: \(name)")
+      } else {
+        context.explain(
+          Diagnosis(
+            cause: "expected \(name)", details: ["got: \(ExpectationText.instead(result))"]))
+      }
+    }
+  }
+
+  private func cases(
+    _ results: [ExpectationResult], opened: NIODeadline?, failure: String?
+  ) -> [TestReport.Case] {
+    var cases: [TestReport.Case] = []
+    let expectsRefusal = results.contains {
+      if case .status(let status) = $0.expectation { status != 101 } else { false }
+    }
+    if let opened {
+      let time = opened - start
+      cases.append(
+        TestReport.Case(
+          name: "opened in \(Figures.shortDuration(time.nanoseconds))",
+          seconds: Self.seconds(time)))
+    } else if !expectsRefusal {
+      cases.append(
+        TestReport.Case(
+          name: "the connection opens", seconds: Self.seconds(.now() - start),
+          failure: failure ?? "no connection"))
+    }
+    for result in results {
+      let time = result.time.map { $0 - Int64(start.uptimeNanoseconds) } ?? 0
+      cases.append(
+        TestReport.Case(
+          name: ExpectationText.name(result.expectation, within: configuration.within),
+          seconds: Double(time) / 1e9,
+          failure: result.isMet ? nil : ExpectationText.instead(result)))
+    }
+    // A connection that ends badly fails the command, so that no report may be all green.
+    if let failure, opened != nil || expectsRefusal {
+      cases.append(
+        TestReport.Case(
+          name: "the connection ends well", seconds: Self.seconds(.now() - start),
+          failure: failure))
+    }
+    return cases
+  }
+
+  private static func seconds(_ time: TimeAmount) -> Double { Double(time.nanoseconds) / 1e9 }
+
+  private static var host: String {
+    var name = [CChar](repeating: 0, count: 256)
+    guard gethostname(&name, name.count - 1) == 0 else { return "" }
+    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
