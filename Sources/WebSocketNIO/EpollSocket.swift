@@ -9,8 +9,10 @@ final class EpollSocket: ConnectionTransport {
   private let descriptor: Int32
   private let loop: EpollLoop
   private let handler: ConnectionHandler
-  /// What the kernel has not taken yet.
-  private var unsent = ByteBuffer()
+  /// What the kernel has not taken yet, in pieces: one buffer that grew would be copied each time, and
+  /// leave its smaller selves behind in the heap.
+  private var unsent: [ByteBuffer] = []
+  private(set) var bufferedBytes = 0
   private var knownAddress: SocketAddress?
   /// What epoll tells of; the loop has asked for this when it took the socket.
   private var watched = EPOLLIN.rawValue
@@ -22,6 +24,7 @@ final class EpollSocket: ConnectionTransport {
   /// As NIO has them: from the first on no more should be written, from the second on it may again.
   private static let highWater = 64 * 1024
   private static let lowWater = 32 * 1024
+  private static let pieceSize = 64 * 1024
 
   init(_ descriptor: Int32, on loop: EpollLoop, handler: ConnectionHandler) {
     self.descriptor = descriptor
@@ -87,7 +90,7 @@ final class EpollSocket: ConnectionTransport {
   private func watch() {
     guard !isClosed else { return }
     let wanted =
-      (reads ? EPOLLIN.rawValue : 0) | (unsent.readableBytes > 0 ? EPOLLOUT.rawValue : 0)
+      (reads ? EPOLLIN.rawValue : 0) | (bufferedBytes > 0 ? EPOLLOUT.rawValue : 0)
     guard wanted != watched else { return }
     do throws(IOError) {
       try loop.watch(descriptor, for: wanted, isNew: false)
@@ -101,13 +104,12 @@ final class EpollSocket: ConnectionTransport {
   // MARK: ConnectionTransport
 
   var eventLoop: any EventLoop { loop }
-  var bufferedBytes: Int { unsent.readableBytes }
   var remoteAddress: SocketAddress? { knownAddress ?? SocketAddress(peerOf: descriptor) }
 
   @inline(__always)
   func write(_ output: inout ByteBuffer) {
     if isClosed || endsOutput { return }
-    if unsent.readableBytes == 0 {
+    if bufferedBytes == 0 {
       let count = output.readableBytes
       let sent = output.withUnsafeReadableBytes {
         send(descriptor, $0.baseAddress, $0.count, Self.quietly)
@@ -139,38 +141,51 @@ final class EpollSocket: ConnectionTransport {
 
   @inline(never)
   private func keep(_ output: inout ByteBuffer) {
-    if unsent.readableBytes > 0 {
-      if unsent.readerIndex > unsent.storageCapacity / 2 { unsent.discardReadBytes() }
-      unsent.writeImmutableBuffer(output)
-    } else if output.readableBytes < output.storageCapacity / 4 {
+    let count = output.readableBytes
+    bufferedBytes += count
+    if let last = unsent.indices.last, unsent[last].writableBytes >= count {
+      unsent[last].writeImmutableBuffer(output)
+    } else if count < output.storageCapacity / 4 {
       // A small rest shall not keep the large buffer of the loop.
-      unsent = ByteBuffer(bytes: output.readableBytesView)
+      var piece = ByteBufferAllocator().buffer(
+        capacity: unsent.isEmpty ? count : max(count, Self.pieceSize))
+      piece.writeImmutableBuffer(output)
+      unsent.append(piece)
     } else {
-      swap(&unsent, &output)
+      var piece = ByteBuffer()
+      swap(&piece, &output)
+      unsent.append(piece)
     }
     watch()
-    if isWritable, unsent.readableBytes > Self.highWater {
+    if isWritable, bufferedBytes > Self.highWater {
       isWritable = false
       handler.writabilityChanged(false)
     }
   }
 
   private func sendUnsent() {
-    guard !isClosed, unsent.readableBytes > 0 else { return }
-    let sent = unsent.withUnsafeReadableBytes {
-      send(descriptor, $0.baseAddress, $0.count, Self.quietly)
+    guard !isClosed, bufferedBytes > 0 else { return }
+    while let first = unsent.first {
+      let sent = first.withUnsafeReadableBytes {
+        send(descriptor, $0.baseAddress, $0.count, Self.quietly)
+      }
+      guard sent >= 0 else {
+        if errno != EAGAIN, errno != EINTR { return broken(errno) }
+        break
+      }
+      bufferedBytes -= sent
+      guard sent == first.readableBytes else {
+        unsent[unsent.startIndex].moveReaderIndex(forwardBy: sent)
+        break
+      }
+      unsent.removeFirst()
     }
-    guard sent >= 0 else {
-      if errno != EAGAIN, errno != EINTR { broken(errno) }
-      return
-    }
-    unsent.moveReaderIndex(forwardBy: sent)
-    if unsent.readableBytes == 0 {
-      unsent = ByteBuffer()
+    if bufferedBytes == 0 {
+      unsent = []
       if endsOutput { shutdown(descriptor, SHUT_WR.signed32) }
       watch()
     }
-    if !isWritable, unsent.readableBytes < Self.lowWater {
+    if !isWritable, bufferedBytes < Self.lowWater {
       isWritable = true
       handler.writabilityChanged(true)
     }
@@ -184,13 +199,14 @@ final class EpollSocket: ConnectionTransport {
   func closeOutput() {
     guard !endsOutput, !isClosed else { return }
     endsOutput = true
-    if unsent.readableBytes == 0 { shutdown(descriptor, SHUT_WR.signed32) }
+    if bufferedBytes == 0 { shutdown(descriptor, SHUT_WR.signed32) }
   }
 
   func close() {
     guard !isClosed else { return }
     isClosed = true
-    unsent = ByteBuffer()
+    unsent = []
+    bufferedBytes = 0
     loop.forget(descriptor)
     loop.assumeIsolated().execute { [handler] in handler.ended() }
   }

@@ -53,7 +53,7 @@ extension WebSocketURL: CustomStringConvertible {
       "\(scheme)://\(authority(Self.withZoneToRead(name), port))\(target)"
     case .unixSocket(let path):
       // Two slashes behind the scheme are read over.
-      "\(scheme)+unix:\(path.hasPrefix("//") ? "//" : "")\(path):\(target)"
+      "\(scheme)+unix:\(path.utf8.starts(with: "//".utf8) ? "//" : "")\(path):\(target)"
     }
   }
 }

@@ -217,6 +217,7 @@ import WebSocketProtocol
     check("ws+unix:/tmp/s", .plain, "/tmp/s", "/", "ws+unix:/tmp/s:/")
     check("ws+unix:///tmp/s", .plain, "/tmp/s", "/", "ws+unix:/tmp/s:/")
     check("ws+unix:////tmp/s", .plain, "//tmp/s", "/", "ws+unix:////tmp/s:/")
+    check("ws+unix:////\u{355}s", .plain, "//\u{355}s", "/", "ws+unix:////\u{355}s:/")
     check("ws+unix:/tmp/s:/x?y=1", .plain, "/tmp/s", "/x?y=1", "ws+unix:/tmp/s:/x?y=1")
     check("ws+unix:/tmp/s:", .plain, "/tmp/s", "/", "ws+unix:/tmp/s:/")
     check("ws+unix:/tmp/s:x", .plain, "/tmp/s", "/x", "ws+unix:/tmp/s:/x")
