@@ -19,6 +19,12 @@ final class Broadcast: ConnectionConsumer {
   private let station: Station
   private let audience: Audience
   private var handler: ConnectionHandler?
+  /// Of this burst, for the clients of other loops.
+  private var forOtherLoops: [(kind: MessageKind, payload: ByteBuffer)] = []
+  /// Handed to other loops and not written there yet.
+  private var bytesUnderWay = 0
+
+  private static let mostUnderWay = 1024 * 1024
 
   init(
     _ record: ClientRecord, station: Station, audience: Audience, target: String,
@@ -42,24 +48,47 @@ final class Broadcast: ConnectionConsumer {
     record.received(kind, payload)
     if audience.includesSender { try? machine.send(kind, payload) }
     station.deliver(kind, payload, except: handler, queueLimit: audience.queueLimit)
-    guard audience.stations.count > 1 else { return }
-    let copy = ByteBuffer(bytes: payload)
-    for other in audience.stations where other.eventLoop !== station.loop {
-      other.eventLoop.execute { [audience] in
-        copy.withUnsafeReadableBytes {
-          other.value.deliver(kind, $0, except: nil, queueLimit: audience.queueLimit)
-        }
-        other.value.flush()
-      }
-    }
+    if audience.stations.count > 1 { forOtherLoops.append((kind, ByteBuffer(bytes: payload))) }
   }
 
   func burstEnded(_ machine: inout ConnectionMachine) {
     station.flush()
+    passOn()
+    if let handler, bytesUnderWay > Self.mostUnderWay || station.isBehind {
+      station.holdBack(handler)
+    }
+  }
+
+  /// Hands the burst to the other loops, which say when they have written it.
+  private func passOn() {
+    guard !forOtherLoops.isEmpty, let handler else { return }
+    var burst: [(kind: MessageKind, payload: ByteBuffer)] = []
+    swap(&burst, &forOtherLoops)
+    let size = burst.reduce(0) { $0 + $1.payload.readableBytes }
+    let home = NIOLoopBound((broadcast: self, sender: handler), eventLoop: station.loop)
+    for other in audience.stations where other.eventLoop !== station.loop {
+      bytesUnderWay += size
+      other.eventLoop.execute { [burst, audience] in
+        let station = other.value
+        for message in burst {
+          message.payload.withUnsafeReadableBytes {
+            station.deliver(message.kind, $0, except: nil, queueLimit: audience.queueLimit)
+          }
+        }
+        station.flush()
+        let isBehind = station.isBehind
+        home.eventLoop.execute {
+          let (broadcast, sender) = home.value
+          broadcast.bytesUnderWay -= size
+          if isBehind { broadcast.station.holdBack(sender) }
+        }
+      }
+    }
   }
 
   func writabilityChanged(_ isWritable: Bool) {
-    // Its own reading is not stopped: what it says goes to the others.
+    // Its own reading is not stopped: what it says goes to the others. They are no longer behind for it.
+    if isWritable { station.letGo() }
   }
 
   func closed(_ outcome: CloseOutcome) {

@@ -10,6 +10,8 @@ final class Station {
   let budget: MessageBudget
   private var members: [ObjectIdentifier: ConnectionHandler] = [:]
   private var unwritten: [ConnectionHandler] = []
+  /// Senders that are not read from, until the others have caught up.
+  private var heldBack: [ConnectionHandler] = []
   private var whenEmpty: [EventLoopPromise<Void>] = []
   private var isStopping = false
 
@@ -39,8 +41,8 @@ final class Station {
 
   /// Puts a message into the output of every member except `sender`; `flush()` writes.
   ///
-  /// A member that does not read is closed once more than `queueLimit` bytes wait for it: nobody
-  /// else is slowed down, and the memory is bounded.
+  /// A member that does not read is closed once more than `queueLimit` bytes wait for it: the memory is
+  /// bounded, and nobody else is slowed down for longer than `longestHold` at a time.
   func deliver(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, except sender: ConnectionHandler?,
     queueLimit: Int
@@ -62,6 +64,33 @@ final class Station {
     let waiting = unwritten
     unwritten.removeAll(keepingCapacity: true)
     for member in waiting { member.flush() }
+  }
+
+  /// Bytes waiting for one member from which on those that send to it are held back.
+  private static let behind = 512 * 1024
+  /// A member that reads needs no more to catch up; for one that does not, nobody waits longer.
+  private static let longestHold = TimeAmount.milliseconds(10)
+
+  /// Whether a member has not been able to keep up with what it is sent.
+  var isBehind: Bool {
+    members.values.contains { $0.isOpen && $0.bufferedBytes > Self.behind }
+  }
+
+  /// Stops reading from a sender until a member has caught up, or for a moment: a sender that is faster
+  /// than those that read fills no queues with what they would take a little later.
+  func holdBack(_ sender: ConnectionHandler) {
+    guard sender.isOpen else { return }
+    sender.setReading(false)
+    heldBack.append(sender)
+    guard heldBack.count == 1 else { return }
+    loop.assumeIsolated().scheduleTask(in: Self.longestHold) { [weak self] in self?.letGo() }
+  }
+
+  /// Reads from all senders again.
+  func letGo() {
+    let senders = heldBack
+    heldBack = []
+    for sender in senders { sender.setReading(true) }
   }
 
   // MARK: The end

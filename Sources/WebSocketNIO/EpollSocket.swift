@@ -143,18 +143,18 @@ final class EpollSocket: ConnectionTransport {
   private func keep(_ output: inout ByteBuffer) {
     let count = output.readableBytes
     bufferedBytes += count
-    if let last = unsent.indices.last, unsent[last].writableBytes >= count {
-      unsent[last].writeImmutableBuffer(output)
-    } else if count < output.storageCapacity / 4 {
-      // A small rest shall not keep the large buffer of the loop.
-      var piece = ByteBufferAllocator().buffer(
-        capacity: unsent.isEmpty ? count : max(count, Self.pieceSize))
-      piece.writeImmutableBuffer(output)
-      unsent.append(piece)
-    } else {
-      var piece = ByteBuffer()
-      swap(&piece, &output)
-      unsent.append(piece)
+    // Copied into pieces that are filled to their end: the buffer that it comes in has grown by doubling, and
+    // what counts as sixteen mebibytes here shall not be thirty-two in the heap.
+    while output.readableBytes > 0 {
+      if unsent.last?.writableBytes ?? 0 == 0 {
+        // An idle connection with a small rest keeps no more than that.
+        let capacity = unsent.isEmpty ? min(count, Self.pieceSize) : Self.pieceSize
+        unsent.append(ByteBufferAllocator().buffer(capacity: capacity))
+      }
+      let last = unsent.endIndex - 1
+      let part = min(output.readableBytes, unsent[last].writableBytes)
+      guard var bytes = output.readSlice(length: part) else { break }
+      unsent[last].writeBuffer(&bytes)
     }
     watch()
     if isWritable, bufferedBytes > Self.highWater {
