@@ -21,9 +21,12 @@ struct Send: SessionCommand {
   var messages: [String] = []
 
   @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
+  @OptionGroup(title: "Course") var course: CourseOptions
   @OptionGroup(title: "Messages") var message: MessageOptions
+  @OptionGroup(title: "Recording") var recording: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
+  @OptionGroup(title: "Look") var look: StampOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -42,6 +45,7 @@ struct Send: SessionCommand {
     guard count == nil || (expectation.until == nil && expectation.untilJson == nil) else {
       throw CommandFailure(.usage, "--count and --until exclude each other: both end it")
     }
+    try look.check(message)
     let format = try message.conversationFormat(
       toTerminal: context.console.standardOutputIsTerminal)
     if expectation.tapOutput {
@@ -49,21 +53,34 @@ struct Send: SessionCommand {
         throw CommandFailure(
           .usage, "--tap-output takes the place of the messages: no --format, --null or --raw")
       }
+      guard look.timestamps == nil else {
+        throw CommandFailure(.usage, "--tap-output has no messages to put --timestamps in front of")
+      }
     }
-    let session = ConversationSession(
-      ConversationConfiguration(
-        command: "send", client: client, messages: outgoing,
-        input: readsInput ? input : .none,
-        policy: WaitPolicy(
-          wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
-          within: within),
-        expectations: expectations, acceptedCloses: try expectation.acceptedCloses(),
-        report: ReportConfiguration(
-          isTAP: expectation.tapOutput, junit: expectation.junit, within: within),
-        format: format, interruption: .fails, showsPingPong: message.showPingPong,
-        verbosity: output.verbose,
-        showsSecrets: message.showSecrets),
-      context)
-    return try await session.run()
+    var run = RunConfiguration(
+      command: "send", url: client.url, format: format, timestamps: look.timestamps)
+    run.report = ReportConfiguration(
+      isTAP: expectation.tapOutput, junit: expectation.junit, within: within)
+    run.showsPingPong = message.showPingPong
+    run.verbosity = output.verbose
+    run.showsSecrets = message.showSecrets
+    run.recording = try recording.recording()
+    run.repetition = try course.repetition()
+    if run.repetition != nil, readsInput {
+      // Read once, sent by each.
+      outgoing += try await InputSource(input).all()
+    }
+    let conversation = ConversationConfiguration(
+      command: "send", client: client, messages: outgoing,
+      input: readsInput && run.repetition == nil ? input : .none,
+      policy: WaitPolicy(
+        wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
+        within: within),
+      expectations: expectations, acceptedCloses: try expectation.acceptedCloses(),
+      interruption: .fails, waitUp: try course.patience())
+    let surroundings = try RunSurroundings(run, context)
+    return try await RunSeries(run.repetition, surroundings).run { number in
+      ConversationSession(conversation, number: number, surroundings)
+    }
   }
 }

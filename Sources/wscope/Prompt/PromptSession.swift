@@ -17,13 +17,13 @@ struct PromptConfiguration: Sendable {
   var kind: MessageKind
   var usesSlashCommands: Bool
   var reaction: Connection.Reaction
-  var format: ConversationConfiguration.Format
+  var format: RunConfiguration.Format
   /// Ends when this many messages have come.
   var count: Int?
   var showsPingPong: Bool
   var verbosity: Int
   var showsSecrets: Bool
-  var timestamps: MessageText.Timestamps?
+  var timestamps: MessageStamps.Kind?
   var indentsJSON: Bool
   var reconnect: ReconnectPolicy?
   var recording: RecordingConfiguration?
