@@ -21,6 +21,7 @@ struct Send: SessionCommand {
   var messages: [String] = []
 
   @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
+  @OptionGroup(title: "Script") var script: ScriptOptions
   @OptionGroup(title: "Course") var course: CourseOptions
   @OptionGroup(title: "Messages") var message: MessageOptions
   @OptionGroup(title: "Recording") var recording: RecordingOptions
@@ -66,6 +67,17 @@ struct Send: SessionCommand {
     run.showsSecrets = message.showSecrets
     run.recording = try recording.recording()
     run.repetition = try course.repetition()
+    try script.check(self)
+    if let path = script.replay {
+      let configuration = try script.configuration(self, replaying: path, client)
+      let surroundings = try RunSurroundings(run, context)
+      return try await RunSeries(run.repetition, surroundings).run { number in
+        ReplaySession(configuration, number: number, surroundings)
+      }
+    }
+    if script.script != nil {
+      return try await play(run, client, context)
+    }
     if run.repetition != nil, readsInput {
       // Read once, sent by each.
       outgoing += try await InputSource(input).all()
@@ -81,6 +93,29 @@ struct Send: SessionCommand {
     let surroundings = try RunSurroundings(run, context)
     return try await RunSeries(run.repetition, surroundings).run { number in
       ConversationSession(conversation, number: number, surroundings)
+    }
+  }
+
+  /// Plays a script.
+  private func play(
+    _ run: RunConfiguration, _ base: ClientConfiguration, _ context: CommandContext
+  ) async throws -> ExitStatus {
+    let (options, compression) = (self.client, compression)
+    let place: @Sendable (String?) throws -> ClientConfiguration = { other in
+      guard let other else { return base }
+      var client = base
+      if other.hasPrefix("/") {
+        client.url.target = other
+        return client
+      }
+      client = try options.configuration(url: other)
+      client.deflate = try compression.parameters(standard: .standardOffer)
+      return client
+    }
+    let configuration = try script.configuration(self, context.environment, place)
+    let surroundings = try RunSurroundings(run, context)
+    return try await RunSeries(run.repetition, surroundings).run { number in
+      ScriptSession(configuration, number: number, surroundings)
     }
   }
 }

@@ -80,7 +80,7 @@ final class InputSource: Sendable {
     return try result.get()
   }
 
-  private static func words(_ error: SessionLineError) -> String {
+  static func words(_ error: SessionLineError) -> String {
     switch error {
     case .notJSON(let json): "not JSON: \(json.problem) (byte \(json.offset))"
     case .notAnObject: "not a JSON object"
