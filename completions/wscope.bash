@@ -335,12 +335,16 @@ _wscope_listen() {
 _wscope_send() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -k --insecure --no-check --no-compress --version -h --help)
-    repeating_options=(--expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol)
+    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol)
     non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
+    '--file')
+        __wscope_add_completions -f
+        return
+        ;;
     '--expect')
         return
         ;;

@@ -17,6 +17,7 @@ package final class PushPeer: Sendable {
   /// What is done about a message.
   package enum Answer: Sendable {
     case text(String)
+    case binary([UInt8])
     case close(UInt16)
   }
 
@@ -118,6 +119,7 @@ package final class PushPeer: Sendable {
         for answer in answer?(String(decoding: message, as: UTF8.self)) ?? [] {
           switch answer {
           case .text(let text): connection.send(RawPeer.frame(0x1, Array(text.utf8)))
+          case .binary(let bytes): connection.send(RawPeer.frame(0x2, bytes))
           case .close(let code):
             connection.send(RawPeer.frame(0x8, [UInt8(code >> 8), UInt8(code & 0xFF)]))
           }

@@ -56,7 +56,8 @@ struct ScriptOptions: ParsableArguments {
     guard !isExpecting else {
       throw CommandFailure(.usage, "\(name) says itself what is expected: no --expect or the like")
     }
-    guard send.messages.isEmpty, send.message.execute.isEmpty, send.message.count == nil,
+    guard send.messages.isEmpty, send.file.isEmpty, send.message.execute.isEmpty,
+      send.message.count == nil,
       !send.message.oneMessage, !send.message.stdinWhole, send.message.input == .text
     else {
       throw CommandFailure(

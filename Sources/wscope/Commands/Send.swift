@@ -20,6 +20,13 @@ struct Send: SessionCommand {
   @Argument(help: ArgumentHelp("Messages to send, in order; - reads standard input too."))
   var messages: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Send this file, as one message behind the others; may be repeated. - is standard input.",
+      valueName: "file"),
+    completion: .file())
+  var file: [String] = []
+
   @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
   @OptionGroup(title: "Script") var script: ScriptOptions
   @OptionGroup(title: "Course") var course: CourseOptions
@@ -38,6 +45,7 @@ struct Send: SessionCommand {
     let texts = messages.filter { $0 != "-" }
     var outgoing = try message.executed()
     outgoing += texts.map { OutgoingMessage(message.kind, Array($0.utf8)) }
+    outgoing += try file.map { try MessageOptions.message("@" + $0, message.kind) }
     let readsInput =
       messages.contains("-") || (outgoing.isEmpty && !context.console.standardInputIsTerminal)
     let input = try message.conversationInput()

@@ -66,8 +66,10 @@ final class ConversationJudge: Sendable {
   ///
   /// - Parameters:
   ///   - outcome: how.
+  ///   - circumstances: what is known besides.
   ///   - waited: ns, if nothing came for as long as that.
   ///   - isLeaving: whether we wanted the end.
+  /// - Returns: it.
   func ended(
     _ outcome: CloseOutcome, _ circumstances: CloseCircumstances, waited: Int64?, isLeaving: Bool
   ) -> ExitStatus {

@@ -88,7 +88,7 @@ final class ConversationSession: OneShot {
 
   private func talk(
     _ connection: Connection, _ number: Int, _ input: InputSource
-  ) async -> CloseOutcome {
+  ) async -> (CloseOutcome, CloseCircumstances) {
     recorder.connected(number: number)
     circumstances.withLock { $0 = CloseCircumstances(connection.info) }
     tellOpened(connection.info, number)
@@ -113,7 +113,7 @@ final class ConversationSession: OneShot {
     await sender.value
     try? output.ended(outcome, compression, number)
     self.outcome.withLock { $0 = outcome }
-    return outcome
+    return (outcome, circumstances.withLock { $0 })
   }
 
   private func tell(_ notice: Reconnector.Notice) {
@@ -172,6 +172,8 @@ final class ConversationSession: OneShot {
     guard !messages.isEmpty else { return }
     let now = Self.now
     judge.withConversation { $0.sending(messages.count, at: now) }
+    // Before they go: their replies may be recorded sooner than the sender hears of it.
+    for message in messages { recorder.write { $0.sent(message) } }
     do {
       try await connection.send(messages)
     } catch {
@@ -179,7 +181,6 @@ final class ConversationSession: OneShot {
       if messages != configuration.messages { unsent.withLock { $0 += messages } }
       throw error
     }
-    for message in messages { recorder.write { $0.sent(message) } }
   }
 
   // MARK: Ending

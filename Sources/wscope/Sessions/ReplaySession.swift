@@ -28,15 +28,13 @@ struct ReplayConfiguration: Sendable {
 }
 
 /// Sends what was recorded as sent, and compares what comes with what was recorded as received.
-final class ReplaySession: OneShot {
+final class ReplaySession: PlayedOneShot {
   private let configuration: ReplayConfiguration
   private let surroundings: RunSurroundings
-  private let connections: PlayedConnections
-  private let start = NIODeadline.now()
+  let played: PlayedRun
   private let state = Mutex(State())
 
   private struct State: Sendable {
-    var cases: [TestReport.Case] = []
     var replies = 0
     var differences = 0
   }
@@ -48,23 +46,12 @@ final class ReplaySession: OneShot {
     self.configuration = configuration
     self.surroundings = surroundings
     let count = Set(configuration.recording.events.map(\.connection)).count
-    connections = PlayedConnections(
+    played = PlayedRun(
       number: 1 + (number - 1) * count, command: "send", waitUp: configuration.waitUp,
       acceptedCloses: configuration.acceptedCloses, surroundings)
   }
 
   private var context: CommandContext { surroundings.context }
-
-  func end(for signal: TerminalSignal) -> Bool {
-    guard connections.hasOpened else { return false }
-    Task { await connections.end(.signal(signal)) }
-    return true
-  }
-
-  func reportInterruption(by signal: TerminalSignal) {
-    add("the recording is played", failure: signal.words)
-    surroundings.reporter.add(state.withLock { $0.cases })
-  }
 
   func run() async -> ExitStatus {
     var status = ExitStatus.ok
@@ -73,61 +60,42 @@ final class ReplaySession: OneShot {
     for event in events where !numbers.contains(event.connection) {
       numbers.append(event.connection)
     }
-    for number in numbers where status == .ok && connections.ending == nil {
+    for number in numbers where status == .ok && played.ending == nil {
       status = await play(events.filter { $0.connection == number }, "\(number)")
     }
-    return await concluded(status)
+    return await played.concluded(summed(status))
   }
 
-  private func concluded(_ status: ExitStatus) async -> ExitStatus {
-    let (ended, failure) = await connections.finish()
-    if case .signal(let signal) = connections.ending {
-      reportInterruption(by: signal)
-      return ExitStatus(signal)
-    }
-    if status == .ok, let failure { add("the connection ends well", failure: failure) }
-    let (cases, replies, differences) = state.withLock { ($0.cases, $0.replies, $0.differences) }
-    surroundings.reporter.add(cases)
-    switch connections.ending {
-    case .outputFailed: return .outputFailed
-    case .outputClosed: return .ok
-    case .signal, nil: break
-    }
-    guard status == .ok else { return status }
+  /// Tells how many replies were as recorded.
+  private func summed(_ status: ExitStatus) -> ExitStatus {
+    guard status == .ok, played.ending == nil else { return status }
+    let (replies, differences) = state.withLock { ($0.replies, $0.differences) }
     guard differences == 0 else {
       context.warn(
         "\(differences) \(differences == 1 ? "difference" : "differences") to \(replies) recorded "
           + (replies == 1 ? "reply" : "replies"))
-      return ended == .ok ? .expectationFailed : ended
+      return .expectationFailed
     }
-    context.inform(
-      replies == 1 ? "1 reply as recorded" : "\(replies) replies as recorded")
-    return ended
-  }
-
-  private func add(_ name: String, failure: String?) {
-    let seconds = ExpectationReporter.seconds(.now() - start)
-    state.withLock {
-      $0.cases.append(TestReport.Case(name: name, seconds: seconds, failure: failure))
-    }
+    context.inform(replies == 1 ? "1 reply as recorded" : "\(replies) replies as recorded")
+    return .ok
   }
 
   // MARK: Playing
 
   /// Plays one connection of the recording.
   private func play(_ events: [Recording.Event], _ name: String) async -> ExitStatus {
-    do throws(PlayedConnections.OpeningFailure) {
-      try await connections.open(name, configuration.client)
+    do throws(PlayedRun.OpeningFailure) {
+      try await played.open(name, configuration.client)
     } catch {
-      add("connection \(name) opens", failure: error.cause)
+      played.add("connection \(name) opens", failure: error.cause)
       return error.status
     }
-    guard let connection = connections[name] else { return .ok }
+    guard let connection = played[name] else { return .ok }
     let opened = NIODeadline.now()
     let origin = events.first?.time ?? 0
     var owed: Owed = []
     var isEnded = false
-    for event in events where connections.ending == nil {
+    for event in events where played.ending == nil {
       switch event.what {
       case .open: continue
       case .received, .closedByPeer:
@@ -152,8 +120,8 @@ final class ReplaySession: OneShot {
       switch event.what {
       case .sent(let kind, let payload):
         let message = OutgoingMessage(kind, payload)
-        try await connection.connection.send([message])
         surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
+        try await connection.connection.send([message])
       case .pinged(let payload): try await connection.connection.ping(payload)
       case .closed(let frame): await connection.connection.close(frame)
       case .open, .received, .closedByPeer: break
@@ -166,7 +134,7 @@ final class ReplaySession: OneShot {
   }
 
   private func pause(until deadline: NIODeadline) async {
-    while deadline > .now(), connections.ending == nil {
+    while deadline > .now(), played.ending == nil {
       let left = min((deadline - .now()).nanoseconds, 50_000_000)
       try? await Task.sleep(for: .nanoseconds(max(left, 0)))
     }
@@ -177,13 +145,13 @@ final class ReplaySession: OneShot {
   /// Compares what was recorded with what comes; false if nothing more will come.
   private func compare(_ owed: inout Owed, _ connection: PlayedConnection) async -> Bool {
     defer { owed = [] }
-    for event in owed where connections.ending == nil {
+    for event in owed where played.ending == nil {
       state.withLock { $0.replies += 1 }
       switch await next(connection, .now() + .nanoseconds(configuration.wait)) {
       case .message(let kind, let payload):
         let isSame = event.what == .received(kind, payload)
         if isSame {
-          add("line \(event.line): \(words(event.what))", failure: nil)
+          played.add("line \(event.line): \(words(event.what))", failure: nil)
         } else {
           differ(event, recorded: words(event.what), got: ExpectationText.message(kind, payload))
         }
@@ -216,7 +184,7 @@ final class ReplaySession: OneShot {
     let code: CloseCode =
       if case .closed(let frame, _) = outcome { frame.reportedCode } else { .abnormal }
     guard event.what != .closedByPeer(code) else {
-      add("line \(event.line): \(words(event.what))", failure: nil)
+      played.add("line \(event.line): \(words(event.what))", failure: nil)
       return
     }
     let line = CloseWords.line(outcome, await connection.circumstances, escapes: true)
@@ -225,12 +193,12 @@ final class ReplaySession: OneShot {
 
   /// Behind the last reply nothing may come that was not recorded.
   private func nothingMore(_ connection: PlayedConnection) async {
-    while connections.ending == nil {
+    while played.ending == nil {
       let arrival = await next(connection, .now() + .nanoseconds(configuration.linger))
       guard case .message(let kind, let payload) = arrival else { return }
       let got = ExpectationText.message(kind, payload)
       state.withLock { $0.differences += 1 }
-      add("nothing more comes", failure: got)
+      played.add("nothing more comes", failure: got)
       context.explain(
         Diagnosis(
           cause: "\(configuration.name): a message that was not recorded",
@@ -240,7 +208,7 @@ final class ReplaySession: OneShot {
 
   private func differ(_ event: Recording.Event, recorded: String, got: String) {
     state.withLock { $0.differences += 1 }
-    add("line \(event.line): \(recorded)", failure: got)
+    played.add("line \(event.line): \(recorded)", failure: got)
     context.explain(
       Diagnosis(
         cause: "\(configuration.name):\(event.line): the reply differs",

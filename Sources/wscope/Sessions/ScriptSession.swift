@@ -1,6 +1,5 @@
 import Conversation
 import NIOCore
-import Synchronization
 import Terminal
 import WebSocketNIO
 import WebSocketProtocol
@@ -23,12 +22,10 @@ struct ScriptConfiguration: Sendable {
 }
 
 /// Does the steps of a script, one after the other, until one fails.
-final class ScriptSession: OneShot {
+final class ScriptSession: PlayedOneShot {
   private let configuration: ScriptConfiguration
   private let surroundings: RunSurroundings
-  private let connections: PlayedConnections
-  private let start = NIODeadline.now()
-  private let cases = Mutex<[TestReport.Case]>([])
+  let played: PlayedRun
 
   private struct Failure: Error {
     /// nil: what was expected did not come.
@@ -41,23 +38,12 @@ final class ScriptSession: OneShot {
   init(_ configuration: ScriptConfiguration, number: Int, _ surroundings: RunSurroundings) {
     self.configuration = configuration
     self.surroundings = surroundings
-    connections = PlayedConnections(
+    played = PlayedRun(
       number: 1 + (number - 1) * configuration.script.connectionCount, command: "send",
       waitUp: configuration.waitUp, acceptedCloses: configuration.acceptedCloses, surroundings)
   }
 
   private var context: CommandContext { surroundings.context }
-
-  func end(for signal: TerminalSignal) -> Bool {
-    guard connections.hasOpened else { return false }
-    Task { await connections.end(.signal(signal)) }
-    return true
-  }
-
-  func reportInterruption(by signal: TerminalSignal) {
-    add("the script is done", failure: signal.words)
-    surroundings.reporter.add(cases.withLock { $0 })
-  }
 
   func run() async -> ExitStatus {
     var status = ExitStatus.ok
@@ -65,39 +51,24 @@ final class ScriptSession: OneShot {
     for step in configuration.script.steps {
       let isTest = Script.isTest(step.action)
       // What comes behind a failure is reported as not reached.
-      guard status == .ok, connections.ending == nil else {
-        if isTest { add(name(step), failure: "not reached") }
+      guard status == .ok, played.ending == nil else {
+        if isTest { played.add(name(step), failure: "not reached") }
         continue
       }
       do throws(Failure) {
         try await perform(step, &variables)
-        guard isTest, connections.ending == nil else { continue }
-        add(name(step), failure: nil)
+        guard isTest, played.ending == nil else { continue }
+        played.add(name(step), failure: nil)
         if case .connect = step.action { continue }
         context.inform("met: \(place(step)): \(shown(step.text))")
       } catch {
-        guard connections.ending == nil else { continue }
+        guard played.ending == nil else { continue }
         status = error.status ?? .expectationFailed
-        add(name(step), failure: error.instead)
+        played.add(name(step), failure: error.instead)
         tell(step, error)
       }
     }
-    return await concluded(status)
-  }
-
-  private func concluded(_ status: ExitStatus) async -> ExitStatus {
-    let (ended, failure) = await connections.finish()
-    if case .signal(let signal) = connections.ending {
-      reportInterruption(by: signal)
-      return ExitStatus(signal)
-    }
-    if status == .ok, let failure { add("the connection ends well", failure: failure) }
-    surroundings.reporter.add(cases.withLock { $0 })
-    switch connections.ending {
-    case .outputFailed: return .outputFailed
-    case .outputClosed: return .ok
-    case .signal, nil: return status == .ok ? ended : status
-    }
+    return await played.concluded(status)
   }
 
   // MARK: Telling
@@ -128,11 +99,6 @@ final class ScriptSession: OneShot {
         details: failure.isTold ? details : details + ["got: \(failure.instead)"]))
   }
 
-  private func add(_ name: String, failure: String?) {
-    let seconds = ExpectationReporter.seconds(.now() - start)
-    cases.withLock { $0.append(TestReport.Case(name: name, seconds: seconds, failure: failure)) }
-  }
-
   // MARK: Doing
 
   private func perform(
@@ -143,7 +109,7 @@ final class ScriptSession: OneShot {
       try await connect(name, url.map { variables.text($0) })
       return
     }
-    guard let connection = connections[name] else {
+    guard let connection = played[name] else {
       // Only a wait can stand before the first connection.
       if case .wait(let duration) = step.action { await pause(duration, nil) }
       return
@@ -183,8 +149,8 @@ final class ScriptSession: OneShot {
       let failure = error as? CommandFailure
       throw Failure(status: failure?.status ?? .usage, instead: failure?.words ?? "\(error)")
     }
-    do throws(PlayedConnections.OpeningFailure) {
-      try await connections.open(name, client)
+    do throws(PlayedRun.OpeningFailure) {
+      try await played.open(name, client)
     } catch {
       throw Failure(status: error.status, instead: error.cause, isTold: true)
     }
@@ -194,6 +160,7 @@ final class ScriptSession: OneShot {
     _ kind: MessageKind, _ payload: [UInt8], _ connection: PlayedConnection
   ) async throws(Failure) {
     let message = OutgoingMessage(kind, payload)
+    surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
     do {
       try await connection.connection.send([message])
     } catch {
@@ -203,7 +170,6 @@ final class ScriptSession: OneShot {
       }
       throw Failure(instead: "a connection that is closing")
     }
-    surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
   }
 
   private func contents(_ path: String) throws(Failure) -> [UInt8] {
@@ -333,7 +299,7 @@ final class ScriptSession: OneShot {
   /// A pause that a signal can end.
   private func pause(_ duration: Int64, _ connection: PlayedConnection?) async {
     let deadline = NIODeadline.now() + .nanoseconds(duration)
-    while deadline > .now(), connections.ending == nil {
+    while deadline > .now(), played.ending == nil {
       let left = min((deadline - .now()).nanoseconds, 50_000_000)
       try? await Task.sleep(for: .nanoseconds(max(left, 0)))
     }

@@ -6,8 +6,23 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The connections of one script or replay, by name, and how all of them end.
-final class PlayedConnections: Sendable {
+/// A script or a replay: a run on connections that steps ask for what came.
+protocol PlayedOneShot: OneShot {
+  var played: PlayedRun { get }
+}
+
+extension PlayedOneShot {
+  func end(for signal: TerminalSignal) -> Bool {
+    guard played.hasOpened else { return false }
+    Task { await played.end(.signal(signal)) }
+    return true
+  }
+
+  func reportInterruption(by signal: TerminalSignal) { played.reportInterruption(by: signal) }
+}
+
+/// The connections of one script or replay, by name, what is reported of it, and how it ends.
+final class PlayedRun: Sendable {
   private let surroundings: RunSurroundings
   private let command: String
   private let waitUp: Int64?
@@ -20,7 +35,10 @@ final class PlayedConnections: Sendable {
     var readers: [Task<Void, Never>] = []
     var nextNumber: Int
     var ending: Ending?
+    var cases: [TestReport.Case] = []
   }
+
+  private let start = NIODeadline.now()
 
   /// Why it ends before its time.
   enum Ending: Sendable {
@@ -29,7 +47,7 @@ final class PlayedConnections: Sendable {
     case outputFailed
   }
 
-  /// - Parameter number: of the first connection.
+  /// `number` is that of the first connection.
   init(
     number: Int, command: String, waitUp: Int64?, acceptedCloses: CloseCodes?,
     _ surroundings: RunSurroundings
@@ -102,18 +120,46 @@ final class PlayedConnections: Sendable {
     return isFirst
   }
 
-  /// Closes what is open with 1000, and waits for the end of all.
+  // MARK: Reporting and ending
+
+  /// Adds a test to the reports, as decided now.
+  func add(_ name: String, failure: String?) {
+    let seconds = ExpectationReporter.seconds(.now() - start)
+    state.withLock {
+      $0.cases.append(TestReport.Case(name: name, seconds: seconds, failure: failure))
+    }
+  }
+
+  func reportInterruption(by signal: TerminalSignal) {
+    add("it is done to the end", failure: signal.words)
+    surroundings.reporter.add(state.withLock { $0.cases })
+  }
+
+  /// Closes what is open with 1000, waits for the end of all, and reports.
   ///
-  /// - Returns: the exit code and the words of the first that ended badly, which is told.
-  func finish() async -> (status: ExitStatus, failure: String?) {
-    var result: (status: ExitStatus, failure: String?) = (.ok, nil)
+  /// - Parameter status: how the steps went.
+  /// - Returns: the exit code of all.
+  func concluded(_ status: ExitStatus) async -> ExitStatus {
+    var worst: (status: ExitStatus, failure: String?) = (.ok, nil)
     for connection in state.withLock({ $0.all }) {
       let outcome = await connection.close(CloseFrame(.normal))
       let bad = await judge(outcome, of: connection)
-      if result.status == .ok { result = bad }
+      if worst.status == .ok { worst = bad }
     }
     for reader in state.withLock({ $0.readers }) { await reader.value }
-    return result
+    if case .signal(let signal) = ending {
+      reportInterruption(by: signal)
+      return ExitStatus(signal)
+    }
+    if status == .ok, let failure = worst.failure {
+      add("the connection ends well", failure: failure)
+    }
+    surroundings.reporter.add(state.withLock { $0.cases })
+    switch ending {
+    case .outputFailed: return .outputFailed
+    case .outputClosed: return .ok
+    case .signal, nil: return status == .ok ? worst.status : status
+    }
   }
 
   private func judge(
