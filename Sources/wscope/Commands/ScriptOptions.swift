@@ -8,7 +8,7 @@ struct ScriptOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Do the steps of a script, one a line: "> text" sends, "< text" waits for a message; the others \\
+      Do the steps of a script, one a line: "> text" sends, "< text" waits for a message; the others \
       are in the manual page. - is standard input.
       """, valueName: "file"),
     completion: .file())
