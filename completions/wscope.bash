@@ -334,13 +334,17 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets -k --insecure --no-check --no-compress --version -h --help)
-    repeating_options=(--expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit -w --wait --linger -N --count --max-messages --format --input --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
+    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -k --insecure --no-check --no-compress --version -h --help)
+    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
+    '--file')
+        __wscope_add_completions -f
+        return
+        ;;
     '--expect')
         return
         ;;
@@ -387,6 +391,27 @@ _wscope_send() {
         __wscope_add_completions -f
         return
         ;;
+    '--script')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--replay')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--timing')
+        __wscope_add_completions -W 'fast'$'\n''recorded'
+        return
+        ;;
+    '--wait-up')
+        return
+        ;;
+    '--repeat')
+        return
+        ;;
+    '--interval')
+        return
+        ;;
     '-x'|'--execute'|'--message')
         return
         ;;
@@ -405,6 +430,10 @@ _wscope_send() {
         ;;
     '--input')
         __wscope_add_completions -W 'text'$'\n''jsonl'
+        return
+        ;;
+    '--record')
+        __wscope_add_completions -f
         return
         ;;
     '-H'|'--header')
@@ -434,6 +463,10 @@ _wscope_send() {
         return
         ;;
     '--compress')
+        return
+        ;;
+    '--timestamps')
+        __wscope_add_completions -W 'iso'$'\n''rel'$'\n''delta'
         return
         ;;
     '--color')

@@ -46,6 +46,12 @@ package struct JSONCondition: Sendable, Hashable {
     case .atLeast: return found.order(to: wanted).map { $0 >= 0 } ?? false
     }
   }
+
+  /// The value of its path; of two, of the left one.
+  package func subject(of value: JSONValue) -> JSONValue? {
+    guard case .literal = left, let (_, right) = comparison else { return left.value(in: value) }
+    return right.value(in: value)
+  }
 }
 
 package struct JSONConditionError: Error, Sendable, Hashable {

@@ -59,6 +59,24 @@ package struct JSONWriter: Sendable {
 
   package mutating func null() { raw("null") }
 
+  /// Any value, as it was read.
+  package mutating func value(_ value: JSONValue) {
+    switch value {
+    case .null: null()
+    case .bool(let value): boolean(value)
+    case .number(let text): raw(text)
+    case .string(let text): string(text)
+    case .array(let elements): array(elements) { json, element in json.value(element) }
+    case .object(let members):
+      object { json in
+        for member in members {
+          json.key(member.name)
+          json.value(member.value)
+        }
+      }
+    }
+  }
+
   // MARK: members of an object
 
   /// The name of the value that is written next.

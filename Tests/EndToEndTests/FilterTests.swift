@@ -96,7 +96,6 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--timestamps"], "--timestamps is for the prompt"),
     (["--ping-timeout", "1s"], "--ping-timeout is for the pings of --ping-interval"),
     (["--ping-interval", "0"], "must be longer than 0"),
     (["--force"], "--force is for --record"),

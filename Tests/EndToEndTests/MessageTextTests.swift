@@ -185,4 +185,27 @@ import WebSocketProtocol
     #expect(Redaction.line("/connect ws://u:p@h/?key=1") == "/connect ws://h/?key=***")
     #expect(Redaction.line("{\"token\":1}") == "{\"token\":1}")
   }
+
+  /// What came last and what was agreed on, in the words of the end.
+  @Test func theEndOfAConnectionInWords() {
+    func line(_ outcome: CloseOutcome, _ circumstances: CloseCircumstances = .init()) -> String {
+      CloseWords.line(outcome, circumstances, escapes: true)
+    }
+    let graphQL = CloseCircumstances(subprotocol: "graphql-transport-ws")
+    let unauthorized = CloseOutcome.closed(
+      frame: CloseFrame(CloseCode(rawValue: 4401), reason: "who?"), by: .peer)
+    #expect(line(unauthorized, graphQL) == "closed 4401 unauthorized \"who?\" (by the peer)")
+    #expect(
+      line(unauthorized) == "closed 4401 private to the application \"who?\" (by the peer)")
+    let idle = CloseCircumstances(idle: 61_500_000_000)
+    #expect(
+      line(.lost(.endOfStream), idle)
+        == "connection lost: 1006, no Close frame (the peer ended the TCP connection; "
+        + "idle for \(Figures.shortDuration(61_500_000_000)))")
+    #expect(
+      line(.lost(.timedOut(.ping)), idle).contains("(no pong came back in time; idle for "))
+    #expect(
+      line(.lost(.reset(errno: 104)))
+        == "connection lost: 1006, no Close frame (TCP reset by the peer)")
+  }
 }

@@ -167,3 +167,15 @@ recording = [
     {"v": 1, "t": 1.2, "conn": 1, "event": "close", "dir": "in", "code": 1008, "reason": "nope", "clean": True},
 ]
 text("session-line", "recording", "\n".join(json.dumps(line) for line in recording))
+
+for path in sorted((pathlib.Path(__file__).parent.parent / "Examples").glob("*.wscope")):
+    text("script", path.stem, path.read_bytes())
+text("script", "templates", "<json .a == $X -> Y\n<~ ^$Y$\n> ${Y}$$\r\nclose 4000 $Y\n@a connect $X\n@a >@ $Y\n")
+text("script", "mistakes", "> a\n@b < c\n")
+opened = '{"v":1,"t":0.0,"conn":1,"event":"open","status":101,"subprotocol":null,"extensions":[]}\n'
+for name, line in {
+    "in": '"event":"message","dir":"in","type":"text","size":1,"text":"a"', "out": '"event":"message","dir":"out","type":"binary","size":1,"base64":"AA=="',
+    "ping": '"event":"ping","dir":"out","size":0,"base64":""', "close": '"event":"close","dir":"in","code":1006,"name":"","reason":"","clean":false',
+    "odd": '"event":"close","dir":"out","code":-1.5e300', "odd-times": '"event":"open"',
+}.items():
+    text("recording", name, opened + '{"v":1,"t":1e400,"conn":1e99,' + line + "}\n")

@@ -14,11 +14,25 @@ package final class PushPeer: Sendable {
     var messages: [[UInt8]] = []
   }
 
+  /// What is done about a message.
+  package enum Answer: Sendable {
+    case text(String)
+    case binary([UInt8])
+    case close(UInt16)
+  }
+
+  private let answer: (@Sendable (String) -> [Answer])?
+
   /// Listens on a free port of 127.0.0.1.
   ///
-  /// - Parameter field: one more header field of the reply.
+  /// - Parameters:
+  ///   - field: one more header field of the reply.
+  ///   - answer: what is sent back for a message, to its sender.
   /// - Throws: `TestPeerError`.
-  package init(field: String? = nil) throws {
+  package init(
+    field: String? = nil, answer: (@Sendable (String) -> [Answer])? = nil
+  ) throws {
+    self.answer = answer
     let listener = try RawSocket.listen()
     self.listener = listener
     port = listener.port
@@ -102,6 +116,14 @@ package final class PushPeer: Sendable {
         message += payload
         guard first & 0x80 != 0 else { continue }
         state.withLock { $0.messages.append(message) }
+        for answer in answer?(String(decoding: message, as: UTF8.self)) ?? [] {
+          switch answer {
+          case .text(let text): connection.send(RawPeer.frame(0x1, Array(text.utf8)))
+          case .binary(let bytes): connection.send(RawPeer.frame(0x2, bytes))
+          case .close(let code):
+            connection.send(RawPeer.frame(0x8, [UInt8(code >> 8), UInt8(code & 0xFF)]))
+          }
+        }
         message = []
       }
     }
@@ -136,4 +158,14 @@ private struct SocketReader {
     defer { waiting.removeFirst(count) }
     return Array(waiting.prefix(count))
   }
+}
+
+/// Raised once.
+package final class Flag: Sendable {
+  private let isUp = Atomic<Bool>(false)
+
+  package init() {}
+
+  /// - Returns: whether it was up already.
+  package func raise() -> Bool { isUp.exchange(true, ordering: .sequentiallyConsistent) }
 }

@@ -236,7 +236,7 @@ struct MessageOptions: ParsableArguments {
     return .messages(stdinWhole ? .endOfInput : null ? .null : .newline, kind)
   }
 
-  func conversationFormat(toTerminal: Bool) throws -> ConversationConfiguration.Format {
+  func conversationFormat(toTerminal: Bool) throws -> RunConfiguration.Format {
     guard format == .text else {
       guard !null, !raw else {
         throw CommandFailure(.usage, "--format jsonl has lines of its own: no --null or --raw")

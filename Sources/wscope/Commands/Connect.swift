@@ -27,8 +27,10 @@ struct Connect: SessionCommand {
   var echo = false
 
   @OptionGroup(title: "Session") var session: SessionOptions
+  @OptionGroup(title: "Recording") var record: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
+  @OptionGroup(title: "Look") var stamps: StampOptions
   @OptionGroup(title: "Look") var look: LookOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -44,7 +46,12 @@ struct Connect: SessionCommand {
         try prompt(client, descriptor, console), context
       ).run()
     }
-    return try await ConversationSession(try filter(client, console), context).run()
+    let run = try runConfiguration(client, console)
+    let conversation = try filter(client)
+    let surroundings = try RunSurroundings(run, context)
+    return try await RunSeries(nil, surroundings).run { number in
+      ConversationSession(conversation, number: number, surroundings)
+    }
   }
 
   /// A client as the options say, for a URL.
@@ -61,10 +68,10 @@ struct Connect: SessionCommand {
     _ = try message.checkedCount()
     _ = try message.conversationInput()
     _ = try message.conversationFormat(toTerminal: true)
-    _ = try session.recording()
-    guard message.format == .text || (!look.json && look.timestamps == nil) else {
-      throw CommandFailure(
-        .usage, "--format jsonl has a look of its own: no --json or --timestamps")
+    _ = try record.recording()
+    try stamps.check(message)
+    guard message.format == .text || !look.json else {
+      throw CommandFailure(.usage, "--format jsonl has a look of its own: no --json")
     }
   }
 
@@ -85,32 +92,36 @@ struct Connect: SessionCommand {
       kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
       format: try message.conversationFormat(toTerminal: console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,
-      verbosity: output.verbose, showsSecrets: message.showSecrets, timestamps: look.timestamps,
+      verbosity: output.verbose, showsSecrets: message.showSecrets, timestamps: stamps.timestamps,
       indentsJSON: look.json, reconnect: session.reconnectPolicy,
-      recording: try session.recording(), promptDescriptor: descriptor)
+      recording: try record.recording(), promptDescriptor: descriptor)
   }
 
-  private func filter(
+  private func runConfiguration(
     _ client: ClientConfiguration, _ console: Console
-  ) throws -> ConversationConfiguration {
-    guard look.timestamps == nil else {
-      throw CommandFailure(
-        .usage, "--timestamps is for the prompt; in a pipe --format jsonl has the times")
-    }
+  ) throws -> RunConfiguration {
     var format = try message.conversationFormat(toTerminal: console.standardOutputIsTerminal)
     if look.json, case .payload(var payload) = format {
       payload.indentsJSON = true
       format = .payload(payload)
     }
-    return ConversationConfiguration(
+    var run = RunConfiguration(
+      command: "connect", url: client.url, format: format, timestamps: stamps.timestamps)
+    run.showsPingPong = message.showPingPong
+    run.verbosity = output.verbose
+    run.showsSecrets = message.showSecrets
+    run.recording = try record.recording()
+    return run
+  }
+
+  private func filter(_ client: ClientConfiguration) throws -> ConversationConfiguration {
+    ConversationConfiguration(
       command: "connect", client: client, messages: try message.executed(),
       input: try message.conversationInput(),
       policy: WaitPolicy(
         wait: message.wait.nanoseconds, linger: message.linger.nanoseconds,
         count: try message.checkedCount(), awaitsUnasked: true),
-      expectations: [], format: format, interruption: .ends, reaction: echo ? .echo : .none,
-      showsPingPong: message.showPingPong, verbosity: output.verbose,
-      showsSecrets: message.showSecrets, reconnect: session.reconnectPolicy,
-      recording: try session.recording())
+      expectations: [], interruption: .ends, reaction: echo ? .echo : .none,
+      reconnect: session.reconnectPolicy)
   }
 }

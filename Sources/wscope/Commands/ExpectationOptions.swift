@@ -141,7 +141,7 @@ struct ExpectationOptions: ParsableArguments {
       placed.append((text.place, try Self.condition(text.text, "--expect-json")))
     }
     for text in expectBinary {
-      guard let bytes = Self.bytes(text.text) else {
+      guard let bytes = Hexadecimal.bytes(text.text) else {
         throw CommandFailure(
           .usage,
           "--expect-binary \"\(text.text)\": an even number of hexadecimal digits is needed")
@@ -211,17 +211,6 @@ struct ExpectationOptions: ParsableArguments {
         .usage, "\(name): \(error.problem)",
         details: [line, String(repeating: " ", count: error.offset) + "^"])
     }
-  }
-
-  private static func bytes(_ hex: String) -> [UInt8]? {
-    let digits = hex.filter { $0 != " " }.map(\.hexDigitValue)
-    guard digits.count.isMultiple(of: 2) else { return nil }
-    var bytes: [UInt8] = []
-    for index in stride(from: 0, to: digits.count, by: 2) {
-      guard let high = digits[index], let low = digits[index + 1] else { return nil }
-      bytes.append(UInt8(high << 4 | low))
-    }
-    return bytes
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversation
 import WebSocketProtocol
 
 /// A duration as it is typed: `10s`, `200ms`, `1m`; a bare number is seconds.
@@ -13,21 +14,8 @@ struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
   static func seconds(_ seconds: Int64) -> Self { Self(nanoseconds: seconds * 1_000_000_000) }
 
   init?(argument: String) {
-    let number = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-    guard let value = Double(number), value >= 0 else { return nil }
-    let factor: Double
-    switch argument[number.endIndex...] {
-    case "", "s": factor = 1e9
-    case "ms": factor = 1e6
-    case "us", "µs": factor = 1e3
-    case "ns": factor = 1
-    case "m", "min": factor = 60e9
-    case "h": factor = 3600e9
-    default: return nil
-    }
-    // A year is longer than anything here means.
-    guard value * factor <= 365 * 86_400e9 else { return nil }
-    nanoseconds = Int64(value * factor)
+    guard let nanoseconds = Duration.nanoseconds(argument) else { return nil }
+    self.nanoseconds = nanoseconds
   }
 
   var defaultValueDescription: String { Figures.shortDuration(nanoseconds).filter { $0 != " " } }

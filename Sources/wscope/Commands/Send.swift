@@ -20,10 +20,21 @@ struct Send: SessionCommand {
   @Argument(help: ArgumentHelp("Messages to send, in order; - reads standard input too."))
   var messages: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Send this file, as one message behind the others; may be repeated. - is standard input.",
+      valueName: "file"),
+    completion: .file())
+  var file: [String] = []
+
   @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
+  @OptionGroup(title: "Script") var script: ScriptOptions
+  @OptionGroup(title: "Course") var course: CourseOptions
   @OptionGroup(title: "Messages") var message: MessageOptions
+  @OptionGroup(title: "Recording") var recording: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
+  @OptionGroup(title: "Look") var look: StampOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -34,6 +45,7 @@ struct Send: SessionCommand {
     let texts = messages.filter { $0 != "-" }
     var outgoing = try message.executed()
     outgoing += texts.map { OutgoingMessage(message.kind, Array($0.utf8)) }
+    outgoing += try file.map { try MessageOptions.message("@" + $0, message.kind) }
     let readsInput =
       messages.contains("-") || (outgoing.isEmpty && !context.console.standardInputIsTerminal)
     let input = try message.conversationInput()
@@ -42,6 +54,7 @@ struct Send: SessionCommand {
     guard count == nil || (expectation.until == nil && expectation.untilJson == nil) else {
       throw CommandFailure(.usage, "--count and --until exclude each other: both end it")
     }
+    try look.check(message)
     let format = try message.conversationFormat(
       toTerminal: context.console.standardOutputIsTerminal)
     if expectation.tapOutput {
@@ -49,21 +62,68 @@ struct Send: SessionCommand {
         throw CommandFailure(
           .usage, "--tap-output takes the place of the messages: no --format, --null or --raw")
       }
+      guard look.timestamps == nil else {
+        throw CommandFailure(.usage, "--tap-output has no messages to put --timestamps in front of")
+      }
     }
-    let session = ConversationSession(
-      ConversationConfiguration(
-        command: "send", client: client, messages: outgoing,
-        input: readsInput ? input : .none,
-        policy: WaitPolicy(
-          wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
-          within: within),
-        expectations: expectations, acceptedCloses: try expectation.acceptedCloses(),
-        report: ReportConfiguration(
-          isTAP: expectation.tapOutput, junit: expectation.junit, within: within),
-        format: format, interruption: .fails, showsPingPong: message.showPingPong,
-        verbosity: output.verbose,
-        showsSecrets: message.showSecrets),
-      context)
-    return try await session.run()
+    var run = RunConfiguration(
+      command: "send", url: client.url, format: format, timestamps: look.timestamps)
+    run.report = ReportConfiguration(
+      isTAP: expectation.tapOutput, junit: expectation.junit, within: within)
+    run.showsPingPong = message.showPingPong
+    run.verbosity = output.verbose
+    run.showsSecrets = message.showSecrets
+    run.recording = try recording.recording()
+    run.repetition = try course.repetition()
+    try script.check(self)
+    if let path = script.replay {
+      let configuration = try script.configuration(self, replaying: path, client)
+      let surroundings = try RunSurroundings(run, context)
+      return try await RunSeries(run.repetition, surroundings).run { number in
+        ReplaySession(configuration, number: number, surroundings)
+      }
+    }
+    if script.script != nil {
+      return try await play(run, client, context)
+    }
+    if run.repetition != nil, readsInput {
+      // Read once, sent by each.
+      outgoing += try await InputSource(input).all()
+    }
+    let conversation = ConversationConfiguration(
+      command: "send", client: client, messages: outgoing,
+      input: readsInput && run.repetition == nil ? input : .none,
+      policy: WaitPolicy(
+        wait: message.wait.nanoseconds, linger: message.linger.nanoseconds, count: count,
+        within: within),
+      expectations: expectations, acceptedCloses: try expectation.acceptedCloses(),
+      interruption: .fails, waitUp: try course.patience())
+    let surroundings = try RunSurroundings(run, context)
+    return try await RunSeries(run.repetition, surroundings).run { number in
+      ConversationSession(conversation, number: number, surroundings)
+    }
+  }
+
+  /// Plays a script.
+  private func play(
+    _ run: RunConfiguration, _ base: ClientConfiguration, _ context: CommandContext
+  ) async throws -> ExitStatus {
+    let (options, compression) = (self.client, compression)
+    let place: @Sendable (String?) throws -> ClientConfiguration = { other in
+      guard let other else { return base }
+      var client = base
+      if other.hasPrefix("/") {
+        client.url.target = other
+        return client
+      }
+      client = try options.configuration(url: other)
+      client.deflate = try compression.parameters(standard: .standardOffer)
+      return client
+    }
+    let configuration = try script.configuration(self, context.environment, place)
+    let surroundings = try RunSurroundings(run, context)
+    return try await RunSeries(run.repetition, surroundings).run { number in
+      ScriptSession(configuration, number: number, surroundings)
+    }
   }
 }

@@ -23,15 +23,6 @@ struct SessionOptions: ParsableArguments {
       valueName: "duration"))
   var pingTimeout: DurationOption?
 
-  @Option(
-    help: ArgumentHelp(
-      "Record all that is sent and received into a new file, as JSON Lines.", valueName: "file"),
-    completion: .file())
-  var record: String?
-
-  @Flag(help: "Overwrite the file of --record.")
-  var force = false
-
   /// What keeps the connection alive.
   func keepAlive() throws -> KeepAlive? {
     guard let pingInterval else {
@@ -50,6 +41,18 @@ struct SessionOptions: ParsableArguments {
   }
 
   var reconnectPolicy: ReconnectPolicy? { reconnect.map { ReconnectPolicy(limit: $0.limit) } }
+}
+
+/// Where a session is recorded.
+struct RecordingOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Record all that is sent and received into a new file, as JSON Lines.", valueName: "file"),
+    completion: .file())
+  var record: String?
+
+  @Flag(help: "Overwrite the file of --record.")
+  var force = false
 
   func recording() throws -> RecordingConfiguration? {
     guard let record else {
@@ -64,19 +67,82 @@ struct SessionOptions: ParsableArguments {
 
 /// How messages are shown, on a terminal or in a pipe.
 struct LookOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      """
-      At the prompt, show when messages come: iso (UTC, if nothing is said), rel (since the start) \
-      or delta (since the one before).
-      """, valueName: "kind"))
-  var timestamps: MessageText.Timestamps?
-
   @Flag(help: "Show JSON indented, at the prompt also coloured.")
   var json = false
 }
 
-extension MessageText.Timestamps: ExpressibleByArgument {}
+/// When messages came.
+struct StampOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Show when messages come, in front of each: iso (UTC, if nothing is said), rel (since the \
+      start) or delta (since the one before). Not in front of binary in a pipe.
+      """, valueName: "kind"))
+  var timestamps: MessageStamps.Kind?
+
+  /// - Throws: `CommandFailure` where there is no place for them.
+  func check(_ message: MessageOptions) throws {
+    guard timestamps != nil else { return }
+    guard message.format == .text else {
+      throw CommandFailure(
+        .usage, "--format jsonl has the times already: no --timestamps")
+    }
+    guard !message.raw, !message.null else {
+      throw CommandFailure(
+        .usage, "--raw and --null are for payload as it is: no --timestamps")
+    }
+  }
+}
+
+/// When and how often `send` does what it does.
+struct CourseOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Try again for so long until the server is there: while it cannot be reached, or answers with a \
+      5xx. Then the exit code is that of the last cause.
+      """, valueName: "duration"))
+  var waitUp: DurationOption?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Do all of it this many times, each on a new connection. The exit code is that of the first one \
+      that failed.
+      """, valueName: "n"))
+  var `repeat`: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "From the start of one repetition to the start of the next.", valueName: "duration"))
+  var interval: DurationOption?
+
+  /// ns; nil without `--wait-up`.
+  ///
+  /// - Throws: `CommandFailure`.
+  func patience() throws -> Int64? {
+    guard let waitUp else { return nil }
+    guard waitUp.nanoseconds > 0 else {
+      throw CommandFailure(.usage, "--wait-up must be longer than 0")
+    }
+    return waitUp.nanoseconds
+  }
+
+  /// - Throws: `CommandFailure`.
+  func repetition() throws -> Repetition? {
+    guard let count = self.repeat else {
+      guard interval == nil else {
+        throw CommandFailure(.usage, "--interval is for --repeat, which is missing")
+      }
+      return nil
+    }
+    guard count >= 1 else { throw CommandFailure(.usage, "--repeat must be at least 1") }
+    return Repetition(count: count, interval: interval?.nanoseconds ?? 0)
+  }
+}
+
+extension MessageStamps.Kind: ExpressibleByArgument {}
 
 /// `--reconnect[=N]`.
 struct ReconnectOption: ExpressibleByArgument, Hashable {

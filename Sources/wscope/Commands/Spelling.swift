@@ -57,7 +57,7 @@ enum Spelling {
   /// Options whose value may be left out, and what they mean without it.
   private static let optionalValues = [
     "--compress": CompressOption.plain, "--reconnect": ReconnectOption.plain,
-    "--timestamps": MessageText.Timestamps.iso.rawValue,
+    "--timestamps": MessageStamps.Kind.iso.rawValue,
   ]
 
   /// `--compress` alone becomes `--compress=on` and so on, except behind `--` and where it is the

@@ -5,23 +5,30 @@ import WebSocketProtocol
 /// How a connection ended, in words.
 enum CloseWords {
   /// `closed 1008 policy violation "nope" (by the peer)`.
-  static func line(_ outcome: CloseOutcome, escapes: Bool) -> String {
+  static func line(
+    _ outcome: CloseOutcome, _ circumstances: CloseCircumstances = CloseCircumstances(),
+    escapes: Bool
+  ) -> String {
     switch outcome {
     case .closed(let frame, let initiator):
       let by = initiator == .us ? "by us" : "by the peer"
-      return "closed \(code(frame, escapes: escapes)) (\(by))"
+      let code = code(frame, subprotocol: circumstances.subprotocol, escapes: escapes)
+      return "closed \(code) (\(by))"
     case .failed(let violation):
       return "protocol violation by the peer: \(violation.reason) "
         + "(closed with \(violation.closeCode.rawValue))"
     case .lost(let end):
-      return "connection lost: 1006, no Close frame (\(words(end)))"
+      let idle = circumstances.idle.map { "; idle for \(Figures.shortDuration($0))" } ?? ""
+      return "connection lost: 1006, no Close frame (\(words(end))\(idle))"
     }
   }
 
   /// `1008 policy violation "nope"`.
-  static func code(_ frame: CloseFrame, escapes: Bool) -> String {
+  static func code(
+    _ frame: CloseFrame, subprotocol: String? = nil, escapes: Bool
+  ) -> String {
     let code = frame.reportedCode
-    let words = "\(code.rawValue) \(code.name)"
+    let words = "\(code.rawValue) \(name(code, subprotocol: subprotocol))"
     guard !frame.reason.isEmpty else { return words }
     let reason =
       escapes
@@ -29,6 +36,23 @@ enum CloseWords {
       : frame.reason
     return "\(words) \"\(reason)\""
   }
+
+  /// The name of a code; those of an application as its subprotocol names them.
+  static func name(_ code: CloseCode, subprotocol: String?) -> String {
+    guard subprotocol == "graphql-transport-ws", let name = graphQL[code.rawValue] else {
+      return code.name
+    }
+    return name
+  }
+
+  /// The codes of the protocol `graphql-transport-ws`, and those that its reference implementation adds.
+  private static let graphQL: [UInt16: String] = [
+    4004: "bad response", 4005: "internal client error", 4400: "invalid message",
+    4401: "unauthorized", 4403: "forbidden", 4406: "subprotocol not acceptable",
+    4408: "connection initialisation timeout", 4409: "subscriber already exists",
+    4429: "too many initialisation requests", 4500: "internal server error",
+    4504: "connection acknowledgement timeout",
+  ]
 
   static func words(_ end: TransportEnd) -> String {
     switch end {

@@ -32,8 +32,7 @@ enum ExpectationText {
   static func instead(_ result: ExpectationResult) -> String {
     switch result.instead {
     case nil: "nothing"
-    case .message(.text, let payload): shown(payload)
-    case .message(.binary, let payload): "binary \(hex(payload))"
+    case .message(let kind, let payload): message(kind, payload)
     case .notReached: "nothing, because what was to come before it did not"
     case .count(let count): count == 1 ? "1 message" : "\(count) messages"
     case .close(let code, let reason):
@@ -44,6 +43,11 @@ enum ExpectationText {
     case .roundTrip(let time): "a reply after \(Figures.shortDuration(time))"
     case .noReply: "no reply"
     }
+  }
+
+  /// A message that came.
+  static func message(_ kind: MessageKind, _ payload: [UInt8]) -> String {
+    kind == .text ? shown(payload) : "binary \(hex(payload))"
   }
 
   private static func shown(_ payload: [UInt8]) -> String {

@@ -21,26 +21,14 @@ struct ShownMessage: Sendable {
 /// How messages look at the prompt: `12:00:00.123 < 5 B  hello`. Further lines are indented, so that no
 /// message can pass for a mark of ours.
 struct MessageText: Sendable {
-  enum Timestamps: String, CaseIterable, Sendable {
-    /// When, in UTC.
-    case iso
-    /// Seconds since the session began.
-    case rel
-    /// Seconds since the message before.
-    case delta
-  }
-
   let style: Style
-  var timestamps: Timestamps?
+  var timestamps: MessageStamps.Kind?
   var indentsJSON = false
   /// Sizes from 1 on, and on the wire from 2 on.
   var verbosity = 0
   var columns = 80
 
-  private let start: NIODeadline
-  /// ns since 1970 at `start`.
-  private let startOfClock: Int64
-  private var previous: NIODeadline
+  private var stamps: MessageStamps
 
   /// - Parameters:
   ///   - style: with colours or without.
@@ -48,9 +36,7 @@ struct MessageText: Sendable {
   ///   - startOfClock: the same on the wall clock, in ns since 1970.
   init(_ style: Style, start: NIODeadline, startOfClock: Int64) {
     self.style = style
-    self.start = start
-    self.startOfClock = startOfClock
-    previous = start
+    stamps = MessageStamps(.iso, start: start, startOfClock: startOfClock)
   }
 
   /// The lines of a message, each with its newline.
@@ -70,18 +56,8 @@ struct MessageText: Sendable {
 
   private mutating func stamp(_ time: NIODeadline) -> String {
     guard let timestamps else { return "" }
-    defer { previous = time }
-    let text: String
-    switch timestamps {
-    case .iso: text = UTCTime(startOfClock + (time - start).nanoseconds).text
-    case .rel: text = Figures.right(Self.seconds(time - start), 8)
-    case .delta: text = Figures.right("+" + Self.seconds(time - previous), 8)
-    }
-    return style(.dim, text) + " "
-  }
-
-  private static func seconds(_ amount: TimeAmount) -> String {
-    Figures.decimal(Double(max(amount.nanoseconds, 0)) / 1e9, decimals: 3)
+    stamps.kind = timestamps
+    return style(.dim, stamps.text(time)) + " "
   }
 
   private func size(_ message: ShownMessage) -> String? {

@@ -17,8 +17,10 @@ struct PayloadFormat: Hashable, Sendable {
   /// Whether text that is JSON is laid out for people.
   var indentsJSON = false
 
-  /// The bytes to write.
-  func bytes(_ kind: MessageKind, _ payload: ByteBuffer) -> [UInt8] {
+  /// The bytes to write; `stamp` stands in front of what is shown as text. Binary to a pipe is the exact
+  /// bytes all the same.
+  func bytes(_ kind: MessageKind, _ payload: ByteBuffer, stamp: String? = nil) -> [UInt8] {
+    let lead = stamp.map { $0 + " " } ?? ""
     guard isForTerminal else {
       var bytes = Array(payload.readableBytesView)
       if indentsJSON, kind == .text,
@@ -26,6 +28,7 @@ struct PayloadFormat: Hashable, Sendable {
       {
         bytes = Array(json.text.utf8)
       }
+      if kind == .text, !lead.isEmpty { bytes = Array(lead.utf8) + bytes }
       switch (terminator, kind) {
       // Binary to a pipe is the exact bytes: nothing is added that could be taken for payload.
       case (.newline, .text): bytes.append(0x0A)
@@ -34,7 +37,8 @@ struct PayloadFormat: Hashable, Sendable {
       }
       return bytes
     }
-    return Array((shown(kind, payload) + "\n").utf8)
+    let isDump = kind == .binary && !lead.isEmpty
+    return Array((lead + (isDump ? "\n" : "") + shown(kind, payload) + "\n").utf8)
   }
 
   /// A message as a terminal shows it.

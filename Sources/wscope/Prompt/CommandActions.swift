@@ -92,7 +92,7 @@ extension PromptCommands {
   // MARK: Display
 
   private func setTimestamps(_ wanted: SlashCommand.Timestamps) {
-    let kind: MessageText.Timestamps? = if case .on(let kind) = wanted { kind } else { nil }
+    let kind: MessageStamps.Kind? = if case .on(let kind) = wanted { kind } else { nil }
     voice.display.setLook { $0.timestamps = kind }
     voice.inform(kind.map { "messages show their time: \($0.rawValue)" } ?? "no times are shown")
   }

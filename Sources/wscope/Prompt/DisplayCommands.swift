@@ -32,7 +32,7 @@ enum DisplayCommands {
 
   @Sendable private static func timestamps(_ rest: String) throws(CommandMistake) -> SlashCommand {
     if rest == "off" { return .timestamps(.off) }
-    if let kind = MessageText.Timestamps(rawValue: rest) { return .timestamps(.on(kind)) }
+    if let kind = MessageStamps.Kind(rawValue: rest) { return .timestamps(.on(kind)) }
     throw CommandMistake(
       rest.isEmpty
         ? "/timestamps needs iso, rel, delta or off"

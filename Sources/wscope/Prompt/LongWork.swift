@@ -31,12 +31,12 @@ extension PromptCommands {
         let batch = min(Self.repeatsAtATime, count - sent)
         do {
           await noteSending()
+          for _ in 0..<batch { await recordSent(message) }
           try await connection.send(Array(repeating: message, count: batch))
         } catch {
           voice.warn("not sent: the connection is closing")
           break
         }
-        for _ in 0..<batch { await noteSent(message, isShown: false) }
         sent += batch
         let done = sent
         if count > Self.repeatsAtATime {
@@ -82,12 +82,12 @@ extension PromptCommands {
     let began = NIODeadline.now()
     let message = OutgoingMessage(kind, payload)
     trips.sent(at: began)
+    recordSent(message)
     do {
       try await connection.enqueue([message])
     } catch {
       return voice.warn("not sent: the connection is closing")
     }
-    noteSent(message, isShown: false)
     // It stands in the queue as a whole; what is left there is what the peer has not taken.
     var left = await connection.counters().queued
     while left > 0, !Task.isCancelled, await reconnector.isConnected {

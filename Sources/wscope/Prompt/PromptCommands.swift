@@ -59,8 +59,9 @@ actor PromptCommands {
     voice.display.setPrompt { $0.isConnected = true }
     greet(connection.info, client.url)
     do {
+      for message in configuration.messages { recordSent(message) }
       try await connection.enqueue(configuration.messages)
-      for message in configuration.messages { noteSent(message, isShown: true) }
+      for message in configuration.messages { showSent(message) }
     } catch {
       voice.warn("not sent: the connection is closing")
     }
@@ -252,8 +253,9 @@ actor PromptCommands {
     do {
       // Before it is gone: the reply may be faster than this line.
       trips.sent(at: .now())
+      recordSent(message)
       try await connection.enqueue([message])
-      noteSent(message, isShown: isShown)
+      if isShown { showSent(message) }
       return true
     } catch {
       voice.warn("not sent: the connection is closing")
@@ -270,9 +272,11 @@ actor PromptCommands {
     return await reconnector.connection
   }
 
-  func noteSent(_ message: OutgoingMessage, isShown: Bool) {
-    recorder.write { $0.sent(message) }
-    guard isShown else { return }
+  /// To be called before the message goes: its reply may be recorded sooner than the sender hears of it,
+  /// and would stand in front of its question.
+  func recordSent(_ message: OutgoingMessage) { recorder.write { $0.sent(message) } }
+
+  private func showSent(_ message: OutgoingMessage) {
     voice.display.add(
       ShownMessage(
         isIncoming: false, kind: message.kind, payload: ByteBuffer(bytes: message.payload),

@@ -17,13 +17,13 @@ struct PromptConfiguration: Sendable {
   var kind: MessageKind
   var usesSlashCommands: Bool
   var reaction: Connection.Reaction
-  var format: ConversationConfiguration.Format
+  var format: RunConfiguration.Format
   /// Ends when this many messages have come.
   var count: Int?
   var showsPingPong: Bool
   var verbosity: Int
   var showsSecrets: Bool
-  var timestamps: MessageText.Timestamps?
+  var timestamps: MessageStamps.Kind?
   var indentsJSON: Bool
   var reconnect: ReconnectPolicy?
   var recording: RecordingConfiguration?
@@ -107,13 +107,15 @@ final class PromptSession: Sendable {
     let status = await reconnector.run { connection, number in
       if number > 1 { await commands.opened(connection, number: number) }
       var outcome = CloseOutcome.lost(.abandoned)
+      var circumstances = CloseCircumstances(connection.info)
       for await burst in connection.events {
         for event in burst {
           if case .ended(let ended, _, _) = event { outcome = ended }
+          circumstances.heard(event)
           await commands.hear(event)
         }
       }
-      return outcome
+      return (outcome, circumstances)
     }
     typing.cancel()
     await commands.stop()

@@ -28,9 +28,9 @@ struct PromptVoice: Sendable {
   func tell(_ notice: Reconnector.Notice) {
     let escapes = context.console.standardErrorIsTerminal
     switch notice {
-    case .ended(let outcome, let isWanted):
+    case .ended(let outcome, let circumstances, let isWanted):
       display.setPrompt { $0.isConnected = false }
-      let words = CloseWords.line(outcome, escapes: escapes)
+      let words = CloseWords.line(outcome, circumstances, escapes: escapes)
       if isWanted || ExitStatus(outcome) == .ok { inform(words) } else { warn(words) }
     case .failed(let error, let client):
       let diagnostician = Diagnostician(

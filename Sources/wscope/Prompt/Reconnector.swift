@@ -9,7 +9,7 @@ actor Reconnector {
   /// What the person is to hear.
   enum Notice: Sendable {
     /// Also whether the person wanted it.
-    case ended(CloseOutcome, isWanted: Bool)
+    case ended(CloseOutcome, CloseCircumstances, isWanted: Bool)
     case failed(ConnectError, ClientConfiguration)
     /// ns until the next attempt, and which one it is.
     case waiting(pause: Int64, attempt: Int, limit: Int?)
@@ -64,15 +64,17 @@ actor Reconnector {
 
   /// Talks over one connection after the other until there is none to come.
   ///
-  /// - Parameter talk: goes on until its connection has ended, and returns how.
+  /// - Parameter talk: goes on until its connection has ended, and returns how, and what is known of it.
   /// - Returns: the exit code of the last one; 0 if the person wanted to go.
-  func run(_ talk: @Sendable (Connection, Int) async -> CloseOutcome) async -> ExitStatus {
+  func run(
+    _ talk: @Sendable (Connection, Int) async -> (CloseOutcome, CloseCircumstances)
+  ) async -> ExitStatus {
     while true {
       let began = NIODeadline.now()
-      let outcome = await talk(connection, number)
+      let (outcome, circumstances) = await talk(connection, number)
       isConnected = false
       policy?.ended(lifetime: (NIODeadline.now() - began).nanoseconds)
-      tell(.ended(outcome, isWanted: isLeaving || wanted != nil))
+      tell(.ended(outcome, circumstances, isWanted: isLeaving || wanted != nil))
       switch await successor(of: outcome) {
       case .success(let next):
         connection = next

@@ -39,7 +39,7 @@ enum SlashCommand: Equatable, Sendable {
 
   enum Timestamps: Equatable, Sendable {
     case off
-    case on(MessageText.Timestamps)
+    case on(MessageStamps.Kind)
   }
 
   enum HistoryQuery: Equatable, Sendable {

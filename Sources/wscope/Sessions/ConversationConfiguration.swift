@@ -12,11 +12,6 @@ struct ConversationConfiguration: Sendable {
     case jsonLines
   }
 
-  enum Format: Sendable, Hashable {
-    case payload(PayloadFormat)
-    case jsonLines
-  }
-
   /// What Ctrl-C means: a one-shot command was interrupted; a session was ended.
   enum Interruption: Sendable {
     case ends
@@ -31,15 +26,9 @@ struct ConversationConfiguration: Sendable {
   var expectations: [Expectation]
   /// Close codes of the peer that are no failure, besides the ordinary ones.
   var acceptedCloses: CloseCodes?
-  var report = ReportConfiguration()
-  var format: Format
   var interruption: Interruption
   var reaction = Connection.Reaction.none
-  var showsPingPong = false
-  var verbosity = 0
-  var showsSecrets = false
   var reconnect: ReconnectPolicy?
-  var recording: RecordingConfiguration?
-
-  var isVerbose: Bool { verbosity > 0 }
+  /// For how long, in ns, the server may be missing at first.
+  var waitUp: Int64?
 }

@@ -1,6 +1,7 @@
 import Conversation
 import Glibc
 import NIOCore
+import Synchronization
 import Terminal
 
 /// Where it is told how the expectations went, besides standard error.
@@ -13,14 +14,21 @@ struct ReportConfiguration: Sendable {
   var within: Int64?
 }
 
-/// Tells how the expectations of a session went.
-struct ExpectationReporter: Sendable {
+/// Tells how the expectations of runs went, and keeps it for the reports of all of them.
+final class ExpectationReporter: Sendable {
   let configuration: ReportConfiguration
   /// What was tested, without secrets.
-  let name: String
-  let start: NIODeadline
-  let context: CommandContext
+  private let name: String
+  private let start: NIODeadline
+  private let context: CommandContext
   private let started = UTCTime.now
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var cases: [TestReport.Case] = []
+    /// In front of the names of the cases to come.
+    var prefix = ""
+  }
 
   init(
     _ configuration: ReportConfiguration, name: String, start: NIODeadline,
@@ -32,19 +40,41 @@ struct ExpectationReporter: Sendable {
     self.context = context
   }
 
+  /// Another run begins.
+  func begin(_ prefix: String) { state.withLock { $0.prefix = prefix } }
+
+  /// Tells how the expectations of a run went.
+  ///
   /// - Parameters:
   ///   - results: each decided.
+  ///   - began: when the run began.
   ///   - opened: when the connection was open; nil if it never was.
   ///   - failure: what went wrong besides, if something did.
-  /// - Returns: false if a report could not be written, which has been told then.
   func report(
-    _ results: [ExpectationResult], opened: NIODeadline?, failure: String?
-  ) -> Bool {
+    _ results: [ExpectationResult], began: NIODeadline, opened: NIODeadline?, failure: String?
+  ) {
     if !configuration.isTAP { tell(results) }
+    add(cases(results, began: began, opened: opened, failure: failure))
+  }
+
+  /// Adds cases as they are.
+  func add(_ cases: [TestReport.Case]) {
+    state.withLock { state in
+      for var test in cases {
+        test.name = state.prefix + test.name
+        state.cases.append(test)
+      }
+    }
+  }
+
+  /// Writes the reports that are wanted.
+  ///
+  /// - Returns: false if one could not be written, which has been told then.
+  func write() -> Bool {
     guard configuration.isTAP || configuration.junit != nil else { return true }
     let report = TestReport(
       name: name, started: started, seconds: Self.seconds(.now() - start), host: Self.host,
-      cases: cases(results, opened: opened, failure: failure))
+      cases: state.withLock { $0.cases })
     do {
       if configuration.isTAP { try context.console.payload(Array(report.tap.utf8)) }
       if let junit = configuration.junit { try FileContents.write(report.junit, to: junit) }
@@ -75,7 +105,8 @@ struct ExpectationReporter: Sendable {
   }
 
   private func cases(
-    _ results: [ExpectationResult], opened: NIODeadline?, failure: String?
+    _ results: [ExpectationResult], began start: NIODeadline, opened: NIODeadline?,
+    failure: String?
   ) -> [TestReport.Case] {
     var cases: [TestReport.Case] = []
     let expectsRefusal = results.contains {
@@ -111,7 +142,7 @@ struct ExpectationReporter: Sendable {
     return cases
   }
 
-  private static func seconds(_ time: TimeAmount) -> Double { Double(time.nanoseconds) / 1e9 }
+  static func seconds(_ time: TimeAmount) -> Double { Double(time.nanoseconds) / 1e9 }
 
   private static var host: String {
     var name = [CChar](repeating: 0, count: 256)

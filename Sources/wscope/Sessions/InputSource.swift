@@ -43,6 +43,21 @@ final class InputSource: Sendable {
     }
   }
 
+  /// All messages, once the input has ended.
+  ///
+  /// - Throws: `CommandFailure`.
+  func all() async throws -> [OutgoingMessage] {
+    var messages: [OutgoingMessage] = []
+    do {
+      while let batch = try await nextBatch() { messages += batch }
+    } catch let error as SystemError {
+      throw CommandFailure(.usage, "cannot read standard input: \(error.reason)")
+    } catch let error as InputError {
+      throw CommandFailure(.usage, error.words)
+    }
+    return messages
+  }
+
   private static func message(_ payload: [UInt8], _ kind: MessageKind) throws -> OutgoingMessage {
     guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
       throw InputError(words: "standard input is not valid UTF-8; to send it as it is: --binary")
@@ -65,7 +80,7 @@ final class InputSource: Sendable {
     return try result.get()
   }
 
-  private static func words(_ error: SessionLineError) -> String {
+  static func words(_ error: SessionLineError) -> String {
     switch error {
     case .notJSON(let json): "not JSON: \(json.problem) (byte \(json.offset))"
     case .notAnObject: "not a JSON object"

@@ -12,14 +12,18 @@ struct OpeningConnection: Sendable {
 
   init(
     _ configuration: ClientConfiguration, reaction: Connection.Reaction, command: String,
-    _ context: CommandContext
+    patience: WaitUp? = nil, _ context: CommandContext
   ) {
     self.configuration = configuration
     self.command = command
     self.context = context
     task = Task {
-      try await Connection.open(
-        configuration, reaction: reaction, on: MultiThreadedEventLoopGroup.singleton.next())
+      let open: @Sendable (ClientConfiguration) async throws -> Connection = {
+        try await Connection.open(
+          $0, reaction: reaction, on: MultiThreadedEventLoopGroup.singleton.next())
+      }
+      guard let patience else { return try await open(configuration) }
+      return try await patience.open(configuration, open)
     }
   }
 

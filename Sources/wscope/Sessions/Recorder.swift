@@ -58,11 +58,12 @@ final class Recorder: Sendable {
   /// From now on it is another connection.
   func connected(number: Int) { state.withLock { $0.connection = number } }
 
-  /// Adds one line, if a recording runs.
-  func write(_ line: (JSONLines) -> [UInt8]) {
+  /// Adds one line, if a recording runs; of the connection that was named last, or of this one.
+  func write(connection: Int? = nil, _ line: (JSONLines) -> [UInt8]) {
     let failure = state.withLock { state -> String? in
       guard let file = state.file else { return nil }
-      guard !file.append(line(JSONLines(start: start, connection: state.connection))) else {
+      guard !file.append(line(JSONLines(start: start, connection: connection ?? state.connection)))
+      else {
         return nil
       }
       let reason = SystemError(code: errno).reason
@@ -74,16 +75,20 @@ final class Recorder: Sendable {
   }
 
   /// Adds what a connection says, if it belongs into a recording.
-  func write(_ event: ConnectionEvent) {
+  func write(_ event: ConnectionEvent, connection: Int? = nil) {
     switch event {
     case .message(let kind, let payload, let wire, let time):
-      write { $0.received(kind, payload, wire: wire, time: time) }
+      write(connection: connection) { $0.received(kind, payload, wire: wire, time: time) }
     case .ping(let payload, let time):
-      write { $0.ping(.incoming, Array(payload.readableBytesView), time: time) }
+      write(connection: connection) {
+        $0.ping(.incoming, Array(payload.readableBytesView), time: time)
+      }
     case .pong(let payload, let time):
-      write { $0.pong(.incoming, Array(payload.readableBytesView), time: time) }
+      write(connection: connection) {
+        $0.pong(.incoming, Array(payload.readableBytesView), time: time)
+      }
     case .ended(let outcome, _, _):
-      write { $0.ended(outcome) }
+      write(connection: connection) { $0.ended(outcome) }
     case .close, .violation, .frame:
       break
     }

@@ -20,5 +20,7 @@ package struct FuzzTarget: Sendable {
     FuzzTarget(name: "sanitiser", complaint: TextTargets.sanitiser),
     FuzzTarget(name: "url", complaint: TextTargets.url),
     FuzzTarget(name: "session-line", complaint: TextTargets.sessionLine),
+    FuzzTarget(name: "script", complaint: TextTargets.script),
+    FuzzTarget(name: "recording", complaint: TextTargets.recording),
   ]
 }

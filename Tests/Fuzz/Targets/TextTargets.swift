@@ -85,4 +85,35 @@ enum TextTargets {
     }
     return nil
   }
+
+  /// A script that is taken is the same when its steps are written one below the other, and its variables
+  /// can be filled in with anything.
+  static func script(_ bytes: UnsafeRawBufferPointer) -> String? {
+    guard let script = try? Script.parse(Array(bytes)) else { return nil }
+    let text = script.steps.map(\.text).joined(separator: "\n")
+    guard let again = try? Script.parse(Array(text.utf8)),
+      again.steps.map(\.action) == script.steps.map(\.action)
+    else { return "not the same again: \(text.debugDescription)" }
+    var variables = ScriptVariables(environment: [:])
+    for (name, _) in script.free { variables.set(name, .string("\"\\.$X")) }
+    for step in script.steps {
+      switch step.action {
+      case .send(_, let template), .sendFile(let template), .ping(let template),
+        .expect(.text(let template), _):
+        _ = variables.text(template)
+      case .expect(.pattern(let template), _): _ = variables.pattern(template)
+      case .expect(.json(let template), _): _ = variables.json(template)
+      case .expect(.binary, _), .connect, .expectNone, .expectClose, .wait, .close: break
+      }
+    }
+    return nil
+  }
+
+  /// A recording that is taken has as many events as lines at most, in times that are none below 0.
+  static func recording(_ bytes: UnsafeRawBufferPointer) -> String? {
+    guard let recording = try? Recording(Array(bytes)) else { return nil }
+    let lines = bytes.count { $0 == 0x0A } + 1
+    guard recording.events.count <= lines else { return "\(recording.events.count) events" }
+    return recording.events.contains { $0.time < 0 } ? "a time below 0" : nil
+  }
 }

@@ -1,0 +1,141 @@
+import Conversation
+import NIOCore
+import NIOHTTP1
+import Synchronization
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// The exit code of a conversation: from how it went, how its connection ended, and what was expected.
+final class ConversationJudge: Sendable {
+  private let configuration: ConversationConfiguration
+  private let surroundings: RunSurroundings
+  private let conversation: Mutex<Conversation>
+  private let start = NIODeadline.now()
+  private let opened = Mutex<NIODeadline?>(nil)
+
+  private var context: CommandContext { surroundings.context }
+  private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
+
+  init(_ configuration: ConversationConfiguration, _ surroundings: RunSurroundings) {
+    self.configuration = configuration
+    self.surroundings = surroundings
+    conversation = Mutex(
+      Conversation(configuration.policy, expecting: configuration.expectations))
+  }
+
+  /// Whether a connection was open.
+  var hasOpened: Bool { opened.withLock { $0 != nil } }
+
+  func withConversation<Result: Sendable>(
+    _ body: (inout sending Conversation) -> sending Result
+  ) -> Result { conversation.withLock(body) }
+
+  func open(_ info: HandshakeInfo) {
+    let now = NIODeadline.now()
+    opened.withLock { $0 = $0 ?? now }
+    conversation.withLock {
+      $0.opened(subprotocol: info.subprotocol, at: Int64(now.uptimeNanoseconds))
+    }
+  }
+
+  /// Whether being refused with this status is what is waited for.
+  func expects(_ error: ConnectError) -> Bool {
+    guard case .refused(let refusal) = error else { return false }
+    return configuration.expectations.contains(.status(Int(refusal.head.status.code)))
+  }
+
+  /// The exit code when the connection does not open, which may be what was expected.
+  func failed(_ error: ConnectError, _ opening: OpeningConnection) -> ExitStatus {
+    let isJudged = configuration.expectations.contains {
+      if case .status = $0 { true } else { false }
+    }
+    guard case .refused(let refusal) = error, isJudged else {
+      return concluded(
+        opening.explain(error), failure: opening.diagnosis(of: error, escapes: true).cause)
+    }
+    let isExpected = conversation.withLock { conversation in
+      conversation.refused(status: Int(refusal.head.status.code), at: Self.now)
+      return conversation.results.contains(where: \.isMet)
+    }
+    if !isExpected { _ = opening.explain(error) }
+    return concluded(.ok, failure: nil)
+  }
+
+  /// The exit code when the connection has ended by itself or was closed.
+  ///
+  /// - Parameters:
+  ///   - outcome: how.
+  ///   - circumstances: what is known besides.
+  ///   - waited: ns, if nothing came for as long as that.
+  ///   - isLeaving: whether we wanted the end.
+  /// - Returns: it.
+  func ended(
+    _ outcome: CloseOutcome, _ circumstances: CloseCircumstances, waited: Int64?, isLeaving: Bool
+  ) -> ExitStatus {
+    let status = judged(outcome, isLeaving: isLeaving)
+    if status != .ok || surroundings.output.isVerbose {
+      let words = CloseWords.line(
+        outcome, circumstances, escapes: context.console.standardErrorIsTerminal)
+      if status == .ok { context.inform(words) } else { context.warn(words) }
+    }
+    guard let waited, status == .ok else {
+      return concluded(
+        status,
+        failure: status == .ok ? nil : CloseWords.line(outcome, circumstances, escapes: true),
+        hangs: outcome == .lost(.timedOut(.closingHandshake)))
+    }
+    let timeout =
+      "timed out after \(Figures.shortDuration(waited)) waiting for a reply (--wait)"
+    context.explain(Diagnosis(cause: timeout))
+    return concluded(.timeout, failure: timeout)
+  }
+
+  /// The exit code for how the connection ended: where a Close was expected, that decides.
+  private func judged(_ outcome: CloseOutcome, isLeaving: Bool) -> ExitStatus {
+    let status = ExitStatus(outcome)
+    guard status == .ok || status == .unexpectedCloseCode || status == .connectionLost else {
+      return status
+    }
+    let expectsClose = configuration.expectations.contains {
+      if case .close = $0 { true } else { false }
+    }
+    let now = Self.now
+    switch outcome {
+    case .closed(let frame, let initiator):
+      conversation.withLock {
+        $0.closed(
+          frame.reportedCode, reason: frame.reason, byPeer: initiator == .peer, at: now)
+      }
+      let isAccepted = configuration.acceptedCloses?.contains(frame.reportedCode) ?? false
+      return isAccepted || (expectsClose && initiator == .peer) ? .ok : status
+    case .lost(let end):
+      conversation.withLock {
+        $0.closed(.abnormal, reason: CloseWords.words(end), byPeer: !isLeaving, at: now)
+      }
+      return expectsClose && !isLeaving ? .ok : status
+    case .failed:
+      return status
+    }
+  }
+
+  /// Tells how the expectations went.
+  ///
+  /// - Parameters:
+  ///   - status: how the rest went.
+  ///   - failure: what went wrong there.
+  ///   - hangs: whether no Close came back from the peer.
+  /// - Returns: the exit code of all.
+  func concluded(
+    _ status: ExitStatus, failure: String?, hangs: Bool = false
+  ) -> ExitStatus {
+    let results = conversation.withLock { $0.finalResults(at: Self.now) }
+    surroundings.reporter.report(
+      results, began: start, opened: opened.withLock { $0 }, failure: failure)
+    let isAsExpected = results.allSatisfy(\.isMet)
+    // A peer that hangs does not answer our Close either: what it owed before counts more.
+    if hangs, !isAsExpected { return .expectationFailed }
+    guard status == .ok else { return status }
+    return isAsExpected ? .ok : .expectationFailed
+  }
+}

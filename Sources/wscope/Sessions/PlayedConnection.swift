@@ -1,0 +1,135 @@
+import Conversation
+import NIOCore
+import NIOPosix
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// A connection of a script or a replay: what it has received waits here until a step asks for it.
+actor PlayedConnection {
+  /// What a step hears.
+  enum Arrival: Sendable {
+    case message(MessageKind, [UInt8])
+    case pong([UInt8])
+    case ended(CloseOutcome)
+    /// Nothing more until the deadline.
+    case nothing
+  }
+
+  let number: Int
+  nonisolated let connection: Connection
+  private(set) var outcome: CloseOutcome?
+  private(set) var circumstances: CloseCircumstances
+  /// Its end was expected, or is told of already.
+  private(set) var isSettled = false
+
+  private var arrivals: [Arrival] = []
+  private var next = 0
+  private var waiter: CheckedContinuation<Void, Never>?
+  private var feeder: CheckedContinuation<Void, Never>?
+  private var isInterrupted = false
+
+  /// When more than this waits, nothing more is read from the connection.
+  private static let mostWaiting = 1024
+
+  init(_ connection: Connection, _ number: Int) {
+    self.connection = connection
+    self.number = number
+    circumstances = CloseCircumstances(connection.info)
+  }
+
+  /// Takes what the connection says until it has ended.
+  nonisolated func feed(_ surroundings: RunSurroundings, failed: (OutputError) async -> Void) async
+  {
+    let (output, recorder) = (surroundings.output, surroundings.recorder)
+    for await burst in connection.events {
+      for event in burst {
+        recorder.write(event, connection: number)
+        do throws(OutputError) {
+          try output.show(event, number)
+          if case .ended(let outcome, _, let compression) = event {
+            try output.ended(outcome, compression, number)
+          }
+        } catch {
+          await failed(error)
+        }
+        await take(event)
+      }
+    }
+  }
+
+  private func take(_ event: ConnectionEvent) async {
+    circumstances.heard(event)
+    switch event {
+    case .message(let kind, let payload, _, _):
+      arrivals.append(.message(kind, Array(payload.readableBytesView)))
+    case .pong(let payload, _): arrivals.append(.pong(Array(payload.readableBytesView)))
+    case .ended(let outcome, _, _): self.outcome = outcome
+    case .ping, .close, .violation, .frame: return
+    }
+    wake()
+    while arrivals.count - next > Self.mostWaiting, !isInterrupted {
+      await withCheckedContinuation { feeder = $0 }
+    }
+  }
+
+  /// The next thing that came, waiting for it until the deadline.
+  func arrival(until deadline: NIODeadline) async -> Arrival {
+    while true {
+      if next < arrivals.count {
+        defer { consumeOne() }
+        return arrivals[next]
+      }
+      if let outcome { return .ended(outcome) }
+      if isInterrupted || deadline <= .now() { return .nothing }
+      let timer = Task {
+        try await Task.sleep(for: .nanoseconds((deadline - .now()).nanoseconds))
+        wake()
+      }
+      await withCheckedContinuation { waiter = $0 }
+      timer.cancel()
+    }
+  }
+
+  private func consumeOne() {
+    next += 1
+    if next > Self.mostWaiting / 2 {
+      arrivals.removeFirst(next)
+      next = 0
+    }
+    feeder?.resume()
+    feeder = nil
+  }
+
+  /// Puts back what was taken and not meant.
+  func putBack(_ passed: [Arrival]) {
+    arrivals.replaceSubrange(..<next, with: passed)
+    next = 0
+  }
+
+  private func wake() {
+    waiter?.resume()
+    waiter = nil
+  }
+
+  /// Waits no more, and lets what comes pass by.
+  func interrupt() {
+    isInterrupted = true
+    wake()
+    feeder?.resume()
+    feeder = nil
+  }
+
+  func settle() { isSettled = true }
+
+  /// Closes, if it is open still, and waits for the end.
+  func close(_ frame: CloseFrame) async -> CloseOutcome {
+    await connection.close(frame)
+    while true {
+      // The timer of the connection ends it.
+      if case .ended(let outcome) = await arrival(until: .now() + .hours(1)) { return outcome }
+      if isInterrupted, let outcome { return outcome }
+      if isInterrupted { await withCheckedContinuation { waiter = $0 } }
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import Conversation
+import NIOCore
+import NIOPosix
+import Synchronization
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// A script or a replay: a run on connections that steps ask for what came.
+protocol PlayedOneShot: OneShot {
+  var played: PlayedRun { get }
+}
+
+extension PlayedOneShot {
+  func end(for signal: TerminalSignal) -> Bool {
+    guard played.hasOpened else { return false }
+    Task { await played.end(.signal(signal)) }
+    return true
+  }
+
+  func reportInterruption(by signal: TerminalSignal) { played.reportInterruption(by: signal) }
+}
+
+/// The connections of one script or replay, by name, what is reported of it, and how it ends.
+final class PlayedRun: Sendable {
+  private let surroundings: RunSurroundings
+  private let command: String
+  private let waitUp: Int64?
+  private let acceptedCloses: CloseCodes?
+  private let state: Mutex<State>
+
+  private struct State: Sendable {
+    var current: [String: PlayedConnection] = [:]
+    var all: [PlayedConnection] = []
+    var readers: [Task<Void, Never>] = []
+    var nextNumber: Int
+    var ending: Ending?
+    var cases: [TestReport.Case] = []
+  }
+
+  private let start = NIODeadline.now()
+
+  /// Why it ends before its time.
+  enum Ending: Sendable {
+    case signal(TerminalSignal)
+    case outputClosed
+    case outputFailed
+  }
+
+  /// `number` is that of the first connection.
+  init(
+    number: Int, command: String, waitUp: Int64?, acceptedCloses: CloseCodes?,
+    _ surroundings: RunSurroundings
+  ) {
+    self.surroundings = surroundings
+    self.command = command
+    self.waitUp = waitUp
+    self.acceptedCloses = acceptedCloses
+    state = Mutex(State(nextNumber: number))
+  }
+
+  var ending: Ending? { state.withLock { $0.ending } }
+  var hasOpened: Bool { state.withLock { !$0.all.isEmpty } }
+
+  subscript(_ name: String) -> PlayedConnection? { state.withLock { $0.current[name] } }
+
+  /// Opens a connection; a failure has been told.
+  ///
+  /// - Throws: the exit code and the cause.
+  func open(_ name: String, _ client: ClientConfiguration) async throws(OpeningFailure) {
+    let opening = OpeningConnection(
+      client, reaction: .none, command: command,
+      patience: waitUp.map { WaitUp($0, isEnough: { _ in false }) }, surroundings.context)
+    let connection: Connection
+    switch await opening.result {
+    case .success(let opened): connection = opened
+    case .failure(let error):
+      throw OpeningFailure(
+        status: opening.explain(error), cause: opening.diagnosis(of: error, escapes: true).cause)
+    }
+    let played = state.withLock { state in
+      let played = PlayedConnection(connection, state.nextNumber)
+      state.nextNumber += 1
+      state.current[name] = played
+      state.all.append(played)
+      return played
+    }
+    surroundings.recorder.write(connection: played.number) { $0.opened(connection.info) }
+    do throws(OutputError) {
+      try surroundings.output.opened(connection.info, played.number)
+    } catch { await failed(error) }
+    let reader = Task { await played.feed(surroundings) { await self.failed($0) } }
+    state.withLock { $0.readers.append(reader) }
+    if ending != nil { await played.interrupt() }
+  }
+
+  struct OpeningFailure: Error {
+    var status: ExitStatus
+    var cause: String
+  }
+
+  private func failed(_ error: OutputError) async {
+    switch error {
+    // Nobody reads any more, as behind `| head`: the quiet end.
+    case .closed: await end(.outputClosed)
+    case .failed(let code, let stream):
+      let words = "cannot write \(stream): \(SystemError(code: code).reason)"
+      if await end(.outputFailed) { surroundings.context.explain(Diagnosis(cause: words)) }
+    }
+  }
+
+  /// Ends it before its time; false if it is ending already.
+  @discardableResult
+  func end(_ ending: Ending) async -> Bool {
+    let (isFirst, all) = state.withLock { state in
+      defer { state.ending = state.ending ?? ending }
+      return (state.ending == nil, state.all)
+    }
+    for connection in all { await connection.interrupt() }
+    return isFirst
+  }
+
+  // MARK: Reporting and ending
+
+  /// Adds a test to the reports, as decided now.
+  func add(_ name: String, failure: String?) {
+    let seconds = ExpectationReporter.seconds(.now() - start)
+    state.withLock {
+      $0.cases.append(TestReport.Case(name: name, seconds: seconds, failure: failure))
+    }
+  }
+
+  func reportInterruption(by signal: TerminalSignal) {
+    add("it is done to the end", failure: signal.words)
+    surroundings.reporter.add(state.withLock { $0.cases })
+  }
+
+  /// Closes what is open with 1000, waits for the end of all, and reports.
+  ///
+  /// - Parameter status: how the steps went.
+  /// - Returns: the exit code of all.
+  func concluded(_ status: ExitStatus) async -> ExitStatus {
+    var worst: (status: ExitStatus, failure: String?) = (.ok, nil)
+    for connection in state.withLock({ $0.all }) {
+      let outcome = await connection.close(CloseFrame(.normal))
+      let bad = await judge(outcome, of: connection)
+      if worst.status == .ok { worst = bad }
+    }
+    for reader in state.withLock({ $0.readers }) { await reader.value }
+    if case .signal(let signal) = ending {
+      reportInterruption(by: signal)
+      return ExitStatus(signal)
+    }
+    if status == .ok, let failure = worst.failure {
+      add("the connection ends well", failure: failure)
+    }
+    surroundings.reporter.add(state.withLock { $0.cases })
+    switch ending {
+    case .outputFailed: return .outputFailed
+    case .outputClosed: return .ok
+    case .signal, nil: return status == .ok ? worst.status : status
+    }
+  }
+
+  private func judge(
+    _ outcome: CloseOutcome, of connection: PlayedConnection
+  ) async -> (status: ExitStatus, failure: String?) {
+    guard await !connection.isSettled else { return (.ok, nil) }
+    var status = ExitStatus(outcome)
+    if case .closed(let frame, _) = outcome,
+      acceptedCloses?.contains(frame.reportedCode) ?? false
+    {
+      status = .ok
+    }
+    let circumstances = await connection.circumstances
+    let context = surroundings.context
+    let line = CloseWords.line(
+      outcome, circumstances, escapes: context.console.standardErrorIsTerminal)
+    guard status != .ok else {
+      if surroundings.output.isVerbose { context.inform(line) }
+      return (.ok, nil)
+    }
+    context.warn(line)
+    return (status, CloseWords.line(outcome, circumstances, escapes: true))
+  }
+}

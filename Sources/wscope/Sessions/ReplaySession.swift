@@ -1,0 +1,228 @@
+import Conversation
+import NIOCore
+import Synchronization
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// What `send --replay` is about.
+struct ReplayConfiguration: Sendable {
+  enum Timing: String, CaseIterable, Sendable {
+    /// Each message is sent when the replies that were recorded before it have come.
+    case fast
+    /// Each message is sent as long after the opening as it was recorded.
+    case recorded
+  }
+
+  var recording: Recording
+  /// The name of its file.
+  var name: String
+  var timing: Timing
+  var client: ClientConfiguration
+  /// For how long a reply is waited for, in ns.
+  var wait: Int64
+  /// For how long nothing more may come behind the last one, in ns.
+  var linger: Int64
+  var acceptedCloses: CloseCodes?
+  var waitUp: Int64?
+}
+
+/// Sends what was recorded as sent, and compares what comes with what was recorded as received.
+final class ReplaySession: PlayedOneShot {
+  private let configuration: ReplayConfiguration
+  private let surroundings: RunSurroundings
+  let played: PlayedRun
+  private let state = Mutex(State())
+
+  private struct State: Sendable {
+    var replies = 0
+    var differences = 0
+  }
+
+  /// Recorded, and not yet compared: replies of one connection.
+  private typealias Owed = [Recording.Event]
+
+  init(_ configuration: ReplayConfiguration, number: Int, _ surroundings: RunSurroundings) {
+    self.configuration = configuration
+    self.surroundings = surroundings
+    let count = Set(configuration.recording.events.map(\.connection)).count
+    played = PlayedRun(
+      number: 1 + (number - 1) * count, command: "send", waitUp: configuration.waitUp,
+      acceptedCloses: configuration.acceptedCloses, surroundings)
+  }
+
+  private var context: CommandContext { surroundings.context }
+
+  func run() async -> ExitStatus {
+    var status = ExitStatus.ok
+    let events = configuration.recording.events
+    var numbers: [Int] = []
+    for event in events where !numbers.contains(event.connection) {
+      numbers.append(event.connection)
+    }
+    for number in numbers where status == .ok && played.ending == nil {
+      status = await play(events.filter { $0.connection == number }, "\(number)")
+    }
+    return await played.concluded(summed(status))
+  }
+
+  /// Tells how many replies were as recorded.
+  private func summed(_ status: ExitStatus) -> ExitStatus {
+    guard status == .ok, played.ending == nil else { return status }
+    let (replies, differences) = state.withLock { ($0.replies, $0.differences) }
+    guard differences == 0 else {
+      context.warn(
+        "\(differences) \(differences == 1 ? "difference" : "differences") to \(replies) recorded "
+          + (replies == 1 ? "reply" : "replies"))
+      return .expectationFailed
+    }
+    context.inform(replies == 1 ? "1 reply as recorded" : "\(replies) replies as recorded")
+    return .ok
+  }
+
+  // MARK: Playing
+
+  /// Plays one connection of the recording.
+  private func play(_ events: [Recording.Event], _ name: String) async -> ExitStatus {
+    do throws(PlayedRun.OpeningFailure) {
+      try await played.open(name, configuration.client)
+    } catch {
+      played.add("connection \(name) opens", failure: error.cause)
+      return error.status
+    }
+    guard let connection = played[name] else { return .ok }
+    let opened = NIODeadline.now()
+    let origin = events.first?.time ?? 0
+    var owed: Owed = []
+    var isEnded = false
+    for event in events where played.ending == nil {
+      switch event.what {
+      case .open: continue
+      case .received, .closedByPeer:
+        owed.append(event)
+        continue
+      case .sent, .pinged, .closed: break
+      }
+      switch configuration.timing {
+      case .fast: isEnded = await !compare(&owed, connection)
+      case .recorded: await pause(until: opened + .nanoseconds(event.time - origin))
+      }
+      guard !isEnded else { break }
+      isEnded = await !perform(event, connection)
+    }
+    if await compare(&owed, connection), !isEnded { await nothingMore(connection) }
+    return .ok
+  }
+
+  /// Sends; false if nothing can be sent any more.
+  private func perform(_ event: Recording.Event, _ connection: PlayedConnection) async -> Bool {
+    do {
+      switch event.what {
+      case .sent(let kind, let payload):
+        let message = OutgoingMessage(kind, payload)
+        surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
+        try await connection.connection.send([message])
+      case .pinged(let payload): try await connection.connection.ping(payload)
+      case .closed(let frame): await connection.connection.close(frame)
+      case .open, .received, .closedByPeer: break
+      }
+      return true
+    } catch {
+      differ(event, recorded: "sent: \(words(event.what))", got: "a connection that is closing")
+      return false
+    }
+  }
+
+  private func pause(until deadline: NIODeadline) async {
+    while deadline > .now(), played.ending == nil {
+      let left = min((deadline - .now()).nanoseconds, 50_000_000)
+      try? await Task.sleep(for: .nanoseconds(max(left, 0)))
+    }
+  }
+
+  // MARK: Comparing
+
+  /// Compares what was recorded with what comes; false if nothing more will come.
+  private func compare(_ owed: inout Owed, _ connection: PlayedConnection) async -> Bool {
+    defer { owed = [] }
+    for event in owed where played.ending == nil {
+      state.withLock { $0.replies += 1 }
+      switch await next(connection, .now() + .nanoseconds(configuration.wait)) {
+      case .message(let kind, let payload):
+        let isSame = event.what == .received(kind, payload)
+        if isSame {
+          played.add("line \(event.line): \(words(event.what))", failure: nil)
+        } else {
+          differ(event, recorded: words(event.what), got: ExpectationText.message(kind, payload))
+        }
+      case .ended(let outcome):
+        await ended(outcome, event, connection)
+        return false
+      case .nothing, .pong:
+        differ(
+          event, recorded: words(event.what),
+          got: "nothing within \(Figures.shortDuration(configuration.wait))")
+        return false
+      }
+    }
+    return true
+  }
+
+  private func next(
+    _ connection: PlayedConnection, _ deadline: NIODeadline
+  ) async -> PlayedConnection.Arrival {
+    while true {
+      let arrival = await connection.arrival(until: deadline)
+      guard case .pong = arrival else { return arrival }
+    }
+  }
+
+  private func ended(
+    _ outcome: CloseOutcome, _ event: Recording.Event, _ connection: PlayedConnection
+  ) async {
+    await connection.settle()
+    let code: CloseCode =
+      if case .closed(let frame, _) = outcome { frame.reportedCode } else { .abnormal }
+    guard event.what != .closedByPeer(code) else {
+      played.add("line \(event.line): \(words(event.what))", failure: nil)
+      return
+    }
+    let line = CloseWords.line(outcome, await connection.circumstances, escapes: true)
+    differ(event, recorded: words(event.what), got: line)
+  }
+
+  /// Behind the last reply nothing may come that was not recorded.
+  private func nothingMore(_ connection: PlayedConnection) async {
+    while played.ending == nil {
+      let arrival = await next(connection, .now() + .nanoseconds(configuration.linger))
+      guard case .message(let kind, let payload) = arrival else { return }
+      let got = ExpectationText.message(kind, payload)
+      state.withLock { $0.differences += 1 }
+      played.add("nothing more comes", failure: got)
+      context.explain(
+        Diagnosis(
+          cause: "\(configuration.name): a message that was not recorded",
+          details: ["got: \(got)"]))
+    }
+  }
+
+  private func differ(_ event: Recording.Event, recorded: String, got: String) {
+    state.withLock { $0.differences += 1 }
+    played.add("line \(event.line): \(recorded)", failure: got)
+    context.explain(
+      Diagnosis(
+        cause: "\(configuration.name):\(event.line): the reply differs",
+        details: ["recorded: \(recorded)", "got: \(got)"]))
+  }
+
+  private func words(_ what: Recording.What) -> String {
+    switch what {
+    case .open: "open"
+    case .sent(let kind, let payload), .received(let kind, let payload):
+      ExpectationText.message(kind, payload)
+    case .pinged: "ping"
+    case .closed(let frame): "close \(CloseWords.code(frame, escapes: true))"
+    case .closedByPeer(let code): "closed \(code.rawValue) \(code.name)"
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import Conversation
+import NIOCore
+import Synchronization
+import Terminal
+
+/// A run without a prompt, which ends by itself.
+protocol OneShot: Sendable {
+  /// - Throws: `CommandFailure`.
+  func run() async throws -> ExitStatus
+  /// Begins the goodbye; false if there is nobody to say it to yet.
+  func end(for signal: TerminalSignal) -> Bool
+  /// Adds to the reports that a signal ended it before it was under way.
+  func reportInterruption(by signal: TerminalSignal)
+}
+
+/// `--repeat` and `--interval`.
+struct Repetition: Sendable {
+  /// At least 1.
+  var count: Int
+  /// ns from the beginning of one run to that of the next; a run that takes longer delays the next one.
+  var interval: Int64
+}
+
+/// The runs of one command, one after the other, under one watch over the signals; at the end their
+/// reports are written.
+final class RunSeries: Sendable {
+  private let repetition: Repetition?
+  private let surroundings: RunSurroundings
+  private let current = Mutex<(any OneShot)?>(nil)
+  private let interruption = Mutex<TerminalSignal?>(nil)
+
+  init(_ repetition: Repetition?, _ surroundings: RunSurroundings) {
+    self.repetition = repetition
+    self.surroundings = surroundings
+  }
+
+  /// - Parameter make: makes the run of a number, counted from 1.
+  /// - Throws: `CommandFailure`.
+  /// - Returns: the exit code of the first run that failed, or 0.
+  func run(_ make: @Sendable (Int) -> any OneShot) async throws -> ExitStatus {
+    let watch = Task { await watchSignals() }
+    defer { watch.cancel() }
+    var status = ExitStatus.ok
+    if let repetition {
+      status = try await repeated(repetition, make)
+    } else {
+      status = try await once(make(1))
+    }
+    let isWritten = surroundings.reporter.write()
+    guard status == .ok else { return status }
+    return isWritten && !surroundings.recorder.hasFailed ? .ok : .outputFailed
+  }
+
+  private func once(_ run: any OneShot) async throws -> ExitStatus {
+    current.withLock { $0 = run }
+    defer { current.withLock { $0 = nil } }
+    return try await run.run()
+  }
+
+  private func repeated(
+    _ repetition: Repetition, _ make: @Sendable (Int) -> any OneShot
+  ) async throws -> ExitStatus {
+    var statuses: [ExitStatus] = []
+    while statuses.count < repetition.count, interruption.withLock({ $0 == nil }) {
+      let number = statuses.count + 1
+      let began = NIODeadline.now()
+      surroundings.reporter.begin("run \(number): ")
+      let status = try await once(make(number))
+      statuses.append(status)
+      tell(number, of: repetition.count, status, after: NIODeadline.now() - began)
+      let pause = repetition.interval - (NIODeadline.now() - began).nanoseconds
+      if pause > 0, number < repetition.count, interruption.withLock({ $0 == nil }) {
+        try? await Task.sleep(for: .nanoseconds(pause))
+      }
+    }
+    let failures = statuses.count { $0 != .ok }
+    let summary =
+      "\(statuses.count) of \(repetition.count) runs: "
+      + "\(statuses.count - failures) ok, \(failures) failed"
+    if failures == 0 {
+      surroundings.context.inform(summary)
+    } else {
+      surroundings.context.warn(summary)
+    }
+    if let signal = interruption.withLock({ $0 }) { return ExitStatus(signal) }
+    return statuses.first { $0 != .ok } ?? .ok
+  }
+
+  private func tell(_ number: Int, of count: Int, _ status: ExitStatus, after time: TimeAmount) {
+    let name = "run \(number) of \(count)"
+    let duration = Figures.shortDuration(time.nanoseconds)
+    guard status != .ok else {
+      surroundings.context.inform("\(name): ok in \(duration)")
+      return
+    }
+    surroundings.context.warn(
+      "\(name): exit code \(status.rawValue), \(status.meaning), in \(duration)")
+  }
+
+  private func watchSignals() async {
+    for await signal in surroundings.context.signals.events {
+      guard signal == .interrupt || signal == .terminate || signal == .hangup else { continue }
+      let run = current.withLock { $0 }
+      let isSecond = interruption.withLock { first in
+        defer { first = first ?? signal }
+        return first != nil
+      }
+      if !isSecond, let run, run.end(for: signal) { continue }
+      run?.reportInterruption(by: signal)
+      _ = surroundings.reporter.write()
+      TerminalState.restore()
+      Process.exit(ExitStatus(signal))
+    }
+  }
+}
+
+extension ExitStatus {
+  /// Of a command that a signal has ended.
+  init(_ signal: TerminalSignal) {
+    self = signal == .interrupt ? .interrupted : .terminated
+  }
+}
+
+extension TerminalSignal {
+  /// For the reports.
+  var words: String {
+    switch self {
+    case .interrupt: "ended by SIGINT"
+    case .hangup: "ended by SIGHUP"
+    default: "ended by SIGTERM"
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import NIOCore
+import NIOHTTP1
+import WebSocketNIO
+
+/// `--wait-up`: attempts to open a connection until the server is there, for a server that has been
+/// started a moment ago.
+struct WaitUp: Sendable {
+  /// ns, for all attempts together.
+  private let limit: Int64
+  /// Whether a failure is what is waited for.
+  private let isEnough: @Sendable (ConnectError) -> Bool
+
+  /// The pause behind the first attempt, in ns; doubled each time.
+  private static let firstPause: Int64 = 50_000_000
+  private static let longestPause: Int64 = 1_000_000_000
+
+  init(_ limit: Int64, isEnough: @escaping @Sendable (ConnectError) -> Bool) {
+    self.limit = limit
+    self.isEnough = isEnough
+  }
+
+  /// - Throws: `ConnectError`, of the last attempt; or of the one before, if the last one was cut off by
+  ///   the limit, since that says more.
+  func open(
+    _ configuration: ClientConfiguration,
+    _ open: @Sendable (ClientConfiguration) async throws -> Connection
+  ) async throws -> Connection {
+    let deadline = NIODeadline.now() + .nanoseconds(limit)
+    var pause = Self.firstPause
+    var last: ConnectError?
+    while true {
+      let left = deadline - .now()
+      var attempt = configuration
+      attempt.openTimeout = min(configuration.openTimeout, max(left, .milliseconds(1)))
+      do {
+        return try await open(attempt)
+      } catch let error as ConnectError {
+        if isEnough(error) || !Self.isWorthAnother(error) { throw error }
+        let isCutOff = attempt.openTimeout < configuration.openTimeout
+        if case .timedOut = error, isCutOff { throw last ?? error }
+        last = error
+      }
+      let remaining = (deadline - .now()).nanoseconds
+      if remaining <= 0, let last { throw last }
+      try await Task.sleep(for: .nanoseconds(min(pause, remaining)))
+      // What was known a moment ago is the last word.
+      if deadline <= .now(), let last { throw last }
+      pause = min(pause * 2, Self.longestPause)
+    }
+  }
+
+  /// A server that is not there yet cannot be reached, or others answer in its place with a 5xx. One that
+  /// says 401 or 404 is there.
+  static func isWorthAnother(_ error: ConnectError) -> Bool {
+    switch error {
+    case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
+    case .refused(let refusal): refusal.head.status.code >= 500
+    case .tls, .malformedReply, .invalidHandshake: false
+    }
+  }
+}
