@@ -54,7 +54,7 @@ final class Broadcast: ConnectionConsumer {
   func burstEnded(_ machine: inout ConnectionMachine) {
     station.flush()
     passOn()
-    if let handler, bytesUnderWay > Self.mostUnderWay || station.isBehind {
+    if let handler, bytesUnderWay > Self.mostUnderWay || station.isBehind(except: handler) {
       station.holdBack(handler)
     }
   }
@@ -76,7 +76,7 @@ final class Broadcast: ConnectionConsumer {
           }
         }
         station.flush()
-        let isBehind = station.isBehind
+        let isBehind = station.isBehind(except: nil)
         home.eventLoop.execute {
           let (broadcast, sender) = home.value
           broadcast.bytesUnderWay -= size

@@ -71,15 +71,16 @@ final class Station {
   /// A member that reads needs no more to catch up; for one that does not, nobody waits longer.
   private static let longestHold = TimeAmount.milliseconds(10)
 
-  /// Whether a member has not been able to keep up with what it is sent.
-  var isBehind: Bool {
-    members.values.contains { $0.isOpen && $0.bufferedBytes > Self.behind }
+  /// Whether a member other than `sender`, whose burst this is, has not kept up with what it is sent.
+  func isBehind(except sender: ConnectionHandler?) -> Bool {
+    members.values.contains {
+      $0 !== sender && $0.bufferedBytes > Self.behind && $0.isOpen
+    }
   }
 
   /// Stops reading from a sender until a member has caught up, or for a moment: a sender that is faster
   /// than those that read fills no queues with what they would take a little later.
   func holdBack(_ sender: ConnectionHandler) {
-    guard sender.isOpen else { return }
     sender.setReading(false)
     heldBack.append(sender)
     guard heldBack.count == 1 else { return }
