@@ -5,8 +5,9 @@ import WebSocketProtocol
 
 /// Takes the place of the HTTP handlers in a channel. From there the connection goes on, in the channel,
 /// or with its socket in an `EpollLoop`.
-final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
+final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   typealias InboundIn = ByteBuffer
+  typealias OutboundIn = IOData
   typealias OutboundOut = ByteBuffer
 
   private let resources: LoopResources
@@ -22,8 +23,7 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
     var destination: EpollLoop
     var address: SocketAddress?
     var early = ByteBuffer()
-    /// Whether all is written that was to be written here, and all passed on that one read brought.
-    var isWritten = false
+    /// Whether all is passed on that one read brought.
     var isRead = false
   }
 
@@ -40,11 +40,9 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
   }
 
   /// Begins: from here on the bytes are frames. The connection lives in `destination`, or here if that
-  /// is nil; it leaves when `written` is done and the read is over that has brought the handshake.
-  func begin(
-    _ connection: OpenedConnection, in destination: EpollLoop?,
-    after written: EventLoopFuture<Void>?
-  ) {
+  /// is nil; it leaves when the read is over that has brought the handshake. What is written into the
+  /// channel until then goes with it.
+  func begin(_ connection: OpenedConnection, in destination: EpollLoop?) {
     guard let destination else {
       let handler = connection.makeHandler(on: eventLoop, resources: resources)
       self.handler = handler
@@ -53,24 +51,24 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
     }
     departure = Departure(
       connection: connection, destination: destination, address: context?.channel.remoteAddress)
-    guard let written else {
-      departure?.isWritten = true
-      return
-    }
-    written.assumeIsolated().whenComplete { _ in
-      self.departure?.isWritten = true
-      self.leaveIfReady()
-    }
   }
 
   private func leaveIfReady() {
-    guard let departure, departure.isRead, departure.isWritten else { return }
+    guard let departure, departure.isRead else { return }
+    // Replies to earlier requests on the connection go first; whoever reads slowly has them still to come.
+    guard bufferedBytes == 0 else { return leaveWhenWritten() }
     self.departure = nil
     let descriptor = leaveChannel()
     departure.destination.execute {
       departure.destination.adopt(
         descriptor, departure.connection, early: departure.early, from: departure.address)
     }
+  }
+
+  private func leaveWhenWritten() {
+    let written = eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { _ in self.leaveIfReady() }
+    context?.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
   /// A descriptor of the socket that outlives the channel; if there is none, the negative `errno`.
@@ -154,7 +152,17 @@ final class ChannelTransport: ChannelInboundHandler, ConnectionTransport {
     handler?.ended()
     handler = nil
     departure?.isRead = true
-    departure?.isWritten = true
     leaveIfReady()
+  }
+
+  // MARK: ChannelOutboundHandler
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    guard departure != nil, case .byteBuffer(let bytes) = unwrapOutboundIn(data) else {
+      context.write(data, promise: promise)
+      return
+    }
+    departure?.connection.reply.writeImmutableBuffer(bytes)
+    promise?.succeed()
   }
 }

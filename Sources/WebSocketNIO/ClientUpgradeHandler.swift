@@ -216,7 +216,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
     pipeline.removeHandler(decoder, promise: nil)
-    transport.begin(connection, in: destination, after: nil)
+    transport.begin(connection, in: destination)
     settle(.success(info))
   }
 

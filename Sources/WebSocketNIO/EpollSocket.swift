@@ -32,10 +32,12 @@ final class EpollSocket: ConnectionTransport {
     self.handler = handler
   }
 
-  /// The first call. `early` is what was read before, `address` the peer's, which the kernel does not
-  /// tell any more once the connection is gone.
-  func start(early: ByteBuffer, from address: SocketAddress?) {
+  /// The first call. `reply` is written first, and nothing else happens on the loop between that and
+  /// the consumer's `opened`: a client that has its 101 misses nothing. `early` is what was read before,
+  /// `address` the peer's, which the kernel does not tell any more once the connection is gone.
+  func start(with reply: inout ByteBuffer, early: ByteBuffer, from address: SocketAddress?) {
     knownAddress = address
+    if reply.readableBytes > 0 { write(&reply) }
     handler.start(self)
     // An idle connection keeps nothing that it can ask for.
     knownAddress = nil

@@ -12,6 +12,8 @@ struct OpenedConnection: Sendable {
   var agreement: Agreement
   var limits: Limits
   var closeTimeout: TimeAmount
+  /// What is written before anything else: a server's reply, when the connection changes its loop.
+  var reply = ByteBuffer()
   /// Called on that loop.
   var consumer: @Sendable (any EventLoop) -> any ConnectionConsumer
 

@@ -90,8 +90,6 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   ) {
     isDone = true
     timer?.cancel()
-    let written = context.eventLoop.makePromise(of: Void.self)
-    context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: written)
     let transport = ChannelTransport(
       configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
@@ -103,12 +101,15 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
       context.close(promise: nil)
       return
     }
+    // The reply is the first thing that is written, here or where the connection goes.
+    let destination = configuration.tls == nil ? configuration.loops?.next() : nil
+    if destination == nil { context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: nil) }
+    transport.begin(connection, in: destination)
+    if destination != nil { context.write(wrapOutboundOut(.head(reply)), promise: nil) }
     tee.finish()
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
     pipeline.removeHandler(decoder, promise: nil)
-    let loops = configuration.tls == nil ? configuration.loops : nil
-    transport.begin(connection, in: loops?.next(), after: written.futureResult)
   }
 
   private func write(

@@ -1,0 +1,65 @@
+import TestPeers
+import Testing
+
+/// What `listen --mode broadcast` owes to those who are there: every message, in order, from the moment
+/// they have their 101, on whichever loop they live.
+@Suite struct BroadcastTests {
+  private static func join(_ listener: Listener) throws -> RawClient {
+    let client = try RawClient(port: listener.port)
+    client.send(RawClient.request())
+    #expect(client.readHead().hasPrefix("HTTP/1.1 101 "))
+    return client
+  }
+
+  @Test(arguments: [1, 3]) func whoHasItsReplyMissesNothing(threads: Int) throws {
+    let listener = try Listener(["-q", "--mode", "broadcast", "--threads", "\(threads)"])
+    let mouth = try Self.join(listener)
+    for number in 0..<200 {
+      let ear = try Self.join(listener)
+      mouth.send(RawClient.frame(1, [0x30 + UInt8(number % 10)]))
+      #expect(ear.read(3) == [0x81, 1, 0x30 + UInt8(number % 10)])
+    }
+  }
+
+  /// Faster than anybody reads: the sender is held back, and nothing is lost or out of order.
+  @Test(arguments: [1, 3]) func aFloodArrivesWhole(threads: Int) throws {
+    let listener = try Listener(["-q", "--mode", "broadcast", "--threads", "\(threads)"])
+    let ears = try (0..<4).map { _ in try Self.join(listener) }
+    let mouth = try Self.join(listener)
+    for number in UInt8(0)..<150 {
+      mouth.send(RawClient.frame(2, [UInt8](repeating: number, count: 60_000)))
+    }
+    for ear in ears {
+      for number in UInt8(0)..<150 {
+        let header: [UInt8] = [0x82, 126, 0xEA, 0x60]  // 60 000
+        #expect(ear.read(60_004) == header + [UInt8](repeating: number, count: 60_000))
+      }
+    }
+  }
+}
+
+/// An upgrade behind other requests on the same connection.
+@Suite struct PipelinedUpgradeTests {
+  /// The replies before it do not fit into the kernel: they go first, whole.
+  @Test func itsReplyComesBehindTheOthers() throws {
+    let listener = try Listener(["-q"])
+    let client = try RawClient(port: listener.port)
+    let page = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    let once = try RawClient(port: listener.port)
+    once.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    let count = 8_000_000 / once.readToEnd().count
+    client.send(String(repeating: page, count: count) + RawClient.request())
+    client.send(RawClient.frame(1, Array("hello".utf8)))
+    for _ in 0..<count {
+      let head = client.readHead()
+      #expect(head.hasPrefix("HTTP/1.1 200 "))
+      let length = head.split(separator: "\r\n").first {
+        $0.lowercased().hasPrefix("content-length: ")
+      }
+      let body = length.flatMap { Int($0.dropFirst(16)) }
+      #expect(client.read(try #require(body)).count == body)
+    }
+    #expect(client.readHead().hasPrefix("HTTP/1.1 101 "))
+    #expect(client.read(7) == [0x81, 5] + Array("hello".utf8))
+  }
+}
