@@ -52,11 +52,9 @@ final class Broadcast: ConnectionConsumer {
   }
 
   func burstEnded(_ machine: inout ConnectionMachine) {
-    station.flush()
+    let isBehind = station.flush()
     passOn()
-    if let handler, bytesUnderWay > Self.mostUnderWay || station.isBehind(except: handler) {
-      station.holdBack(handler)
-    }
+    if let handler, isBehind || bytesUnderWay > Self.mostUnderWay { station.holdBack(handler) }
   }
 
   /// Hands the burst to the other loops, which say when they have written it.
@@ -75,8 +73,7 @@ final class Broadcast: ConnectionConsumer {
             station.deliver(message.kind, $0, except: nil, queueLimit: audience.queueLimit)
           }
         }
-        station.flush()
-        let isBehind = station.isBehind(except: nil)
+        let isBehind = station.flush()
         home.eventLoop.execute {
           let (broadcast, sender) = home.value
           broadcast.bytesUnderWay -= size

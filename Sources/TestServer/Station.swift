@@ -59,24 +59,24 @@ final class Station {
   }
 
   /// Writes what `deliver` has prepared: one write a member, however many messages it is.
-  func flush() {
-    guard !unwritten.isEmpty else { return }
+  ///
+  /// - Returns: whether a member is behind: it has not been able to take what it was sent.
+  func flush() -> Bool {
+    guard !unwritten.isEmpty else { return false }
     let waiting = unwritten
     unwritten.removeAll(keepingCapacity: true)
-    for member in waiting { member.flush() }
+    var isBehind = false
+    for member in waiting {
+      member.flush()
+      if member.bufferedBytes > Self.behind { isBehind = true }
+    }
+    return isBehind
   }
 
   /// Bytes waiting for one member from which on those that send to it are held back.
   private static let behind = 512 * 1024
   /// A member that reads needs no more to catch up; for one that does not, nobody waits longer.
   private static let longestHold = TimeAmount.milliseconds(10)
-
-  /// Whether a member other than `sender`, whose burst this is, has not kept up with what it is sent.
-  func isBehind(except sender: ConnectionHandler?) -> Bool {
-    members.values.contains {
-      $0 !== sender && $0.bufferedBytes > Self.behind && $0.isOpen
-    }
-  }
 
   /// Stops reading from a sender until a member has caught up, or for a moment: a sender that is faster
   /// than those that read fills no queues with what they would take a little later.
