@@ -18,7 +18,10 @@ package struct Script: Sendable, Hashable {
   package enum Action: Sendable, Hashable {
     /// Opens the connection; nil: where the command says.
     case connect(Template?)
-    case send(MessageKind?, Template)
+    /// Text, or what the command sends its messages as.
+    case send(Template)
+    /// A binary message.
+    case sendBytes([UInt8])
     /// Sends the contents of a file, which is looked for beside the script.
     case sendFile(Template)
     case expect(Want, capture: String?)
@@ -45,7 +48,7 @@ package struct Script: Sendable, Hashable {
   package static func isTest(_ action: Action) -> Bool {
     switch action {
     case .connect, .expect, .expectNone, .expectClose, .ping: true
-    case .send, .sendFile, .wait, .close: false
+    case .send, .sendBytes, .sendFile, .wait, .close: false
     }
   }
 
@@ -73,12 +76,12 @@ extension Script.Action {
   var templates: [Template] {
     switch self {
     case .connect(let template): template.map { [$0] } ?? []
-    case .send(_, let template), .sendFile(let template), .ping(let template): [template]
+    case .send(let template), .sendFile(let template), .ping(let template): [template]
     case .close(_, let template): [template]
     case .expect(.text(let template), _), .expect(.pattern(let template), _),
       .expect(.json(let template), _):
       [template]
-    case .expect(.binary, _), .expectNone, .expectClose, .wait: []
+    case .sendBytes, .expect(.binary, _), .expectNone, .expectClose, .wait: []
     }
   }
 }

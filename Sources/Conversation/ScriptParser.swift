@@ -91,9 +91,9 @@ private enum StepParser {
     // One space parts it from the word; what stands behind that is kept as it is.
     let rest = line.dropFirst(word.count).dropFirst()
     switch word {
-    case ">": return .send(nil, Template(String(rest)))
-    case ">b": return .send(.binary, Template(try hex(rest)))
-    case ">e": return .send(nil, Template(try unescaped(rest)))
+    case ">": return .send(Template(String(rest)))
+    case ">b": return .sendBytes(try bytes(rest))
+    case ">e": return .send(Template(try unescaped(rest)))
     case ">@": return .sendFile(Template(try needed(rest, "the name of a file")))
     case "<": return .expect(.text(Template(String(rest))), capture: nil)
     case "<e": return .expect(.text(Template(try unescaped(rest))), capture: nil)
@@ -142,12 +142,6 @@ private enum StepParser {
       throw Problem(words: "an even number of hexadecimal digits is needed")
     }
     return bytes
-  }
-
-  /// Checked here, made into bytes when it is sent.
-  private static func hex(_ text: Substring) throws(Problem) -> String {
-    _ = try bytes(text)
-    return String(text)
   }
 
   /// `\n`, `\r`, `\t`, `\0`, `\\` and `\u{41}`.

@@ -33,8 +33,8 @@ import WebSocketProtocol
     let codes = try #require(CloseCodes("1008,4000-4999"))
     #expect(
       try actions(text) == [
-        .connect(Template("ws://h/$X")), .send(nil, Template("text  ")),
-        .send(.binary, Template("00 ff")), .send(nil, Template("a\né\\")),
+        .connect(Template("ws://h/$X")), .send(Template("text  ")),
+        .sendBytes([0x00, 0xFF]), .send(Template("a\né\\")),
         .sendFile(Template("a file")), .expect(.text(Template("exact")), capture: nil),
         .expect(.text(Template("")), capture: nil), .expect(.text(Template("\0")), capture: nil),
         .expect(.binary([0, 255]), capture: nil),

@@ -120,6 +120,15 @@ final class PlayedRun: Sendable {
     return isFirst
   }
 
+  /// A pause, in ns, that the end of the run ends too.
+  func pause(_ duration: Int64) async {
+    let deadline = NIODeadline.now() + .nanoseconds(duration)
+    while deadline > .now(), ending == nil {
+      let left = min((deadline - .now()).nanoseconds, 50_000_000)
+      try? await Task.sleep(for: .nanoseconds(max(left, 0)))
+    }
+  }
+
   // MARK: Reporting and ending
 
   /// Adds a test to the reports, as decided now.

@@ -105,7 +105,9 @@ final class ReplaySession: PlayedOneShot {
       }
       switch configuration.timing {
       case .fast: isEnded = await !compare(&owed, connection)
-      case .recorded: await pause(until: opened + .nanoseconds(event.time - origin))
+      case .recorded:
+        let due = opened + .nanoseconds(event.time - origin)
+        await played.pause((due - .now()).nanoseconds)
       }
       guard !isEnded else { break }
       isEnded = await !perform(event, connection)
@@ -130,13 +132,6 @@ final class ReplaySession: PlayedOneShot {
     } catch {
       differ(event, recorded: "sent: \(words(event.what))", got: "a connection that is closing")
       return false
-    }
-  }
-
-  private func pause(until deadline: NIODeadline) async {
-    while deadline > .now(), played.ending == nil {
-      let left = min((deadline - .now()).nanoseconds, 50_000_000)
-      try? await Task.sleep(for: .nanoseconds(max(left, 0)))
     }
   }
 

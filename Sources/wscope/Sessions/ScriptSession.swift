@@ -90,7 +90,7 @@ final class ScriptSession: PlayedOneShot {
       case .expectClose: "the peer did not close as expected"
       case .ping: "no pong came"
       case .connect: "the connection did not open"
-      case .send, .sendFile, .wait, .close: "this could not be done"
+      case .send, .sendBytes, .sendFile, .wait, .close: "this could not be done"
       }
     let details = ["step: \(shown(step.text))"]
     context.explain(
@@ -111,18 +111,13 @@ final class ScriptSession: PlayedOneShot {
     }
     guard let connection = played[name] else {
       // Only a wait can stand before the first connection.
-      if case .wait(let duration) = step.action { await pause(duration, nil) }
+      if case .wait(let duration) = step.action { await played.pause(duration) }
       return
     }
     switch step.action {
     case .connect: break
-    case .send(.binary, let template):
-      let bytes = Hexadecimal.bytes(variables.text(template))
-      guard let bytes else {
-        throw Failure(status: .usage, instead: "a variable that holds no hexadecimal digits")
-      }
-      try await send(.binary, bytes, connection)
-    case .send(_, let template):
+    case .sendBytes(let bytes): try await send(.binary, bytes, connection)
+    case .send(let template):
       try await send(configuration.kind, Array(variables.text(template).utf8), connection)
     case .sendFile(let template):
       try await send(configuration.kind, try contents(variables.text(template)), connection)
@@ -130,7 +125,7 @@ final class ScriptSession: PlayedOneShot {
       try await expect(want, capture, connection, &variables)
     case .expectNone(let duration): try await expectNone(duration, connection)
     case .expectClose(let codes): try await expectClose(codes, connection)
-    case .wait(let duration): await pause(duration, connection)
+    case .wait(let duration): await played.pause(duration)
     case .ping(let template):
       try await ping(Array(variables.text(template).utf8), connection)
     case .close(let code, let reason):
@@ -293,15 +288,6 @@ final class ScriptSession: PlayedOneShot {
       case .ended(let outcome): throw await failure(outcome, connection)
       case .nothing: throw Failure(instead: nothing(configuration.wait))
       }
-    }
-  }
-
-  /// A pause that a signal can end.
-  private func pause(_ duration: Int64, _ connection: PlayedConnection?) async {
-    let deadline = NIODeadline.now() + .nanoseconds(duration)
-    while deadline > .now(), played.ending == nil {
-      let left = min((deadline - .now()).nanoseconds, 50_000_000)
-      try? await Task.sleep(for: .nanoseconds(max(left, 0)))
     }
   }
 }

@@ -98,12 +98,12 @@ enum TextTargets {
     for (name, _) in script.free { variables.set(name, .string("\"\\.$X")) }
     for step in script.steps {
       switch step.action {
-      case .send(_, let template), .sendFile(let template), .ping(let template),
-        .expect(.text(let template), _):
+      case .send(let template), .sendFile(let template), .ping(let template),
+        .connect(let template?), .close(_, let template), .expect(.text(let template), _):
         _ = variables.text(template)
       case .expect(.pattern(let template), _): _ = variables.pattern(template)
       case .expect(.json(let template), _): _ = variables.json(template)
-      case .expect(.binary, _), .connect, .expectNone, .expectClose, .wait, .close: break
+      case .expect(.binary, _), .sendBytes, .connect, .expectNone, .expectClose, .wait: break
       }
     }
     return nil
