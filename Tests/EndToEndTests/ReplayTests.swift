@@ -46,6 +46,18 @@ import Testing
     #expect(finished.outputText.contains("1..3\nok 1 - line "))
   }
 
+  /// The end does not depend on the peer's being quiet for a while.
+  @Test func aPeerThatGoesOnAndOnDiffersByTen() throws {
+    let path = try recorded("flooded")
+    let peer = try PushPeer {
+      [.text($0)] + ($0 == "b" ? [PushPeer.Answer](repeating: .text("more"), count: 50) : [])
+    }
+    let finished = try Wscope.run(["send", peer.url, "--replay", path])
+    #expect(finished.exitCode == 1)
+    #expect(finished.errorText.split(separator: "a message that was not recorded").count == 11)
+    #expect(finished.errorText.hasSuffix("! 10 differences to 2 recorded replies\n"))
+  }
+
   @Test func whatDoesNotComeIsADifference() throws {
     let path = try recorded("silent")
     let peer = try PushPeer()

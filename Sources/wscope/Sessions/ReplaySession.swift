@@ -186,11 +186,16 @@ final class ReplaySession: PlayedOneShot {
     differ(event, recorded: words(event.what), got: line)
   }
 
+  /// A peer that goes on and on has been shown to differ by this many.
+  private static let mostUnrecorded = 10
+
   /// Behind the last reply nothing may come that was not recorded.
   private func nothingMore(_ connection: PlayedConnection) async {
-    while played.ending == nil {
+    var count = 0
+    while played.ending == nil, count < Self.mostUnrecorded {
       let arrival = await next(connection, .now() + .nanoseconds(configuration.linger))
       guard case .message(let kind, let payload) = arrival else { return }
+      count += 1
       let got = ExpectationText.message(kind, payload)
       state.withLock { $0.differences += 1 }
       played.add("nothing more comes", failure: got)
