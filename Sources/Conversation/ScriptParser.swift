@@ -116,11 +116,12 @@ private enum StepParser {
     for mark in [">b", ">e", ">@", "<json", "<b", "<e", "<~", ">", "<"] where word.hasPrefix(mark) {
       return Problem(words: "a space is needed behind \(mark)")
     }
-    let known = [
-      "wait", "ping", "close", "connect", "expect-close", "expect-none", "> text", "< text",
-    ]
+    let known = ["wait", "ping", "close", "connect", "expect-close", "expect-none"]
+    if let near = Nearest.word(to: String(word), among: known) {
+      return Problem(words: "\"\(word)\" is no step; did you mean \(near)?")
+    }
     return Problem(
-      words: "\"\(word)\" is no step: \(known.joined(separator: ", ")) and the like are")
+      words: "\"\(word)\" is no step: \(known.joined(separator: ", ")), > text and < text are")
   }
 
   private static func trimmed(_ text: Substring) -> String {

@@ -70,6 +70,7 @@ import WebSocketProtocol
     ("expect-close 999", 1, "codes are from 1000 to 4999, as in 1008,4000-4999"),
     ("@ > a", 1, "behind @ the name of a connection and a space are needed"),
     ("@b", 1, "behind @ the name of a connection and a space are needed"),
+    ("connct", 1, "\"connct\" is no step; did you mean connect?"),
     ("@b > x", 1, "@b was not opened: that is done by @b connect"), ("", 0, "it has no steps"),
   ])
   func mistakesAreTold(_ text: String, _ line: Int, _ problem: String) throws {

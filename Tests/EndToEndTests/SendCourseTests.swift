@@ -27,6 +27,7 @@ import Testing
     socket.close()
     let refused = try Wscope.run(["send", ":\(port)", "hi", "--wait-up", "700ms"])
     #expect(refused.exitCode == 7)
+    #expect(refused.errorText.hasSuffix("\n  waited: 700 ms (--wait-up)\n"))
     #expect(refused.duration > .milliseconds(650))
     #expect(refused.duration < .seconds(5))
   }
@@ -38,6 +39,7 @@ import Testing
     defer { peer.stop() }
     let finished = try Wscope.run(["send", peer.url, "hi", "--wait-up", "500ms"])
     #expect(finished.exitCode == 22)
+    #expect(finished.errorText.contains("waited: 500 ms (--wait-up)") == isWaitedOut)
     #expect(isWaitedOut ? peer.requests.count > 2 : peer.requests.count == 1)
     let wanted = try Wscope.run(
       ["send", peer.url, "--expect-status", "\(status)", "--wait-up", "500ms"], input: "")
@@ -147,7 +149,7 @@ import Testing
     #expect(lines.dropFirst(5).allSatisfy { $0["conn"] == .number("2") })
     let again = try Wscope.run(arguments)
     #expect(again.exitCode == 2)
-    #expect(again.errorText.contains("is there already"))
+    #expect(again.errorText.contains("is there already\n  hint: --force overwrites it\n"))
   }
 
   @Test func timestampsStandInFrontOfText() throws {

@@ -1,3 +1,5 @@
+import Conversation
+
 /// What people type that is not quite a command line of ours.
 enum Spelling {
   static let commands = ["connect", "listen", "send", "bench"]

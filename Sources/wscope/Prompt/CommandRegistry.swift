@@ -1,3 +1,4 @@
+import Conversation
 import Terminal
 
 /// All commands, and what can be said of them as a whole: finding, help, completion.

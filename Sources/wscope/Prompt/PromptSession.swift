@@ -60,8 +60,7 @@ final class PromptSession: Sendable {
       [context] in context.warn($0)
     }
     if let recording = configuration.recording {
-      try recorder.begin(
-        recording.path, overwriting: recording.overwrites, url: "\(configuration.client.url)")
+      try recorder.begin(recording, url: "\(configuration.client.url)")
     }
     let opening = OpeningConnection(
       configuration.client, reaction: configuration.reaction, command: "connect", context)

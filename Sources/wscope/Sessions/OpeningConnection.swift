@@ -8,6 +8,7 @@ struct OpeningConnection: Sendable {
   private let task: Task<Connection, any Error>
   private let configuration: ClientConfiguration
   private let command: String
+  private let patience: WaitUp?
   private let context: CommandContext
 
   init(
@@ -16,6 +17,7 @@ struct OpeningConnection: Sendable {
   ) {
     self.configuration = configuration
     self.command = command
+    self.patience = patience
     self.context = context
     task = Task {
       let open: @Sendable (ClientConfiguration) async throws -> Connection = {
@@ -63,6 +65,12 @@ struct OpeningConnection: Sendable {
   }
 
   func diagnosis(of error: ConnectError, escapes: Bool) -> Diagnosis {
-    Diagnostician(command: command, configuration: configuration, escapes: escapes).diagnose(error)
+    var diagnosis = Diagnostician(
+      command: command, configuration: configuration, escapes: escapes
+    ).diagnose(error)
+    if let patience, patience.isWaitedOut(error) {
+      diagnosis.details.append("waited: \(Figures.shortDuration(patience.limit)) (--wait-up)")
+    }
+    return diagnosis
   }
 }

@@ -37,6 +37,18 @@ final class Recorder: Sendable {
     self.warn = warn
   }
 
+  /// Begins to record as `--record` says.
+  ///
+  /// - Throws: `CommandFailure`.
+  func begin(_ recording: RecordingConfiguration, url: String) throws {
+    do {
+      try begin(recording.path, overwriting: recording.overwrites, url: url)
+    } catch var failure as CommandFailure where failure.status == .usage {
+      failure.details = ["hint: --force overwrites it"]
+      throw failure
+    }
+  }
+
   /// Begins to record into a new file; a recording that runs ends.
   ///
   /// - Throws: `CommandFailure`.

@@ -48,7 +48,7 @@ struct RunSurroundings: Sendable {
       context.warn($0)
     }
     if let recording = configuration.recording {
-      try recorder.begin(recording.path, overwriting: recording.overwrites, url: url)
+      try recorder.begin(recording, url: url)
     }
   }
 }

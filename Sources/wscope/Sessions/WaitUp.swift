@@ -6,7 +6,7 @@ import WebSocketNIO
 /// started a moment ago.
 struct WaitUp: Sendable {
   /// ns, for all attempts together.
-  private let limit: Int64
+  let limit: Int64
   /// Whether a failure is what is waited for.
   private let isEnough: @Sendable (ConnectError) -> Bool
 
@@ -35,7 +35,7 @@ struct WaitUp: Sendable {
       do {
         return try await open(attempt)
       } catch let error as ConnectError {
-        if isEnough(error) || !Self.isWorthAnother(error) { throw error }
+        if !isWaitedOut(error) { throw error }
         let isCutOff = attempt.openTimeout < configuration.openTimeout
         if case .timedOut = error, isCutOff { throw last ?? error }
         last = error
@@ -49,9 +49,14 @@ struct WaitUp: Sendable {
     }
   }
 
+  /// Whether there is another attempt behind this failure, while there is time.
+  func isWaitedOut(_ error: ConnectError) -> Bool {
+    !isEnough(error) && Self.isWorthAnother(error)
+  }
+
   /// A server that is not there yet cannot be reached, or others answer in its place with a 5xx. One that
   /// says 401 or 404 is there.
-  static func isWorthAnother(_ error: ConnectError) -> Bool {
+  private static func isWorthAnother(_ error: ConnectError) -> Bool {
     switch error {
     case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
     case .refused(let refusal): refusal.head.status.code >= 500

@@ -1,7 +1,7 @@
 /// The word that was probably meant.
-enum Nearest {
+package enum Nearest {
   /// The candidate with the fewest letters changed, if they are few enough to be a slip.
-  static func word(to typed: String, among candidates: [String]) -> String? {
+  package static func word(to typed: String, among candidates: [String]) -> String? {
     let scored = candidates.map { ($0, distance(Array(typed), Array($0))) }
     guard let best = scored.min(by: { $0.1 < $1.1 }) else { return nil }
     return best.1 <= max(1, typed.count / 3) ? best.0 : nil
