@@ -163,7 +163,7 @@ complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options 
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" expect-close' -l 'expect-close' -d 'Expect the peer to close, with one of these codes: 1008, 1000,1001, 4000-4999.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" expect-status' -l 'expect-status' -d 'Expect this status in reply to the handshake, as 401; being refused with it is a success.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" expect-subprotocol' -l 'expect-subprotocol' -d 'Expect the server to choose this subprotocol.' -rfka ''
-complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" within' -l 'within' -d 'What is expected must have come this long after the opening.' -rfka ''
+complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" within' -l 'within' -d 'What is expected must have come this long after the opening. Without it a peer that never pauses is listened to until it came.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" max-rtt' -l 'max-rtt' -d 'Each reply must come this soon behind what was sent last.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" until' -l 'until' -d 'End when a text message has come in which this is found.' -rfka ''
 complete -c 'wscope' -n '__wscope_should_offer_completions_for_flags_or_options "wscope send" until-json' -l 'until-json' -d 'End when a JSON message has come of which this holds.' -rfka ''

@@ -176,6 +176,7 @@ import Testing
   @Test(arguments: [
     ("> a\n<a", ":2: a space is needed behind <", "  step: <a"),
     ("send a", ":1: \"send\" is no step", "  step: send a"),
+    ("\u{1b}[2J", ":1: \"\\x1b[2J\" is no step", "  step: \\x1b[2J"),
     ("> $NO_SUCH", ":1: $NO_SUCH is not set", "  hint: a dollar sign itself is written $$"),
     ("@b > a", ":1: @b was not opened", "  step: @b > a"),
     ("> a\nconnect ftp://h", ":2: \"ftp\" is no scheme", "  step: connect ftp://h"),

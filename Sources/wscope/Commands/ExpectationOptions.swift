@@ -57,7 +57,10 @@ struct ExpectationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What is expected must have come this long after the opening.", valueName: "duration"))
+      """
+      What is expected must have come this long after the opening. Without it a peer that never pauses is \
+      listened to until it came.
+      """, valueName: "duration"))
   var within: DurationOption?
 
   @Option(

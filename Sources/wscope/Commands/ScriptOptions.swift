@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversation
+import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -80,7 +81,7 @@ struct ScriptOptions: ParsableArguments {
     for (variable, step) in parsed.free where environment[variable] == nil {
       throw CommandFailure(
         .usage, "\(name):\(step.line): $\(variable) is not set",
-        details: ["step: \(step.text)", "hint: a dollar sign itself is written $$"])
+        details: [Self.detail(step.text), "hint: a dollar sign itself is written $$"])
     }
     for step in parsed.steps {
       guard case .connect(let url?) = step.action, let text = url.constant else { continue }
@@ -88,7 +89,8 @@ struct ScriptOptions: ParsableArguments {
         _ = try place(text)
       } catch let failure as CommandFailure {
         throw CommandFailure(
-          failure.status, "\(name):\(step.line): \(failure.words)", details: ["step: \(step.text)"])
+          failure.status, "\(name):\(step.line): \(failure.words)",
+          details: [Self.detail(step.text)])
       }
     }
     let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
@@ -99,6 +101,11 @@ struct ScriptOptions: ParsableArguments {
       place: place)
   }
 
+  /// A file may hold anything.
+  private static func detail(_ step: String) -> String {
+    "step: \(ControlCharacters.escaped(step, keepingNewlines: false, highlight: false))"
+  }
+
   private static func parsed(_ path: String, _ name: String) throws -> Script {
     let bytes = path == "-" ? try FileContents.read(path) : try FileContents.readFile(path)
     do throws(ScriptError) {
@@ -106,7 +113,9 @@ struct ScriptOptions: ParsableArguments {
     } catch {
       guard error.line > 0 else { throw CommandFailure(.usage, "\(name): \(error.problem)") }
       throw CommandFailure(
-        .usage, "\(name):\(error.line): \(error.problem)", details: ["step: \(error.text)"])
+        .usage,
+        "\(name):\(error.line): \(ControlCharacters.escaped(error.problem, highlight: false))",
+        details: [Self.detail(error.text)])
     }
   }
 
