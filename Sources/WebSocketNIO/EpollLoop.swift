@@ -173,7 +173,6 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     from address: SocketAddress?
   ) {
     let handler = connection.makeHandler(on: self, resources: .current)
-    var reply = connection.reply
     let socket = EpollSocket(descriptor, on: self, handler: handler)
     let slot = descriptor.signed
     guard slot >= 0 else { return socket.startEnded(early: early, errno: -descriptor) }
@@ -185,7 +184,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
       return socket.startEnded(early: early, errno: error.errnoCode)
     }
     sockets[slot] = socket
-    socket.start(with: &reply, early: early, from: address)
+    socket.start(with: connection.reply, early: early, from: address)
   }
 
   func watch(_ descriptor: Int32, for events: UInt32, isNew: Bool) throws(IOError) {

@@ -35,13 +35,22 @@ final class EpollSocket: ConnectionTransport {
   /// The first call. `reply` is written first, and nothing else happens on the loop between that and
   /// the consumer's `opened`: a client that has its 101 misses nothing. `early` is what was read before,
   /// `address` the peer's, which the kernel does not tell any more once the connection is gone.
-  func start(with reply: inout ByteBuffer, early: ByteBuffer, from address: SocketAddress?) {
+  func start(with reply: ByteBuffer, early: ByteBuffer, from address: SocketAddress?) {
     knownAddress = address
-    if reply.readableBytes > 0 { write(&reply) }
+    if reply.readableBytes > 0 { writeFirst(reply) }
     handler.start(self)
     // An idle connection keeps nothing that it can ask for.
     knownAddress = nil
     if !isClosed { receive(early) }
+  }
+
+  /// Not by `write`: with a second caller it is no longer inlined into the loop, and costs a message two
+  /// reference counts more.
+  private func writeFirst(_ reply: ByteBuffer) {
+    unsent = [reply]
+    bufferedBytes = reply.readableBytes
+    sendUnsent()
+    watch()
   }
 
   private func receive(_ early: ByteBuffer) {
