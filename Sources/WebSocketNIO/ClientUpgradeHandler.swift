@@ -61,8 +61,9 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.progress = progress
     self.settle = settle
     wire = HeadTee(
-      keeping: configuration.tls == nil ? 0 : Self.captured, resources: resources, isHTTP: false)
-    tee = HeadTee(keeping: Self.captured, resources: resources)
+      keeping: configuration.tls == nil ? 0 : Self.captured, receive: resources.receive,
+      isHTTP: false)
+    tee = HeadTee(keeping: Self.captured, receive: resources.receive)
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
         leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .forward,

@@ -20,7 +20,7 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   var isStartLineText: Bool { scan.isStartLineText }
 
   private let limit: Int
-  private let resources: LoopResources
+  private let receive: SharedReceiveBuffer
   private let isHTTP: Bool
   private var scan = HeadScan()
   private var context: ChannelHandlerContext?
@@ -29,9 +29,9 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   private var isOverLimit = false
 
   /// Keeps `limit` bytes; `isHTTP` is false where it only listens, in front of TLS.
-  init(keeping limit: Int, resources: LoopResources, isHTTP: Bool = true) {
+  init(keeping limit: Int, receive: SharedReceiveBuffer, isHTTP: Bool = true) {
     self.limit = limit
-    self.resources = resources
+    self.receive = receive
     self.isHTTP = isHTTP
   }
 
@@ -41,7 +41,7 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
       head.append(contentsOf: buffer.readableBytesView.prefix(limit - head.count))
     }
     var copy = ByteBuffer(bytes: buffer.readableBytesView)
-    resources.receive.giveBack(buffer)
+    receive.giveBack(buffer)
     isReading = true
     while isHTTP, !isDone, !isOverLimit, copy.readableBytes > 0 { passOn(&copy, context) }
     if !isOverLimit, copy.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(copy)) }

@@ -7,7 +7,9 @@ import WebSocketProtocol
 /// replies are put together in, and the masking keys. With them a message costs no allocation and
 /// an idle connection holds no buffer.
 final class LoopResources {
-  let receive = SharedReceiveBuffer()
+  let receive = SharedReceiveBuffer(capacity: 512 * 1024)
+  /// For what is read before an upgrade that takes the connection to another loop: heads, no messages.
+  let receiveHeads = SharedReceiveBuffer(capacity: 64 * 1024)
   let keys = MaskingKeys(fill: SystemRandom.fill)
   private var output = ByteBuffer()
 
@@ -48,14 +50,17 @@ final class LoopResources {
 /// One receive buffer for all connections of a loop: `channelRead` is done with the bytes when it
 /// returns, so the next read, of whichever connection, can go to the same memory.
 final class SharedReceiveBuffer {
-  static let capacity = 512 * 1024
+  private let capacity: Int
   private var buffer = ByteBuffer()
+
+  /// `capacity` bytes, which take memory from the first read on.
+  init(capacity: Int) { self.capacity = capacity }
 
   func take(_ allocator: ByteBufferAllocator) -> ByteBuffer {
     var taken = ByteBuffer()
     swap(&taken, &buffer)
-    guard taken.capacity >= Self.capacity else {
-      return allocator.buffer(capacity: Self.capacity)
+    guard taken.capacity >= capacity else {
+      return allocator.buffer(capacity: capacity)
     }
     // Storage that somebody has kept a reference to is replaced here, not overwritten.
     taken.clear()
@@ -63,7 +68,7 @@ final class SharedReceiveBuffer {
   }
 
   func giveBack(_ taken: ByteBuffer) {
-    if taken.storageCapacity >= Self.capacity { buffer = taken }
+    if taken.storageCapacity >= capacity { buffer = taken }
   }
 }
 

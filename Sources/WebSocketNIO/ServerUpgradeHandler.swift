@@ -11,6 +11,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private let configuration: ServerConfiguration
   private let answer: Server.Answer
   private let resources = LoopResources.current
+  private let receive: SharedReceiveBuffer
   private let tee: HeadTee
   private let encoder = HTTPResponseEncoder()
   private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -21,7 +22,8 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   package init(_ configuration: ServerConfiguration, _ answer: @escaping Server.Answer) {
     self.configuration = configuration
     self.answer = answer
-    tee = HeadTee(keeping: 0, resources: resources)
+    receive = configuration.loops == nil ? resources.receive : resources.receiveHeads
+    tee = HeadTee(keeping: 0, receive: receive)
     decoder = ByteToMessageHandler(
       HTTPRequestDecoder(
         leftOverBytesStrategy: .forwardBytes, limitConfiguration: HeadLimits.configuration))
@@ -30,7 +32,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   package func install(on channel: any Channel) throws {
     if configuration.tls == nil {
       try channel.syncOptions?.setOption(
-        .recvAllocator, value: SharedReceiveAllocator(resources.receive, on: channel.eventLoop))
+        .recvAllocator, value: SharedReceiveAllocator(receive, on: channel.eventLoop))
     }
     try channel.pipeline.syncOperations.addHandlers([tee, encoder, decoder, self])
   }
