@@ -90,7 +90,8 @@ enum TextTargets {
   /// can be filled in with anything.
   static func script(_ bytes: UnsafeRawBufferPointer) -> String? {
     guard let script = try? Script.parse(Array(bytes)) else { return nil }
-    let text = script.steps.map(\.text).joined(separator: "\n")
+    // With the end that is taken off: a step may end in a carriage return of its own.
+    let text = script.steps.map { $0.text + "\r\n" }.joined()
     guard let again = try? Script.parse(Array(text.utf8)),
       again.steps.map(\.action) == script.steps.map(\.action)
     else { return "not the same again: \(text.debugDescription)" }
