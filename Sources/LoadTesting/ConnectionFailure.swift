@@ -44,6 +44,8 @@ struct ConnectionFailure {
       self.init(.upgrade, .violation, "\(violation)")
     case .timedOut(let phase, _):
       self.init(Self.phase(phase), .timeout)
+    case .redirect(_, let refusal):
+      self.init(.refused(refusal))
     }
   }
 

@@ -30,6 +30,14 @@ package struct ClientConfiguration: Sendable {
   package var keepAlive: KeepAlive?
   /// Whether every frame is told of, as `ConnectionEvent.frame`.
   package var tracesFrames = false
+  /// nil follows no redirect.
+  package var redirects: RedirectPolicy?
+  /// Hears of every redirect that is followed, before it is.
+  package var redirected: (@Sendable (Redirect) -> Void)?
+  /// Cookies to send, and where those of the server are kept.
+  package var cookies: CookieStore?
+  /// Whether a redirect has led to another origin than the first.
+  var isForeign = false
 
   package init(url: WebSocketURL) {
     self.url = url

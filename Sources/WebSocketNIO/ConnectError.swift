@@ -19,6 +19,8 @@ package enum ConnectError: Error, Sendable {
   /// A 101 that breaks a rule of RFC 6455 section 4.1.
   case invalidHandshake(HandshakeViolation, HTTPResponseHead)
   case timedOut(Phase, after: TimeAmount)
+  /// A redirect that is not followed, by the rules of its policy.
+  case redirect(RedirectProblem, HTTPRefusal)
 
   /// One address and what came of it.
   package struct Attempt: Sendable {

@@ -1,4 +1,5 @@
 package import NIOCore
+import NIOHTTP1
 package import WebSocketProtocol
 
 /// What a session hears of its connection. `time` is on the monotonic clock of `NIODeadline`.
@@ -63,18 +64,42 @@ package final class Connection: Sendable {
     case echo
   }
 
-  /// Resolves, connects and does the handshakes, all within the open timeout.
+  /// Resolves, connects and does the handshakes, all within the open timeout, and goes where redirects
+  /// lead, if its policy lets it.
   ///
-  /// - Throws: `ConnectError`.
+  /// - Throws: `ConnectError`, of the place to which the last redirect that was followed has led.
   package static func open(
     _ configuration: ClientConfiguration, reaction: Reaction = .none, on loop: any EventLoop
+  ) async throws -> Connection {
+    let limit = configuration.openTimeout
+    let deadline = NIODeadline.now() + limit
+    var configuration = configuration
+    var hops = 0
+    while true {
+      let cookies = configuration.cookies
+      do {
+        configuration.openTimeout = max(deadline - .now(), .milliseconds(1))
+        let connection = try await openOnce(configuration.withCookies, reaction, on: loop)
+        cookies?.take(connection.info.headers, from: configuration.url)
+        return connection
+      } catch ConnectError.refused(let refusal) {
+        cookies?.take(refusal.head.headers, from: configuration.url)
+        configuration = try configuration.followed(refusal, hops)
+        hops += 1
+      } catch ConnectError.timedOut(let phase, _) {
+        throw ConnectError.timedOut(phase, after: limit)
+      }
+    }
+  }
+
+  private static func openOnce(
+    _ configuration: ClientConfiguration, _ reaction: Reaction, on loop: any EventLoop
   ) async throws -> Connection {
     let began = NIODeadline.now()
     let addresses = try await addresses(configuration)
     let resolved = NIODeadline.now() - began
     var configuration = configuration
-    let limit = configuration.openTimeout
-    configuration.openTimeout = max(limit - resolved, .milliseconds(1))
+    configuration.openTimeout = max(configuration.openTimeout - resolved, .milliseconds(1))
     let control = ReadingControl(on: loop)
     let sequence = Events.makeSequence(
       elementType: [ConnectionEvent].self,
@@ -94,9 +119,6 @@ package final class Connection: Sendable {
       return Connection(sequence.sequence, info, consumer)
     } catch {
       source.finish()
-      if case ConnectError.timedOut(let phase, _) = error {
-        throw ConnectError.timedOut(phase, after: limit)
-      }
       throw error
     }
   }

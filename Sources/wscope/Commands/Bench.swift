@@ -137,7 +137,9 @@ struct Bench: SessionCommand {
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
     if let url {
-      var configuration = try client.configuration(url: url)
+      _ = try client.configuration(url: url, Credentials())
+      var configuration = try client.configuration(url: url, try await client.read(context))
+      configuration.redirected = ClientOptions.tellOfRedirects(!quiet, context)
       configuration.deflate = deflate
       target = .endpoint(configuration)
     } else {
@@ -145,7 +147,8 @@ struct Bench: SessionCommand {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
       // Its port, and with it the URL, is known only once it runs.
-      var configuration = try client.configuration(url: "ws://127.0.0.1")
+      var configuration = try client.configuration(
+        url: "ws://127.0.0.1", try await client.read(context))
       configuration.deflate = deflate
       target = .embedded(configuration)
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import NIOCore
+import NIOHTTP1
 import Terminal
 import WebSocketNIO
 import WebSocketProtocol
@@ -8,7 +9,9 @@ import WebSocketProtocol
 struct ClientOptions: ParsableArguments {
   @Option(
     name: [.customShort("H", allowingJoined: true), .long],
-    help: ArgumentHelp("Add a header field to the request; may be repeated.", valueName: "K: V"))
+    help: ArgumentHelp(
+      "Add a header field to the request; may be repeated. @FILE has one a line.",
+      valueName: "K: V"))
   var header: [HeaderOption] = []
 
   @Option(
@@ -52,8 +55,22 @@ struct ClientOptions: ParsableArguments {
     help: ArgumentHelp("Refuse messages that are larger.", valueName: "size"))
   var maxMessage = SizeOption(bytes: Limits.clientMessageSize)
 
+  @OptionGroup(title: "Credentials") var credentials: CredentialOptions
+  @OptionGroup(title: "Redirects") var redirects: RedirectOptions
+
+  /// Reads what stands elsewhere: files, variables, and the memory of the person.
+  ///
+  /// - Throws: `CommandFailure`.
+  func read(_ context: CommandContext) async throws -> Credentials {
+    var credentials = try await credentials.read(context)
+    credentials.fields = try header.flatMap { try $0.read() }
+    return credentials
+  }
+
   /// What was typed becomes what is meant: all checks that need no network happen here.
-  func configuration(url text: String) throws -> ClientConfiguration {
+  func configuration(
+    url text: String, _ credentials: Credentials
+  ) throws -> ClientConfiguration {
     let url: WebSocketURL
     do {
       url = try WebSocketURL.parse(text)
@@ -62,7 +79,7 @@ struct ClientOptions: ParsableArguments {
     }
     var configuration = ClientConfiguration(url: url)
     if let unixSocket { configuration.socketPath = unixSocket }
-    for field in header {
+    for field in header.compactMap(\.typed) {
       if let problem = field.problem { throw CommandFailure(.usage, problem) }
       configuration.headers.append((field.name, field.value))
     }
@@ -81,6 +98,8 @@ struct ClientOptions: ParsableArguments {
     guard openTimeout.nanoseconds > 0 else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
+    try credentials.apply(to: &configuration)
+    configuration.redirects = try redirects.policy(tls)
     if url.security == .tls { configuration.tls = try tls.makeContext() }
     return configuration
   }
@@ -102,6 +121,21 @@ struct ClientOptions: ParsableArguments {
       throw CommandFailure(.usage, "--subprotocol: the same name twice")
     }
     return names
+  }
+
+  /// Tells of every redirect that is followed if `isVerbose`, of those behind which the server gets less
+  /// than the first one always.
+  static func tellOfRedirects(
+    _ isVerbose: Bool, showsSecrets: Bool = false, _ context: CommandContext
+  ) -> @Sendable (Redirect) -> Void {
+    { redirect in
+      guard isVerbose || !redirect.dropped.isEmpty else { return }
+      let place = "\(redirect.configuration.url)"
+      let dropped = redirect.dropped.joined(separator: ", ")
+      context.inform(
+        "redirected (\(redirect.status.code)) to \(showsSecrets ? place : Redaction.url(place))"
+          + (dropped.isEmpty ? "" : "; not sent there: \(dropped)"))
+    }
   }
 
   /// What has to be said once a run.

@@ -38,8 +38,13 @@ struct Send: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    var client = try client.configuration(url: url)
+    // What is wrong with the options is said before anybody is asked for a password.
+    _ = try client.configuration(url: url, Credentials())
+    let credentials = try await client.read(context)
+    var client = try client.configuration(url: url, credentials)
     client.deflate = try compression.parameters(standard: .standardOffer)
+    client.redirected = ClientOptions.tellOfRedirects(
+      output.isVerbose, showsSecrets: message.showSecrets, context)
     self.client.tellDangers(client, context)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }
@@ -84,7 +89,7 @@ struct Send: SessionCommand {
       }
     }
     if script.script != nil {
-      return try await play(run, client, context)
+      return try await play(run, client, credentials, context)
     }
     if run.repetition != nil, readsInput {
       // Read once, sent by each.
@@ -106,7 +111,8 @@ struct Send: SessionCommand {
 
   /// Plays a script.
   private func play(
-    _ run: RunConfiguration, _ base: ClientConfiguration, _ context: CommandContext
+    _ run: RunConfiguration, _ base: ClientConfiguration, _ credentials: Credentials,
+    _ context: CommandContext
   ) async throws -> ExitStatus {
     let (options, compression) = (self.client, compression)
     let place: @Sendable (String?) throws -> ClientConfiguration = { other in
@@ -116,8 +122,9 @@ struct Send: SessionCommand {
         client.url.target = other
         return client
       }
-      client = try options.configuration(url: other)
+      client = try options.configuration(url: other, credentials)
       client.deflate = try compression.parameters(standard: .standardOffer)
+      client.redirected = base.redirected
       return client
     }
     let configuration = try script.configuration(self, context.environment, place)

@@ -46,7 +46,39 @@ struct Diagnostician {
       Diagnosis(
         cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) \(words(phase))",
         details: ["hint: --open-timeout sets how long to wait"])
+    case .redirect(let problem, let refusal):
+      diagnose(problem, refusal)
     }
+  }
+
+  private func diagnose(_ problem: RedirectProblem, _ refusal: HTTPRefusal) -> Diagnosis {
+    let status = refusal.head.status.code
+    switch problem {
+    case .tooMany(let limit):
+      return Diagnosis(
+        cause: "more than \(limit) redirects, the last one a \(status)",
+        details: locations(refusal) + ["hint: --max-redirects N follows more"])
+    case .noLocation:
+      return Diagnosis(cause: "the server redirects with a \(status), but names no Location")
+    case .severalLocations:
+      return Diagnosis(
+        cause: "the server redirects with a \(status) to several places",
+        details: locations(refusal))
+    case .downgrade(let place):
+      return Diagnosis(
+        cause: "the server redirects from wss:// to ws://, which anybody on the way can read",
+        details: locations(refusal) + [
+          "try: wscope \(command) wss\(place.description.dropFirst(2)), or --allow-downgrade"
+        ])
+    case .badLocation(_, let error):
+      return Diagnosis(
+        cause: "the server redirects with a \(status) to what is no WebSocket URL",
+        details: locations(refusal) + ["reason: \(safe(error.words("Location")))"])
+    }
+  }
+
+  private func locations(_ refusal: HTTPRefusal) -> [String] {
+    refusal.head.headers["Location"].map { "location: \(safe($0))" }
   }
 
   private func words(_ phase: ConnectError.Phase) -> String {
@@ -184,9 +216,9 @@ struct Diagnostician {
     switch status.code {
     case 200..<300:
       "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
-    case 301, 302, 303, 307, 308: "connect to the Location instead"
+    case 301, 302, 303, 307, 308: "-L goes where it leads"
     case 400, 426: "the server may want another path, or another version of the protocol"
-    case 401: "pass credentials with -H 'Authorization: ...'"
+    case 401: "pass a password with --user NAME, a token with --bearer @FILE"
     case 403: "the server may want another Origin: --origin URL"
     case 404: "nothing lives at this path"
     case 429: "too many requests: wait"
