@@ -41,6 +41,7 @@ struct Send: SessionCommand {
     var client = try client.configuration(url: url)
     client.deflate = try compression.parameters(standard: .standardOffer)
     self.client.tellDangers(client, context)
+    let maxTime = try course.limit(&client)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }
     var outgoing = try message.executed()
@@ -75,6 +76,7 @@ struct Send: SessionCommand {
     run.showsSecrets = message.showSecrets
     run.recording = try recording.recording()
     run.repetition = try course.repetition()
+    run.maxTime = maxTime
     try script.check(self)
     if let path = script.replay {
       let configuration = try script.configuration(self, replaying: path, client)
@@ -117,6 +119,7 @@ struct Send: SessionCommand {
         return client
       }
       client = try options.configuration(url: other)
+      client.phaseChanged = base.phaseChanged
       client.deflate = try compression.parameters(standard: .standardOffer)
       return client
     }
