@@ -86,8 +86,10 @@ package final class Connection: Sendable {
         cookies?.take(refusal.head.headers, from: configuration.url)
         configuration = try configuration.followed(refusal, hops)
         hops += 1
-      } catch ConnectError.timedOut(let phase, _) {
-        throw ConnectError.timedOut(phase, after: limit)
+      } catch ConnectError.timedOut(let phase, let after, let attempts) {
+        // What was typed is the time of all hops together.
+        let isConnect = after == configuration.connectTimeout
+        throw ConnectError.timedOut(phase, after: isConnect ? after : limit, attempts: attempts)
       }
     }
   }
@@ -99,7 +101,9 @@ package final class Connection: Sendable {
     let addresses = try await addresses(configuration)
     let resolved = NIODeadline.now() - began
     var configuration = configuration
-    configuration.openTimeout = max(configuration.openTimeout - resolved, .milliseconds(1))
+    let limits = (open: configuration.openTimeout, connect: configuration.connectTimeout)
+    configuration.openTimeout = max(limits.open - resolved, .milliseconds(1))
+    configuration.connectTimeout = limits.connect.map { max($0 - resolved, .milliseconds(1)) }
     let control = ReadingControl(on: loop)
     let sequence = Events.makeSequence(
       elementType: [ConnectionEvent].self,
@@ -119,6 +123,12 @@ package final class Connection: Sendable {
       return Connection(sequence.sequence, info, consumer)
     } catch {
       source.finish()
+      if case ConnectError.timedOut(let phase, let limit, let attempts) = error {
+        // What was waited for the name counts too.
+        let isConnect = limit == configuration.connectTimeout
+        throw ConnectError.timedOut(
+          phase, after: isConnect ? limits.connect ?? limits.open : limits.open, attempts: attempts)
+      }
       throw error
     }
   }
@@ -127,11 +137,13 @@ package final class Connection: Sendable {
   private static func addresses(
     _ configuration: ClientConfiguration
   ) async throws -> [SocketAddress] {
-    let limit = configuration.openTimeout
-    let endpoint = configuration.endpoint
-    if let literal = Resolver.literal(endpoint) { return [literal] }
+    let limit = min(
+      configuration.openTimeout, configuration.connectTimeout ?? configuration.openTimeout)
+    let (endpoint, rules) = (configuration.endpoint, configuration.addressRules)
+    if let known = try Resolver.known(endpoint, rules) { return known }
+    configuration.phaseChanged?(.resolve)
     return try await withThrowingTaskGroup(of: [SocketAddress].self) { group in
-      group.addTask { try await Resolver.addresses(of: endpoint) }
+      group.addTask { try await Resolver.addresses(of: endpoint, rules) }
       group.addTask {
         try await Task.sleep(for: .nanoseconds(limit.nanoseconds))
         throw ConnectError.timedOut(.resolve, after: limit)

@@ -146,11 +146,17 @@ struct Bench: SessionCommand {
       guard client.unixSocket == nil else {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
+      guard !client.network.namesAPlace else {
+        throw CommandFailure(.usage, "--resolve and --connect-to go with a URL")
+      }
       // Its port, and with it the URL, is known only once it runs.
       var configuration = try client.configuration(
         url: "ws://127.0.0.1", try await client.read(context))
       configuration.deflate = deflate
       target = .embedded(configuration)
+    }
+    guard client.network.interface == nil || localIps == nil else {
+      throw CommandFailure(.usage, "--interface and --local-ips exclude each other")
     }
     let session = BenchSession(
       BenchConfiguration(

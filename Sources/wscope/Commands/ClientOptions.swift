@@ -44,8 +44,13 @@ struct ClientOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Give up when name, TCP, TLS and upgrade together take longer.", valueName: "duration"))
+      """
+      Give up when all of the opening takes longer, from the name to the upgrade; with --connect-timeout \
+      alone it is 10s more than that.
+      """, valueName: "duration"))
   var openTimeout = DurationOption.seconds(10)
+
+  @OptionGroup var network: NetworkOptions
 
   @Option(
     help: ArgumentHelp("Wait this long for the peer's Close.", valueName: "duration"))
@@ -89,13 +94,17 @@ struct ClientOptions: ParsableArguments {
     configuration.origin = origin
     configuration.subprotocols = try offeredSubprotocols()
     configuration.userAgent = Version.userAgent
+    try network.apply(to: &configuration)
     configuration.openTimeout = .nanoseconds(openTimeout.nanoseconds)
+    if let connecting = configuration.connectTimeout, !openTimeout.isTyped {
+      configuration.openTimeout = connecting + .nanoseconds(openTimeout.nanoseconds)
+    }
     configuration.closeTimeout = .nanoseconds(closeTimeout.nanoseconds)
     guard (1...Limits.largestMessageSize).contains(maxMessage.bytes) else {
       throw CommandFailure(.usage, "--max-message must be from 1 byte to 1 GiB")
     }
     configuration.limits = Limits(messageSize: maxMessage.bytes)
-    guard openTimeout.nanoseconds > 0 else {
+    guard configuration.openTimeout > .zero else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
     try credentials.apply(to: &configuration)

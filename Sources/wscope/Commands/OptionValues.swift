@@ -6,6 +6,8 @@ import WebSocketProtocol
 struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
   /// Nanoseconds, not negative.
   var nanoseconds: Int64
+  /// Whether it was typed, and is no default.
+  private(set) var isTyped = false
 
   init(nanoseconds: Int64) {
     self.nanoseconds = nanoseconds
@@ -16,6 +18,7 @@ struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
   init?(argument: String) {
     guard let nanoseconds = Duration.nanoseconds(argument) else { return nil }
     self.nanoseconds = nanoseconds
+    isTyped = true
   }
 
   var defaultValueDescription: String { Figures.shortDuration(nanoseconds).filter { $0 != " " } }

@@ -46,6 +46,7 @@ struct Send: SessionCommand {
     client.redirected = ClientOptions.tellOfRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
     self.client.tellDangers(client, context)
+    let maxTime = try course.limit(&client)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }
     var outgoing = try message.executed()
@@ -80,6 +81,7 @@ struct Send: SessionCommand {
     run.showsSecrets = message.showSecrets
     run.recording = try recording.recording()
     run.repetition = try course.repetition()
+    run.maxTime = maxTime
     try script.check(self)
     if let path = script.replay {
       let configuration = try script.configuration(self, replaying: path, client)
@@ -123,6 +125,7 @@ struct Send: SessionCommand {
         return client
       }
       client = try options.configuration(url: other, credentials)
+      client.phaseChanged = base.phaseChanged
       client.deflate = try compression.parameters(standard: .standardOffer)
       client.redirected = base.redirected
       return client

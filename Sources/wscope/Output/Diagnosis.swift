@@ -42,10 +42,8 @@ struct Diagnostician {
       malformed(kind, received)
     case .invalidHandshake(let violation, let head):
       diagnose(violation, head)
-    case .timedOut(let phase, let limit):
-      Diagnosis(
-        cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) \(words(phase))",
-        details: ["hint: --open-timeout sets how long to wait"])
+    case .timedOut(let phase, let limit, let attempts):
+      timedOut(phase, limit, attempts)
     case .redirect(let problem, let refusal):
       diagnose(problem, refusal)
     }
@@ -81,14 +79,18 @@ struct Diagnostician {
     refusal.head.headers["Location"].map { "location: \(safe($0))" }
   }
 
-  private func words(_ phase: ConnectError.Phase) -> String {
-    switch phase {
-    case .resolve: "resolving the host name"
-    case .connect: "waiting for the TCP connection"
-    case .tls: "waiting for TLS (TCP is up)"
-    case .upgrade:
-      "waiting for the upgrade reply (TCP \(configuration.tls == nil ? "is" : "and TLS are") up)"
-    }
+  private func timedOut(
+    _ phase: ConnectError.Phase, _ limit: TimeAmount, _ attempts: [ConnectError.Attempt]
+  ) -> Diagnosis {
+    let option = limit == configuration.connectTimeout ? "--connect-timeout" : "--open-timeout"
+    return Diagnosis(
+      cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) "
+        + phase.words(configuration),
+      details: attempts.map(Self.words) + ["hint: \(option) sets how long to wait"])
+  }
+
+  private static func words(_ attempt: ConnectError.Attempt) -> String {
+    "tried: \(text(attempt.address)): \(attempt.description)"
   }
 
   private func unreachable(_ attempts: [ConnectError.Attempt]) -> Diagnosis {
@@ -99,7 +101,7 @@ struct Diagnostician {
     }
     let reasons = Set(attempts.map(\.description))
     let reason = reasons.count == 1 ? reasons.first ?? "" : "no address answered"
-    var details = attempts.map { "tried: \(Self.text($0.address)): \($0.description)" }
+    var details = attempts.map(Self.words)
     // Of an address that was given there is nothing to tell.
     if attempts.count == 1, attempts[0].address.ipAddress.map({ place.contains($0) }) ?? true {
       details = []

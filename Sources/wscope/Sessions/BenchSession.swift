@@ -145,7 +145,7 @@ final class BenchSession: Sendable {
   private func prepare(_ client: ClientConfiguration) async throws(ConnectError) -> LoadTest {
     let client = try await redirected(client)
     let began = MonotonicClock.now()
-    let addresses = try await Resolver.addresses(of: client.endpoint)
+    let addresses = try await Resolver.addresses(of: client.endpoint, client.addressRules)
     var lookUp: Int64?
     if case .host(let name, let port) = client.endpoint,
       (try? SocketAddress(ipAddress: name, port: port)) == nil
