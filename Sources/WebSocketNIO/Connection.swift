@@ -8,6 +8,8 @@ package enum ConnectionEvent: Sendable {
   case message(MessageKind, ByteBuffer, wire: Int, time: NIODeadline)
   case ping(ByteBuffer, time: NIODeadline)
   case pong(ByteBuffer, time: NIODeadline)
+  /// A ping of `KeepAlive` goes out.
+  case pinged(ByteBuffer, time: NIODeadline)
   case close(CloseFrame)
   case violation(ProtocolViolation)
   /// A frame on the wire, if the configuration asks for them; before what it brought.
@@ -273,7 +275,11 @@ final class SessionConsumer: ConnectionConsumer {
   func opened(_ handler: ConnectionHandler) {
     self.handler = handler
     control.attach(self)
-    if let keepAlive { peerWatch = PeerWatch(keepAlive, handler) }
+    if let keepAlive {
+      peerWatch = PeerWatch(keepAlive, handler) { [weak self] payload in
+        self?.tell(.pinged(ByteBuffer(bytes: payload), time: .now()))
+      }
+    }
   }
 
   func received(
@@ -389,7 +395,7 @@ final class SessionConsumer: ConnectionConsumer {
     }
   }
 
-  /// Tells of a frame of ours at once: there may be no burst to come.
+  /// Tells of what is ours at once: there may be no burst to come.
   fileprivate func tell(_ event: ConnectionEvent) {
     _ = source.yield(contentsOf: [[event]])
   }
