@@ -56,6 +56,8 @@ import Testing
     Row(reference: "/x", result: "ws+unix:/tmp/s:/x", base: "ws+unix:/tmp/s:/a"),
     // A colon behind a slash or before no scheme is no scheme's.
     Row(reference: "./a:b", result: "ws://host:81/a/b/a:b"),
+    Row(reference: "a/b:c", result: "ws://host:81/a/b/a/b:c"),
+    Row(reference: "a_b:c", result: "ws://host:81/a/b/a_b:c"),
     Row(reference: "1:2", result: "ws://host:81/a/b/1:2"),
     Row(reference: ":2", result: "ws://host:81/a/b/:2"),
   ]
