@@ -5,7 +5,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Variadic, which Swift does not see. How much later than asked the kernel may wake this thread, in
  * nanoseconds; 50 000 by default. */
@@ -13,11 +14,11 @@ static inline int wscope_setTimerSlack(unsigned long nanoseconds) {
   return prctl(PR_SET_TIMERSLACK, nanoseconds);
 }
 
-/* Without _GNU_SOURCE, which the importer does not set, the headers keep it to themselves. */
-extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
-
-static inline int wscope_accept(int descriptor, struct sockaddr *address, socklen_t *length) {
-  return accept4(descriptor, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+/* A socket that does not block and is not handed on, in one call: the headers keep accept4 for those who
+ * define _GNU_SOURCE. The header of sockets stays out: its types would be this module's then. The flags are
+ * those of open(2) for sockets, events and all other descriptors. */
+static inline int wscope_accept(int descriptor, void *address, unsigned int *length) {
+  return (int)syscall(SYS_accept4, descriptor, address, length, EFD_NONBLOCK | EFD_CLOEXEC);
 }
 
 #endif

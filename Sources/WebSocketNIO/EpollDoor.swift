@@ -72,11 +72,7 @@ final class EpollDoor: DescriptorWatcher {
     for _ in 0..<Self.atOnce {
       var storage = sockaddr_storage()
       var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-      let visitor = withUnsafeMutablePointer(to: &storage) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          wscope_accept(descriptor, $0, &length)
-        }
-      }
+      let visitor = wscope_accept(descriptor, &storage, &length)
       guard visitor >= 0 else {
         if Self.isOfVisitor(errno) { continue }
         if errno != EAGAIN { rest(errno) }
