@@ -69,12 +69,23 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .unresolved: .hostNotResolved
       case .unreachable: .connectFailed
       case .tls(let failure): Self(failure)
+      case .proxy(let failure): Self(failure)
       // Nothing at all, or half a head: the latter is a reply, only not a valid one.
       case .closedBeforeReply(let received, _):
         received.isEmpty ? .closedBeforeReply : .invalidHandshake
       case .refused: .upgradeRefused
       case .malformedReply, .invalidHandshake: .invalidHandshake
       case .timedOut: .timeout
+      }
+  }
+
+  init(_ failure: ProxyFailure) {
+    self =
+      switch failure {
+      case .unresolved: .proxyNotResolved
+      case .unreachable: .connectFailed
+      case .tls(let failure): Self(failure)
+      case .refused, .refusedBySOCKS, .malformedReply, .notSOCKS, .closed: .proxyFailed
       }
   }
 

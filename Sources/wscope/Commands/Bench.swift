@@ -137,18 +137,18 @@ struct Bench: SessionCommand {
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
     if let url {
-      var configuration = try client.configuration(url: url)
+      var configuration = try client.configuration(url: url, context.environment)
       configuration.deflate = deflate
       target = .endpoint(configuration)
     } else {
       guard client.unixSocket == nil else {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
-      guard !client.network.namesAPlace else {
-        throw CommandFailure(.usage, "--resolve and --connect-to go with a URL")
+      guard !client.network.namesAPlace, client.proxy.proxy == nil else {
+        throw CommandFailure(.usage, "--resolve, --connect-to and --proxy go with a URL")
       }
       // Its port, and with it the URL, is known only once it runs.
-      var configuration = try client.configuration(url: "ws://127.0.0.1")
+      var configuration = try client.configuration(url: "ws://127.0.0.1", [:])
       configuration.deflate = deflate
       target = .embedded(configuration)
     }

@@ -48,6 +48,7 @@ struct ClientOptions: ParsableArguments {
   var openTimeout = DurationOption.seconds(10)
 
   @OptionGroup var network: NetworkOptions
+  @OptionGroup var proxy: ProxyOptions
 
   @Option(
     help: ArgumentHelp("Wait this long for the peer's Close.", valueName: "duration"))
@@ -58,7 +59,9 @@ struct ClientOptions: ParsableArguments {
   var maxMessage = SizeOption(bytes: Limits.clientMessageSize)
 
   /// What was typed becomes what is meant: all checks that need no network happen here.
-  func configuration(url text: String) throws -> ClientConfiguration {
+  func configuration(
+    url text: String, _ environment: [String: String]
+  ) throws -> ClientConfiguration {
     let url: WebSocketURL
     do {
       url = try WebSocketURL.parse(text)
@@ -78,6 +81,7 @@ struct ClientOptions: ParsableArguments {
     configuration.subprotocols = try offeredSubprotocols()
     configuration.userAgent = Version.userAgent
     try network.apply(to: &configuration)
+    try proxy.apply(to: &configuration, environment: environment)
     configuration.openTimeout = .nanoseconds(openTimeout.nanoseconds)
     if let connecting = configuration.connectTimeout, !openTimeout.isTyped {
       configuration.openTimeout = connecting + .nanoseconds(openTimeout.nanoseconds)

@@ -36,14 +36,14 @@ struct Connect: SessionCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     // What is wrong with the options is said before anybody is asked for a URL.
-    try check()
+    try check(context.environment)
     let console = context.console
     guard let url = try await chosenURL(context) else { return .ok }
-    let client = try place(url)
+    let client = try place(url, context.environment)
     self.client.tellDangers(client, context)
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
-        try prompt(client, descriptor, console), context
+        try prompt(client, descriptor, context), context
       ).run()
     }
     let run = try runConfiguration(client, console)
@@ -55,16 +55,18 @@ struct Connect: SessionCommand {
   }
 
   /// A client as the options say, for a URL.
-  private func place(_ url: String) throws -> ClientConfiguration {
-    var client = try client.configuration(url: url)
+  private func place(
+    _ url: String, _ environment: [String: String]
+  ) throws -> ClientConfiguration {
+    var client = try client.configuration(url: url, environment)
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.keepAlive = try session.keepAlive()
     client.tracesFrames = output.verbose > 1
     return client
   }
 
-  private func check() throws {
-    _ = try place(url ?? "localhost")
+  private func check(_ environment: [String: String]) throws {
+    _ = try place(url ?? "localhost", environment)
     _ = try message.checkedCount()
     _ = try message.conversationInput()
     _ = try message.conversationFormat(toTerminal: true)
@@ -85,12 +87,13 @@ struct Connect: SessionCommand {
   }
 
   private func prompt(
-    _ client: ClientConfiguration, _ descriptor: Int32, _ console: Console
+    _ client: ClientConfiguration, _ descriptor: Int32, _ context: CommandContext
   ) throws -> PromptConfiguration {
-    PromptConfiguration(
-      client: client, place: { try place($0) }, messages: try message.executed(),
+    let environment = context.environment
+    return PromptConfiguration(
+      client: client, place: { try place($0, environment) }, messages: try message.executed(),
       kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
-      format: try message.conversationFormat(toTerminal: console.standardOutputIsTerminal),
+      format: try message.conversationFormat(toTerminal: context.console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,
       verbosity: output.verbose, showsSecrets: message.showSecrets, timestamps: stamps.timestamps,
       indentsJSON: look.json, reconnect: session.reconnectPolicy,

@@ -38,7 +38,7 @@ struct Send: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    var client = try client.configuration(url: url)
+    var client = try client.configuration(url: url, context.environment)
     client.deflate = try compression.parameters(standard: .standardOffer)
     self.client.tellDangers(client, context)
     let maxTime = try course.limit(&client)
@@ -111,6 +111,7 @@ struct Send: SessionCommand {
     _ run: RunConfiguration, _ base: ClientConfiguration, _ context: CommandContext
   ) async throws -> ExitStatus {
     let (options, compression) = (self.client, compression)
+    let environment = context.environment
     let place: @Sendable (String?) throws -> ClientConfiguration = { other in
       guard let other else { return base }
       var client = base
@@ -118,7 +119,7 @@ struct Send: SessionCommand {
         client.url.target = other
         return client
       }
-      client = try options.configuration(url: other)
+      client = try options.configuration(url: other, environment)
       client.phaseChanged = base.phaseChanged
       client.deflate = try compression.parameters(standard: .standardOffer)
       return client

@@ -34,6 +34,8 @@ struct Diagnostician {
       unreachable(attempts)
     case .tls(let failure):
       diagnose(failure)
+    case .proxy(let failure):
+      diagnose(failure)
     case .closedBeforeReply(let received, let errno):
       closedBeforeReply(received, errno)
     case .refused(let refusal):
@@ -57,7 +59,7 @@ struct Diagnostician {
       details: attempts.map(Self.words) + ["hint: \(option) sets how long to wait"])
   }
 
-  private static func words(_ attempt: ConnectError.Attempt) -> String {
+  static func words(_ attempt: ConnectError.Attempt) -> String {
     "tried: \(text(attempt.address)): \(attempt.description)"
   }
 
@@ -242,11 +244,11 @@ struct Diagnostician {
 
   // MARK: Strangers' bytes
 
-  private func safe(_ text: String) -> String {
+  func safe(_ text: String) -> String {
     escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
   }
 
-  private func firstLine(_ bytes: [UInt8]) -> String {
+  func firstLine(_ bytes: [UInt8]) -> String {
     let line = bytes.prefix { $0 != 0x0A && $0 != 0x0D }.prefix(80)
     return "\"" + ControlCharacters.escaped(Array(line), keepingNewlines: false, highlight: false)
       + "\""
