@@ -188,7 +188,7 @@ _wscope_connect() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
     repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -256,6 +256,19 @@ _wscope_connect() {
         return
         ;;
     '--connect-timeout')
+        return
+        ;;
+    '--proxy')
+        return
+        ;;
+    '--proxy-user')
+        return
+        ;;
+    '--proxy-cacert')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--noproxy')
         return
         ;;
     '--close-timeout')
@@ -368,7 +381,7 @@ _wscope_send() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
-    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -503,6 +516,19 @@ _wscope_send() {
     '--connect-timeout')
         return
         ;;
+    '--proxy')
+        return
+        ;;
+    '--proxy-user')
+        return
+        ;;
+    '--proxy-cacert')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--noproxy')
+        return
+        ;;
     '--close-timeout')
         return
         ;;
@@ -547,7 +573,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
+    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -645,6 +671,19 @@ _wscope_bench() {
         return
         ;;
     '--connect-timeout')
+        return
+        ;;
+    '--proxy')
+        return
+        ;;
+    '--proxy-user')
+        return
+        ;;
+    '--proxy-cacert')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--noproxy')
         return
         ;;
     '--close-timeout')

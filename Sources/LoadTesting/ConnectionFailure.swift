@@ -26,11 +26,9 @@ struct ConnectionFailure {
     case .unresolved(let host, let message):
       self.init(.resolve, .other, "\(host): \(message)")
     case .unreachable(let attempts):
-      // The last address is the one that sealed it.
-      let last = attempts.last
-      self.init(
-        .tcp, Self.class(errno: last?.errno), code: last?.errno.map { Int($0) },
-        last?.description)
+      self.init(.tcp, attempts)
+    case .proxy(let failure):
+      self.init(failure)
     case .tls(let failure):
       self.init(failure)
     case .closedBeforeReply(_, let errno):
@@ -45,7 +43,37 @@ struct ConnectionFailure {
     case .timedOut(let phase, _, _):
       self.init(Self.phase(phase), .timeout)
     case .redirect(_, let refusal):
-      self.init(.refused(refusal))
+      self.init(ConnectError.refused(refusal))
+    }
+  }
+
+  private init(_ phase: ErrorTally.Phase, _ attempts: [ConnectError.Attempt]) {
+    // The last address is the one that sealed it.
+    let last = attempts.last
+    self.init(
+      phase, Self.class(errno: last?.errno), code: last?.errno.map { Int($0) }, last?.description)
+  }
+
+  private init(_ failure: ProxyFailure) {
+    switch failure {
+    case .unresolved(let host, let message):
+      self.init(.resolve, .other, "proxy \(host): \(message)")
+    case .unreachable(let attempts):
+      self.init(.proxy, attempts)
+    case .tls(let failure):
+      self.init(failure)
+      phase = .proxy
+    case .refused(let refusal):
+      let status = Int(refusal.head.status.code)
+      self.init(.proxy, .http(status), code: status, refusal.head.status.reasonPhrase)
+    case .refusedBySOCKS(.reply(let code)):
+      self.init(.proxy, .refused, code: Int(code), "SOCKS reply \(code)")
+    case .refusedBySOCKS(let refusal):
+      self.init(.proxy, .refused, "\(refusal)")
+    case .malformedReply, .notSOCKS:
+      self.init(.proxy, .violation, "the proxy's reply is none")
+    case .closed(_, let errno):
+      self.init(.proxy, errno == nil ? .lost : .reset, code: errno.map { Int($0) })
     }
   }
 
@@ -63,6 +91,7 @@ struct ConnectionFailure {
     switch phase {
     case .resolve: .resolve
     case .connect: .tcp
+    case .proxy: .proxy
     case .tls: .tls
     case .upgrade: .upgrade
     }

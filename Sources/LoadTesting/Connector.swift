@@ -59,7 +59,7 @@ final class Connector {
     let bound = bound
     let home = loop.eventLoop
     Client.open(
-      configuration(connection: number), addresses: loop.setting.target.addresses,
+      configuration(connection: number), route: loop.setting.target.route,
       on: loop.place.opening, movingTo: loop.place.destination
     ) { _ in
       Probe(number: number, slot: slot, on: bound.value)
@@ -94,7 +94,7 @@ final class Connector {
       return configuration
     }
     guard loop.plan.connections > Self.connectionsPerSource, configuration.localAddress == nil,
-      let address = loop.setting.target.addresses.first?.ipAddress, address.hasPrefix("127.")
+      let address = loop.setting.target.route.addresses.first?.ipAddress, address.hasPrefix("127.")
     else { return configuration }
     let source = 1 &+ connection / Self.connectionsPerSource % 250
     configuration.localAddress = try? SocketAddress(ipAddress: "127.0.0.\(source)", port: 0)

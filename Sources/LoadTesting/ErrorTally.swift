@@ -4,6 +4,7 @@ package struct ErrorTally: Sendable, Equatable {
   package enum Phase: String, CaseIterable, Sendable {
     case resolve
     case tcp
+    case proxy
     case tls
     case upgrade
     case open

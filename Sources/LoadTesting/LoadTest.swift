@@ -7,8 +7,8 @@ package import WebSocketProtocol
 package struct LoadTarget: Sendable {
   /// How each connection is opened.
   package var configuration: ClientConfiguration
-  /// The addresses of it, as `Resolver` gives them.
-  package var addresses: [SocketAddress]
+  /// The way to it, as `Resolver` gives it.
+  package var route: ResolvedRoute
   /// How long the look-up of the name took, in nanoseconds; nil when there was none.
   package var lookUp: Int64?
   /// The addresses to connect from, in turn; none leaves it to the kernel, but for a great number of
@@ -16,11 +16,11 @@ package struct LoadTarget: Sendable {
   package var sources: [SocketAddress]
 
   package init(
-    configuration: ClientConfiguration, addresses: [SocketAddress], lookUp: Int64? = nil,
+    configuration: ClientConfiguration, route: ResolvedRoute, lookUp: Int64? = nil,
     sources: [SocketAddress] = []
   ) {
     self.configuration = configuration
-    self.addresses = addresses
+    self.route = route
     self.lookUp = lookUp
     self.sources = sources
   }
@@ -115,7 +115,7 @@ package final class LoadTest: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
     // Connections are made in the group; those without TLS then go where a message costs least.
     let sockets =
-      target.configuration.tls == nil ? try? EpollLoops(count: max(1, plan.threads)) : nil
+      target.configuration.usesTLS ? nil : try? EpollLoops(count: max(1, plan.threads))
     var loops: [NIOLoopBound<LoadLoop>] = []
     for opening in group.makeIterator() {
       let index = loops.count

@@ -59,7 +59,7 @@ struct ReportAssembly {
     let handshake = run.handshake
     return LoadReport.Target(
       url: target.configuration.url.description,
-      addresses: target.addresses.compactMap { $0.ipAddress ?? $0.pathname },
+      addresses: target.route.addresses.compactMap { $0.ipAddress ?? $0.pathname },
       tls: handshake?.tlsVersion.map { LoadReport.TLS(version: $0) },
       extensions: [handshake?.deflate?.text].compactMap { $0 },
       subprotocol: handshake?.subprotocol, server: handshake?.headers["server"].first)

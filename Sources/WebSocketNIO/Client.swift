@@ -24,6 +24,10 @@ package struct ClientConfiguration: Sendable {
   package var connectTimeout: TimeAmount?
   /// The closing handshake.
   package var closeTimeout = TimeAmount.seconds(5)
+  /// The proxy that the connection goes through.
+  package var proxy: ProxyServer?
+  /// TLS to the proxy itself; nil unless it is an https one.
+  package var proxyTLS: NIOSSLContext?
   /// A unix socket to connect to instead of the host of the URL.
   package var socketPath: String?
   /// The address to connect from.
@@ -54,6 +58,16 @@ package struct ClientConfiguration: Sendable {
     self.url = url
   }
 
+  /// Whether what goes over the socket is encrypted, by the server's TLS or by the proxy's.
+  package var usesTLS: Bool { tls != nil || proxyTLS != nil }
+
+  /// The way through the proxy, in words.
+  package var tunnel: Tunnel? {
+    guard let proxy, case .host(let host, let port) = endpoint else { return nil }
+    return Tunnel(
+      proxy: "\(proxy)", destination: host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+  }
+
   /// Where to connect to: the host of the URL, unless a socket or another place was named.
   package var endpoint: WebSocketURL.Endpoint {
     if let socketPath { return .unixSocket(path: socketPath) }
@@ -79,6 +93,16 @@ package struct HandshakeInfo: Sendable {
   package var reasonPhrase = ""
   /// What the server's certificate says of itself; nil without TLS.
   package var certificate: PeerCertificate?
+  /// The way through a proxy; `remoteAddress` is the proxy's then.
+  package var tunnel: Tunnel?
+}
+
+/// A way through a proxy.
+package struct Tunnel: Sendable, Hashable {
+  /// Its URL, without credentials.
+  package var proxy: String
+  /// What it was asked to connect to, as `host:port`.
+  package var destination: String
 }
 
 /// A certificate as far as people want to know it.
@@ -93,6 +117,8 @@ package struct PeerCertificate: Sendable, Hashable {
 package struct HandshakeTimings: Sendable, Hashable {
   package var resolve: Int64?
   package var connect: Int64 = 0
+  /// From TCP to the open way through the proxy, TLS to it included.
+  package var proxy: Int64?
   package var tls: Int64?
   package var upgrade: Int64 = 0
 
@@ -101,23 +127,34 @@ package struct HandshakeTimings: Sendable, Hashable {
 
 /// Opens connections.
 package enum Client {
-  /// Connects to one of `addresses`, does the handshakes and hands the connection to the consumer
+  /// Connects to one of the addresses, does the handshakes and hands the connection to the consumer
   /// that `consumer` makes when the upgrade is accepted, on `destination`, where the connection lives
   /// from then on, or on `loop` if that is nil, as it has to be with TLS.
   ///
-  /// The addresses, as `Resolver` gives them, are tried in order, the next one when the last has
+  /// The addresses of `route`, as `Resolver` gives them, are tried in order, the next one when the last has
   /// failed or has not answered within 250 ms (RFC 8305 section 5). The future fails with a
   /// `ConnectError`.
   package static func open(
-    _ configuration: ClientConfiguration, addresses: [SocketAddress], on loop: any EventLoop,
+    _ configuration: ClientConfiguration, route: ResolvedRoute, on loop: any EventLoop,
     movingTo destination: EpollLoop? = nil,
     consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer
   ) -> EventLoopFuture<HandshakeInfo> {
     let promise = loop.makePromise(of: HandshakeInfo.self)
     loop.execute {
-      Opening(configuration, addresses, loop, destination, consumer, promise).begin()
+      Opening(configuration, route, loop, destination, consumer, promise).begin()
     }
     return promise.futureResult
+  }
+
+  /// The same without a proxy.
+  package static func open(
+    _ configuration: ClientConfiguration, addresses: [SocketAddress], on loop: any EventLoop,
+    movingTo destination: EpollLoop? = nil,
+    consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer
+  ) -> EventLoopFuture<HandshakeInfo> {
+    open(
+      configuration, route: ResolvedRoute(addresses: addresses), on: loop, movingTo: destination,
+      consumer: consumer)
   }
 }
 
@@ -129,6 +166,8 @@ private final class Opening {
   private let destination: EpollLoop?
   private let consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
   private let promise: EventLoopPromise<HandshakeInfo>
+  private let route: ResolvedRoute
+  private var timings = HandshakeTimings()
   private var untried: ArraySlice<SocketAddress>
   private var pending: [SocketAddress] = []
   private var attempts: [ConnectError.Attempt] = []
@@ -149,7 +188,7 @@ private final class Opening {
   private static let bindAddressNoPort = NIOBSDSocket.Option(rawValue: 24)
 
   init(
-    _ configuration: ClientConfiguration, _ addresses: [SocketAddress], _ loop: any EventLoop,
+    _ configuration: ClientConfiguration, _ route: ResolvedRoute, _ loop: any EventLoop,
     _ destination: EpollLoop?,
     _ consumer: @escaping @Sendable (HandshakeInfo) -> any ConnectionConsumer,
     _ promise: EventLoopPromise<HandshakeInfo>
@@ -159,7 +198,8 @@ private final class Opening {
     self.destination = destination
     self.consumer = consumer
     self.promise = promise
-    untried = addresses[...]
+    self.route = route
+    untried = route.addresses[...]
   }
 
   func begin() {
@@ -216,7 +256,8 @@ private final class Opening {
     if !untried.isEmpty {
       tryNext()
     } else if pending.isEmpty, winner == nil {
-      settle(.failure(.unreachable(attempts)))
+      let isProxy = configuration.proxy != nil
+      settle(.failure(isProxy ? .proxy(.unreachable(attempts)) : .unreachable(attempts)))
     }
   }
 
@@ -227,8 +268,45 @@ private final class Opening {
     }
     winner = channel
     stagger?.cancel()
-    var timings = HandshakeTimings()
     timings.connect = (NIODeadline.now() - began).nanoseconds
+    guard let proxy = configuration.proxy else { return upgrade(channel) }
+    pass(through: proxy, channel)
+  }
+
+  private func pass(through proxy: ProxyServer, _ channel: any Channel) {
+    phase = .proxy
+    let mark = NIODeadline.now()
+    let handler = ProxyHandler(
+      proxy,
+      ProxyDialogue(proxy, to: proxyTarget, userAgent: configuration.userAgent),
+      tls: configuration.proxyTLS
+    ) {
+      guard !self.isSettled else { return }
+      self.timings.proxy = (NIODeadline.now() - mark).nanoseconds
+      self.upgrade(channel)
+    } failed: {
+      self.settle(.failure(.proxy($0)))
+    }
+    do {
+      try handler.install(on: channel)
+    } catch {
+      settle(.failure(.proxy(.tls(.configuration(reason: "\(error)")))))
+    }
+  }
+
+  private var proxyTarget: ProxyDialogue.Target {
+    if let address = route.destination, let bytes = address.packedBytes, let port = address.port {
+      return .address(bytes, port: port)
+    }
+    guard case .host(let host, let port) = configuration.endpoint else {
+      return .name("localhost", port: 80)
+    }
+    // What is an address already is one for SOCKS too; CONNECT writes both as text.
+    let literal = (try? SocketAddress(ipAddress: host, port: port))?.packedBytes
+    return literal.map { .address($0, port: port) } ?? .name(host, port: port)
+  }
+
+  private func upgrade(_ channel: any Channel) {
     let handshake = ClientHandshake(
       nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols,
       deflate: configuration.deflate)
@@ -270,5 +348,22 @@ extension Channel {
     for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }
     return provider.unsafeSetSocketOption(
       level: .socket, name: NIOBSDSocket.Option(rawValue: SO_BINDTODEVICE), value: value)
+  }
+}
+
+extension SocketAddress {
+  /// The four or sixteen bytes of an IP address.
+  fileprivate var packedBytes: [UInt8]? {
+    // Behind family and port, in IPv6 behind the flow label too.
+    let place: Range<Int>
+    switch `protocol` {
+    case .inet: place = 4..<8
+    case .inet6: place = 8..<24
+    default: return nil
+    }
+    return withSockAddr { address, length in
+      let bytes = UnsafeRawBufferPointer(start: address, count: length)
+      return bytes.count >= place.upperBound ? Array(bytes[place]) : nil
+    }
   }
 }

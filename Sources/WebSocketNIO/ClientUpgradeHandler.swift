@@ -37,6 +37,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var timings: HandshakeTimings
   private var mark = NIODeadline.now()
   private var interimReplies = 0
+  private var tlsHandler: NIOSSLClientHandler?
   private var tlsVersion: String?
   private var certificate: PeerCertificate?
   private var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
@@ -76,8 +77,9 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     if let context = configuration.tls {
       state = .waitingForTLS
       let tls = try NIOSSLClientHandler(context: context, serverHostname: serverName)
+      tlsHandler = tls
       try pipeline.addHandlers([wire, tls])
-    } else {
+    } else if !configuration.usesTLS {
       try channel.syncOptions?.setOption(
         .recvAllocator, value: SharedReceiveAllocator(resources.receive, on: channel.eventLoop))
     }
@@ -109,9 +111,9 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if case .handshakeCompleted = event as? TLSUserEvent, case .waitingForTLS = state {
       timings.tls = (NIODeadline.now() - mark).nanoseconds
-      let tls = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
-      tlsVersion = tls?.tlsVersion.map(Self.name)
-      certificate = tls?.peerCertificate.map(PeerCertificate.init)
+      // Not the first of the pipeline, which may be that of the proxy.
+      tlsVersion = tlsHandler?.tlsVersion.map(Self.name)
+      certificate = tlsHandler?.peerCertificate.map(PeerCertificate.init)
       state = .waitingForHead
       sendRequest(context)
     }
@@ -185,7 +187,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       tlsVersion: tlsVersion,
       remoteAddress: context.channel.remoteAddress, timings: timings,
       localAddress: context.localAddress,
-      request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate)
+      request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate,
+      tunnel: configuration.tunnel)
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
@@ -202,7 +205,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       agreement: .client(agreement), limits: configuration.limits,
       closeTimeout: configuration.closeTimeout, consumer: owner)
     let transport = ChannelTransport(
-      configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
+      configuration.usesTLS ? .tls : .plain, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
       // In front of the decoder: what comes behind the head is the transport's, at once.
@@ -263,7 +266,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     }
   }
 
-  private static func handshakeFailure(_ cause: BoringSSLError) -> TLSFailure {
+  static func handshakeFailure(_ cause: BoringSSLError) -> TLSFailure {
     switch cause {
     case .sslError(let stack):
       let reasons = stack.map { reason("\($0)") }

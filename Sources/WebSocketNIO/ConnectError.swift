@@ -9,6 +9,8 @@ package enum ConnectError: Error, Sendable {
   /// Every address failed.
   case unreachable([Attempt])
   case tls(TLSFailure)
+  /// The proxy cannot be reached, or does not open the way.
+  case proxy(ProxyFailure)
   /// The server ended the connection before a whole reply head had come; `received` is what came,
   /// at most 4 KiB.
   case closedBeforeReply(received: [UInt8], errno: Int32?)
@@ -34,6 +36,7 @@ package enum ConnectError: Error, Sendable {
   package enum Phase: Sendable, Hashable {
     case resolve
     case connect
+    case proxy
     case tls
     case upgrade
   }

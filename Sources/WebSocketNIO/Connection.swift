@@ -100,7 +100,7 @@ package final class Connection: Sendable {
     _ configuration: ClientConfiguration, _ reaction: Reaction, on loop: any EventLoop
   ) async throws -> Connection {
     let began = NIODeadline.now()
-    let addresses = try await addresses(configuration)
+    let route = try await route(configuration)
     let resolved = NIODeadline.now() - began
     var configuration = configuration
     let limits = (open: configuration.openTimeout, connect: configuration.connectTimeout)
@@ -118,7 +118,7 @@ package final class Connection: Sendable {
         SessionConsumer(source, control, reaction, keepAlive), eventLoop: loop)
     }.get()
     do {
-      var info = try await Client.open(configuration, addresses: addresses, on: loop) { _ in
+      var info = try await Client.open(configuration, route: route, on: loop) { _ in
         consumer.value
       }.get()
       info.timings.resolve = resolved.nanoseconds
@@ -136,22 +136,21 @@ package final class Connection: Sendable {
   }
 
   /// A look-up that hangs is left behind when the time is up.
-  private static func addresses(
+  private static func route(
     _ configuration: ClientConfiguration
-  ) async throws -> [SocketAddress] {
+  ) async throws -> ResolvedRoute {
     let limit = min(
       configuration.openTimeout, configuration.connectTimeout ?? configuration.openTimeout)
-    let (endpoint, rules) = (configuration.endpoint, configuration.addressRules)
-    if let known = try Resolver.known(endpoint, rules) { return known }
+    if let known = try Resolver.knownRoute(of: configuration) { return known }
     configuration.phaseChanged?(.resolve)
-    return try await withThrowingTaskGroup(of: [SocketAddress].self) { group in
-      group.addTask { try await Resolver.addresses(of: endpoint, rules) }
+    return try await withThrowingTaskGroup(of: ResolvedRoute.self) { group in
+      group.addTask { try await Resolver.route(of: configuration) }
       group.addTask {
         try await Task.sleep(for: .nanoseconds(limit.nanoseconds))
         throw ConnectError.timedOut(.resolve, after: limit)
       }
       defer { group.cancelAll() }
-      return try await group.next() ?? []
+      return try await group.next() ?? ResolvedRoute(addresses: [])
     }
   }
 

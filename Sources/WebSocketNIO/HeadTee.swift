@@ -84,7 +84,9 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
 }
 
 /// Finds the end of a head, and counts its bytes.
-private struct HeadScan {
+struct HeadScan: Sendable {
+  /// Whether the last bytes were the end of a head.
+  private(set) var isComplete = false
   private(set) var isStartLineText = true
   private var isStartLine = true
   private var isLineEmpty = true
@@ -97,6 +99,7 @@ private struct HeadScan {
     in bytes: UnsafeRawBufferPointer
   ) -> (length: Int, isOverLimit: Bool) {
     if isStartLine, length == 0 { isStartLineText = true }
+    isComplete = false
     for (offset, byte) in bytes.enumerated() {
       length &+= 1
       lineLength &+= 1
@@ -112,6 +115,7 @@ private struct HeadScan {
         guard isEnd else { continue }
         length = 0
         isStartLine = true
+        isComplete = true
         return (offset &+ 1, false)
       case UInt8(ascii: "\r"):
         break

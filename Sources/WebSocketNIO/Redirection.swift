@@ -9,11 +9,17 @@ package struct RedirectPolicy: Sendable {
   package var allowsDowngrade: Bool
   /// TLS of a place to which a redirect leads.
   package var tls: ClientTLS
+  /// Chooses the proxy on the way to that place.
+  package var reroute: (@Sendable (inout ClientConfiguration) throws -> Void)?
 
-  package init(limit: Int = 10, allowsDowngrade: Bool = false, tls: ClientTLS = ClientTLS()) {
+  package init(
+    limit: Int = 10, allowsDowngrade: Bool = false, tls: ClientTLS = ClientTLS(),
+    reroute: (@Sendable (inout ClientConfiguration) throws -> Void)? = nil
+  ) {
     self.limit = limit
     self.allowsDowngrade = allowsDowngrade
     self.tls = tls
+    self.reroute = reroute
   }
 }
 
@@ -35,6 +41,8 @@ package enum RedirectProblem: Error, Sendable, Hashable {
   /// From `wss` to `ws`.
   case downgrade(to: WebSocketURL)
   case badLocation(String, WebSocketURLError)
+  /// The proxy on the way there is none.
+  case badProxy(String)
 }
 
 extension HTTPRefusal {
@@ -70,6 +78,11 @@ extension ClientConfiguration {
       dropped = headers.map(\.0).filter { !Self.isForEverybody($0) }
     }
     next.tls = place.security == .plain ? nil : try policy.tls.makeContext()
+    do {
+      try policy.reroute?(&next)
+    } catch {
+      throw RedirectProblem.badProxy("\(error)")
+    }
     return Redirect(status: refusal.head.status, configuration: next, dropped: dropped)
   }
 

@@ -3,8 +3,63 @@ package import NIOCore
 import NIOPosix
 package import WebSocketProtocol
 
+/// Where a connection goes first, its proxy or the server.
+package struct ResolvedRoute: Sendable {
+  /// In the order in which to try them.
+  package var addresses: [SocketAddress]
+  /// What a SOCKS proxy is asked for that does not look names up itself.
+  package var destination: SocketAddress?
+
+  package init(addresses: [SocketAddress], destination: SocketAddress? = nil) {
+    self.addresses = addresses
+    self.destination = destination
+  }
+}
+
 /// Names to addresses, by the system's resolver on a thread of its own.
 package enum Resolver {
+  /// The way of a connection.
+  ///
+  /// - Throws: `ConnectError.unresolved`, of a proxy as `ConnectError.proxy`.
+  package static func route(
+    of configuration: ClientConfiguration
+  ) async throws(ConnectError) -> ResolvedRoute {
+    let rules = configuration.addressRules
+    guard let proxy = configuration.proxy else {
+      return ResolvedRoute(addresses: try await addresses(of: configuration.endpoint, rules))
+    }
+    var route: ResolvedRoute
+    do throws(ConnectError) {
+      route = ResolvedRoute(addresses: try await addresses(of: proxy.endpoint, rules))
+    } catch {
+      throw error.ofProxy
+    }
+    if proxy.kind == .socks5 {
+      route.destination = try await addresses(of: configuration.endpoint, rules).first
+    }
+    return route
+  }
+
+  /// The way, if it needs no look-up.
+  static func knownRoute(
+    of configuration: ClientConfiguration
+  ) throws(ConnectError) -> ResolvedRoute? {
+    let rules = configuration.addressRules
+    guard let proxy = configuration.proxy else {
+      return try known(configuration.endpoint, rules).map { ResolvedRoute(addresses: $0) }
+    }
+    let first: [SocketAddress]?
+    do throws(ConnectError) {
+      first = try known(proxy.endpoint, rules)
+    } catch {
+      throw error.ofProxy
+    }
+    guard let first else { return nil }
+    guard proxy.kind == .socks5 else { return ResolvedRoute(addresses: first) }
+    guard let last = try known(configuration.endpoint, rules) else { return nil }
+    return ResolvedRoute(addresses: first, destination: last.first)
+  }
+
   /// The addresses of `endpoint` in the order in which to try them; never empty.
   ///
   /// An address literal costs no look-up.
@@ -96,5 +151,13 @@ package enum Resolver {
     case AF_INET6: return SocketAddress(raw.loadUnaligned(as: sockaddr_in6.self))
     default: return nil
     }
+  }
+}
+
+extension ConnectError {
+  /// The same for the name of a proxy.
+  fileprivate var ofProxy: ConnectError {
+    guard case .unresolved(let host, let message) = self else { return self }
+    return .proxy(.unresolved(host: host, message: message))
   }
 }

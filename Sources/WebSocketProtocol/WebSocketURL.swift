@@ -119,6 +119,14 @@ extension WebSocketURL {
     }
   }
 
+  /// Reads `host`, `host:port` or `[v6]:port` of a URL that is not ours, as that of a proxy.
+  package static func authority(
+    _ text: String
+  ) throws(WebSocketURLError) -> (host: String, port: Int?) {
+    let (host, port) = try splitPort(Substring(text).utf8)
+    return (host, port.isEmpty ? nil : try number(port, .plain))
+  }
+
   private static func unixSocket(
     _ text: Bytes, _ security: Security
   ) throws(WebSocketURLError) -> WebSocketURL {

@@ -69,6 +69,7 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .unresolved: .hostNotResolved
       case .unreachable: .connectFailed
       case .tls(let failure): Self(failure)
+      case .proxy(let failure): Self(failure)
       // Nothing at all, or half a head: the latter is a reply, only not a valid one.
       case .closedBeforeReply(let received, _):
         received.isEmpty ? .closedBeforeReply : .invalidHandshake
@@ -77,6 +78,16 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .timedOut: .timeout
       case .redirect(.tooMany, _): .tooManyRedirects
       case .redirect: .upgradeRefused
+      }
+  }
+
+  init(_ failure: ProxyFailure) {
+    self =
+      switch failure {
+      case .unresolved: .proxyNotResolved
+      case .unreachable: .connectFailed
+      case .tls(let failure): Self(failure)
+      case .refused, .refusedBySOCKS, .malformedReply, .notSOCKS, .closed: .proxyFailed
       }
   }
 

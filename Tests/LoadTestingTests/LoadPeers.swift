@@ -75,7 +75,7 @@ struct LoadPeer: Sendable {
     configuration.closeTimeout = .seconds(2)
     return LoadTarget(
       configuration: configuration,
-      addresses: [try SocketAddress(ipAddress: "127.0.0.1", port: port)])
+      route: ResolvedRoute(addresses: [try SocketAddress(ipAddress: "127.0.0.1", port: port)]))
   }
 
   private final class Counter: Sendable {

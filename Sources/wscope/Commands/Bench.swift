@@ -137,7 +137,7 @@ struct Bench: SessionCommand {
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
     if let url {
-      _ = try client.configuration(url: url, Credentials())
+      _ = try client.configuration(url: url, ClientReading(context))
       var configuration = try client.configuration(url: url, try await client.read(context))
       configuration.redirected = ClientOptions.tellOfRedirects(!quiet, context)
       configuration.deflate = deflate
@@ -146,8 +146,8 @@ struct Bench: SessionCommand {
       guard client.unixSocket == nil else {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
-      guard !client.network.namesAPlace else {
-        throw CommandFailure(.usage, "--resolve and --connect-to go with a URL")
+      guard !client.network.namesAPlace, client.proxy.proxy == nil else {
+        throw CommandFailure(.usage, "--resolve, --connect-to and --proxy go with a URL")
       }
       // Its port, and with it the URL, is known only once it runs.
       var configuration = try client.configuration(

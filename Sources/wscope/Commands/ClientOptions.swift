@@ -51,6 +51,7 @@ struct ClientOptions: ParsableArguments {
   var openTimeout = DurationOption.seconds(10)
 
   @OptionGroup var network: NetworkOptions
+  @OptionGroup var proxy: ProxyOptions
 
   @Option(
     help: ArgumentHelp("Wait this long for the peer's Close.", valueName: "duration"))
@@ -66,15 +67,16 @@ struct ClientOptions: ParsableArguments {
   /// Reads what stands elsewhere: files, variables, and the memory of the person.
   ///
   /// - Throws: `CommandFailure`.
-  func read(_ context: CommandContext) async throws -> Credentials {
-    var credentials = try await credentials.read(context)
-    credentials.fields = try header.flatMap { try $0.read() }
-    return credentials
+  func read(_ context: CommandContext) async throws -> ClientReading {
+    var reading = ClientReading(context)
+    reading.credentials = try await credentials.read(context)
+    reading.credentials.fields = try header.flatMap { try $0.read() }
+    return reading
   }
 
   /// What was typed becomes what is meant: all checks that need no network happen here.
   func configuration(
-    url text: String, _ credentials: Credentials
+    url text: String, _ reading: ClientReading
   ) throws -> ClientConfiguration {
     let url: WebSocketURL
     do {
@@ -95,6 +97,7 @@ struct ClientOptions: ParsableArguments {
     configuration.subprotocols = try offeredSubprotocols()
     configuration.userAgent = Version.userAgent
     try network.apply(to: &configuration)
+    try proxy.apply(to: &configuration, environment: reading.environment)
     configuration.openTimeout = .nanoseconds(openTimeout.nanoseconds)
     if let connecting = configuration.connectTimeout, !openTimeout.isTyped {
       configuration.openTimeout = connecting + .nanoseconds(openTimeout.nanoseconds)
@@ -107,8 +110,10 @@ struct ClientOptions: ParsableArguments {
     guard configuration.openTimeout > .zero else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
-    try credentials.apply(to: &configuration)
-    configuration.redirects = try redirects.policy(tls)
+    try reading.credentials.apply(to: &configuration)
+    configuration.redirects = try redirects.policy(tls) { [proxy] in
+      try proxy.apply(to: &$0, environment: reading.environment)
+    }
     if url.security == .tls { configuration.tls = try tls.makeContext() }
     return configuration
   }

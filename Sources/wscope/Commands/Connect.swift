@@ -36,14 +36,14 @@ struct Connect: SessionCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     // What is wrong with the options is said before anybody is asked for a URL.
-    try check()
+    try check(context)
     let console = context.console
     guard let url = try await chosenURL(context) else { return .ok }
-    let credentials = try await client.read(context)
+    let reading = try await client.read(context)
     let tell = ClientOptions.tellOfRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
     let place: @Sendable (String) throws -> ClientConfiguration = { url in
-      var client = try self.place(url, credentials)
+      var client = try self.place(url, reading)
       client.redirected = tell
       return client
     }
@@ -51,7 +51,7 @@ struct Connect: SessionCommand {
     self.client.tellDangers(client, context)
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
-        try prompt(client, place, descriptor, console), context
+        try prompt(client, place, descriptor, context), context
       ).run()
     }
     let run = try runConfiguration(client, console)
@@ -64,17 +64,17 @@ struct Connect: SessionCommand {
 
   /// A client as the options say, for a URL.
   private func place(
-    _ url: String, _ credentials: Credentials
+    _ url: String, _ reading: ClientReading
   ) throws -> ClientConfiguration {
-    var client = try client.configuration(url: url, credentials)
+    var client = try client.configuration(url: url, reading)
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.keepAlive = try session.keepAlive()
     client.tracesFrames = output.verbose > 1
     return client
   }
 
-  private func check() throws {
-    _ = try place(url ?? "localhost", Credentials())
+  private func check(_ context: CommandContext) throws {
+    _ = try place(url ?? "localhost", ClientReading(context))
     _ = try message.checkedCount()
     _ = try message.conversationInput()
     _ = try message.conversationFormat(toTerminal: true)
@@ -97,12 +97,12 @@ struct Connect: SessionCommand {
   private func prompt(
     _ client: ClientConfiguration,
     _ place: @escaping @Sendable (String) throws -> ClientConfiguration, _ descriptor: Int32,
-    _ console: Console
+    _ context: CommandContext
   ) throws -> PromptConfiguration {
     PromptConfiguration(
       client: client, place: place, messages: try message.executed(),
       kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
-      format: try message.conversationFormat(toTerminal: console.standardOutputIsTerminal),
+      format: try message.conversationFormat(toTerminal: context.console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,
       verbosity: output.verbose, showsSecrets: message.showSecrets, timestamps: stamps.timestamps,
       indentsJSON: look.json, reconnect: session.reconnectPolicy,

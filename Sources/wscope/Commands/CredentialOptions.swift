@@ -168,7 +168,9 @@ struct RedirectOptions: ParsableArguments {
   /// nil follows none.
   ///
   /// - Throws: `CommandFailure`.
-  func policy(_ tls: ClientTLS) throws -> RedirectPolicy? {
+  func policy(
+    _ tls: ClientTLS, reroute: @escaping @Sendable (inout ClientConfiguration) throws -> Void
+  ) throws -> RedirectPolicy? {
     guard location else {
       guard maxRedirects == nil, !allowDowngrade else {
         throw CommandFailure(
@@ -182,6 +184,7 @@ struct RedirectOptions: ParsableArguments {
     guard (0...1000).contains(limit) else {
       throw CommandFailure(.usage, "--max-redirects must be from 0 to 1000")
     }
-    return RedirectPolicy(limit: limit, allowsDowngrade: allowDowngrade, tls: tls)
+    return RedirectPolicy(
+      limit: limit, allowsDowngrade: allowDowngrade, tls: tls, reroute: reroute)
   }
 }

@@ -39,9 +39,9 @@ struct Send: SessionCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     // What is wrong with the options is said before anybody is asked for a password.
-    _ = try client.configuration(url: url, Credentials())
-    let credentials = try await client.read(context)
-    var client = try client.configuration(url: url, credentials)
+    _ = try client.configuration(url: url, ClientReading(context))
+    let reading = try await client.read(context)
+    var client = try client.configuration(url: url, reading)
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.redirected = ClientOptions.tellOfRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
@@ -91,7 +91,7 @@ struct Send: SessionCommand {
       }
     }
     if script.script != nil {
-      return try await play(run, client, credentials, context)
+      return try await play(run, client, reading, context)
     }
     if run.repetition != nil, readsInput {
       // Read once, sent by each.
@@ -113,7 +113,7 @@ struct Send: SessionCommand {
 
   /// Plays a script.
   private func play(
-    _ run: RunConfiguration, _ base: ClientConfiguration, _ credentials: Credentials,
+    _ run: RunConfiguration, _ base: ClientConfiguration, _ reading: ClientReading,
     _ context: CommandContext
   ) async throws -> ExitStatus {
     let (options, compression) = (self.client, compression)
@@ -124,7 +124,7 @@ struct Send: SessionCommand {
         client.url.target = other
         return client
       }
-      client = try options.configuration(url: other, credentials)
+      client = try options.configuration(url: other, reading)
       client.phaseChanged = base.phaseChanged
       client.deflate = try compression.parameters(standard: .standardOffer)
       client.redirected = base.redirected

@@ -34,6 +34,8 @@ struct Diagnostician {
       unreachable(attempts)
     case .tls(let failure):
       diagnose(failure)
+    case .proxy(let failure):
+      diagnose(failure)
     case .closedBeforeReply(let received, let errno):
       closedBeforeReply(received, errno)
     case .refused(let refusal):
@@ -72,6 +74,10 @@ struct Diagnostician {
       return Diagnosis(
         cause: "the server redirects with a \(status) to what is no WebSocket URL",
         details: locations(refusal) + ["reason: \(safe(error.words("Location")))"])
+    case .badProxy(let reason):
+      return Diagnosis(
+        cause: "there is no way to the proxy for the place to which the server redirects",
+        details: locations(refusal) + ["reason: \(safe(reason))"])
     }
   }
 
@@ -89,7 +95,7 @@ struct Diagnostician {
       details: attempts.map(Self.words) + ["hint: \(option) sets how long to wait"])
   }
 
-  private static func words(_ attempt: ConnectError.Attempt) -> String {
+  static func words(_ attempt: ConnectError.Attempt) -> String {
     "tried: \(text(attempt.address)): \(attempt.description)"
   }
 
@@ -274,11 +280,11 @@ struct Diagnostician {
 
   // MARK: Strangers' bytes
 
-  private func safe(_ text: String) -> String {
+  func safe(_ text: String) -> String {
     escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
   }
 
-  private func firstLine(_ bytes: [UInt8]) -> String {
+  func firstLine(_ bytes: [UInt8]) -> String {
     let line = bytes.prefix { $0 != 0x0A && $0 != 0x0D }.prefix(80)
     return "\"" + ControlCharacters.escaped(Array(line), keepingNewlines: false, highlight: false)
       + "\""

@@ -20,10 +20,14 @@ struct HandshakeText {
     var phases: [String] = []
     if let resolve = timings.resolve { phases.append("dns \(Figures.duration(resolve))") }
     phases.append("tcp \(Figures.duration(timings.connect))")
+    if let proxy = timings.proxy { phases.append("proxy \(Figures.duration(proxy))") }
     if let tls = timings.tls { phases.append("tls \(Figures.duration(tls))") }
     phases.append("upgrade \(Figures.duration(timings.upgrade))")
     let version = info.tlsVersion.map { ", \($0)" } ?? ""
-    return "connected to \(Diagnostician.text(info.remoteAddress))\(version) "
+    let place =
+      info.tunnel.map { "\($0.destination) through the proxy \($0.proxy)" }
+      ?? Diagnostician.text(info.remoteAddress)
+    return "connected to \(place)\(version) "
       + "(\(phases.joined(separator: ", ")))"
   }
 

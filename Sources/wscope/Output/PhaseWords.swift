@@ -5,10 +5,20 @@ extension ConnectError.Phase {
   func words(_ configuration: ClientConfiguration) -> String {
     switch self {
     case .resolve: "resolving the host name"
-    case .connect: "waiting for the TCP connection"
-    case .tls: "waiting for TLS (TCP is up)"
+    case .connect:
+      "waiting for the TCP connection" + (configuration.proxy.map { " to the proxy \($0)" } ?? "")
+    case .proxy: "waiting for the proxy's reply (TCP is up)"
+    case .tls: "waiting for TLS (\(Self.list(configuration, [])) up)"
     case .upgrade:
-      "waiting for the upgrade reply (TCP \(configuration.tls == nil ? "is" : "and TLS are") up)"
+      "waiting for the upgrade reply "
+        + "(\(Self.list(configuration, configuration.tls == nil ? [] : ["TLS"])) up)"
     }
+  }
+
+  /// `TCP is`, `TCP, proxy and TLS are`: what there is already.
+  private static func list(_ configuration: ClientConfiguration, _ more: [String]) -> String {
+    let parts = ["TCP"] + (configuration.proxy == nil ? [] : ["proxy"]) + more
+    guard parts.count > 1 else { return "TCP is" }
+    return parts.dropLast().joined(separator: ", ") + " and " + parts[parts.count - 1] + " are"
   }
 }

@@ -102,6 +102,9 @@ final class BenchSession: Sendable {
   private func target() async throws -> ClientConfiguration {
     switch configuration.target {
     case .endpoint(let client):
+      if let proxy = client.proxy, !configuration.isQuiet {
+        context.inform("every connection goes through the proxy \(proxy), which is measured too")
+      }
       return client
     case .embedded(var client):
       var server = TestServerConfiguration()
@@ -145,9 +148,9 @@ final class BenchSession: Sendable {
   private func prepare(_ client: ClientConfiguration) async throws(ConnectError) -> LoadTest {
     let client = try await redirected(client)
     let began = MonotonicClock.now()
-    let addresses = try await Resolver.addresses(of: client.endpoint, client.addressRules)
+    let route = try await Resolver.route(of: client)
     var lookUp: Int64?
-    if case .host(let name, let port) = client.endpoint,
+    if case .host(let name, let port) = client.proxy?.endpoint ?? client.endpoint,
       (try? SocketAddress(ipAddress: name, port: port)) == nil
     {
       lookUp = MonotonicClock.now() - began
@@ -155,7 +158,7 @@ final class BenchSession: Sendable {
     return LoadTest(
       configuration.plan,
       target: LoadTarget(
-        configuration: client, addresses: addresses, lookUp: lookUp, sources: configuration.sources),
+        configuration: client, route: route, lookUp: lookUp, sources: configuration.sources),
       origin: LoadOrigin(
         tool: LoadReport.Tool(version: Version.number, build: Version.build),
         argv: configuration.argv),

@@ -60,7 +60,19 @@ struct WaitUp: Sendable {
     switch error {
     case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
     case .refused(let refusal): refusal.head.status.code >= 500
+    case .proxy(let failure): Self.isWorthAnother(failure)
     case .tls, .malformedReply, .invalidHandshake, .redirect: false
+    }
+  }
+
+  /// A proxy that is not there yet, or reaches no server yet.
+  private static func isWorthAnother(_ failure: ProxyFailure) -> Bool {
+    switch failure {
+    case .unresolved, .unreachable, .closed, .tls(.closed): true
+    case .refused(let refusal): refusal.head.status.code >= 500
+    // Network or host unreachable, connection refused (RFC 1928 section 6).
+    case .refusedBySOCKS(.reply(let code)): (1...5).contains(code) && code != 2
+    case .tls, .refusedBySOCKS, .malformedReply, .notSOCKS: false
     }
   }
 }

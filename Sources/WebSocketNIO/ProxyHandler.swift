@@ -1,0 +1,155 @@
+import NIOCore
+import NIOSSL
+import NIOTLS
+import WebSocketProtocol
+
+/// Speaks with the proxy, and leaves the pipeline once the way to the server is open. What came behind
+/// the proxy's reply goes on to the handlers that `opened` has put behind it.
+final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private enum State {
+    case waitingForTLS
+    case speaking
+    case done
+  }
+
+  private let proxy: ProxyServer
+  private let tls: NIOSSLContext?
+  private let opened: () -> Void
+  private let failed: (ProxyFailure) -> Void
+  /// What came over the wire, before TLS: shows a proxy that speaks none.
+  private let wire = HeadTee(
+    keeping: 4 * 1024, receive: LoopResources.current.receive, isHTTP: false)
+  private var dialogue: ProxyDialogue
+  private var state: State
+  private var errno: Int32?
+
+  /// How long the text of a refusal is waited for.
+  private static let patience = TimeAmount.seconds(1)
+
+  /// One of the closures is called, once.
+  init(
+    _ proxy: ProxyServer, _ dialogue: ProxyDialogue, tls: NIOSSLContext?,
+    opened: @escaping () -> Void, failed: @escaping (ProxyFailure) -> Void
+  ) {
+    self.proxy = proxy
+    self.dialogue = dialogue
+    self.tls = tls
+    self.opened = opened
+    self.failed = failed
+    state = tls == nil ? .speaking : .waitingForTLS
+  }
+
+  /// Puts itself, and TLS if the proxy wants it, into the pipeline of a connected channel.
+  func install(on channel: any Channel) throws {
+    let pipeline = channel.pipeline.syncOperations
+    if let tls {
+      let isAddress = (try? SocketAddress(ipAddress: proxy.host, port: 0)) != nil
+      let handler = try NIOSSLClientHandler(
+        context: tls, serverHostname: isAddress ? nil : proxy.host)
+      try pipeline.addHandlers([wire, handler])
+    }
+    try pipeline.addHandler(self)
+  }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if case .speaking = state { say(dialogue.greeting, context) }
+  }
+
+  private func say(_ bytes: [UInt8], _ context: ChannelHandlerContext) {
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: bytes)), promise: nil)
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .handshakeCompleted = event as? TLSUserEvent, case .waitingForTLS = state {
+      state = .speaking
+      wire.finish()
+      say(dialogue.greeting, context)
+      return
+    }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard case .speaking = state else { return context.fireChannelRead(data) }
+    let wasRefused = dialogue.isRefused
+    var step = dialogue.receive(Array(unwrapInboundIn(data).readableBytesView))
+    while case .write(let bytes) = step {
+      say(bytes, context)
+      step = dialogue.receive([])
+    }
+    switch step {
+    case .needsMore, .write:
+      if dialogue.isRefused, !wasRefused { limitRefusal(context) }
+    case .open(let rest):
+      pass(rest, context)
+    case .fail(let failure):
+      fail(failure, context)
+    }
+  }
+
+  private func pass(_ rest: [UInt8], _ context: ChannelHandlerContext) {
+    state = .done
+    opened()
+    if !rest.isEmpty { context.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: rest))) }
+    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+  }
+
+  /// The status is known; a text that does not end must not keep it from the user.
+  private func limitRefusal(_ context: ChannelHandlerContext) {
+    context.eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { [weak self] in
+      guard let self, case .speaking = self.state else { return }
+      self.fail(self.dialogue.ended(errno: nil), context)
+    }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    switch state {
+    case .done:
+      context.fireErrorCaught(error)
+    case .waitingForTLS:
+      fail(.tls(tlsFailure(error)), context)
+    case .speaking:
+      errno = (error as? IOError)?.errnoCode
+      context.close(promise: nil)
+    }
+  }
+
+  private func tlsFailure(_ error: any Error) -> TLSFailure {
+    if isPlain { return .notTLS(received: wire.head) }
+    switch error {
+    case let error as NIOSSLExtraError where error == .failedToValidateHostname:
+      return .wrongName(host: proxy.host)
+    case NIOSSLError.handshakeFailed(let cause):
+      return ClientUpgradeHandler.handshakeFailure(cause)
+    case NIOSSLError.unableToValidateCertificate:
+      return .untrusted(reason: "unable to validate the certificate")
+    case NIOSSLError.uncleanShutdown:
+      return .closed
+    default:
+      return .handshake(reason: "\(error)")
+    }
+  }
+
+  /// Whether it has answered our TLS with something else: records begin with an alert or a handshake.
+  private var isPlain: Bool { wire.head.first.map { $0 != 0x15 && $0 != 0x16 } ?? false }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    switch state {
+    case .waitingForTLS: fail(.tls(isPlain ? .notTLS(received: wire.head) : .closed), context)
+    case .speaking: fail(dialogue.ended(errno: errno), context)
+    case .done: break
+    }
+    context.fireChannelInactive()
+  }
+
+  private func fail(_ failure: ProxyFailure, _ context: ChannelHandlerContext) {
+    if case .done = state { return }
+    state = .done
+    failed(failure)
+    context.close(promise: nil)
+  }
+}

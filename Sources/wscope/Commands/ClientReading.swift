@@ -1,0 +1,10 @@
+/// What the options of a client have found around them, once a run.
+struct ClientReading: Sendable {
+  let environment: [String: String]
+  var credentials = Credentials()
+
+  /// Nothing is read yet, and nobody was asked: enough to see what is wrong with the options.
+  init(_ context: CommandContext) {
+    environment = context.environment
+  }
+}

@@ -1,0 +1,109 @@
+import NIOCore
+import NIOHTTP1
+import Terminal
+import WebSocketNIO
+
+/// Why there was no way through the proxy, in words. Everything that it has said is a stranger's.
+extension Diagnostician {
+  private var proxy: String { configuration.proxy.map { "the proxy \($0)" } ?? "the proxy" }
+
+  func diagnose(_ failure: ProxyFailure) -> Diagnosis {
+    switch failure {
+    case .unresolved(let host, let message):
+      return Diagnosis(cause: "cannot resolve the proxy \(host): \(message)")
+    case .unreachable(let attempts):
+      let reasons = Set(attempts.map(\.description))
+      return Diagnosis(
+        cause: "cannot connect to \(proxy): "
+          + (reasons.count == 1 ? reasons.first ?? "" : "no address answered"),
+        details: (attempts.count > 1 ? attempts.map(Self.words) : []) + [Self.hint])
+    case .tls(let failure):
+      return Diagnosis(
+        cause: "no TLS with \(proxy): \(words(failure))",
+        details: ["hint: an https proxy speaks TLS itself, and has a --proxy-cacert of its own"])
+    case .refused(let refusal):
+      return refused(refusal)
+    case .refusedBySOCKS(let refusal):
+      return Diagnosis(
+        cause: "\(proxy) refused: \(Self.words(refusal))", details: Self.hints(refusal))
+    case .malformedReply(let kind, let received):
+      return Diagnosis(
+        cause: "the reply of \(proxy) is not valid: \(Self.words(kind))",
+        details: ["got: \(firstLine(received))"])
+    case .notSOCKS(let received):
+      return Diagnosis(
+        cause: "\(proxy) does not speak SOCKS version 5", details: ["got: \(firstLine(received))"])
+    case .closed(let received, let errno):
+      return Diagnosis(
+        cause: "\(proxy) \(errno == nil ? "closed" : "reset") the connection "
+          + (received.isEmpty ? "before it replied" : "inside its reply"),
+        details: received.isEmpty ? [] : ["got: \(firstLine(received))"])
+    }
+  }
+
+  private static let hint = "hint: --proxy, or a variable such as http_proxy, names the proxy"
+
+  private func refused(_ refusal: HTTPRefusal) -> Diagnosis {
+    let status = refusal.head.status
+    var details = refusal.head.headers["Proxy-Authenticate"].prefix(4).map {
+      "proxy-authenticate: \(safe($0))"
+    }
+    let body = safe(String(decoding: refusal.body, as: UTF8.self))
+    if let line = body.split(whereSeparator: \.isNewline).first {
+      details.append("body: \(line.prefix(200))")
+    }
+    if status.code == 407 {
+      let isKnown = configuration.proxy?.credentials != nil
+      details.append(
+        isKnown
+          ? "hint: it does not take this user and password" : "hint: --proxy-user USER:PASSWORD")
+    }
+    return Diagnosis(
+      cause: "\(proxy) refused to connect to \(configuration.tunnel?.destination ?? "the server"): "
+        + "\(status.code) \(safe(status.reasonPhrase))", details: details)
+  }
+
+  private static func words(_ refusal: SOCKSRefusal) -> String {
+    switch refusal {
+    case .noAcceptableMethod: "it takes none of our ways to authenticate"
+    case .wrongCredentials: "it does not take this user and password"
+    case .nameTooLong: "the host name is too long for SOCKS"
+    // RFC 1928 section 6.
+    case .reply(1): "general failure (SOCKS reply 1)"
+    case .reply(2): "its rules do not allow the connection (SOCKS reply 2)"
+    case .reply(3): "the network is unreachable for it (SOCKS reply 3)"
+    case .reply(4): "the host is unreachable for it (SOCKS reply 4)"
+    case .reply(5): "the server refused its connection (SOCKS reply 5)"
+    case .reply(6): "TTL expired (SOCKS reply 6)"
+    case .reply(7): "it does not know CONNECT (SOCKS reply 7)"
+    case .reply(8): "it does not know this type of address (SOCKS reply 8)"
+    case .reply(let code): "SOCKS reply \(code)"
+    }
+  }
+
+  private static func hints(_ refusal: SOCKSRefusal) -> [String] {
+    switch refusal {
+    case .noAcceptableMethod: ["hint: --proxy-user USER:PASSWORD, if it wants one"]
+    case .reply(8): ["hint: socks5h has the proxy look the name up"]
+    default: []
+    }
+  }
+
+  private static func words(_ kind: ConnectError.MalformedReply) -> String {
+    switch kind {
+    case .notHTTP: "it is no HTTP"
+    case .headTooLarge: "its head is too large (over 8 KiB a line, 100 fields or 32 KiB)"
+    case .tooManyInterimReplies: "more than 5 interim (1xx) replies"
+    }
+  }
+
+  private func words(_ failure: TLSFailure) -> String {
+    switch failure {
+    case .untrusted(let reason): "its certificate is not trusted: \(reason)"
+    case .wrongName(let host): "its certificate is not for \(host)"
+    case .notTLS(let received): "it does not speak TLS on this port, it says \(firstLine(received))"
+    case .closed: "it closed the connection during the handshake"
+    case .handshake(let reason), .configuration(let reason): reason
+    }
+  }
+}
