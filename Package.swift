@@ -46,7 +46,8 @@ let package = Package(
     .target(
       name: "WebSocketNIO",
       dependencies: [
-        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, heap,
+        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, heap, x509,
+        asn1, crypto,
       ],
       swiftSettings: house),
     .target(

@@ -2,7 +2,6 @@ import Glibc
 package import NIOCore
 package import NIOHTTP1
 import NIOPosix
-package import NIOSSL
 package import WebSocketProtocol
 
 /// Everything about one connection to be opened, except who it belongs to.
@@ -16,7 +15,7 @@ package struct ClientConfiguration: Sendable {
   package var deflate: DeflateParameters?
   package var userAgent = "wscope"
   /// nil for `ws`.
-  package var tls: NIOSSLContext?
+  package var tls: PreparedTLS?
   package var limits = Limits(messageSize: Limits.clientMessageSize)
   /// Name look-up, TCP, TLS and upgrade together.
   package var openTimeout = TimeAmount.seconds(10)
@@ -47,8 +46,8 @@ package struct HandshakeInfo: Sendable {
   /// As both sides agree on it.
   package var deflate: DeflateParameters?
   package var headers: HTTPHeaders
-  /// `TLSv1.3` and the like; nil without TLS.
-  package var tlsVersion: String?
+  /// nil without TLS.
+  package var tls: TLSFacts?
   package var remoteAddress: SocketAddress?
   package var timings: HandshakeTimings
   package var localAddress: SocketAddress?
@@ -56,16 +55,6 @@ package struct HandshakeInfo: Sendable {
   package var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   /// The words of the server behind the 101.
   package var reasonPhrase = ""
-  /// What the server's certificate says of itself; nil without TLS.
-  package var certificate: PeerCertificate?
-}
-
-/// A certificate as far as people want to know it.
-package struct PeerCertificate: Sendable, Hashable {
-  /// Host names and addresses that it is for; the server's words.
-  package var names: [String]
-  /// Seconds since 1970.
-  package var notAfter: Int64
 }
 
 /// Durations in ns; what did not take place is nil.

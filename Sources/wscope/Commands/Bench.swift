@@ -137,7 +137,8 @@ struct Bench: SessionCommand {
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
     if let url {
-      var configuration = try client.configuration(url: url)
+      var configuration = try client.configuration(
+        url: url, tls: try await client.tls.settings(context))
       configuration.deflate = deflate
       target = .endpoint(configuration)
     } else {
@@ -145,7 +146,7 @@ struct Bench: SessionCommand {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
       // Its port, and with it the URL, is known only once it runs.
-      var configuration = try client.configuration(url: "ws://127.0.0.1")
+      var configuration = try client.configuration(url: "ws://127.0.0.1", tls: ClientTLS())
       configuration.deflate = deflate
       target = .embedded(configuration)
     }
@@ -156,7 +157,7 @@ struct Bench: SessionCommand {
         argv: BenchArguments.redacted(CommandLine.arguments),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)
-    if case .endpoint(let configuration) = target { client.tellDangers(configuration, context) }
+    if case .endpoint(let configuration) = target { client.tls.tellDangers(configuration, context) }
     return await session.run()
   }
 

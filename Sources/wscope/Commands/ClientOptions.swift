@@ -22,17 +22,6 @@ struct ClientOptions: ParsableArguments {
   )
   var origin: String?
 
-  @Flag(
-    name: [.customShort("k"), .long, .customLong("no-check")],
-    help: "Accept any certificate; says so once a run.")
-  var insecure = false
-
-  @Option(
-    name: [.long, .customLong("ca")],
-    help: ArgumentHelp("Trust the certificates of this PEM file only.", valueName: "file"),
-    completion: .file())
-  var cacert: String?
-
   @Option(
     help: ArgumentHelp(
       "Connect to this unix socket; the URL still gives Host and path.", valueName: "path"),
@@ -52,8 +41,11 @@ struct ClientOptions: ParsableArguments {
     help: ArgumentHelp("Refuse messages that are larger.", valueName: "size"))
   var maxMessage = SizeOption(bytes: Limits.clientMessageSize)
 
-  /// What was typed becomes what is meant: all checks that need no network happen here.
-  func configuration(url text: String) throws -> ClientConfiguration {
+  @OptionGroup(title: "TLS") var tls: TLSOptions
+
+  /// What was typed becomes what is meant: all checks that need no network happen here, except those
+  /// that `TLSOptions.settings` has done to make `tls`.
+  func configuration(url text: String, tls: ClientTLS) throws -> ClientConfiguration {
     let url: WebSocketURL
     do {
       url = try WebSocketURL.parse(text)
@@ -81,14 +73,8 @@ struct ClientOptions: ParsableArguments {
     guard openTimeout.nanoseconds > 0 else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
-    if url.security == .tls { configuration.tls = try tls.makeContext() }
+    if url.security == .tls { configuration.tls = try tls.prepared() }
     return configuration
-  }
-
-  private var tls: ClientTLS {
-    if insecure { return ClientTLS(trust: .anything) }
-    if let cacert { return ClientTLS(trust: .file(path: cacert)) }
-    return ClientTLS(trust: .system)
   }
 
   private func offeredSubprotocols() throws -> [String] {
@@ -102,14 +88,6 @@ struct ClientOptions: ParsableArguments {
       throw CommandFailure(.usage, "--subprotocol: the same name twice")
     }
     return names
-  }
-
-  /// What has to be said once a run.
-  func tellDangers(_ configuration: ClientConfiguration, _ context: CommandContext) {
-    if insecure, configuration.tls != nil {
-      context.console.note(
-        "wscope: --insecure: the certificate of \(configuration.url.hostField) is not checked")
-    }
   }
 }
 

@@ -36,14 +36,15 @@ struct Connect: SessionCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     // What is wrong with the options is said before anybody is asked for a URL.
-    try check()
+    let tls = try await client.tls.settings(context)
+    try check(tls)
     let console = context.console
     guard let url = try await chosenURL(context) else { return .ok }
-    let client = try place(url)
-    self.client.tellDangers(client, context)
+    let client = try place(url, tls)
+    self.client.tls.tellDangers(client, context)
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
-        try prompt(client, descriptor, console), context
+        try prompt(client, tls, descriptor, console), context
       ).run()
     }
     let run = try runConfiguration(client, console)
@@ -55,16 +56,16 @@ struct Connect: SessionCommand {
   }
 
   /// A client as the options say, for a URL.
-  private func place(_ url: String) throws -> ClientConfiguration {
-    var client = try client.configuration(url: url)
+  private func place(_ url: String, _ tls: ClientTLS) throws -> ClientConfiguration {
+    var client = try client.configuration(url: url, tls: tls)
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.keepAlive = try session.keepAlive()
     client.tracesFrames = output.verbose > 1
     return client
   }
 
-  private func check() throws {
-    _ = try place(url ?? "localhost")
+  private func check(_ tls: ClientTLS) throws {
+    _ = try place(url ?? "localhost", tls)
     _ = try message.checkedCount()
     _ = try message.conversationInput()
     _ = try message.conversationFormat(toTerminal: true)
@@ -85,10 +86,10 @@ struct Connect: SessionCommand {
   }
 
   private func prompt(
-    _ client: ClientConfiguration, _ descriptor: Int32, _ console: Console
+    _ client: ClientConfiguration, _ tls: ClientTLS, _ descriptor: Int32, _ console: Console
   ) throws -> PromptConfiguration {
     PromptConfiguration(
-      client: client, place: { try place($0) }, messages: try message.executed(),
+      client: client, place: { try place($0, tls) }, messages: try message.executed(),
       kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
       format: try message.conversationFormat(toTerminal: console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,

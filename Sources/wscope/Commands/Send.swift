@@ -38,9 +38,10 @@ struct Send: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    var client = try client.configuration(url: url)
+    let tls = try await client.tls.settings(context)
+    var client = try client.configuration(url: url, tls: tls)
     client.deflate = try compression.parameters(standard: .standardOffer)
-    self.client.tellDangers(client, context)
+    self.client.tls.tellDangers(client, context)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }
     var outgoing = try message.executed()
@@ -84,7 +85,7 @@ struct Send: SessionCommand {
       }
     }
     if script.script != nil {
-      return try await play(run, client, context)
+      return try await play(run, client, tls, context)
     }
     if run.repetition != nil, readsInput {
       // Read once, sent by each.
@@ -106,7 +107,8 @@ struct Send: SessionCommand {
 
   /// Plays a script.
   private func play(
-    _ run: RunConfiguration, _ base: ClientConfiguration, _ context: CommandContext
+    _ run: RunConfiguration, _ base: ClientConfiguration, _ tls: ClientTLS,
+    _ context: CommandContext
   ) async throws -> ExitStatus {
     let (options, compression) = (self.client, compression)
     let place: @Sendable (String?) throws -> ClientConfiguration = { other in
@@ -116,7 +118,7 @@ struct Send: SessionCommand {
         client.url.target = other
         return client
       }
-      client = try options.configuration(url: other)
+      client = try options.configuration(url: other, tls: tls)
       client.deflate = try compression.parameters(standard: .standardOffer)
       return client
     }

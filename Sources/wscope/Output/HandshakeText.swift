@@ -22,7 +22,7 @@ struct HandshakeText {
     phases.append("tcp \(Figures.duration(timings.connect))")
     if let tls = timings.tls { phases.append("tls \(Figures.duration(tls))") }
     phases.append("upgrade \(Figures.duration(timings.upgrade))")
-    let version = info.tlsVersion.map { ", \($0)" } ?? ""
+    let version = info.tls.map { ", \($0.version.name)" } ?? ""
     return "connected to \(Diagnostician.text(info.remoteAddress))\(version) "
       + "(\(phases.joined(separator: ", ")))"
   }
@@ -39,12 +39,7 @@ struct HandshakeText {
     var lines: [String] = []
     if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
     if let subprotocol = info.subprotocol { lines.append("subprotocol \(safe(subprotocol))") }
-    if let certificate = info.certificate {
-      let names = certificate.names.prefix(8).map(safe).joined(separator: ", ")
-      let more = certificate.names.count > 8 ? ", and \(certificate.names.count - 8) more" : ""
-      let until = UTCTime(certificate.notAfter &* 1_000_000_000).text.prefix(10)
-      lines.append("certificate for \(names.isEmpty ? "no name" : names)\(more), until \(until)")
-    }
+    if let tls = info.tls { lines += CertificateText(tls, escapes: escapes).lines }
     return lines
   }
 

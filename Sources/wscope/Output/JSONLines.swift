@@ -18,7 +18,8 @@ struct JSONLines {
     let extensions = [info.deflate?.text].compactMap { $0 }
     return line(
       .open(
-        status: 101, subprotocol: info.subprotocol, extensions: extensions, tls: info.tlsVersion),
+        status: 101, subprotocol: info.subprotocol, extensions: extensions,
+        tls: info.tls?.version.name),
       .now())
   }
 
