@@ -119,7 +119,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "Conversation",
-        "Terminal", "TestPeers", nioCore, nioPosix,
+        "Terminal", "TestPeers", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1, crypto,
       ],
       swiftSettings: house),
     .testTarget(

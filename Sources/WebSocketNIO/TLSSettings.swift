@@ -14,12 +14,12 @@ package struct ClientTLS: Sendable {
     /// Anything (`--insecure`).
     case anything
 
-    /// The files and directories, if it is such.
+    /// The files and directories, if it is such; a directory first, as the library has it.
     package var paths: [String] {
       switch self {
       case .system, .anything: []
       case .file(let path): [path]
-      case .places(let file, let directory): [file, directory].compactMap { $0 }
+      case .places(let file, let directory): [directory, file].compactMap { $0 }
       }
     }
 

@@ -139,7 +139,7 @@ struct TLSDiagnostician {
     case .protocolVersion:
       return failed(
         "the server refuses the versions of TLS that were offered", got, "offered: \(offered)",
-        "hint: an old server may speak --tls-min 1.0, a strict one no --tls-max 1.2")
+        "hint: --tls-min 1.0 offers the old ones too; --tls-max must not keep the new ones out")
     case .noApplicationProtocol:
       return failed(
         "the server refuses the protocols that were offered by ALPN", got, "offered: \(protocols)",
