@@ -97,7 +97,7 @@ let package = Package(
     .testTarget(
       name: "WebSocketNIOTests",
       dependencies: [
-        "WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore, nioPosix, nioHTTP1,
+        "WebSocketNIO", "WebSocketProtocol", "TestPeers", nioCore, nioPosix, nioHTTP1, nioEmbedded,
       ],
       swiftSettings: house),
     .testTarget(

@@ -186,9 +186,9 @@ _wscope() {
 
 _wscope_connect() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -k --insecure --no-check --no-compress --json --version -h --help)
-    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --timestamps --color)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
+    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -246,10 +246,42 @@ _wscope_connect() {
     '--open-timeout')
         return
         ;;
+    '--interface')
+        return
+        ;;
+    '--resolve')
+        return
+        ;;
+    '--connect-to')
+        return
+        ;;
+    '--connect-timeout')
+        return
+        ;;
     '--close-timeout')
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '-u'|'--user'|'--auth')
+        return
+        ;;
+    '--bearer'|'--oauth2-bearer')
+        return
+        ;;
+    '--netrc-file')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--cookie')
+        return
+        ;;
+    '--cookie-jar')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--max-redirects')
         return
         ;;
     '--compress')
@@ -334,9 +366,9 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -k --insecure --no-check --no-compress --version -h --help)
-    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol)
-    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --timestamps --color)
+    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -412,6 +444,9 @@ _wscope_send() {
     '--interval')
         return
         ;;
+    '-m'|'--max-time')
+        return
+        ;;
     '-x'|'--execute'|'--message')
         return
         ;;
@@ -456,10 +491,42 @@ _wscope_send() {
     '--open-timeout')
         return
         ;;
+    '--interface')
+        return
+        ;;
+    '--resolve')
+        return
+        ;;
+    '--connect-to')
+        return
+        ;;
+    '--connect-timeout')
+        return
+        ;;
     '--close-timeout')
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '-u'|'--user'|'--auth')
+        return
+        ;;
+    '--bearer'|'--oauth2-bearer')
+        return
+        ;;
+    '--netrc-file')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--cookie')
+        return
+        ;;
+    '--cookie-jar')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--max-redirects')
         return
         ;;
     '--compress')
@@ -478,9 +545,9 @@ _wscope_send() {
 
 _wscope_bench() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check --no-compress --version -h --help)
-    repeating_options=(-H --header -s --subprotocol --protocol)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --close-timeout --max-message --compress --color)
+    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
+    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -568,10 +635,42 @@ _wscope_bench() {
     '--open-timeout')
         return
         ;;
+    '--interface')
+        return
+        ;;
+    '--resolve')
+        return
+        ;;
+    '--connect-to')
+        return
+        ;;
+    '--connect-timeout')
+        return
+        ;;
     '--close-timeout')
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '-u'|'--user'|'--auth')
+        return
+        ;;
+    '--bearer'|'--oauth2-bearer')
+        return
+        ;;
+    '--netrc-file')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--cookie')
+        return
+        ;;
+    '--cookie-jar')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--max-redirects')
         return
         ;;
     '--compress')

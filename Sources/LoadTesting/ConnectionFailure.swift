@@ -42,8 +42,10 @@ struct ConnectionFailure {
       self.init(.upgrade, .violation, "\(kind)")
     case .invalidHandshake(let violation, _):
       self.init(.upgrade, .violation, "\(violation)")
-    case .timedOut(let phase, _):
+    case .timedOut(let phase, _, _):
       self.init(Self.phase(phase), .timeout)
+    case .redirect(_, let refusal):
+      self.init(.refused(refusal))
     }
   }
 

@@ -11,9 +11,9 @@ final class AcceptPause: ChannelInboundHandler {
   private let report: (Int32) -> Void
   private var lastFailure: NIODeadline?
 
-  private static let pause = TimeAmount.milliseconds(250)
+  static let pause = TimeAmount.milliseconds(250)
   /// Failures that are closer together are one episode, and told of once.
-  private static let episode = TimeAmount.seconds(5)
+  static let episode = TimeAmount.seconds(5)
 
   /// - Parameter report: is told the `errno`, once an episode.
   init(report: @escaping (Int32) -> Void) {

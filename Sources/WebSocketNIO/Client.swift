@@ -19,24 +19,45 @@ package struct ClientConfiguration: Sendable {
   package var limits = Limits(messageSize: Limits.clientMessageSize)
   /// Name look-up, TCP, TLS and upgrade together.
   package var openTimeout = TimeAmount.seconds(10)
+  /// Name look-up, TCP, proxy and TLS, without the upgrade; nil leaves it to `openTimeout`.
+  package var connectTimeout: TimeAmount?
   /// The closing handshake.
   package var closeTimeout = TimeAmount.seconds(5)
   /// A unix socket to connect to instead of the host of the URL.
   package var socketPath: String?
   /// The address to connect from.
   package var localAddress: SocketAddress?
+  /// The network interface to connect through.
+  package var interface: String?
+  /// Which addresses names have.
+  package var addressRules = AddressRules()
+  /// Where to connect to instead of the host of the URL; the first rule that fits counts.
+  package var connectTo: [ConnectToRule] = []
+  /// Told what is being waited for while the connection is opened, and nil once it is open; on any
+  /// thread.
+  package var phaseChanged: (@Sendable (ConnectError.Phase?) -> Void)?
   /// Pings that show whether the peer is still there; nil sends none.
   package var keepAlive: KeepAlive?
   /// Whether every frame is told of, as `ConnectionEvent.frame`.
   package var tracesFrames = false
+  /// nil follows no redirect.
+  package var redirects: RedirectPolicy?
+  /// Hears of every redirect that is followed, before it is.
+  package var redirected: (@Sendable (Redirect) -> Void)?
+  /// Cookies to send, and where those of the server are kept.
+  package var cookies: CookieStore?
+  /// Whether a redirect has led to another origin than the first.
+  var isForeign = false
 
   package init(url: WebSocketURL) {
     self.url = url
   }
 
-  /// Where to connect to: the host of the URL, unless a socket was named.
+  /// Where to connect to: the host of the URL, unless a socket or another place was named.
   package var endpoint: WebSocketURL.Endpoint {
-    socketPath.map { .unixSocket(path: $0) } ?? url.endpoint
+    if let socketPath { return .unixSocket(path: socketPath) }
+    guard case .host(let host, let port) = url.endpoint else { return url.endpoint }
+    return connectTo.lazy.compactMap { $0.place(insteadOf: host, port) }.first ?? url.endpoint
   }
 }
 
@@ -98,11 +119,17 @@ private final class Opening {
   private let consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
   private let promise: EventLoopPromise<HandshakeInfo>
   private var untried: ArraySlice<SocketAddress>
-  private var pending = 0
+  private var pending: [SocketAddress] = []
   private var attempts: [ConnectError.Attempt] = []
-  private var phase = ConnectError.Phase.connect
+  private var phase = ConnectError.Phase.connect {
+    didSet {
+      if phase == .upgrade { connectTimer?.cancel() }
+      configuration.phaseChanged?(phase)
+    }
+  }
   private var winner: (any Channel)?
   private var timer: Scheduled<Void>?
+  private var connectTimer: Scheduled<Void>?
   private var stagger: Scheduled<Void>?
   private let began = NIODeadline.now()
   private var isSettled = false
@@ -125,17 +152,29 @@ private final class Opening {
   }
 
   func begin() {
-    let limit = configuration.openTimeout
-    timer = loop.assumeIsolated().scheduleTask(in: limit) {
-      self.settle(.failure(.timedOut(self.phase, after: limit)))
-    }
+    phase = .connect
+    timer = limit(configuration.openTimeout)
+    connectTimer = configuration.connectTimeout.map(limit)
     tryNext()
+  }
+
+  private func limit(_ limit: TimeAmount) -> Scheduled<Void> {
+    loop.assumeIsolated().scheduleTask(in: limit) {
+      let silent = self.pending.map {
+        ConnectError.Attempt(address: $0, errno: nil, description: "no answer")
+      }
+      self.settle(
+        .failure(
+          .timedOut(
+            self.phase, after: limit,
+            attempts: self.phase == .connect ? self.attempts + silent : [])))
+    }
   }
 
   private func tryNext() {
     stagger?.cancel()
     guard !isSettled, winner == nil, let address = untried.popFirst() else { return }
-    pending += 1
+    pending.append(address)
     var bootstrap = ClientBootstrap(group: loop)
       .connectTimeout(configuration.openTimeout)
       .channelOption(.maxMessagesPerRead, value: 1)
@@ -144,8 +183,11 @@ private final class Opening {
       bootstrap = bootstrap.bind(to: local)
         .channelOption(.ipOption(Self.bindAddressNoPort), value: 1)
     }
+    if let interface = configuration.interface {
+      bootstrap = bootstrap.channelInitializer { $0.bind(toInterface: interface) }
+    }
     bootstrap.connect(to: address).assumeIsolated().whenComplete { result in
-      self.pending -= 1
+      self.pending.removeAll { $0 == address }
       switch result {
       case .success(let channel): self.connected(channel)
       case .failure(let error): self.failed(address, error)
@@ -162,7 +204,7 @@ private final class Opening {
     attempts.append(.init(address: address, errno: errno, description: words))
     if !untried.isEmpty {
       tryNext()
-    } else if pending == 0, winner == nil {
+    } else if pending.isEmpty, winner == nil {
       settle(.failure(.unreachable(attempts)))
     }
   }
@@ -194,13 +236,28 @@ private final class Opening {
     guard !isSettled else { return }
     isSettled = true
     timer?.cancel()
+    connectTimer?.cancel()
     stagger?.cancel()
     switch result {
     case .success(let info):
+      configuration.phaseChanged?(nil)
       promise.succeed(info)
     case .failure(let error):
       promise.fail(error)
       winner?.close(promise: nil)
     }
+  }
+}
+
+extension Channel {
+  /// Has all that is sent leave through a network interface (SO_BINDTODEVICE of socket(7)).
+  fileprivate func bind(toInterface name: String) -> EventLoopFuture<Void> {
+    guard let provider = self as? any SocketOptionProvider else {
+      return eventLoop.makeSucceededVoidFuture()
+    }
+    var value = InlineArray<16, UInt8>(repeating: 0)
+    for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }
+    return provider.unsafeSetSocketOption(
+      level: .socket, name: NIOBSDSocket.Option(rawValue: SO_BINDTODEVICE), value: value)
   }
 }

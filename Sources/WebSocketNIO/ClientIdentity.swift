@@ -141,7 +141,8 @@ package struct ClientIdentity: Sendable {
       }
     } catch {
       guard isEncrypted(file.bytes) else {
-        throw .clientCertificate(reason: "\(file.name): no private key in it (--key names its file)")
+        throw .clientCertificate(
+          reason: "\(file.name): no private key in it (--key names its file)")
       }
       throw .clientCertificate(
         reason: passphrase == nil

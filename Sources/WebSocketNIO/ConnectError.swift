@@ -18,7 +18,10 @@ package enum ConnectError: Error, Sendable {
   case malformedReply(MalformedReply, received: [UInt8])
   /// A 101 that breaks a rule of RFC 6455 section 4.1.
   case invalidHandshake(HandshakeViolation, HTTPResponseHead)
-  case timedOut(Phase, after: TimeAmount)
+  /// In the phase of connecting with what is known of each address.
+  case timedOut(Phase, after: TimeAmount, attempts: [Attempt] = [])
+  /// A redirect that is not followed, by the rules of its policy.
+  case redirect(RedirectProblem, HTTPRefusal)
 
   /// One address and what came of it.
   package struct Attempt: Sendable {

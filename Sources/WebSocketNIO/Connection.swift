@@ -1,4 +1,5 @@
 package import NIOCore
+import NIOHTTP1
 package import WebSocketProtocol
 
 /// What a session hears of its connection. `time` is on the monotonic clock of `NIODeadline`.
@@ -7,6 +8,8 @@ package enum ConnectionEvent: Sendable {
   case message(MessageKind, ByteBuffer, wire: Int, time: NIODeadline)
   case ping(ByteBuffer, time: NIODeadline)
   case pong(ByteBuffer, time: NIODeadline)
+  /// A ping of `KeepAlive` goes out.
+  case pinged(ByteBuffer, time: NIODeadline)
   case close(CloseFrame)
   case violation(ProtocolViolation)
   /// A frame on the wire, if the configuration asks for them; before what it brought.
@@ -63,18 +66,46 @@ package final class Connection: Sendable {
     case echo
   }
 
-  /// Resolves, connects and does the handshakes, all within the open timeout.
+  /// Resolves, connects and does the handshakes, all within the open timeout, and goes where redirects
+  /// lead, if its policy lets it.
   ///
-  /// - Throws: `ConnectError`.
+  /// - Throws: `ConnectError`, of the place to which the last redirect that was followed has led.
   package static func open(
     _ configuration: ClientConfiguration, reaction: Reaction = .none, on loop: any EventLoop
+  ) async throws -> Connection {
+    let limit = configuration.openTimeout
+    let deadline = NIODeadline.now() + limit
+    var configuration = configuration
+    var hops = 0
+    while true {
+      let cookies = configuration.cookies
+      do {
+        configuration.openTimeout = max(deadline - .now(), .milliseconds(1))
+        let connection = try await openOnce(configuration.withCookies, reaction, on: loop)
+        cookies?.take(connection.info.headers, from: configuration.url)
+        return connection
+      } catch ConnectError.refused(let refusal) {
+        cookies?.take(refusal.head.headers, from: configuration.url)
+        configuration = try configuration.followed(refusal, hops)
+        hops += 1
+      } catch ConnectError.timedOut(let phase, let after, let attempts) {
+        // What was typed is the time of all hops together.
+        let isConnect = after == configuration.connectTimeout
+        throw ConnectError.timedOut(phase, after: isConnect ? after : limit, attempts: attempts)
+      }
+    }
+  }
+
+  private static func openOnce(
+    _ configuration: ClientConfiguration, _ reaction: Reaction, on loop: any EventLoop
   ) async throws -> Connection {
     let began = NIODeadline.now()
     let addresses = try await addresses(configuration)
     let resolved = NIODeadline.now() - began
     var configuration = configuration
-    let limit = configuration.openTimeout
-    configuration.openTimeout = max(limit - resolved, .milliseconds(1))
+    let limits = (open: configuration.openTimeout, connect: configuration.connectTimeout)
+    configuration.openTimeout = max(limits.open - resolved, .milliseconds(1))
+    configuration.connectTimeout = limits.connect.map { max($0 - resolved, .milliseconds(1)) }
     let control = ReadingControl(on: loop)
     let sequence = Events.makeSequence(
       elementType: [ConnectionEvent].self,
@@ -94,8 +125,11 @@ package final class Connection: Sendable {
       return Connection(sequence.sequence, info, consumer)
     } catch {
       source.finish()
-      if case ConnectError.timedOut(let phase, _) = error {
-        throw ConnectError.timedOut(phase, after: limit)
+      if case ConnectError.timedOut(let phase, let limit, let attempts) = error {
+        // What was waited for the name counts too.
+        let isConnect = limit == configuration.connectTimeout
+        throw ConnectError.timedOut(
+          phase, after: isConnect ? limits.connect ?? limits.open : limits.open, attempts: attempts)
       }
       throw error
     }
@@ -105,11 +139,13 @@ package final class Connection: Sendable {
   private static func addresses(
     _ configuration: ClientConfiguration
   ) async throws -> [SocketAddress] {
-    let limit = configuration.openTimeout
-    let endpoint = configuration.endpoint
-    if let literal = Resolver.literal(endpoint) { return [literal] }
+    let limit = min(
+      configuration.openTimeout, configuration.connectTimeout ?? configuration.openTimeout)
+    let (endpoint, rules) = (configuration.endpoint, configuration.addressRules)
+    if let known = try Resolver.known(endpoint, rules) { return known }
+    configuration.phaseChanged?(.resolve)
     return try await withThrowingTaskGroup(of: [SocketAddress].self) { group in
-      group.addTask { try await Resolver.addresses(of: endpoint) }
+      group.addTask { try await Resolver.addresses(of: endpoint, rules) }
       group.addTask {
         try await Task.sleep(for: .nanoseconds(limit.nanoseconds))
         throw ConnectError.timedOut(.resolve, after: limit)
@@ -239,7 +275,11 @@ final class SessionConsumer: ConnectionConsumer {
   func opened(_ handler: ConnectionHandler) {
     self.handler = handler
     control.attach(self)
-    if let keepAlive { peerWatch = PeerWatch(keepAlive, handler) }
+    if let keepAlive {
+      peerWatch = PeerWatch(keepAlive, handler) { [weak self] payload in
+        self?.tell(.pinged(ByteBuffer(bytes: payload), time: .now()))
+      }
+    }
   }
 
   func received(
@@ -355,7 +395,7 @@ final class SessionConsumer: ConnectionConsumer {
     }
   }
 
-  /// Tells of a frame of ours at once: there may be no burst to come.
+  /// Tells of what is ours at once: there may be no burst to come.
   fileprivate func tell(_ event: ConnectionEvent) {
     _ = source.yield(contentsOf: [[event]])
   }

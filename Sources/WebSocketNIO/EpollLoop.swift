@@ -26,6 +26,12 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     }
   }
 
+  private struct Timer {
+    var action: () -> Void
+    /// Instead, when the loop ends before.
+    var dropped: () -> Void
+  }
+
   private let thread = Atomic<UInt>(0)
   private let inbox = Mutex(Inbox())
   private let lastTimer = Atomic<UInt64>(0)
@@ -39,9 +45,11 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 256)
   /// By descriptor.
   private var sockets: [EpollSocket?] = []
+  /// Descriptors that are no connections: doors, and who has just come in.
+  private var watchers: [Int32: any DescriptorWatcher] = [:]
   private var deadlines = Heap<Deadline>()
   /// What is to be done at a deadline; one that is not here has been cancelled.
-  private var timers: [UInt64: () -> Void] = [:]
+  private var timers: [UInt64: Timer] = [:]
   private var own: [() -> Void] = []
   private var isStopped = false
   /// Whether the kernel has epoll_pwait2 (Linux 5.11).
@@ -101,6 +109,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
           socket.ready(event.events)
         } else if event.data.fd == wake {
           takeInbox()
+        } else {
+          watchers[event.data.fd]?.ready(event.events)
         }
       }
       if !own.isEmpty { runTasks() }
@@ -150,7 +160,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     let now = Int64(clamping: NIODeadline.now().uptimeNanoseconds)
     while let next = deadlines.min, next.nanoseconds <= now {
       deadlines.removeMin()
-      timers.removeValue(forKey: next.id)?()
+      timers.removeValue(forKey: next.id)?.action()
     }
   }
 
@@ -158,6 +168,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     for socket in sockets { socket?.close() }
     takeInbox()
     while !own.isEmpty { runTasks() }
+    for watcher in watchers.values { watcher.close() }
+    for timer in timers.values { timer.dropped() }
     timers = [:]
     Glibc.close(epoll)
     Glibc.close(wake)
@@ -172,19 +184,52 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
     from address: SocketAddress?
   ) {
+    var code = -descriptor
+    if descriptor >= 0 {
+      do throws(IOError) {
+        try watch(descriptor, for: EPOLLIN.rawValue, isNew: true)
+        return start(descriptor, connection, early, address)
+      } catch {
+        Glibc.close(descriptor)
+        code = error.errnoCode
+      }
+    }
+    let handler = connection.makeHandler(on: self, resources: .current)
+    EpollSocket(descriptor, on: self, handler: handler).startEnded(early: early, errno: code)
+  }
+
+  /// The same for a descriptor that a watcher of this loop has had until now.
+  func promote(
+    _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
+    from address: SocketAddress?
+  ) {
+    watchers[descriptor] = nil
+    start(descriptor, connection, early, address)
+  }
+
+  private func start(
+    _ descriptor: Int32, _ connection: OpenedConnection, _ early: ByteBuffer,
+    _ address: SocketAddress?
+  ) {
     let handler = connection.makeHandler(on: self, resources: .current)
     let socket = EpollSocket(descriptor, on: self, handler: handler)
-    let slot = descriptor.signed
-    guard slot >= 0 else { return socket.startEnded(early: early, errno: -descriptor) }
-    while sockets.count <= slot { sockets.append(nil) }
-    do throws(IOError) {
-      try watch(descriptor, for: EPOLLIN.rawValue, isNew: true)
-    } catch {
-      Glibc.close(descriptor)
-      return socket.startEnded(early: early, errno: error.errnoCode)
-    }
-    sockets[slot] = socket
+    while sockets.count <= descriptor.signed { sockets.append(nil) }
+    sockets[descriptor.signed] = socket
     socket.start(with: connection.reply, early: early, from: address)
+  }
+
+  /// Lets `watcher` hear of what happens to a descriptor that is no connection, or not yet.
+  func watch(
+    _ descriptor: Int32, for events: UInt32, by watcher: any DescriptorWatcher
+  ) throws(IOError) {
+    try watch(descriptor, for: events, isNew: true)
+    watchers[descriptor] = watcher
+  }
+
+  /// A descriptor with a watcher goes elsewhere, or is about to be closed.
+  func dismiss(_ descriptor: Int32) {
+    epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
+    watchers[descriptor] = nil
   }
 
   func watch(_ descriptor: Int32, for events: UInt32, isNew: Bool) throws(IOError) {
@@ -230,6 +275,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
       } catch {
         promise.fail(error)
       }
+    } dropped: {
+      promise.fail(EventLoopError.shutdown)
     }
     return Scheduled(promise: promise) { self.cancel(id) }
   }
@@ -252,13 +299,15 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     if let id = callback.customCallbackID { cancel(id) }
   }
 
-  private func schedule(_ deadline: NIODeadline, _ action: @escaping @Sendable () -> Void) -> UInt64
-  {
+  private func schedule(
+    _ deadline: NIODeadline, _ action: @escaping @Sendable () -> Void,
+    dropped: @escaping @Sendable () -> Void = {}
+  ) -> UInt64 {
     let id = lastTimer.add(1, ordering: .relaxed).newValue
     let nanoseconds = Int64(clamping: deadline.uptimeNanoseconds)
     onLoop {
       self.deadlines.insert(Deadline(nanoseconds: nanoseconds, id: id))
-      self.timers[id] = action
+      self.timers[id] = Timer(action: action, dropped: dropped)
     }
     return id
   }
@@ -284,6 +333,14 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
       queue.async { callback(nil) }
     }
   }
+}
+
+/// Something with a descriptor on an `EpollLoop` that is no connection.
+protocol DescriptorWatcher: AnyObject {
+  /// What epoll has told of the descriptor.
+  func ready(_ events: UInt32)
+  /// The loop ends.
+  func close()
 }
 
 /// The event loops of one server or one load test.

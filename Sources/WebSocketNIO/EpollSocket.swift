@@ -224,16 +224,8 @@ final class EpollSocket: ConnectionTransport {
 }
 
 extension SocketAddress {
-  /// The address of the peer of a connected socket; nil if it has none.
-  fileprivate init?(peerOf descriptor: Int32) {
-    var storage = sockaddr_storage()
-    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-    let result = withUnsafeMutablePointer(to: &storage) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        getpeername(descriptor, $0, &length)
-      }
-    }
-    guard result == 0 else { return nil }
+  /// What the kernel has written; nil if it is of another family than those of streams, or of none.
+  init?(_ storage: sockaddr_storage) {
     let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
       switch storage.ss_family.signed32 {
       case AF_INET: SocketAddress(bytes.loadUnaligned(as: sockaddr_in.self))
@@ -244,5 +236,18 @@ extension SocketAddress {
     }
     guard let address else { return nil }
     self = address
+  }
+
+  /// The address of the peer of a connected socket; nil if it has none.
+  fileprivate init?(peerOf descriptor: Int32) {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let result = withUnsafeMutablePointer(to: &storage) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getpeername(descriptor, $0, &length)
+      }
+    }
+    guard result == 0 else { return nil }
+    self.init(storage)
   }
 }

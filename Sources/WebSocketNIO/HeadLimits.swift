@@ -6,13 +6,14 @@ enum HeadLimits {
   static let line = 8 * 1024
   /// Bytes of a head, every one counted.
   static let head = 32 * 1024
+  static let fields = 100
 
   /// The parser's own limits, which count names and values.
   static let configuration = {
     var limits = NIOHTTPDecoderLimitConfiguration()
     limits.maxHeaderFieldSize = line
     limits.maxHeaderListSize = head
-    limits.maxHeaderFieldCount = 100
+    limits.maxHeaderFieldCount = fields
     return limits
   }()
 }

@@ -51,15 +51,15 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
 
   /// Passes on what belongs to the head that is coming, or all of a body.
   private func passOn(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
-    let length: Int? =
-      isInBody
-      ? bytes.readableBytes : bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
-    guard let length, let piece = bytes.readSlice(length: length) else {
-      isOverLimit = true
-      context.fireErrorCaught(HTTPParserError.headerOverflow)
-      return
+    var length = bytes.readableBytes
+    if !isInBody {
+      (length, isOverLimit) = bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
     }
-    context.fireChannelRead(wrapInboundOut(piece))
+    // What is wrong before the limit is what is wrong with it, in however many pieces it comes.
+    if let piece = bytes.readSlice(length: length) {
+      context.fireChannelRead(wrapInboundOut(piece))
+    }
+    if isOverLimit { context.fireErrorCaught(HTTPParserError.headerOverflow) }
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -91,14 +91,18 @@ private struct HeadScan {
   private var lineLength = 0
   private var length = 0
 
-  /// How many of the bytes belong to the head that has begun: all, or those up to its empty line; nil
-  /// when a line or the head is over the limits.
-  mutating func lengthOfHead(in bytes: UnsafeRawBufferPointer) -> Int? {
+  /// How many of the bytes belong to the head that has begun: all, or those up to its empty line, or those
+  /// before a line or the head is over the limits.
+  mutating func lengthOfHead(
+    in bytes: UnsafeRawBufferPointer
+  ) -> (length: Int, isOverLimit: Bool) {
     if isStartLine, length == 0 { isStartLineText = true }
     for (offset, byte) in bytes.enumerated() {
       length &+= 1
       lineLength &+= 1
-      guard lineLength <= HeadLimits.line, length <= HeadLimits.head else { return nil }
+      guard lineLength <= HeadLimits.line, length <= HeadLimits.head else {
+        return (offset, true)
+      }
       switch byte {
       case UInt8(ascii: "\n"):
         let isEnd = isLineEmpty && !isStartLine
@@ -108,7 +112,7 @@ private struct HeadScan {
         guard isEnd else { continue }
         length = 0
         isStartLine = true
-        return offset &+ 1
+        return (offset &+ 1, false)
       case UInt8(ascii: "\r"):
         break
       default:
@@ -116,6 +120,6 @@ private struct HeadScan {
         if isStartLine, byte < 0x20 && byte != 0x09 || byte == 0x7F { isStartLineText = false }
       }
     }
-    return bytes.count
+    return (bytes.count, false)
   }
 }

@@ -21,14 +21,19 @@ final class PeerWatch {
   }
 
   private let keepAlive: KeepAlive
+  private let sent: ([UInt8]) -> Void
   private weak var handler: ConnectionHandler?
   private var nextPing: Scheduled<Void>?
   private var deadline: Scheduled<Void>?
   private var isPongDue = false
   private var count = 0
 
-  init(_ keepAlive: KeepAlive, _ handler: ConnectionHandler) {
+  /// `sent` hears of every ping, before it goes.
+  init(
+    _ keepAlive: KeepAlive, _ handler: ConnectionHandler, sent: @escaping ([UInt8]) -> Void
+  ) {
     self.keepAlive = keepAlive
+    self.sent = sent
     self.handler = handler
     schedulePing()
   }
@@ -53,6 +58,7 @@ final class PeerWatch {
     guard let handler, handler.isOpen else { return }
     count += 1
     let payload = Array("wscope \(count)".utf8)
+    sent(payload)
     try? handler.perform { machine throws(SendError) in try machine.sendPing(payload) }
     if !isPongDue {
       isPongDue = true

@@ -26,7 +26,7 @@ package struct HTTPReply: Sendable {
 }
 
 /// What a server answers to a request head.
-package enum HTTPAnswer {
+package enum HTTPAnswer: Sendable {
   /// `consumer` is called on the event loop that the connection will live on.
   case upgrade(
     ServerHandshake.Request, subprotocol: String?, deflate: DeflateParameters?,
@@ -68,12 +68,15 @@ package final class Server: Sendable {
   }
 
   private let channel: any Channel
+  /// Where a plain server with loops of its own lets in; the channel then only holds the address.
+  private let door: NIOLoopBound<EpollDoor>?
 
   /// The address really bound: port 0 has become a number.
   package let localAddress: SocketAddress?
 
-  private init(_ channel: any Channel) {
+  private init(_ channel: any Channel, _ door: NIOLoopBound<EpollDoor>?) {
     self.channel = channel
+    self.door = door
     localAddress = channel.localAddress
   }
 
@@ -85,7 +88,9 @@ package final class Server: Sendable {
     _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
     acceptFailed: @escaping @Sendable (Int32) -> Void = { _ in }, answer: @escaping Answer
   ) async throws -> Server {
+    let loops = configuration.tls == nil ? configuration.loops : nil
     let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.autoRead, value: loops == nil)
       // The kernel cuts it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -106,21 +111,52 @@ package final class Server: Sendable {
           try ServerUpgradeHandler(configuration, answer).install(on: channel)
         }
       }
+    let channel: any Channel
     switch address {
     case .host(let host, let port):
       let addresses = try await Resolver.addresses(of: .host(host, port: port))
       guard let address = addresses.first else {
         throw ConnectError.unresolved(host: host, message: "no address")
       }
-      return Server(try await bootstrap.bind(to: address).get())
+      channel = try await bootstrap.bind(to: address).get()
     case .unixSocket(let path):
-      return Server(
-        try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get())
+      channel =
+        try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
     }
+    guard let loops else { return Server(channel, nil) }
+    do {
+      let door = try await EpollDoor.open(
+        try await descriptor(of: channel), in: loops, configuration, channels: group,
+        report: acceptFailed, answer: answer)
+      return Server(channel, door)
+    } catch {
+      try? await channel.close().get()
+      throw error
+    }
+  }
+
+  /// A descriptor of the same listening socket that is not the channel's.
+  private static func descriptor(of channel: any Channel) async throws -> Int32 {
+    try await channel.eventLoop.submit {
+      let operations = channel.pipeline.syncOperations
+      let copy = try operations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+        handle -> Int32 in
+        let copy = fcntl(handle, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
+        // Linux hands it down to those who are accepted. A unix socket has none, and needs none.
+        var isOn: Int32 = 1
+        setsockopt(
+          copy, IPPROTO_TCP.signed32, TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+        return copy
+      }
+      guard let copy else { throw IOError(errnoCode: EBADF, reason: "the socket of a listener") }
+      return copy
+    }.get()
   }
 
   /// Accepts no more. Connections that are open stay open.
   package func stopAccepting() async {
+    if let door { try? await door.eventLoop.submit { door.value.close() }.get() }
     try? await channel.close().get()
     if case .unixDomainSocket = localAddress, let path = localAddress?.pathname {
       unlink(path)

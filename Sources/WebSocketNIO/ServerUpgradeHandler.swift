@@ -18,9 +18,17 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var pending: HTTPRequestHead?
   private var timer: Scheduled<Void>?
   private var isDone = false
+  private var timeout: TimeAmount
+  private let timeoutLater: TimeAmount
 
-  package init(_ configuration: ServerConfiguration, _ answer: @escaping Server.Answer) {
+  /// `timeoutLater` is for the heads behind the first, where that has less time left than they have.
+  package init(
+    _ configuration: ServerConfiguration, timeoutLater: TimeAmount? = nil,
+    _ answer: @escaping Server.Answer
+  ) {
     self.configuration = configuration
+    timeout = configuration.headTimeout
+    self.timeoutLater = timeoutLater ?? configuration.headTimeout
     self.answer = answer
     receive = configuration.loops == nil ? resources.receive : resources.receiveHeads
     tee = HeadTee(keeping: 0, receive: receive)
@@ -43,10 +51,11 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   private func waitForHead(_ context: ChannelHandlerContext) {
     timer?.cancel()
-    timer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.headTimeout) {
+    timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
       [weak self] in
       self?.refuse(.requestTimeout, "no whole request within the time limit", context)
     }
+    timeout = timeoutLater
   }
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {

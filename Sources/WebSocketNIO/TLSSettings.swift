@@ -44,11 +44,14 @@ package struct ClientTLS: Sendable {
     self.trust = trust
   }
 
-  /// `checksNames` is whether the library compares the names in the certificate with the one that its
-  /// handler is given.
+  /// A context, with what `TLSHandshake` has to know beside it.
   ///
   /// - Throws: `TLSFailure.configuration`.
-  package func makeContext(checksNames: Bool = true) throws(TLSFailure) -> NIOSSLContext {
+  package func prepared() throws(TLSFailure) -> PreparedTLS {
+    PreparedTLS(context: try makeContext(), settings: self)
+  }
+
+  private func makeContext() throws(TLSFailure) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = versions.lowerBound.library
     configuration.maximumTLSVersion = versions.upperBound.library
@@ -58,11 +61,8 @@ package struct ClientTLS: Sendable {
       configuration.certificateChain = identity.chain.map { .certificate($0) }
       configuration.privateKey = .privateKey(identity.key)
     }
-    if trust == .anything {
-      configuration.certificateVerification = .none
-    } else if !checksNames {
-      configuration.certificateVerification = .noHostnameVerification
-    }
+    // The library would compare names with the address of the socket too: see `HostIdentity`.
+    configuration.certificateVerification = trust == .anything ? .none : .noHostnameVerification
     if let first = trust.paths.first {
       configuration.trustRoots = .file(first)
       configuration.additionalTrustRoots = trust.paths.dropFirst().map { .file($0) }
@@ -73,13 +73,6 @@ package struct ClientTLS: Sendable {
       let files = trust.paths.joined(separator: ", ")
       throw .configuration(reason: (files.isEmpty ? "" : "\(files): ") + Self.words(error))
     }
-  }
-
-  /// A context, with what `TLSHandshake` has to know beside it.
-  ///
-  /// - Throws: `TLSFailure.configuration`.
-  package func prepared() throws(TLSFailure) -> PreparedTLS {
-    PreparedTLS(context: try makeContext(checksNames: false), settings: self)
   }
 
   fileprivate static func words(_ error: any Error) -> String {

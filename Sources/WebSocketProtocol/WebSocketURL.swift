@@ -87,12 +87,7 @@ extension WebSocketURL {
   package static func parse(_ text: String) throws(WebSocketURLError) -> WebSocketURL {
     let bytes = Substring(text).utf8
     guard !bytes.isEmpty else { throw .empty }
-    if let (offset, byte) = ControlBytes.first(in: bytes) {
-      throw .forbiddenByte(offset: offset, byte: byte)
-    }
-    for (offset, byte) in bytes.enumerated() where byte == 0x20 {
-      throw .forbiddenByte(offset: offset, byte: byte)
-    }
+    try checkBytes(of: bytes)
     // RFC 6455 section 3: "Fragment identifiers [...] MUST NOT be used on these URIs."
     guard !bytes.contains(UInt8(ascii: "#")) else { throw .fragment }
     for (prefix, security) in [("ws+unix:", Security.plain), ("wss+unix:", .tls)]
@@ -113,6 +108,15 @@ extension WebSocketURL {
       target: target(rest[end...]))
     url.userInfo = userInfo
     return url
+  }
+
+  static func checkBytes(of text: Substring.UTF8View) throws(WebSocketURLError) {
+    if let (offset, byte) = ControlBytes.first(in: text) {
+      throw .forbiddenByte(offset: offset, byte: byte)
+    }
+    for (offset, byte) in text.enumerated() where byte == 0x20 {
+      throw .forbiddenByte(offset: offset, byte: byte)
+    }
   }
 
   private static func unixSocket(

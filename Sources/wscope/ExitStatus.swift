@@ -75,6 +75,8 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .refused: .upgradeRefused
       case .malformedReply, .invalidHandshake: .invalidHandshake
       case .timedOut: .timeout
+      case .redirect(.tooMany, _): .tooManyRedirects
+      case .redirect: .upgradeRefused
       }
   }
 

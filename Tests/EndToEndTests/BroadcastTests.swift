@@ -17,7 +17,10 @@ import Testing
     for number in 0..<200 {
       let ear = try Self.join(listener)
       mouth.send(RawClient.frame(1, [0x30 + UInt8(number % 10)]))
-      #expect(ear.read(3) == [0x81, 1, 0x30 + UInt8(number % 10)])
+      var heard = ear.read(3)
+      // What was said a moment before may still be on its way to the loop of this one.
+      if number > 0, heard == [0x81, 1, 0x30 + UInt8((number - 1) % 10)] { heard = ear.read(3) }
+      #expect(heard == [0x81, 1, 0x30 + UInt8(number % 10)])
     }
   }
 

@@ -49,6 +49,25 @@ import Testing
     #expect(finished.errorText.contains("no pong came back in time"))
   }
 
+  /// Pings of ours are recorded and shown like those of the peer, their pongs behind them.
+  @Test func keepAliveIsRecorded() throws {
+    let path = try Wscope.scratch("filter") + "/pings"
+    unlink(path)
+    let listener = try Listener()
+    let finished = try Wscope.run(
+      [
+        "connect", listener.url, "--record", path, "--ping-interval", "50ms", "-P", "--wait",
+        "400ms",
+      ], input: "x\n", deadline: 30)
+    #expect(finished.exitCode == 0, "\(finished.errorText)")
+    let shown = finished.errorText.split(separator: "\n").filter { $0.contains("wscope 1") }
+    #expect(shown.prefix(2) == ["* > ping wscope 1", "* < pong wscope 1"], "\(finished.errorText)")
+    let recorded = try Wscope.shell("cat '\(path)'").outputText.split(separator: "\n")
+      .filter { $0.contains("d3Njb3BlIDE=") }.map { try? JSONValue.parse(Array($0.utf8)) }
+    #expect(recorded.map { $0?["event"]?.string } == ["ping", "pong"])
+    #expect(recorded.map { $0?["dir"]?.string } == ["out", "in"])
+  }
+
   @Test func aPipeIsRecordedToo() throws {
     let path = try Wscope.scratch("filter") + "/recording"
     unlink(path)

@@ -264,6 +264,29 @@ import Testing
     #expect(finished.outputText.contains("  got: 'ended by SIGINT'"))
   }
 
+  @Test func itRecordsPings() throws {
+    let listener = try Listener()
+    let directory = try Wscope.scratch("script-record")
+    let (script, path) = (directory + "/ping.wscope", directory + "/ping.jsonl")
+    unlink(path)
+    try FileContents.write("ping hello\n", to: script)
+    let finished = try Wscope.run(
+      ["send", listener.url, "--script", script, "--record", path], input: "")
+    #expect(finished.exitCode == 0, "\(finished.errorText)")
+    let again = directory + "/again.jsonl"
+    unlink(again)
+    _ = try Wscope.run(
+      ["send", listener.url, "--replay", path, "--linger", "100ms", "--record", again], input: "")
+    for file in [path, again] {
+      let lines = try FileContents.read(file).split(separator: 0x0A).map {
+        try JSONValue.parse(Array($0))
+      }
+      let pings = lines.filter { ["ping", "pong"].contains($0["event"]?.string) }
+      #expect(pings.map { $0["dir"]?.string } == ["out", "in"])
+      #expect(pings.map { $0["base64"]?.string } == ["aGVsbG8=", "aGVsbG8="])
+    }
+  }
+
   @Test func itRecordsEveryConnection() throws {
     let listener = try Listener(["--mode", "broadcast"])
     let path = try Wscope.scratch("script-record") + "/chat.jsonl"

@@ -16,7 +16,7 @@ import Testing
       files = try Wscope.scratch("tls")
       root = try TestCertificate("Test Root", isAuthority: true)
       middle = try TestCertificate("Test Intermediate", by: root, isAuthority: true)
-      client = try TestCertificate("a client", by: root, usage: .clientAuth)
+      client = try TestCertificate("a client", by: root, isForClients: true)
       _ = try root.file(path("root.pem"))
       _ = try client.file(path("client.pem"), withKey: true)
       _ = try client.bundle(path("client.p12"), passphrase: "hush")
@@ -131,7 +131,9 @@ import Testing
       said: ["is not trusted: it is self-signed", "issuer: CN=itself", "hint: --cacert FILE"]),
     Row(
       name: "for clients only",
-      chain: { [try TestCertificate("leaf", by: $0.root, names: ["localhost"], usage: .clientAuth)] },
+      chain: {
+        [try TestCertificate("leaf", by: $0.root, names: ["localhost"], isForClients: true)]
+      },
       exitCode: 60, said: ["is not trusted: it is not meant for servers"]),
     Row(
       name: "--insecure keeps the name",
@@ -247,7 +249,9 @@ import Testing
       ["refuses the protocols that were offered by ALPN", "offered: http/1.1"]
     ),
     ("alert 40", [.read(1), alert(40), .readToEnd], ["the server found nothing in common"]),
-    ("alert 80", [.read(1), alert(80), .readToEnd], ["refused the handshake", "(internal_error)"]),
+    (
+      "alert 80", [.read(1), alert(80), .readToEnd], ["refused the handshake", "(internal_error)"]
+    ),
     ("an alert without a name", [.read(1), alert(99), .readToEnd], ["alert 99"]),
     ("closed", [.read(517)], ["TLS failed: the server closed the connection", "hint: "]),
     (
@@ -316,12 +320,47 @@ import Testing
       try Self.requireClient(&$0, authority)
     }
     defer { peer.stop() }
-    let terminal = try PseudoTerminal.run(
+    let terminal = try PseudoTerminal(
       Wscope.path,
       [
-        "send", "wss://localhost:\(peer.port)/", "hi", "--cacert", authority.path("root.pem"),
+        "send", "wss://localhost:\(peer.port)/", "--cacert", authority.path("root.pem"),
         "--cert", authority.path("client.p12"),
-      ], environment: Wscope.environment(["TERM": "xterm"]))
-    _ = terminal
+      ], environment: Wscope.environment())
+    try terminal.wait(forText: "Passphrase for \(authority.path("client.p12")):")
+    try terminal.type("hush\n")
+    try terminal.wait(forText: "hello")
+    #expect(try terminal.waitForEnd() == .exited(0))
+    #expect(!String(decoding: terminal.transcript, as: UTF8.self).contains("hush"))
+  }
+
+  /// Who the user is, is for the server that was asked for alone.
+  @Test func aRedirectTakesNoClientCertificateAlong() async throws {
+    let authority = try Self.authority.get()
+    let strict = try await TLSPeer([try authority.leaf()]) {
+      try Self.requireClient(&$0, authority)
+    }
+    defer { strict.stop() }
+    let place = "wss://localhost:\(strict.port)/next"
+    let moved = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: \(place)\r\n\r\n"
+    let options = [
+      "-L", "--cacert", authority.path("root.pem"), "--cert", authority.path("client.pem"),
+    ]
+    let elsewhere = try await TLSPeer([try authority.leaf()], reply: { _ in Array(moved.utf8) })
+    defer { elsewhere.stop() }
+    let foreign = try Wscope.run(
+      ["send", "wss://localhost:\(elsewhere.port)/"] + options, input: "")
+    #expect(foreign.exitCode == 35, "\(foreign.errorText)")
+    #expect(foreign.errorText.contains("requires a client certificate"), "\(foreign.errorText)")
+
+    let same = try await TLSPeer([try authority.leaf()]) {
+      try Self.requireClient(&$0, authority)
+    } reply: { request in
+      guard request.starts(with: "GET / ".utf8) else { return nil }
+      return Array("HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /next\r\n\r\n".utf8)
+    }
+    defer { same.stop() }
+    let own = try Wscope.run(["send", "wss://localhost:\(same.port)/"] + options, input: "")
+    #expect(own.exitCode == 0, "\(own.errorText)")
+    #expect(own.outputText == "hello\n")
   }
 }

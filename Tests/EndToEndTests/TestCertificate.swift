@@ -20,7 +20,7 @@ struct TestCertificate: Sendable {
   init(
     _ name: String, by issuer: TestCertificate? = nil, isAuthority: Bool = false,
     names: [String] = [], addresses: [[UInt8]] = [], validity: Validity = Validity(),
-    usage: ExtendedKeyUsage.Usage? = nil, namesIssuerPlace: Bool = false
+    isForClients: Bool = false, namesIssuerPlace: Bool = false
   ) throws {
     let key = P256.Signing.PrivateKey()
     self.key = key
@@ -41,7 +41,7 @@ struct TestCertificate: Sendable {
             : .notCertificateAuthority)
         Critical(
           isAuthority ? KeyUsage(keyCertSign: true) : KeyUsage(digitalSignature: true))
-        if let usage { try ExtendedKeyUsage([usage]) }
+        if isForClients { try ExtendedKeyUsage([.clientAuth]) }
         if !alternatives.isEmpty { SubjectAlternativeNames(alternatives) }
         if namesIssuerPlace {
           AuthorityInformationAccess([

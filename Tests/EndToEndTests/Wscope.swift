@@ -20,10 +20,11 @@ enum Wscope {
   }
 
   static func run(
-    _ arguments: [String], input: String? = nil, deadline: Double = 20
+    _ arguments: [String], input: String? = nil, environment extra: [String: String] = [:],
+    deadline: Double = 20
   ) throws -> ChildProcess.Finished {
     try ChildProcess.run(
-      path, arguments, input: input.map { Array($0.utf8) }, environment: environment(),
+      path, arguments, input: input.map { Array($0.utf8) }, environment: environment(extra),
       deadline: deadline)
   }
 

@@ -95,7 +95,10 @@ extension HouseRule {
   static let confined: [String: [String]] = [
     "ArgumentParser": ["Sources/wscope/Commands/", "Sources/wscope/Main.swift"],
     "CReadline": ["Sources/Terminal/ReadlineLoop.swift"],
-    "CEpoll": ["Sources/WebSocketNIO/EpollLoop.swift", "Sources/WebSocketNIO/EpollSocket.swift"],
+    "CEpoll": [
+      "Sources/WebSocketNIO/EpollLoop.swift", "Sources/WebSocketNIO/EpollSocket.swift",
+      "Sources/WebSocketNIO/EpollDoor.swift",
+    ],
     "Dispatch": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "HeapModule": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "CZlib": ["Sources/WebSocketProtocol/MessageDeflater.swift"],

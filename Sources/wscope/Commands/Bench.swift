@@ -137,18 +137,26 @@ struct Bench: SessionCommand {
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
     if let url {
-      var configuration = try client.configuration(
-        url: url, tls: try await client.tls.settings(context))
+      _ = try client.configuration(url: url, Credentials())
+      var configuration = try client.configuration(url: url, try await client.read(context))
+      configuration.redirected = ClientOptions.tellOfRedirects(!quiet, context)
       configuration.deflate = deflate
       target = .endpoint(configuration)
     } else {
       guard client.unixSocket == nil else {
         throw CommandFailure(.usage, "--unix-socket goes with a URL")
       }
+      guard !client.network.namesAPlace else {
+        throw CommandFailure(.usage, "--resolve and --connect-to go with a URL")
+      }
       // Its port, and with it the URL, is known only once it runs.
-      var configuration = try client.configuration(url: "ws://127.0.0.1", tls: ClientTLS())
+      var configuration = try client.configuration(
+        url: "ws://127.0.0.1", try await client.read(context))
       configuration.deflate = deflate
       target = .embedded(configuration)
+    }
+    guard client.network.interface == nil || localIps == nil else {
+      throw CommandFailure(.usage, "--interface and --local-ips exclude each other")
     }
     let session = BenchSession(
       BenchConfiguration(

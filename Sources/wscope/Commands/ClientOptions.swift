@@ -1,5 +1,6 @@
 import ArgumentParser
 import NIOCore
+import NIOHTTP1
 import Terminal
 import WebSocketNIO
 import WebSocketProtocol
@@ -8,7 +9,9 @@ import WebSocketProtocol
 struct ClientOptions: ParsableArguments {
   @Option(
     name: [.customShort("H", allowingJoined: true), .long],
-    help: ArgumentHelp("Add a header field to the request; may be repeated.", valueName: "K: V"))
+    help: ArgumentHelp(
+      "Add a header field to the request; may be repeated. @FILE has one a line.",
+      valueName: "K: V"))
   var header: [HeaderOption] = []
 
   @Option(
@@ -30,8 +33,13 @@ struct ClientOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Give up when name, TCP, TLS and upgrade together take longer.", valueName: "duration"))
+      """
+      Give up when all of the opening takes longer, from the name to the upgrade; with --connect-timeout \
+      alone it is 10s more than that.
+      """, valueName: "duration"))
   var openTimeout = DurationOption.seconds(10)
+
+  @OptionGroup var network: NetworkOptions
 
   @Option(
     help: ArgumentHelp("Wait this long for the peer's Close.", valueName: "duration"))
@@ -42,10 +50,23 @@ struct ClientOptions: ParsableArguments {
   var maxMessage = SizeOption(bytes: Limits.clientMessageSize)
 
   @OptionGroup(title: "TLS") var tls: TLSOptions
+  @OptionGroup(title: "Credentials") var credentials: CredentialOptions
+  @OptionGroup(title: "Redirects") var redirects: RedirectOptions
 
-  /// What was typed becomes what is meant: all checks that need no network happen here, except those
-  /// that `TLSOptions.settings` has done to make `tls`.
-  func configuration(url text: String, tls: ClientTLS) throws -> ClientConfiguration {
+  /// Reads what stands elsewhere: files, variables, and the memory of the person.
+  ///
+  /// - Throws: `CommandFailure`.
+  func read(_ context: CommandContext) async throws -> Credentials {
+    var credentials = try await credentials.read(context)
+    credentials.tls = try await tls.settings(context)
+    credentials.fields = try header.flatMap { try $0.read() }
+    return credentials
+  }
+
+  /// What was typed becomes what is meant: all checks that need no network happen here.
+  func configuration(
+    url text: String, _ credentials: Credentials
+  ) throws -> ClientConfiguration {
     let url: WebSocketURL
     do {
       url = try WebSocketURL.parse(text)
@@ -54,7 +75,7 @@ struct ClientOptions: ParsableArguments {
     }
     var configuration = ClientConfiguration(url: url)
     if let unixSocket { configuration.socketPath = unixSocket }
-    for field in header {
+    for field in header.compactMap(\.typed) {
       if let problem = field.problem { throw CommandFailure(.usage, problem) }
       configuration.headers.append((field.name, field.value))
     }
@@ -64,16 +85,23 @@ struct ClientOptions: ParsableArguments {
     configuration.origin = origin
     configuration.subprotocols = try offeredSubprotocols()
     configuration.userAgent = Version.userAgent
+    try network.apply(to: &configuration)
     configuration.openTimeout = .nanoseconds(openTimeout.nanoseconds)
+    if let connecting = configuration.connectTimeout, !openTimeout.isTyped {
+      configuration.openTimeout = connecting + .nanoseconds(openTimeout.nanoseconds)
+    }
     configuration.closeTimeout = .nanoseconds(closeTimeout.nanoseconds)
     guard (1...Limits.largestMessageSize).contains(maxMessage.bytes) else {
       throw CommandFailure(.usage, "--max-message must be from 1 byte to 1 GiB")
     }
     configuration.limits = Limits(messageSize: maxMessage.bytes)
-    guard openTimeout.nanoseconds > 0 else {
+    guard configuration.openTimeout > .zero else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
-    if url.security == .tls { configuration.tls = try tls.prepared() }
+    _ = try tls.checked()
+    try credentials.apply(to: &configuration)
+    configuration.redirects = try redirects.policy(credentials.tls)
+    if url.security == .tls { configuration.tls = try credentials.tls.prepared() }
     return configuration
   }
 
@@ -88,6 +116,21 @@ struct ClientOptions: ParsableArguments {
       throw CommandFailure(.usage, "--subprotocol: the same name twice")
     }
     return names
+  }
+
+  /// Tells of every redirect that is followed if `isVerbose`, of those behind which the server gets less
+  /// than the first one always.
+  static func tellOfRedirects(
+    _ isVerbose: Bool, showsSecrets: Bool = false, _ context: CommandContext
+  ) -> @Sendable (Redirect) -> Void {
+    { redirect in
+      guard isVerbose || !redirect.dropped.isEmpty else { return }
+      let place = "\(redirect.configuration.url)"
+      let dropped = redirect.dropped.joined(separator: ", ")
+      context.inform(
+        "redirected (\(redirect.status.code)) to \(showsSecrets ? place : Redaction.url(place))"
+          + (dropped.isEmpty ? "" : "; not sent there: \(dropped)"))
+    }
   }
 }
 

@@ -36,15 +36,22 @@ struct Connect: SessionCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     // What is wrong with the options is said before anybody is asked for a URL.
-    let tls = try await client.tls.settings(context)
-    try check(tls)
+    try check()
     let console = context.console
     guard let url = try await chosenURL(context) else { return .ok }
-    let client = try place(url, tls)
+    let credentials = try await client.read(context)
+    let tell = ClientOptions.tellOfRedirects(
+      output.isVerbose, showsSecrets: message.showSecrets, context)
+    let place: @Sendable (String) throws -> ClientConfiguration = { url in
+      var client = try self.place(url, credentials)
+      client.redirected = tell
+      return client
+    }
+    let client = try place(url)
     self.client.tls.tellDangers(client, context)
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
-        try prompt(client, tls, descriptor, console), context
+        try prompt(client, place, descriptor, console), context
       ).run()
     }
     let run = try runConfiguration(client, console)
@@ -56,16 +63,18 @@ struct Connect: SessionCommand {
   }
 
   /// A client as the options say, for a URL.
-  private func place(_ url: String, _ tls: ClientTLS) throws -> ClientConfiguration {
-    var client = try client.configuration(url: url, tls: tls)
+  private func place(
+    _ url: String, _ credentials: Credentials
+  ) throws -> ClientConfiguration {
+    var client = try client.configuration(url: url, credentials)
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.keepAlive = try session.keepAlive()
     client.tracesFrames = output.verbose > 1
     return client
   }
 
-  private func check(_ tls: ClientTLS) throws {
-    _ = try place(url ?? "localhost", tls)
+  private func check() throws {
+    _ = try place(url ?? "localhost", Credentials())
     _ = try message.checkedCount()
     _ = try message.conversationInput()
     _ = try message.conversationFormat(toTerminal: true)
@@ -86,10 +95,12 @@ struct Connect: SessionCommand {
   }
 
   private func prompt(
-    _ client: ClientConfiguration, _ tls: ClientTLS, _ descriptor: Int32, _ console: Console
+    _ client: ClientConfiguration,
+    _ place: @escaping @Sendable (String) throws -> ClientConfiguration, _ descriptor: Int32,
+    _ console: Console
   ) throws -> PromptConfiguration {
     PromptConfiguration(
-      client: client, place: { try place($0, tls) }, messages: try message.executed(),
+      client: client, place: place, messages: try message.executed(),
       kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
       format: try message.conversationFormat(toTerminal: console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,

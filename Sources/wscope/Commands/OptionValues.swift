@@ -6,6 +6,8 @@ import WebSocketProtocol
 struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
   /// Nanoseconds, not negative.
   var nanoseconds: Int64
+  /// Whether it was typed, and is no default.
+  private(set) var isTyped = false
 
   init(nanoseconds: Int64) {
     self.nanoseconds = nanoseconds
@@ -16,6 +18,7 @@ struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
   init?(argument: String) {
     guard let nanoseconds = Duration.nanoseconds(argument) else { return nil }
     self.nanoseconds = nanoseconds
+    isTyped = true
   }
 
   var defaultValueDescription: String { Figures.shortDuration(nanoseconds).filter { $0 != " " } }
@@ -75,15 +78,55 @@ struct CountOption: ExpressibleByArgument, Hashable, Sendable {
   var defaultValueDescription: String { String(value) }
 }
 
+/// `-H`: a header field, or a file of them.
+enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
+  case field(HeaderField)
+  case file(path: String)
+
+  init?(argument: String) {
+    if argument.hasPrefix("@") {
+      self = .file(path: String(argument.dropFirst()))
+    } else {
+      guard let field = HeaderField(argument) else { return nil }
+      self = .field(field)
+    }
+  }
+
+  /// What is typed in the command line.
+  var typed: HeaderField? {
+    guard case .field(let field) = self else { return nil }
+    return field
+  }
+
+  /// What stands in the file: a field a line; empty lines and lines of comment, behind a `#`, are left out.
+  ///
+  /// - Throws: `CommandFailure`.
+  func read() throws -> [HeaderField] {
+    guard case .file(let path) = self else { return [] }
+    let contents = try FileContents.read(path)
+    return try contents.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
+      .compactMap { index, line in
+        let bytes = line.last == 0x0D ? line.dropLast() : line
+        guard let first = bytes.first, first != UInt8(ascii: "#") else { return nil }
+        let place = "\(path), line \(index + 1)"
+        guard let field = String(validating: bytes, as: UTF8.self).flatMap(HeaderField.init) else {
+          throw CommandFailure(.usage, "\(place): not a header field, as in Name: value")
+        }
+        if let problem = field.problem { throw CommandFailure(.usage, "\(place): \(problem)") }
+        return field
+      }
+  }
+}
+
 /// A header field as it is typed: `Name: value`.
-struct HeaderOption: ExpressibleByArgument, Hashable, Sendable {
+struct HeaderField: Hashable, Sendable {
   var name: String
   var value: String
 
-  init?(argument: String) {
-    guard let colon = argument.firstIndex(of: ":") else { return nil }
-    name = String(argument[..<colon])
-    value = Self.trimmed(argument[argument.index(after: colon)...])
+  init?(_ text: String) {
+    guard let colon = text.firstIndex(of: ":") else { return nil }
+    name = String(text[..<colon])
+    value = Self.trimmed(text[text.index(after: colon)...])
   }
 
   /// Why the field must not be sent, or nil.

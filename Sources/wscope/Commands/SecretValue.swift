@@ -1,27 +1,40 @@
-/// A secret as it is given to an option without standing in the list of processes (SECURITY R16).
+import Conversation
+import WebSocketProtocol
+
+/// The value of an option that is a secret: itself, or where it stands, so that it need not stand in the
+/// list of processes (SECURITY R16).
 enum SecretValue {
-  /// What `text` stands for: `@FILE` the first line of a file, `env:NAME` a variable, anything else
-  /// itself.
+  /// `@FILE` is the first line of a file (`@-` of standard input), `env:NAME` a variable of the
+  /// environment, anything else the secret itself.
   ///
-  /// - Throws: `CommandFailure`, which does not tell the secret.
+  /// - Throws: `CommandFailure` naming the option, never the secret.
   static func read(
     _ text: String, of option: String, _ environment: [String: String]
   ) throws -> String {
+    let secret: String
     if text.hasPrefix("@") {
-      let bytes = try FileContents.read(String(text.dropFirst()))
-      let line = bytes.prefix { $0 != 0x0A && $0 != 0x0D }
-      guard let secret = String(validating: line, as: UTF8.self) else {
-        throw CommandFailure(.usage, "\(option): \(text.dropFirst()) is not text")
+      secret = try firstLine(String(text.dropFirst()), option)
+    } else if text.hasPrefix("env:") {
+      let name = text.dropFirst(4)
+      guard let value = environment[String(name)] else {
+        throw CommandFailure(.usage, "\(option): there is no variable \(name)")
       }
-      return secret
+      secret = value
+    } else {
+      secret = text
     }
-    let variable = "env:"
-    if text.hasPrefix(variable) {
-      let name = String(text.dropFirst(variable.count))
-      guard let secret = environment[name] else {
-        throw CommandFailure(.usage, "\(option): the variable \(name) is not set")
-      }
-      return secret
+    if let (offset, byte) = HeaderSyntax.firstForbiddenByte(inValue: secret) {
+      let what = byte == 0x0A || byte == 0x0D ? "a line break" : "a control character"
+      throw CommandFailure(.usage, "\(option) contains \(what) (byte \(offset))")
+    }
+    return secret
+  }
+
+  private static func firstLine(_ path: String, _ option: String) throws -> String {
+    let line = try FileContents.read(path).prefix { $0 != 0x0A }
+    let bytes = line.last == 0x0D ? line.dropLast() : line
+    guard let text = String(validating: bytes, as: UTF8.self), !text.isEmpty else {
+      throw CommandFailure(.usage, "\(option): \(path) does not begin with a line of text")
     }
     return text
   }

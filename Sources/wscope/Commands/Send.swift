@@ -38,10 +38,15 @@ struct Send: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    let tls = try await client.tls.settings(context)
-    var client = try client.configuration(url: url, tls: tls)
+    // What is wrong with the options is said before anybody is asked for a password.
+    _ = try client.configuration(url: url, Credentials())
+    let credentials = try await client.read(context)
+    var client = try client.configuration(url: url, credentials)
     client.deflate = try compression.parameters(standard: .standardOffer)
+    client.redirected = ClientOptions.tellOfRedirects(
+      output.isVerbose, showsSecrets: message.showSecrets, context)
     self.client.tls.tellDangers(client, context)
+    let maxTime = try course.limit(&client)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }
     var outgoing = try message.executed()
@@ -76,6 +81,7 @@ struct Send: SessionCommand {
     run.showsSecrets = message.showSecrets
     run.recording = try recording.recording()
     run.repetition = try course.repetition()
+    run.maxTime = maxTime
     try script.check(self)
     if let path = script.replay {
       let configuration = try script.configuration(self, replaying: path, client)
@@ -85,7 +91,7 @@ struct Send: SessionCommand {
       }
     }
     if script.script != nil {
-      return try await play(run, client, tls, context)
+      return try await play(run, client, credentials, context)
     }
     if run.repetition != nil, readsInput {
       // Read once, sent by each.
@@ -107,7 +113,7 @@ struct Send: SessionCommand {
 
   /// Plays a script.
   private func play(
-    _ run: RunConfiguration, _ base: ClientConfiguration, _ tls: ClientTLS,
+    _ run: RunConfiguration, _ base: ClientConfiguration, _ credentials: Credentials,
     _ context: CommandContext
   ) async throws -> ExitStatus {
     let (options, compression) = (self.client, compression)
@@ -118,8 +124,10 @@ struct Send: SessionCommand {
         client.url.target = other
         return client
       }
-      client = try options.configuration(url: other, tls: tls)
+      client = try options.configuration(url: other, credentials)
+      client.phaseChanged = base.phaseChanged
       client.deflate = try compression.parameters(standard: .standardOffer)
+      client.redirected = base.redirected
       return client
     }
     let configuration = try script.configuration(self, context.environment, place)

@@ -118,6 +118,26 @@ struct CourseOptions: ParsableArguments {
       "From the start of one repetition to the start of the next.", valueName: "duration"))
   var interval: DurationOption?
 
+  @Option(
+    name: [.customShort("m", allowingJoined: true), .long],
+    help: ArgumentHelp(
+      "End with exit code 28 when all of it takes longer, from the start to the end.",
+      valueName: "duration"))
+  var maxTime: DurationOption?
+
+  /// Has `client` tell what it waits for.
+  ///
+  /// - Throws: `CommandFailure`.
+  func limit(_ client: inout ClientConfiguration) throws -> MaxTime? {
+    guard let maxTime else { return nil }
+    guard maxTime.nanoseconds > 0 else {
+      throw CommandFailure(.usage, "--max-time must be longer than 0")
+    }
+    let limit = MaxTime(maxTime.nanoseconds, client)
+    client.phaseChanged = { limit.entered($0) }
+    return limit
+  }
+
   /// ns; nil without `--wait-up`.
   ///
   /// - Throws: `CommandFailure`.

@@ -78,11 +78,11 @@ struct TLSOptions: ParsableArguments {
     }
   }
 
-  /// What was typed becomes what is meant; files are read, and a person may be asked for a passphrase.
+  /// What was typed becomes what is meant, as far as nothing has to be read for it.
   ///
   /// - Throws: `CommandFailure`.
-  func settings(_ context: CommandContext) async throws -> ClientTLS {
-    var settings = ClientTLS(trust: trust(context.environment))
+  func checked() throws -> ClientTLS {
+    var settings = ClientTLS()
     let (oldest, newest) = (tlsMin.version, tlsMax.version)
     guard oldest <= newest else {
       throw CommandFailure(
@@ -101,6 +101,19 @@ struct TLSOptions: ParsableArguments {
         return pin
       }
     }
+    if cert == nil {
+      guard key == nil else { throw CommandFailure(.usage, "--key goes with --cert") }
+      guard pass == nil else { throw CommandFailure(.usage, "--pass goes with --cert") }
+    }
+    return settings
+  }
+
+  /// The same with what stands elsewhere: files are read, and a person may be asked for a passphrase.
+  ///
+  /// - Throws: `CommandFailure`.
+  func settings(_ context: CommandContext) async throws -> ClientTLS {
+    var settings = try checked()
+    settings.trust = trust(context.environment)
     settings.identity = try await identity(context)
     if let path = context.environment["SSLKEYLOGFILE"], !path.isEmpty {
       let log = TLSKeyLog(path, context)
@@ -131,11 +144,7 @@ struct TLSOptions: ParsableArguments {
   }
 
   private func identity(_ context: CommandContext) async throws -> ClientIdentity? {
-    guard let cert else {
-      guard key == nil else { throw CommandFailure(.usage, "--key goes with --cert") }
-      guard pass == nil else { throw CommandFailure(.usage, "--pass goes with --cert") }
-      return nil
-    }
+    guard let cert else { return nil }
     let certificate = try Self.file(cert)
     let keyFile = try key.map(Self.file)
     let encrypted = keyFile ?? certificate

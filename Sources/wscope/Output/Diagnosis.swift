@@ -42,21 +42,55 @@ struct Diagnostician {
       malformed(kind, received)
     case .invalidHandshake(let violation, let head):
       diagnose(violation, head)
-    case .timedOut(let phase, let limit):
-      Diagnosis(
-        cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) \(words(phase))",
-        details: ["hint: --open-timeout sets how long to wait"])
+    case .timedOut(let phase, let limit, let attempts):
+      timedOut(phase, limit, attempts)
+    case .redirect(let problem, let refusal):
+      diagnose(problem, refusal)
     }
   }
 
-  private func words(_ phase: ConnectError.Phase) -> String {
-    switch phase {
-    case .resolve: "resolving the host name"
-    case .connect: "waiting for the TCP connection"
-    case .tls: "waiting for TLS (TCP is up)"
-    case .upgrade:
-      "waiting for the upgrade reply (TCP \(configuration.tls == nil ? "is" : "and TLS are") up)"
+  private func diagnose(_ problem: RedirectProblem, _ refusal: HTTPRefusal) -> Diagnosis {
+    let status = refusal.head.status.code
+    switch problem {
+    case .tooMany(let limit):
+      return Diagnosis(
+        cause: "more than \(limit) redirects, the last one a \(status)",
+        details: locations(refusal) + ["hint: --max-redirects N follows more"])
+    case .noLocation:
+      return Diagnosis(cause: "the server redirects with a \(status), but names no Location")
+    case .severalLocations:
+      return Diagnosis(
+        cause: "the server redirects with a \(status) to several places",
+        details: locations(refusal))
+    case .downgrade(let place):
+      return Diagnosis(
+        cause: "the server redirects from wss:// to ws://, which anybody on the way can read",
+        details: locations(refusal) + [
+          "try: wscope \(command) wss\(place.description.dropFirst(2)), or --allow-downgrade"
+        ])
+    case .badLocation(_, let error):
+      return Diagnosis(
+        cause: "the server redirects with a \(status) to what is no WebSocket URL",
+        details: locations(refusal) + ["reason: \(safe(error.words("Location")))"])
     }
+  }
+
+  private func locations(_ refusal: HTTPRefusal) -> [String] {
+    refusal.head.headers["Location"].map { "location: \(safe($0))" }
+  }
+
+  private func timedOut(
+    _ phase: ConnectError.Phase, _ limit: TimeAmount, _ attempts: [ConnectError.Attempt]
+  ) -> Diagnosis {
+    let option = limit == configuration.connectTimeout ? "--connect-timeout" : "--open-timeout"
+    return Diagnosis(
+      cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) "
+        + phase.words(configuration),
+      details: attempts.map(Self.words) + ["hint: \(option) sets how long to wait"])
+  }
+
+  private static func words(_ attempt: ConnectError.Attempt) -> String {
+    "tried: \(text(attempt.address)): \(attempt.description)"
   }
 
   private func unreachable(_ attempts: [ConnectError.Attempt]) -> Diagnosis {
@@ -67,7 +101,7 @@ struct Diagnostician {
     }
     let reasons = Set(attempts.map(\.description))
     let reason = reasons.count == 1 ? reasons.first ?? "" : "no address answered"
-    var details = attempts.map { "tried: \(Self.text($0.address)): \($0.description)" }
+    var details = attempts.map(Self.words)
     // Of an address that was given there is nothing to tell.
     if attempts.count == 1, attempts[0].address.ipAddress.map({ place.contains($0) }) ?? true {
       details = []
@@ -156,9 +190,9 @@ struct Diagnostician {
     switch status.code {
     case 200..<300:
       "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
-    case 301, 302, 303, 307, 308: "connect to the Location instead"
+    case 301, 302, 303, 307, 308: "-L goes where it leads"
     case 400, 426: "the server may want another path, or another version of the protocol"
-    case 401: "pass credentials with -H 'Authorization: ...'"
+    case 401: "pass a password with --user NAME, a token with --bearer @FILE"
     case 403: "the server may want another Origin: --origin URL"
     case 404: "nothing lives at this path"
     case 429: "too many requests: wait"

@@ -95,6 +95,11 @@ actor PromptCommands {
       if case .jsonLines = configuration.format {
         write(lines.ping(.incoming, Array(payload.readableBytesView), time: time))
       }
+    case .pinged(let payload, let time):
+      if configuration.showsPingPong { voice.inform("> ping \(Self.safe(payload))") }
+      if case .jsonLines = configuration.format {
+        write(lines.ping(.outgoing, Array(payload.readableBytesView), time: time))
+      }
     case .frame(let header, let isIncoming, _):
       voice.inform(FrameText.line(header, isIncoming: isIncoming))
     case .ended(let outcome, _, let compression):

@@ -123,9 +123,29 @@ final class BenchSession: Sendable {
     }
   }
 
+  /// Where redirects lead is found out once, with one connection, before anything is measured.
+  private func redirected(
+    _ client: ClientConfiguration
+  ) async throws(ConnectError) -> ClientConfiguration {
+    guard client.redirects != nil else { return client.withCookies }
+    let place = RedirectedPlace(client)
+    do {
+      let connection = try await Connection.open(
+        place.watching(client), on: MultiThreadedEventLoopGroup.singleton.next())
+      await connection.close(CloseFrame(.normal))
+      for await _ in connection.events {}
+    } catch let error as ConnectError {
+      throw error
+    } catch {
+      throw .unresolved(host: client.url.hostField, message: "\(error)")
+    }
+    return place.configuration.withCookies
+  }
+
   private func prepare(_ client: ClientConfiguration) async throws(ConnectError) -> LoadTest {
+    let client = try await redirected(client)
     let began = MonotonicClock.now()
-    let addresses = try await Resolver.addresses(of: client.endpoint)
+    let addresses = try await Resolver.addresses(of: client.endpoint, client.addressRules)
     var lookUp: Int64?
     if case .host(let name, let port) = client.endpoint,
       (try? SocketAddress(ipAddress: name, port: port)) == nil

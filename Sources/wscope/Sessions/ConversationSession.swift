@@ -59,8 +59,8 @@ final class ConversationSession: OneShot {
     return true
   }
 
-  func reportInterruption(by signal: TerminalSignal) {
-    _ = judge.concluded(.ok, failure: signal.words)
+  func reportInterruption(_ words: String) {
+    _ = judge.concluded(.ok, failure: words)
   }
 
   private func converse(_ first: Connection) async -> ExitStatus {

@@ -76,6 +76,10 @@ final class EventOutput: Sendable {
       try showControl("pong", payload) {
         lines.pong(.incoming, Array(payload.readableBytesView), time: time)
       }
+    case .pinged(let payload, let time):
+      try showControl("ping", payload, mark: ">") {
+        lines.ping(.outgoing, Array(payload.readableBytesView), time: time)
+      }
     case .frame(let header, let isIncoming, _):
       context.inform(FrameText.line(header, isIncoming: isIncoming))
     case .close, .violation, .ended:
@@ -84,7 +88,7 @@ final class EventOutput: Sendable {
   }
 
   private func showControl(
-    _ name: String, _ payload: ByteBuffer, _ line: () -> [UInt8]
+    _ name: String, _ payload: ByteBuffer, mark: String = "<", _ line: () -> [UInt8]
   ) throws(OutputError) {
     switch configuration.format {
     case .jsonLines:
@@ -92,7 +96,7 @@ final class EventOutput: Sendable {
     case .payload where configuration.showsPingPong:
       let text = ControlCharacters.escaped(
         Array(payload.readableBytesView), keepingNewlines: false, highlight: false)
-      context.inform(text.isEmpty ? "< \(name)" : "< \(name) \(text)")
+      context.inform("\(mark) \(name)" + (text.isEmpty ? "" : " \(text)"))
     case .payload:
       break
     }

@@ -38,9 +38,9 @@ enum FileContents {
   }
 
   /// Replaces a file as a whole: who reads it sees the old text or the new one, never a part.
-  static func write(_ text: String, to path: String) throws {
+  static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
     let temporary = "\(path).\(getpid()).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw failure(path, "write") }
     let isWritten = writeAll(Array(text.utf8), to: descriptor)
     close(descriptor)

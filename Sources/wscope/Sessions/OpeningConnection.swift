@@ -6,7 +6,7 @@ import WebSocketNIO
 /// and explained if it comes to nothing.
 struct OpeningConnection: Sendable {
   private let task: Task<Connection, any Error>
-  private let configuration: ClientConfiguration
+  private let place: RedirectedPlace
   private let command: String
   private let patience: WaitUp?
   private let context: CommandContext
@@ -15,10 +15,11 @@ struct OpeningConnection: Sendable {
     _ configuration: ClientConfiguration, reaction: Connection.Reaction, command: String,
     patience: WaitUp? = nil, _ context: CommandContext
   ) {
-    self.configuration = configuration
     self.command = command
     self.patience = patience
     self.context = context
+    place = RedirectedPlace(configuration)
+    let configuration = place.watching(configuration)
     task = Task {
       let open: @Sendable (ClientConfiguration) async throws -> Connection = {
         try await Connection.open(
@@ -66,7 +67,7 @@ struct OpeningConnection: Sendable {
 
   func diagnosis(of error: ConnectError, escapes: Bool) -> Diagnosis {
     var diagnosis = Diagnostician(
-      command: command, configuration: configuration, escapes: escapes
+      command: command, configuration: place.configuration, escapes: escapes
     ).diagnose(error)
     if let patience, patience.isWaitedOut(error) {
       diagnosis.details.append("waited: \(Figures.shortDuration(patience.limit)) (--wait-up)")

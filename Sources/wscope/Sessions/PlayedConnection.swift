@@ -65,7 +65,7 @@ actor PlayedConnection {
       arrivals.append(.message(kind, Array(payload.readableBytesView)))
     case .pong(let payload, _): arrivals.append(.pong(Array(payload.readableBytesView)))
     case .ended(let outcome, _, _): self.outcome = outcome
-    case .ping, .close, .violation, .frame: return
+    case .ping, .pinged, .close, .violation, .frame: return
     }
     wake()
     while arrivals.count - next > Self.mostWaiting, !isInterrupted {

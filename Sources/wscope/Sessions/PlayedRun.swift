@@ -18,7 +18,7 @@ extension PlayedOneShot {
     return true
   }
 
-  func reportInterruption(by signal: TerminalSignal) { played.reportInterruption(by: signal) }
+  func reportInterruption(_ words: String) { played.reportInterruption(words) }
 }
 
 /// The connections of one script or replay, by name, what is reported of it, and how it ends.
@@ -139,8 +139,8 @@ final class PlayedRun: Sendable {
     }
   }
 
-  func reportInterruption(by signal: TerminalSignal) {
-    add("it is done to the end", failure: signal.words)
+  func reportInterruption(_ words: String) {
+    add("it is done to the end", failure: words)
     surroundings.reporter.add(state.withLock { $0.cases })
   }
 
@@ -157,7 +157,7 @@ final class PlayedRun: Sendable {
     }
     for reader in state.withLock({ $0.readers }) { await reader.value }
     if case .signal(let signal) = ending {
-      reportInterruption(by: signal)
+      reportInterruption(signal.words)
       return ExitStatus(signal)
     }
     if status == .ok, let failure = worst.failure {

@@ -99,6 +99,10 @@ final class Recorder: Sendable {
       write(connection: connection) {
         $0.pong(.incoming, Array(payload.readableBytesView), time: time)
       }
+    case .pinged(let payload, let time):
+      write(connection: connection) {
+        $0.ping(.outgoing, Array(payload.readableBytesView), time: time)
+      }
     case .ended(let outcome, _, _):
       write(connection: connection) { $0.ended(outcome) }
     case .close, .violation, .frame:

@@ -124,7 +124,9 @@ final class ReplaySession: PlayedOneShot {
         let message = OutgoingMessage(kind, payload)
         surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
         try await connection.connection.send([message])
-      case .pinged(let payload): try await connection.connection.ping(payload)
+      case .pinged(let payload):
+        surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
+        try await connection.connection.ping(payload)
       case .closed(let frame): await connection.connection.close(frame)
       case .open, .received, .closedByPeer: break
       }

@@ -9,8 +9,8 @@ protocol OneShot: Sendable {
   func run() async throws -> ExitStatus
   /// Begins the goodbye; false if there is nobody to say it to yet.
   func end(for signal: TerminalSignal) -> Bool
-  /// Adds to the reports that a signal ended it before it was under way.
-  func reportInterruption(by signal: TerminalSignal)
+  /// Adds to the reports what ended it before its time.
+  func reportInterruption(_ words: String)
 }
 
 /// `--repeat` and `--interval`.
@@ -39,7 +39,11 @@ final class RunSeries: Sendable {
   /// - Returns: the exit code of the first run that failed, or 0.
   func run(_ make: @Sendable (Int) -> any OneShot) async throws -> ExitStatus {
     let watch = Task { await watchSignals() }
-    defer { watch.cancel() }
+    let clock = surroundings.maxTime.map { limit in Task { try await watchTime(limit) } }
+    defer {
+      watch.cancel()
+      clock?.cancel()
+    }
     var status = ExitStatus.ok
     if let repetition {
       status = try await repeated(repetition, make)
@@ -97,6 +101,17 @@ final class RunSeries: Sendable {
       "\(name): exit code \(status.rawValue), \(status.meaning), in \(duration)")
   }
 
+  /// Ends the process when the time is up: whoever sets a limit waits no longer for a goodbye.
+  private func watchTime(_ limit: MaxTime) async throws {
+    try await limit.pass(since: surroundings.start)
+    let words = limit.words
+    surroundings.context.explain(Diagnosis(cause: words))
+    current.withLock { $0 }?.reportInterruption(words)
+    _ = surroundings.reporter.write()
+    TerminalState.restore()
+    Process.exit(.timeout)
+  }
+
   private func watchSignals() async {
     for await signal in surroundings.context.signals.events {
       guard signal == .interrupt || signal == .terminate || signal == .hangup else { continue }
@@ -106,7 +121,7 @@ final class RunSeries: Sendable {
         return first != nil
       }
       if !isSecond, let run, run.end(for: signal) { continue }
-      run?.reportInterruption(by: signal)
+      run?.reportInterruption(signal.words)
       _ = surroundings.reporter.write()
       TerminalState.restore()
       Process.exit(ExitStatus(signal))

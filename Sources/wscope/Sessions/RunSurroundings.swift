@@ -22,6 +22,8 @@ struct RunConfiguration: Sendable {
   var showsSecrets = false
   var recording: RecordingConfiguration?
   var repetition: Repetition?
+  /// What all of it may take.
+  var maxTime: MaxTime?
 }
 
 /// What the runs of a series have around them, each made once.
@@ -32,12 +34,14 @@ struct RunSurroundings: Sendable {
   let output: EventOutput
   let reporter: ExpectationReporter
   let recorder: Recorder
+  let maxTime: MaxTime?
 
   /// - Throws: `CommandFailure` if it cannot be recorded.
   init(_ configuration: RunConfiguration, _ context: CommandContext) throws {
     let start = NIODeadline.now()
     self.context = context
     self.start = start
+    maxTime = configuration.maxTime
     output = EventOutput(configuration, start: start, context)
     let url = "\(configuration.url)"
     reporter = ExpectationReporter(

@@ -269,6 +269,8 @@ final class ScriptSession: PlayedOneShot {
   }
 
   private func ping(_ payload: [UInt8], _ connection: PlayedConnection) async throws(Failure) {
+    // Before it goes, as with messages.
+    surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
     do {
       try await connection.connection.ping(payload)
     } catch {

@@ -60,7 +60,7 @@ struct WaitUp: Sendable {
     switch error {
     case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
     case .refused(let refusal): refusal.head.status.code >= 500
-    case .tls, .malformedReply, .invalidHandshake: false
+    case .tls, .malformedReply, .invalidHandshake, .redirect: false
     }
   }
 }

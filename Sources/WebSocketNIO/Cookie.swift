@@ -1,0 +1,147 @@
+package import WebSocketProtocol
+
+/// A cookie (RFC 6265 section 5.3).
+package struct Cookie: Sendable, Hashable {
+  package var name: String
+  package var value: String
+  /// Lower case, without a leading dot.
+  package var domain: String
+  /// Whether it is for hosts below the domain too.
+  package var includesSubdomains: Bool
+  package var path: String
+  package var isSecure: Bool
+  package var isHTTPOnly: Bool
+  /// Seconds since 1970; nil for the end of the session.
+  package var expires: Int64?
+
+  package init(
+    name: String, value: String, domain: String, includesSubdomains: Bool = false,
+    path: String = "/", isSecure: Bool = false, isHTTPOnly: Bool = false, expires: Int64? = nil
+  ) {
+    self.name = name
+    self.value = value
+    self.domain = domain
+    self.includesSubdomains = includesSubdomains
+    self.path = path
+    self.isSecure = isSecure
+    self.isHTTPOnly = isHTTPOnly
+    self.expires = expires
+  }
+
+  /// Whether a request to `url` carries it.
+  package func belongs(to url: WebSocketURL, at time: Int64) -> Bool {
+    if let expires, expires <= time { return false }
+    if isSecure, url.security != .tls { return false }
+    let host = Self.host(of: url)
+    guard host == domain || includesSubdomains && Self.isName(host, below: domain) else {
+      return false
+    }
+    return Self.isPath(Self.path(of: url), below: path)
+  }
+
+  /// Domains match when they are the same, or one is the end of the other behind a dot, and no address
+  /// (section 5.1.3).
+  static func isName(_ host: String, below domain: String) -> Bool {
+    host.utf8.count > domain.utf8.count && host.hasSuffix("." + domain) && !isAddress(host)
+  }
+
+  /// Section 5.1.4: `/a` is above `/a/b`, not above `/ab`.
+  private static func isPath(_ path: String, below other: String) -> Bool {
+    guard path != other else { return true }
+    guard path.utf8.starts(with: other.utf8) else { return false }
+    return other.hasSuffix("/")
+      || path.utf8.dropFirst(other.utf8.count).first == UInt8(ascii: "/")
+  }
+
+  static func isAddress(_ host: String) -> Bool {
+    host.contains(":") || host.utf8.allSatisfy { "0123456789.".utf8.contains($0) }
+  }
+
+  static func host(of url: WebSocketURL) -> String {
+    guard case .host(let name, _) = url.endpoint else { return "localhost" }
+    return name
+  }
+
+  /// The path without the query.
+  static func path(of url: WebSocketURL) -> String {
+    String(Substring(url.target.utf8.prefix { $0 != UInt8(ascii: "?") }))
+  }
+
+  /// The path for which a cookie is when it names none: up to the last slash (section 5.1.4).
+  static func defaultPath(of url: WebSocketURL) -> String {
+    let path = path(of: url)
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex else {
+      return "/"
+    }
+    return String(path[..<slash])
+  }
+}
+
+extension Cookie {
+  /// The most that one field may hold, in bytes: what browsers keep.
+  static let mostBytes = 4096
+  /// 400 days in seconds, as browsers cut it.
+  private static let longestLife: Int64 = 34_560_000
+
+  /// Reads a Set-Cookie field (section 5.2), as a server at `url` sent it. nil where it is to be ignored:
+  /// without a name, over the limit, for a domain that is not the server's, or against the rules of the
+  /// prefixes `__Secure-` and `__Host-`.
+  package init?(setBy field: String, from url: WebSocketURL, at time: Int64) {
+    // A tab would divide the fields of the file.
+    guard field.utf8.count <= Self.mostBytes, !field.utf8.contains(0x09),
+      HeaderSyntax.firstForbiddenByte(inValue: field) == nil
+    else { return nil }
+    var parts = field.utf8.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)[
+      ...]
+    guard let (name, value) = parts.popFirst().map(Self.pair), let value, !name.isEmpty else {
+      return nil
+    }
+    self.init(
+      name: name, value: value, domain: Self.host(of: url), path: Self.defaultPath(of: url))
+    var maxAge: Int64?
+    var hasPath = false
+    for part in parts {
+      let (name, value) = Self.pair(part)
+      switch name.lowercased() {
+      case "expires": expires = value.flatMap { CookieDate.seconds($0) } ?? expires
+      case "max-age": maxAge = value.flatMap { Int64($0, radix: 10) } ?? maxAge
+      case "domain":
+        guard let value, !value.isEmpty else { continue }
+        let wanted = (value.hasPrefix(".") ? String(value.dropFirst()) : value).lowercased()
+        let host = domain
+        // A domain of one label would be all that is below it, as `com`.
+        guard host == wanted || Self.isName(host, below: wanted) && wanted.contains(".") else {
+          return nil
+        }
+        domain = wanted
+        includesSubdomains = !Self.isAddress(wanted)
+      case "path":
+        hasPath = true
+        path = value.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? Self.defaultPath(of: url)
+      case "secure": isSecure = true
+      case "httponly": isHTTPOnly = true
+      default: break
+      }
+    }
+    // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has precedence".
+    if let maxAge { expires = maxAge <= 0 ? 0 : time &+ min(maxAge, Self.longestLife) }
+    if isSecure, url.security != .tls { return nil }
+    if name.hasPrefix("__Secure-"), !isSecure { return nil }
+    if name.hasPrefix("__Host-"), !isSecure || includesSubdomains || !hasPath || path != "/" {
+      return nil
+    }
+  }
+
+  /// `name=value` without the space around both; no value where there is no `=`.
+  private static func pair(_ text: Substring.UTF8View) -> (name: String, value: String?) {
+    guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else { return (trimmed(text), nil) }
+    return (trimmed(text[..<equals]), trimmed(text[equals...].dropFirst()))
+  }
+
+  private static func trimmed(_ text: Substring.UTF8View) -> String {
+    let isSpace: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x09 }
+    var text = text.drop(while: isSpace)
+    while let last = text.last, isSpace(last) { text.removeLast() }
+    return String(Substring(text))
+  }
+}

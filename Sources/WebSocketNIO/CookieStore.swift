@@ -1,0 +1,52 @@
+package import NIOHTTP1
+import Synchronization
+package import WebSocketProtocol
+
+/// The cookies of a run, which all its connections share.
+package final class CookieStore: Sendable {
+  private let jar: Mutex<CookieJar>
+  private let now: @Sendable () -> Int64
+  private let changed: @Sendable (CookieJar) -> Void
+
+  /// - Parameters:
+  ///   - jar: what there is already.
+  ///   - now: seconds since 1970.
+  ///   - changed: called, one call at a time, with the jar as it is after a server has set cookies.
+  package init(
+    _ jar: CookieJar, now: @escaping @Sendable () -> Int64,
+    changed: @escaping @Sendable (CookieJar) -> Void
+  ) {
+    self.jar = Mutex(jar)
+    self.now = now
+    self.changed = changed
+  }
+
+  /// Keeps what the reply of `url` sets.
+  package func take(_ headers: HTTPHeaders, from url: WebSocketURL) {
+    let fields = headers["Set-Cookie"]
+    guard !fields.isEmpty else { return }
+    jar.withLock { jar in
+      for field in fields { jar.take(field, from: url, at: now()) }
+      changed(jar)
+    }
+  }
+
+  /// The pairs for a request to `url`; nil if there are none.
+  package func field(for url: WebSocketURL) -> String? {
+    jar.withLock { $0.field(for: url, at: now()) }
+  }
+}
+
+extension ClientConfiguration {
+  /// The same with the cookies of its store in one Cookie field, behind those of the user: "the user agent
+  /// MUST NOT attach more than one Cookie header field" (RFC 6265 section 5.4).
+  package var withCookies: ClientConfiguration {
+    guard let stored = cookies?.field(for: url) else { return self }
+    var configuration = self
+    let isCookie: ((String, String)) -> Bool = { $0.0.lowercased() == "cookie" }
+    let own = headers.filter(isCookie).map(\.1)
+    configuration.headers.removeAll(where: isCookie)
+    configuration.headers.append(("Cookie", (own + [stored]).joined(separator: "; ")))
+    return configuration
+  }
+}

@@ -1,0 +1,132 @@
+import WebSocketNIO
+import WebSocketProtocol
+
+/// What a user shows to say who he is, read and asked for once a run.
+struct Credentials: Sendable {
+  enum Authorization: Sendable, Hashable {
+    case basic(user: String, password: String)
+    case bearer(String)
+
+    /// The value of the Authorization field (RFC 7617, RFC 6750).
+    var field: String {
+      switch self {
+      case .basic(let user, let password):
+        let pair = Array("\(user):\(password)".utf8)
+        return "Basic " + pair.withUnsafeBytes { Base64.encode($0) }
+      case .bearer(let token): return "Bearer \(token)"
+      }
+    }
+  }
+
+  /// Of the command line.
+  var typed: Authorization?
+  /// Of the environment.
+  var standing: Authorization?
+  var netrc: Netrc?
+  var allowsClear = false
+  /// Pairs of the command line.
+  var cookies: [String] = []
+  var store: CookieStore?
+  /// What is trusted, and the certificate to show.
+  var tls = ClientTLS()
+  /// Header fields out of files, already validated.
+  var fields: [HeaderField] = []
+
+  /// Puts into `configuration` what belongs to its URL. A field that is typed out is the user's last word.
+  ///
+  /// - Throws: `CommandFailure` where a password would go out for anybody to read.
+  func apply(to configuration: inout ClientConfiguration) throws {
+    configuration.cookies = store
+    configuration.headers += fields.map { ($0.name, $0.value) }
+    if !cookies.isEmpty {
+      configuration.headers.append(("Cookie", cookies.joined(separator: "; ")))
+    }
+    let isTyped = configuration.headers.contains { $0.0.lowercased() == "authorization" }
+    guard !isTyped else {
+      guard typed == nil else {
+        throw CommandFailure(
+          .usage, "--user and --bearer make the field Authorization, which -H sets too")
+      }
+      return
+    }
+    guard let (authorization, source) = try authorization(for: configuration.url) else { return }
+    guard allowsClear || !Self.isClear(configuration) else {
+      throw CommandFailure(
+        .usage,
+        "\(source) would go to \(configuration.url.hostField) unencrypted, for anybody to read",
+        details: ["try: wss://, or --allow-clear-auth"])
+    }
+    configuration.headers.append(("Authorization", authorization.field))
+  }
+
+  private func authorization(
+    for url: WebSocketURL
+  ) throws -> (Authorization, source: String)? {
+    if let typed { return (typed, Self.name(typed, "--user", "--bearer")) }
+    if let userInfo = url.userInfo {
+      let parts = userInfo.split(
+        separator: ":", maxSplits: 1, omittingEmptySubsequences: false
+      ).map(String.init)
+      let user = try Self.decoded(parts[0])
+      if parts.count > 1 {
+        let password = try Self.decoded(parts[1])
+        return (.basic(user: user, password: password), "the password of the URL")
+      }
+      if let entry = netrc?.entry(for: url, user: user) {
+        return (.basic(user: user, password: entry.password), "the password of the netrc file")
+      }
+      return (.basic(user: user, password: ""), "the user of the URL")
+    }
+    if let standing { return (standing, Self.name(standing, "WSCOPE_USER", "WSCOPE_BEARER")) }
+    if let entry = netrc?.entry(for: url, user: nil) {
+      return (
+        .basic(user: entry.user, password: entry.password), "the password of the netrc file"
+      )
+    }
+    return nil
+  }
+
+  private static func name(
+    _ authorization: Authorization, _ basic: String, _ bearer: String
+  ) -> String {
+    switch authorization {
+    case .basic: "the password of \(basic)"
+    case .bearer: "the token of \(bearer)"
+    }
+  }
+
+  /// What stands percent-encoded in the URL.
+  private static func decoded(_ text: String) throws -> String {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(byte)
+        continue
+      }
+      guard let digits = String(rest.prefix(2)), digits.utf8.count == 2,
+        digits.allSatisfy(\.isHexDigit), let byte = UInt8(digits, radix: 16)
+      else { throw CommandFailure(.badURL, "the user of the URL has a % that encodes nothing") }
+      bytes.append(byte)
+      rest = rest.dropFirst(2)
+    }
+    guard let decoded = String(validating: bytes, as: UTF8.self) else {
+      throw CommandFailure(.badURL, "the user of the URL is not valid UTF-8")
+    }
+    if HeaderSyntax.firstForbiddenByte(inValue: decoded) != nil {
+      throw CommandFailure(.badURL, "the user of the URL contains a control character")
+    }
+    return decoded
+  }
+
+  /// Whether others on the way can read what is sent.
+  private static func isClear(_ configuration: ClientConfiguration) -> Bool {
+    guard configuration.url.security == .plain,
+      case .host(let host, _) = configuration.endpoint
+    else { return false }
+    let isHere =
+      host == "localhost" || host.hasSuffix(".localhost") || host == "::1"
+      || host.hasPrefix("127.") && host.utf8.allSatisfy { "0123456789.".utf8.contains($0) }
+    return !isHere
+  }
+}

@@ -1,0 +1,171 @@
+import ArgumentParser
+import NIOCore
+import WebSocketNIO
+import WebSocketProtocol
+
+/// The way to the server: which addresses, from where, and how long it may take.
+struct NetworkOptions: ParsableArguments {
+  @Flag(name: [.customShort("4"), .long], help: "Connect to IPv4 addresses only.")
+  var ipv4 = false
+
+  @Flag(name: [.customShort("6"), .long], help: "Connect to IPv6 addresses only.")
+  var ipv6 = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Connect from this address of this machine, or through this network interface.",
+      valueName: "address"))
+  var interface: String?
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      """
+      Take these addresses for a host and port, and look up nothing; * is every host, -HOST:PORT takes \
+      an earlier one back. May be repeated.
+      """, valueName: "host:port:addr[,addr]"))
+  var resolve: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Connect to host2 and port2 instead of host1 and port1; what is left empty is any, or stays. May \
+      be repeated; the first that fits counts.
+      """, valueName: "host1:port1:host2:port2"))
+  var connectTo: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Give up when name, TCP, proxy and TLS together take longer.", valueName: "duration"))
+  var connectTimeout: DurationOption?
+
+  /// What was typed becomes what is meant.
+  ///
+  /// - Throws: `CommandFailure`.
+  func apply(to configuration: inout ClientConfiguration) throws {
+    var rules = AddressRules()
+    guard !(ipv4 && ipv6) else {
+      throw CommandFailure(.usage, "--ipv4 and --ipv6 exclude each other")
+    }
+    if ipv4 { rules.family = .v4 }
+    if ipv6 { rules.family = .v6 }
+    if let interface { try leave(from: interface, &rules, &configuration) }
+    for text in resolve { try PlaceOption.resolve(text, &rules.overrides) }
+    configuration.addressRules = rules
+    configuration.connectTo = try connectTo.map(PlaceOption.connectTo)
+    if let connectTimeout {
+      guard connectTimeout.nanoseconds > 0 else {
+        throw CommandFailure(.usage, "--connect-timeout must be longer than 0")
+      }
+      configuration.connectTimeout = .nanoseconds(connectTimeout.nanoseconds)
+    }
+  }
+
+  private func leave(
+    from place: String, _ rules: inout AddressRules, _ configuration: inout ClientConfiguration
+  ) throws {
+    guard let address = try? SocketAddress(ipAddress: place, port: 0) else {
+      guard LocalAddress.isInterface(place) else {
+        throw CommandFailure(
+          .usage, "--interface \"\(place)\" is no address and no network interface of this machine")
+      }
+      configuration.interface = place
+      return
+    }
+    guard LocalAddress.isOfThisMachine(address) else {
+      throw CommandFailure(.usage, "--interface: \(place) is no address of this machine")
+    }
+    let family = AddressFamily(of: address)
+    guard rules.family == .any || rules.family == family else {
+      throw CommandFailure(
+        .usage, "--interface: \(place) is of the other family than -4 or -6 says")
+    }
+    rules.family = family
+    configuration.localAddress = address
+  }
+
+  /// Whether one of the options was typed that only makes sense with a server elsewhere.
+  var namesAPlace: Bool { !connectTo.isEmpty || !resolve.isEmpty }
+}
+
+/// `--resolve` and `--connect-to`: places with colons between their parts, IPv6 addresses in brackets.
+enum PlaceOption {
+  /// Adds a `HOST:PORT:ADDR[,ADDR]` to the rules, or takes one back with `-HOST:PORT`. The last one
+  /// for a host and port counts.
+  static func resolve(_ text: String, _ rules: inout [NameOverride]) throws {
+    let failure = CommandFailure(
+      .usage, "--resolve \"\(text)\" is not HOST:PORT:ADDR[,ADDR] or -HOST:PORT")
+    let isRemoved = text.hasPrefix("-")
+    // What curl calls a rule that may grow old; ours live as long as the command.
+    var rest = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : Substring(text)
+    guard let host = part(&rest), !host.isEmpty, isPlain(host), let port = port(part(&rest)) else {
+      throw failure
+    }
+    let name = host == "*" ? nil : host.lowercased()
+    rules.removeAll { $0.host == name && $0.port == port }
+    guard !isRemoved else {
+      guard rest.isEmpty else { throw failure }
+      return
+    }
+    let addresses = rest.split(separator: ",", omittingEmptySubsequences: false).map { address in
+      address.hasPrefix("[") && address.hasSuffix("]")
+        ? String(address.dropFirst().dropLast()) : String(address)
+    }
+    for address in addresses where (try? SocketAddress(ipAddress: address, port: 0)) == nil {
+      guard !rest.isEmpty else { throw failure }
+      throw CommandFailure(.usage, "--resolve \"\(text)\": \"\(address)\" is no address")
+    }
+    guard !addresses.isEmpty else { throw failure }
+    rules.append(NameOverride(host: name, port: port, addresses: addresses))
+  }
+
+  /// `HOST1:PORT1:HOST2:PORT2`, each of which may be empty.
+  static func connectTo(_ text: String) throws -> ConnectToRule {
+    let failure = CommandFailure(.usage, "--connect-to \"\(text)\" is not HOST1:PORT1:HOST2:PORT2")
+    var rest = Substring(text)
+    guard let host = part(&rest), let portText = part(&rest), let newHost = part(&rest) else {
+      throw failure
+    }
+    let newPortText = String(rest)
+    let (oldPort, newPort) = (port(portText), port(newPortText))
+    guard portText.isEmpty || oldPort != nil, newPortText.isEmpty || newPort != nil,
+      isPlain(host), isPlain(newHost)
+    else { throw failure }
+    return ConnectToRule(
+      host: host.isEmpty ? nil : host.lowercased(), port: oldPort,
+      newHost: newHost.isEmpty ? nil : newHost.lowercased(), newPort: newPort)
+  }
+
+  /// The part in front of the next colon, or in brackets; nil if there is no colon behind it. The last
+  /// part of a text needs none.
+  private static func part(_ rest: inout Substring) -> String? {
+    guard rest.hasPrefix("[") else {
+      let part = rest.prefix { $0 != ":" }
+      guard part.endIndex < rest.endIndex else {
+        // `-HOST:PORT` ends behind the port.
+        defer { rest = "" }
+        return rest.isEmpty || rest.contains(where: { !$0.isNumber }) ? nil : String(rest)
+      }
+      rest = rest[part.endIndex...].dropFirst()
+      return String(part)
+    }
+    guard let close = rest.firstIndex(of: "]") else { return nil }
+    let part = rest[..<close].dropFirst()
+    rest = rest[close...].dropFirst()
+    guard rest.first == ":" else { return nil }
+    rest = rest.dropFirst()
+    return String(part)
+  }
+
+  private static func port(_ text: String?) -> Int? {
+    guard let text, text.allSatisfy({ $0.isASCII && $0.isNumber }), let port = Int(text),
+      (1...65_535).contains(port)
+    else { return nil }
+    return port
+  }
+
+  /// Without spaces and control characters.
+  private static func isPlain(_ host: String) -> Bool {
+    host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+  }
+}

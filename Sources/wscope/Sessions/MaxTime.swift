@@ -1,0 +1,34 @@
+import NIOCore
+import Synchronization
+import WebSocketNIO
+
+/// `--max-time`: how long all of a run may take, and what it was waiting for when it took longer.
+final class MaxTime: Sendable {
+  /// ns.
+  private let limit: Int64
+  private let client: ClientConfiguration
+  /// nil while a connection is open.
+  private let phase = Mutex<ConnectError.Phase?>(.resolve)
+
+  init(_ limit: Int64, _ client: ClientConfiguration) {
+    self.limit = limit
+    self.client = client
+  }
+
+  func entered(_ phase: ConnectError.Phase?) {
+    self.phase.withLock { $0 = phase }
+  }
+
+  /// Waits until it is over.
+  ///
+  /// - Throws: `CancellationError`.
+  func pass(since start: NIODeadline) async throws {
+    let left = start + .nanoseconds(limit) - .now()
+    try await Task.sleep(for: .nanoseconds(max(0, left.nanoseconds)))
+  }
+
+  var words: String {
+    let waited = phase.withLock { $0 }?.words(client) ?? "with the connection open"
+    return "timed out after \(Figures.shortDuration(limit)) (--max-time) \(waited)"
+  }
+}
