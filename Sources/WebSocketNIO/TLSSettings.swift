@@ -70,8 +70,12 @@ package struct ClientTLS: Sendable {
     do {
       return try NIOSSLContext(configuration: configuration)
     } catch {
-      let files = trust.paths.joined(separator: ", ")
-      throw .configuration(reason: (files.isEmpty ? "" : "\(files): ") + Self.words(error))
+      guard !trust.paths.isEmpty else { throw .configuration(reason: "\(error)") }
+      // Whatever else the library has against a file, it found no certificate in it.
+      let isMissing = error as? NIOSSLError == .noSuchFilesystemObject
+      throw .configuration(
+        reason: trust.paths.joined(separator: ", ") + ": "
+          + Self.words(isMissing ? error : NIOSSLError.failedToLoadCertificate))
     }
   }
 

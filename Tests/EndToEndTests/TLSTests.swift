@@ -314,25 +314,6 @@ import Testing
     #expect(finished.errorText.contains("is not the one of --pin"))
   }
 
-  @Test func aPassphraseIsAskedForWithoutBeingShown() async throws {
-    let authority = try Self.authority.get()
-    let peer = try await TLSPeer([try authority.leaf()]) {
-      try Self.requireClient(&$0, authority)
-    }
-    defer { peer.stop() }
-    let terminal = try PseudoTerminal(
-      Wscope.path,
-      [
-        "send", "wss://localhost:\(peer.port)/", "--cacert", authority.path("root.pem"),
-        "--cert", authority.path("client.p12"),
-      ], environment: Wscope.environment())
-    try terminal.wait(forText: "Passphrase for \(authority.path("client.p12")):")
-    try terminal.type("hush\n")
-    try terminal.wait(forText: "hello")
-    #expect(try terminal.waitForEnd() == .exited(0))
-    #expect(!String(decoding: terminal.transcript, as: UTF8.self).contains("hush"))
-  }
-
   /// Who the user is, is for the server that was asked for alone.
   @Test func aRedirectTakesNoClientCertificateAlong() async throws {
     let authority = try Self.authority.get()

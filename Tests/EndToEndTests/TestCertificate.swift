@@ -87,8 +87,12 @@ struct TestCertificate: Sendable {
 
   /// The certificate and the key in PKCS#12.
   func bundle(_ path: String, passphrase: String) throws -> String {
-    let bundle = NIOSSLPKCS12Bundle(certificateChain: [try library], privateKey: try libraryKey)
-    return try Self.write(try bundle.serialize(passphrase: passphrase.utf8), to: path)
+    try Self.write(try pkcs12(passphrase: passphrase), to: path)
+  }
+
+  func pkcs12(passphrase: String) throws -> [UInt8] {
+    try NIOSSLPKCS12Bundle(certificateChain: [try library], privateKey: try libraryKey)
+      .serialize(passphrase: passphrase.utf8)
   }
 
   static func write(_ bytes: [UInt8], to path: String) throws -> String {

@@ -53,11 +53,11 @@ struct CertificateText {
   }
 
   /// `AB:CD:...`, as browsers and `openssl` show it.
-  static func hex(_ bytes: [UInt8]) -> String {
+  static func hex(_ bytes: [UInt8], separator: String = ":") -> String {
     bytes.map { byte in
       let digits = String(byte, radix: 16, uppercase: true)
       return digits.count == 1 ? "0" + digits : digits
-    }.joined(separator: ":")
+    }.joined(separator: separator)
   }
 
   private func safe(_ text: String) -> String {

@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 import NIOHTTP1
 import Terminal
@@ -16,15 +17,19 @@ struct HandshakeText {
 
   /// `connected to 127.0.0.1:443, TLSv1.3 (tcp 1 ms, upgrade 2 ms)`.
   var connected: String {
-    let timings = info.timings
-    var phases: [String] = []
-    if let resolve = timings.resolve { phases.append("dns \(Figures.duration(resolve))") }
-    phases.append("tcp \(Figures.duration(timings.connect))")
-    if let tls = timings.tls { phases.append("tls \(Figures.duration(tls))") }
-    phases.append("upgrade \(Figures.duration(timings.upgrade))")
+    let phases = Self.phases(info.timings).map { "\($0.name) \(Figures.duration($0.duration))" }
     let version = info.tls.map { ", \($0.version.name)" } ?? ""
     return "connected to \(Diagnostician.text(info.remoteAddress))\(version) "
       + "(\(phases.joined(separator: ", ")))"
+  }
+
+  /// What took place, in order.
+  static func phases(_ timings: HandshakeTimings) -> [SessionEvent.Phase] {
+    let phases: [(String, Int64?)] = [
+      ("dns", timings.resolve), ("tcp", timings.connect), ("tls", timings.tls),
+      ("upgrade", timings.upgrade),
+    ]
+    return phases.compactMap { name, duration in duration.map { SessionEvent.Phase(name, $0) } }
   }
 
   /// The two heads, `>` sent and `<` received.

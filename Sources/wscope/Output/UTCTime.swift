@@ -15,6 +15,12 @@ struct UTCTime {
     text = parts.date + "T" + parts.clock + "." + Self.padded(Int(fraction), 3) + "Z"
   }
 
+  /// `2026-11-23T08:15:00Z`, of a second since 1970.
+  static func text(second: Int64) -> String {
+    let parts = Self.second(second)
+    return parts.date + "T" + parts.clock + "Z"
+  }
+
   /// Date and time of day in UTC, of a second since 1970. Certificates last longer than ns do.
   static func second(_ seconds: Int64) -> (date: String, clock: String) {
     var seconds = time_t(seconds)
