@@ -46,7 +46,8 @@ let package = Package(
     .target(
       name: "WebSocketNIO",
       dependencies: [
-        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, heap,
+        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, heap, x509,
+        asn1, crypto,
       ],
       swiftSettings: house),
     .target(
@@ -118,7 +119,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "Conversation",
-        "Terminal", "TestPeers", nioCore, nioPosix,
+        "Terminal", "TestPeers", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1, crypto,
       ],
       swiftSettings: house),
     .testTarget(

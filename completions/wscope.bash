@@ -186,9 +186,9 @@ _wscope() {
 
 _wscope_connect() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
-    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
+    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -235,10 +235,6 @@ _wscope_connect() {
     '--origin'|'-o')
         return
         ;;
-    '--cacert'|'--ca')
-        __wscope_add_completions -f
-        return
-        ;;
     '--unix-socket')
         __wscope_add_completions -f
         return
@@ -275,6 +271,35 @@ _wscope_connect() {
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '--cacert'|'--ca')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--cert')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--key')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--pass'|'--passphrase')
+        return
+        ;;
+    '--tls-min')
+        __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
+        return
+        ;;
+    '--tls-max')
+        __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
+        return
+        ;;
+    '--pin')
+        return
+        ;;
+    '--alpn')
         return
         ;;
     '-u'|'--user'|'--auth')
@@ -379,9 +404,9 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
-    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
-    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
+    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -493,10 +518,6 @@ _wscope_send() {
     '--origin'|'-o')
         return
         ;;
-    '--cacert'|'--ca')
-        __wscope_add_completions -f
-        return
-        ;;
     '--unix-socket')
         __wscope_add_completions -f
         return
@@ -535,6 +556,35 @@ _wscope_send() {
     '--max-message')
         return
         ;;
+    '--cacert'|'--ca')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--cert')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--key')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--pass'|'--passphrase')
+        return
+        ;;
+    '--tls-min')
+        __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
+        return
+        ;;
+    '--tls-max')
+        __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
+        return
+        ;;
+    '--pin')
+        return
+        ;;
+    '--alpn')
+        return
+        ;;
     '-u'|'--user'|'--auth')
         return
         ;;
@@ -571,9 +621,9 @@ _wscope_send() {
 
 _wscope_bench() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b --no-progress --quiet -q -k --insecure --no-check -4 --ipv4 -6 --ipv6 --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
-    repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --cookie)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --cacert --ca --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
+    non_repeating_flags=(--binary -b --no-progress --quiet -q -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
+    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -650,10 +700,6 @@ _wscope_bench() {
     '--origin'|'-o')
         return
         ;;
-    '--cacert'|'--ca')
-        __wscope_add_completions -f
-        return
-        ;;
     '--unix-socket')
         __wscope_add_completions -f
         return
@@ -690,6 +736,35 @@ _wscope_bench() {
         return
         ;;
     '--max-message')
+        return
+        ;;
+    '--cacert'|'--ca')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--cert')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--key')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--pass'|'--passphrase')
+        return
+        ;;
+    '--tls-min')
+        __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
+        return
+        ;;
+    '--tls-max')
+        __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
+        return
+        ;;
+    '--pin')
+        return
+        ;;
+    '--alpn')
         return
         ;;
     '-u'|'--user'|'--auth')

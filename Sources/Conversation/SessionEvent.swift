@@ -13,12 +13,69 @@ package struct SessionEvent: Sendable {
     /// The first line of a recording: where it was made, and when (RFC 3339, UTC). Behind it, only
     /// what was sent is sent again.
     case record(url: String, started: String)
-    case open(status: Int, subprotocol: String?, extensions: [String], tls: String?)
+    case open(
+      status: Int, subprotocol: String?, extensions: [String], tls: TLS?, timings: [Phase] = [])
     /// `wire` is its size with the frame headers, if that is known.
     case message(Direction, MessageKind, [UInt8], wire: Int?)
     case ping(Direction, [UInt8])
     case pong(Direction, [UInt8])
     case close(Direction, CloseCode, reason: String, isClean: Bool)
+  }
+
+  /// What TLS came to.
+  package struct TLS: Sendable {
+    /// As OpenSSL writes it, `TLSv1.3`.
+    package var version: String
+    package var cipher: String?
+    /// What ALPN chose.
+    package var applicationProtocol: String?
+    package var certificate: Certificate?
+
+    package init(
+      version: String, cipher: String? = nil, applicationProtocol: String? = nil,
+      certificate: Certificate? = nil
+    ) {
+      self.version = version
+      self.cipher = cipher
+      self.applicationProtocol = applicationProtocol
+      self.certificate = certificate
+    }
+  }
+
+  /// The server's certificate.
+  package struct Certificate: Sendable {
+    package var subject: String
+    package var issuer: String
+    package var names: [String]
+    /// RFC 3339, UTC.
+    package var notBefore: String
+    package var notAfter: String
+    package var fingerprint: String
+    package var pin: String?
+
+    package init(
+      subject: String, issuer: String, names: [String], notBefore: String, notAfter: String,
+      fingerprint: String, pin: String?
+    ) {
+      self.subject = subject
+      self.issuer = issuer
+      self.names = names
+      self.notBefore = notBefore
+      self.notAfter = notAfter
+      self.fingerprint = fingerprint
+      self.pin = pin
+    }
+  }
+
+  /// A part of the opening and how long it took, in ns.
+  package struct Phase: Sendable {
+    package var name: String
+    package var duration: Int64
+
+    package init(_ name: String, _ duration: Int64) {
+      self.name = name
+      self.duration = duration
+    }
   }
 
   /// ns since the session began.
@@ -53,12 +110,21 @@ package struct SessionEvent: Sendable {
       json.member("event", "record")
       json.member("url", url)
       json.member("started", started)
-    case .open(let status, let subprotocol, let extensions, let tls):
+    case .open(let status, let subprotocol, let extensions, let tls, let timings):
       json.member("event", "open")
       json.member("status", status)
       json.member("subprotocol", subprotocol)
       json.member("extensions", array: extensions) { json, name in json.string(name) }
-      if let tls { json.member("tls", tls) }
+      if let tls { write(tls, to: &json) }
+      if !timings.isEmpty {
+        json.member(
+          "timings",
+          object: { json in
+            for phase in timings {
+              json.member(phase.name, Double(phase.duration / 1000) / 1_000_000)
+            }
+          })
+      }
     case .message(let direction, let kind, let payload, let wire):
       json.member("event", "message")
       json.member("dir", direction.rawValue)
@@ -79,6 +145,24 @@ package struct SessionEvent: Sendable {
       json.member("reason", reason)
       json.member("clean", isClean)
     }
+  }
+
+  private func write(_ tls: TLS, to json: inout JSONWriter) {
+    json.member("tls", tls.version)
+    if let cipher = tls.cipher { json.member("cipher", cipher) }
+    if let name = tls.applicationProtocol { json.member("alpn", name) }
+    guard let certificate = tls.certificate else { return }
+    json.member(
+      "certificate",
+      object: { json in
+        json.member("subject", certificate.subject)
+        json.member("issuer", certificate.issuer)
+        json.member("names", array: certificate.names) { json, name in json.string(name) }
+        json.member("not_before", certificate.notBefore)
+        json.member("not_after", certificate.notAfter)
+        json.member("sha256", certificate.fingerprint)
+        if let pin = certificate.pin { json.member("pin", pin) }
+      })
   }
 
   private func control(

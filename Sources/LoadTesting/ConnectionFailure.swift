@@ -79,11 +79,16 @@ struct ConnectionFailure {
 
   private init(_ failure: TLSFailure) {
     switch failure {
-    case .untrusted(let reason): self.init(.tls, .certificate, reason)
-    case .wrongName(let host): self.init(.tls, .certificate, "not for \(host)")
+    case .untrusted(let distrust): self.init(.tls, .certificate, "\(distrust.cause)")
+    case .wrongName(let host, _): self.init(.tls, .certificate, "not for \(host)")
+    case .pinMismatch: self.init(.tls, .certificate, "another public key than --pin")
     case .notTLS: self.init(.tls, .other, "the peer does not speak TLS")
     case .closed: self.init(.tls, .lost)
-    case .handshake(let reason), .configuration(let reason): self.init(.tls, .other, reason)
+    case .alert(let alert, _): self.init(.tls, .other, code: alert.rawValue.signed, alert.name)
+    case .version: self.init(.tls, .other, "a version that was not offered")
+    case .protocolChosen(let name): self.init(.tls, .other, "ALPN: \(name)")
+    case .handshake(let reason), .configuration(let reason), .clientCertificate(let reason):
+      self.init(.tls, .other, reason)
     }
   }
 

@@ -60,7 +60,7 @@ struct ReportAssembly {
     return LoadReport.Target(
       url: target.configuration.url.description,
       addresses: target.route.addresses.compactMap { $0.ipAddress ?? $0.pathname },
-      tls: handshake?.tlsVersion.map { LoadReport.TLS(version: $0) },
+      tls: handshake?.tls.map { LoadReport.TLS(version: $0.version.name, cipher: $0.cipher) },
       extensions: [handshake?.deflate?.text].compactMap { $0 },
       subprotocol: handshake?.subprotocol, server: handshake?.headers["server"].first)
   }

@@ -2,7 +2,6 @@ import Glibc
 package import NIOCore
 package import NIOHTTP1
 import NIOPosix
-package import NIOSSL
 package import WebSocketProtocol
 
 /// Everything about one connection to be opened, except who it belongs to.
@@ -16,7 +15,7 @@ package struct ClientConfiguration: Sendable {
   package var deflate: DeflateParameters?
   package var userAgent = "wscope"
   /// nil for `ws`.
-  package var tls: NIOSSLContext?
+  package var tls: PreparedTLS?
   package var limits = Limits(messageSize: Limits.clientMessageSize)
   /// Name look-up, TCP, TLS and upgrade together.
   package var openTimeout = TimeAmount.seconds(10)
@@ -27,7 +26,7 @@ package struct ClientConfiguration: Sendable {
   /// The proxy that the connection goes through.
   package var proxy: ProxyServer?
   /// TLS to the proxy itself; nil unless it is an https one.
-  package var proxyTLS: NIOSSLContext?
+  package var proxyTLS: PreparedTLS?
   /// A unix socket to connect to instead of the host of the URL.
   package var socketPath: String?
   /// The address to connect from.
@@ -82,8 +81,8 @@ package struct HandshakeInfo: Sendable {
   /// As both sides agree on it.
   package var deflate: DeflateParameters?
   package var headers: HTTPHeaders
-  /// `TLSv1.3` and the like; nil without TLS.
-  package var tlsVersion: String?
+  /// nil without TLS.
+  package var tls: TLSFacts?
   package var remoteAddress: SocketAddress?
   package var timings: HandshakeTimings
   package var localAddress: SocketAddress?
@@ -91,8 +90,6 @@ package struct HandshakeInfo: Sendable {
   package var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   /// The words of the server behind the 101.
   package var reasonPhrase = ""
-  /// What the server's certificate says of itself; nil without TLS.
-  package var certificate: PeerCertificate?
   /// The way through a proxy; `remoteAddress` is the proxy's then.
   package var tunnel: Tunnel?
 }
@@ -103,14 +100,6 @@ package struct Tunnel: Sendable, Hashable {
   package var proxy: String
   /// What it was asked to connect to, as `host:port`.
   package var destination: String
-}
-
-/// A certificate as far as people want to know it.
-package struct PeerCertificate: Sendable, Hashable {
-  /// Host names and addresses that it is for; the server's words.
-  package var names: [String]
-  /// Seconds since 1970.
-  package var notAfter: Int64
 }
 
 /// Durations in ns; what did not take place is nil.
@@ -276,18 +265,18 @@ private final class Opening {
   private func pass(through proxy: ProxyServer, _ channel: any Channel) {
     phase = .proxy
     let mark = NIODeadline.now()
-    let handler = ProxyHandler(
-      proxy,
-      ProxyDialogue(proxy, to: proxyTarget, userAgent: configuration.userAgent),
-      tls: configuration.proxyTLS
-    ) {
-      guard !self.isSettled else { return }
-      self.timings.proxy = (NIODeadline.now() - mark).nanoseconds
-      self.upgrade(channel)
-    } failed: {
-      self.settle(.failure(.proxy($0)))
-    }
     do {
+      let handler = try ProxyHandler(
+        proxy,
+        ProxyDialogue(proxy, to: proxyTarget, userAgent: configuration.userAgent),
+        tls: configuration.proxyTLS
+      ) {
+        guard !self.isSettled else { return }
+        self.timings.proxy = (NIODeadline.now() - mark).nanoseconds
+        self.upgrade(channel)
+      } failed: {
+        self.settle(.failure(.proxy($0)))
+      }
       try handler.install(on: channel)
     } catch {
       settle(.failure(.proxy(.tls(.configuration(reason: "\(error)")))))
@@ -348,22 +337,5 @@ extension Channel {
     for (index, byte) in name.utf8.prefix(15).enumerated() { value[index] = byte }
     return provider.unsafeSetSocketOption(
       level: .socket, name: NIOBSDSocket.Option(rawValue: SO_BINDTODEVICE), value: value)
-  }
-}
-
-extension SocketAddress {
-  /// The four or sixteen bytes of an IP address.
-  fileprivate var packedBytes: [UInt8]? {
-    // Behind family and port, in IPv6 behind the flow label too.
-    let place: Range<Int>
-    switch `protocol` {
-    case .inet: place = 4..<8
-    case .inet6: place = 8..<24
-    default: return nil
-    }
-    return withSockAddr { address, length in
-      let bytes = UnsafeRawBufferPointer(start: address, count: length)
-      return bytes.count >= place.upperBound ? Array(bytes[place]) : nil
-    }
   }
 }

@@ -1,6 +1,5 @@
 package import NIOCore
 package import NIOHTTP1
-import NIOSSL
 import NIOTLS
 package import WebSocketProtocol
 
@@ -26,8 +25,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private let progress: (ConnectError.Phase) -> Void
   private let settle: (Result<HandshakeInfo, ConnectError>) -> Void
   private let resources = LoopResources.current
-  /// What came over the wire, before TLS: shows a peer that speaks none.
-  private let wire: HeadTee
+  private var tls: TLSHandshake?
   /// What the HTTP decoder was given.
   private let tee: HeadTee
   private let encoder = HTTPRequestEncoder()
@@ -37,9 +35,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var timings: HandshakeTimings
   private var mark = NIODeadline.now()
   private var interimReplies = 0
-  private var tlsHandler: NIOSSLClientHandler?
-  private var tlsVersion: String?
-  private var certificate: PeerCertificate?
+  private var facts: TLSFacts?
   private var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   private var errno: Int32?
 
@@ -61,9 +57,6 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.destination = destination
     self.progress = progress
     self.settle = settle
-    wire = HeadTee(
-      keeping: configuration.tls == nil ? 0 : Self.captured, receive: resources.receive,
-      isHTTP: false)
     tee = HeadTee(keeping: Self.captured, receive: resources.receive)
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
@@ -74,11 +67,11 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   /// Puts itself and its helpers into the pipeline of a connected channel.
   package func install(on channel: any Channel) throws {
     let pipeline = channel.pipeline.syncOperations
-    if let context = configuration.tls {
+    if let prepared = configuration.tls {
       state = .waitingForTLS
-      let tls = try NIOSSLClientHandler(context: context, serverHostname: serverName)
-      tlsHandler = tls
-      try pipeline.addHandlers([wire, tls])
+      let tls = try TLSHandshake(prepared, host: serverName, receive: resources.receive)
+      self.tls = tls
+      try pipeline.addHandlers([tls.wire, tls.handler])
     } else if !configuration.usesTLS {
       try channel.syncOptions?.setOption(
         .recvAllocator, value: SharedReceiveAllocator(resources.receive, on: channel.eventLoop))
@@ -86,11 +79,10 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     try pipeline.addHandlers([tee, encoder, decoder, self])
   }
 
-  /// The name for SNI and for the certificate; an address literal is no name (RFC 6066 section 3),
-  /// it is matched against the certificate's IP addresses.
-  private var serverName: String? {
+  /// Whom the certificate must name.
+  private var serverName: String {
     guard case .host(let host, _) = configuration.url.endpoint else { return "localhost" }
-    return (try? SocketAddress(ipAddress: host, port: 0)) == nil ? host : nil
+    return host
   }
 
   package func handlerAdded(context: ChannelHandlerContext) {
@@ -109,24 +101,17 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   }
 
   package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .handshakeCompleted = event as? TLSUserEvent, case .waitingForTLS = state {
+    if case .handshakeCompleted(let name) = event as? TLSUserEvent, case .waitingForTLS = state {
       timings.tls = (NIODeadline.now() - mark).nanoseconds
-      // Not the first of the pipeline, which may be that of the proxy.
-      tlsVersion = tlsHandler?.tlsVersion.map(Self.name)
-      certificate = tlsHandler?.peerCertificate.map(PeerCertificate.init)
+      do throws(TLSFailure) {
+        facts = try tls?.completed(applicationProtocol: name)
+      } catch {
+        return fail(.tls(error), context)
+      }
       state = .waitingForHead
       sendRequest(context)
     }
     context.fireUserInboundEventTriggered(event)
-  }
-
-  private static func name(_ version: TLSVersion) -> String {
-    switch version {
-    case .tlsv1: "TLSv1"
-    case .tlsv11: "TLSv1.1"
-    case .tlsv12: "TLSv1.2"
-    case .tlsv13: "TLSv1.3"
-    }
   }
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -184,11 +169,10 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     state = .done
     let info = HandshakeInfo(
       subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
-      tlsVersion: tlsVersion,
+      tls: facts,
       remoteAddress: context.channel.remoteAddress, timings: timings,
       localAddress: context.localAddress,
-      request: request, reasonPhrase: head.status.reasonPhrase, certificate: certificate,
-      tunnel: configuration.tunnel)
+      request: request, reasonPhrase: head.status.reasonPhrase, tunnel: configuration.tunnel)
     let agreement = handshake.deflate.flatMap { offer in
       negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
     }
@@ -215,7 +199,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       settle(.failure(.closedBeforeReply(received: tee.head, errno: nil)))
       return
     }
-    if configuration.tls != nil { wire.finish() }
+    tls?.wire.finish()
     tee.finish()
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)
@@ -240,65 +224,20 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       errno = error.errnoCode
       context.close(promise: nil)
     default:
-      if case .waitingForTLS = state {
-        fail(.tls(tlsFailure(error)), context)
+      if case .waitingForTLS = state, let tls {
+        fail(.tls(tls.failure(error)), context)
+      } else if case .waitingForHead = state, let failure = tls?.lateFailure(error) {
+        fail(.tls(failure), context)
       } else {
         context.close(promise: nil)
       }
     }
   }
 
-  private func tlsFailure(_ error: any Error) -> TLSFailure {
-    if let first = wire.head.first, first != 0x15, first != 0x16 {
-      return .notTLS(received: wire.head)
-    }
-    switch error {
-    case let error as NIOSSLExtraError where error == .failedToValidateHostname:
-      return .wrongName(host: serverName ?? "\(configuration.url.hostField)")
-    case NIOSSLError.handshakeFailed(let cause):
-      return Self.handshakeFailure(cause)
-    case NIOSSLError.unableToValidateCertificate:
-      return .untrusted(reason: "unable to validate the certificate")
-    case NIOSSLError.uncleanShutdown:
-      return .closed
-    default:
-      return .handshake(reason: "\(error)")
-    }
-  }
-
-  static func handshakeFailure(_ cause: BoringSSLError) -> TLSFailure {
-    switch cause {
-    case .sslError(let stack):
-      let reasons = stack.map { reason("\($0)") }
-      if reasons.contains(where: { $0.contains("CERTIFICATE_VERIFY_FAILED") }) {
-        return .untrusted(reason: "its issuer is not trusted, or it has expired")
-      }
-      return .handshake(reason: reasons.joined(separator: ", "))
-    case .syscallError, .zeroReturn:
-      return .closed
-    default:
-      return .handshake(reason: "\(cause)")
-    }
-  }
-
-  /// The words of BoringSSL, `Error: 268435703 error:100000f7:SSL routines:...:WRONG_VERSION_NUMBER
-  /// at file:line`, without the numbers and the place.
-  private static func reason(_ text: String) -> String {
-    let parts = text.split(separator: ":")
-    let last = parts.first { part in
-      part.contains("_") && !part.contains(" ") && part.allSatisfy { !$0.isLowercase }
-    }
-    return last.map(String.init) ?? text
-  }
-
   package func channelInactive(context: ChannelHandlerContext) {
     switch state {
     case .waitingForTLS:
-      if let first = wire.head.first, first != 0x15, first != 0x16 {
-        fail(.tls(.notTLS(received: wire.head)), context)
-      } else {
-        fail(.tls(.closed), context)
-      }
+      fail(.tls(tls?.ended ?? .closed), context)
     case .refused(let refusal):
       fail(.refused(refusal), context)
     case .waitingForHead, .accepted:

@@ -54,18 +54,3 @@ package struct HTTPRefusal: Sendable {
   /// At most 2 KiB.
   package var body: [UInt8]
 }
-
-/// Why TLS did not come up.
-package enum TLSFailure: Error, Sendable, Hashable {
-  /// The certificate is not trusted; `reason` is the library's.
-  case untrusted(reason: String)
-  /// The certificate is for other names.
-  case wrongName(host: String)
-  /// The peer does not speak TLS; what it sent, at most 4 KiB.
-  case notTLS(received: [UInt8])
-  /// The peer ended the connection during the handshake.
-  case closed
-  case handshake(reason: String)
-  /// Our own side: a file that cannot be read, a key that does not fit.
-  case configuration(reason: String)
-}

@@ -1,25 +1,88 @@
-import NIOCore
-import WebSocketProtocol
+import Crypto
 import NIOSSL
+import NIOCore
+import SwiftASN1
+import WebSocketProtocol
+import X509
+
+/// A certificate as far as people want to know it. Names are the words of whoever made it.
+package struct PeerCertificate: Sendable, Hashable {
+  /// Distinguished names, as RFC 4514 writes them; empty if they cannot be read.
+  package var subject: String
+  package var issuer: String
+  /// Host names and addresses that it is for (subjectAltName).
+  package var names: [String]
+  /// Seconds since 1970.
+  package var notBefore: Int64
+  package var notAfter: Int64
+  /// SHA-256 of the whole certificate.
+  package var fingerprint: [UInt8]
+  /// SHA-256 of its public key, which is what a pin names.
+  package var pin: PublicKeyPin?
+  /// Whether it names itself as its issuer.
+  package var isSelfIssued: Bool
+  /// Whether it says where its issuer's certificate is to be had (RFC 5280 section 4.2.2.1), as those
+  /// of public authorities do.
+  package var namesIssuerPlace: Bool
+  /// Whether it may be a server's, by its extended key usage.
+  package var isForServers: Bool
+}
 
 extension PeerCertificate {
-  /// Reads names and end of a certificate.
   init(_ certificate: NIOSSLCertificate) {
-    let names = certificate._subjectAlternativeNames().compactMap { name -> String? in
-      let bytes = Array(name.contents)
-      switch name.nameType {
-      case .dnsName, .uri, .email: return String(decoding: bytes, as: UTF8.self)
-      case .ipAddress where bytes.count == 4: return bytes.map(String.init).joined(separator: ".")
-      case .ipAddress where bytes.count == 16: return Self.address(bytes)
-      default: return nil
-      }
-    }
-    self.init(names: names, notAfter: certificate.notValidAfter.signed64)
+    let bytes = (try? certificate.toDERBytes()) ?? []
+    let parsed = try? Certificate(derEncoded: bytes)
+    subject = parsed.map { "\($0.subject)" } ?? ""
+    issuer = parsed.map { "\($0.issuer)" } ?? ""
+    names = certificate._subjectAlternativeNames().compactMap(Self.text)
+    notBefore = certificate.notValidBefore.signed64
+    notAfter = certificate.notValidAfter.signed64
+    fingerprint = SHA256.digest(bytes)
+    pin = PublicKeyPin(certificate)
+    isSelfIssued = parsed.map { $0.subject == $0.issuer } ?? false
+    let places = try? parsed?.extensions.authorityInformationAccess
+    namesIssuerPlace = places?.contains { $0.method == .issuingCA } ?? false
+    let usages = try? parsed?.extensions.extendedKeyUsage
+    isForServers = usages.map { $0.contains { $0 == .serverAuth || $0 == .any } } ?? true
   }
 
-  private static func address(_ bytes: [UInt8]) -> String? {
-    var buffer = ByteBuffer()
-    buffer.writeBytes(bytes)
-    return try? SocketAddress(packedIPAddress: buffer, port: 0).ipAddress
+  private static func text(_ name: _SubjectAlternativeName) -> String? {
+    let bytes = Array(name.contents)
+    switch name.nameType {
+    case .dnsName, .uri, .email: return String(decoding: bytes, as: UTF8.self)
+    case .ipAddress: return HostIdentity.address(bytes)
+    default: return nil
+    }
+  }
+}
+
+/// A public key that the server must have: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469
+/// section 2.4), written as curl does, `sha256//BASE64`.
+package struct PublicKeyPin: Sendable, Hashable, CustomStringConvertible {
+  /// 32 bytes.
+  package let digest: [UInt8]
+
+  /// nil for anything that is not `sha256//` and the Base64 of 32 bytes.
+  package init?(_ text: String) {
+    let prefix = "sha256//"
+    guard text.hasPrefix(prefix), let digest = Base64.decode(String(text.dropFirst(prefix.count))),
+      digest.count == SHA256.byteCount
+    else { return nil }
+    self.digest = digest
+  }
+
+  init?(_ certificate: NIOSSLCertificate) {
+    guard let bytes = try? certificate.extractPublicKey().toSPKIBytes() else { return nil }
+    digest = SHA256.digest(bytes)
+  }
+
+  package var description: String { "sha256//" + digest.withUnsafeBytes { Base64.encode($0) } }
+}
+
+extension SHA256 {
+  fileprivate static func digest(_ bytes: [UInt8]) -> [UInt8] {
+    var hash = SHA256()
+    bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+    return Array(hash.finalize())
   }
 }

@@ -1,4 +1,4 @@
-import Glibc
+import NIOCore
 package import WebSocketProtocol
 
 /// Which proxy a connection goes through, by options and environment, as curl chooses.
@@ -116,13 +116,8 @@ package struct NoProxyList: Sendable {
   private static func bytes(_ text: Substring) -> [UInt8]? {
     let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
     let literal = String(isBracketed ? text.dropFirst().dropLast() : text)
-    var four = in_addr()
-    if !isBracketed, inet_pton(AF_INET, literal, &four) == 1 {
-      return withUnsafeBytes(of: &four) { Array($0) }
-    }
-    var six = in6_addr()
-    guard inet_pton(AF_INET6, literal, &six) == 1 else { return nil }
-    return withUnsafeBytes(of: &six) { Array($0) }
+    guard !isBracketed || literal.contains(":") else { return nil }
+    return (try? SocketAddress(ipAddress: literal, port: 0))?.packedBytes
   }
 
   private static func isEqual(_ network: [UInt8], _ address: [UInt8]?, _ bits: Int) -> Bool {

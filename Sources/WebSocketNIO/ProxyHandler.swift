@@ -1,5 +1,4 @@
 import NIOCore
-import NIOSSL
 import NIOTLS
 import WebSocketProtocol
 
@@ -16,13 +15,10 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
     case done
   }
 
-  private let proxy: ProxyServer
-  private let tls: NIOSSLContext?
   private let opened: () -> Void
   private let failed: (ProxyFailure) -> Void
-  /// What came over the wire, before TLS: shows a proxy that speaks none.
-  private let wire = HeadTee(
-    keeping: 4 * 1024, receive: LoopResources.current.receive, isHTTP: false)
+  /// TLS with the proxy itself.
+  private let tls: TLSHandshake?
   private var dialogue: ProxyDialogue
   private var state: State
   private var errno: Int32?
@@ -31,13 +27,16 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
   private static let patience = TimeAmount.seconds(1)
 
   /// One of the closures is called, once.
+  ///
+  /// - Throws: an error of the TLS library, for a host that cannot be a name.
   init(
-    _ proxy: ProxyServer, _ dialogue: ProxyDialogue, tls: NIOSSLContext?,
+    _ proxy: ProxyServer, _ dialogue: ProxyDialogue, tls: PreparedTLS?,
     opened: @escaping () -> Void, failed: @escaping (ProxyFailure) -> Void
-  ) {
-    self.proxy = proxy
+  ) throws {
     self.dialogue = dialogue
-    self.tls = tls
+    self.tls = try tls.map {
+      try TLSHandshake($0, host: proxy.host, receive: LoopResources.current.receive)
+    }
     self.opened = opened
     self.failed = failed
     state = tls == nil ? .speaking : .waitingForTLS
@@ -46,12 +45,7 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
   /// Puts itself, and TLS if the proxy wants it, into the pipeline of a connected channel.
   func install(on channel: any Channel) throws {
     let pipeline = channel.pipeline.syncOperations
-    if let tls {
-      let isAddress = (try? SocketAddress(ipAddress: proxy.host, port: 0)) != nil
-      let handler = try NIOSSLClientHandler(
-        context: tls, serverHostname: isAddress ? nil : proxy.host)
-      try pipeline.addHandlers([wire, handler])
-    }
+    if let tls { try pipeline.addHandlers([tls.wire, tls.handler]) }
     try pipeline.addHandler(self)
   }
 
@@ -64,9 +58,14 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .handshakeCompleted = event as? TLSUserEvent, case .waitingForTLS = state {
+    if case .handshakeCompleted(let name) = event as? TLSUserEvent, case .waitingForTLS = state {
+      do throws(TLSFailure) {
+        _ = try tls?.completed(applicationProtocol: name)
+      } catch {
+        return fail(.tls(error), context)
+      }
       state = .speaking
-      wire.finish()
+      tls?.wire.finish()
       say(dialogue.greeting, context)
       return
     }
@@ -111,35 +110,16 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
     case .done:
       context.fireErrorCaught(error)
     case .waitingForTLS:
-      fail(.tls(tlsFailure(error)), context)
+      fail(.tls(tls?.failure(error) ?? .closed), context)
     case .speaking:
       errno = (error as? IOError)?.errnoCode
       context.close(promise: nil)
     }
   }
 
-  private func tlsFailure(_ error: any Error) -> TLSFailure {
-    if isPlain { return .notTLS(received: wire.head) }
-    switch error {
-    case let error as NIOSSLExtraError where error == .failedToValidateHostname:
-      return .wrongName(host: proxy.host)
-    case NIOSSLError.handshakeFailed(let cause):
-      return ClientUpgradeHandler.handshakeFailure(cause)
-    case NIOSSLError.unableToValidateCertificate:
-      return .untrusted(reason: "unable to validate the certificate")
-    case NIOSSLError.uncleanShutdown:
-      return .closed
-    default:
-      return .handshake(reason: "\(error)")
-    }
-  }
-
-  /// Whether it has answered our TLS with something else: records begin with an alert or a handshake.
-  private var isPlain: Bool { wire.head.first.map { $0 != 0x15 && $0 != 0x16 } ?? false }
-
   func channelInactive(context: ChannelHandlerContext) {
     switch state {
-    case .waitingForTLS: fail(.tls(isPlain ? .notTLS(received: wire.head) : .closed), context)
+    case .waitingForTLS: fail(.tls(tls?.ended ?? .closed), context)
     case .speaking: fail(dialogue.ended(errno: errno), context)
     case .done: break
     }

@@ -7,7 +7,7 @@ package struct RedirectPolicy: Sendable {
   package var limit: Int
   /// Whether it may go from `wss` to `ws`.
   package var allowsDowngrade: Bool
-  /// TLS of a place to which a redirect leads.
+  /// TLS of a place to which a redirect leads; another origin than the first is not shown the identity.
   package var tls: ClientTLS
   /// Chooses the proxy on the way to that place.
   package var reroute: (@Sendable (inout ClientConfiguration) throws -> Void)?
@@ -77,7 +77,14 @@ extension ClientConfiguration {
       next.headers = headers.filter { Self.isForEverybody($0.0) }
       dropped = headers.map(\.0).filter { !Self.isForEverybody($0) }
     }
-    next.tls = place.security == .plain ? nil : try policy.tls.makeContext()
+    if place.security == .tls {
+      var tls = policy.tls
+      // Who the user is concerns nobody but the server that was asked for.
+      if next.isForeign { tls.identity = nil }
+      next.tls = try tls.prepared()
+    } else {
+      next.tls = nil
+    }
     do {
       try policy.reroute?(&next)
     } catch {

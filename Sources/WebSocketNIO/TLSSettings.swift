@@ -1,36 +1,81 @@
+package import NIOCore
 package import NIOSSL
+import WebSocketProtocol
 
-/// What a client trusts.
+/// What a client trusts, and what it says and asks for in the handshake.
 package struct ClientTLS: Sendable {
   package enum Trust: Sendable, Hashable {
     case system
     /// The certificates of a PEM file, and nothing else.
     case file(path: String)
+    /// In the place of the system's: a file, and a directory of files named by their hashes, as
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name them.
+    case places(file: String?, directory: String?)
     /// Anything (`--insecure`).
     case anything
+
+    /// The files and directories, if it is such; a directory first, as the library has it.
+    package var paths: [String] {
+      switch self {
+      case .system, .anything: []
+      case .file(let path): [path]
+      case .places(let file, let directory): [directory, file].compactMap { $0 }
+      }
+    }
+
+    func includes(_ certificate: NIOSSLCertificate) -> Bool {
+      paths.contains { (try? NIOSSLCertificate.fromPEMFile($0))?.contains(certificate) ?? false }
+    }
   }
 
   package var trust: Trust
+  /// Both ends included.
+  package var versions = TLSProtocolVersion.tls12...TLSProtocolVersion.tls13
+  /// What is offered by ALPN (RFC 7301), the most wanted first; nothing is, if it is empty.
+  package var protocols = ["http/1.1"]
+  /// Sent when the server asks for it.
+  package var identity: ClientIdentity?
+  /// The server's public key must be one of these, if there are any, whatever is trusted.
+  package var pins: [PublicKeyPin] = []
+  /// Gets lines in the format of NSS key logs.
+  package var keyLog: (@Sendable (ByteBuffer) -> Void)?
 
   package init(trust: Trust = .system) {
     self.trust = trust
   }
 
+  /// A context, with what `TLSHandshake` has to know beside it.
+  ///
   /// - Throws: `TLSFailure.configuration`.
-  package func makeContext() throws(TLSFailure) -> NIOSSLContext {
+  package func prepared() throws(TLSFailure) -> PreparedTLS {
+    PreparedTLS(context: try makeContext(), settings: self)
+  }
+
+  private func makeContext() throws(TLSFailure) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
-    configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
-    switch trust {
-    case .system: break
-    case .file(let path): configuration.trustRoots = .file(path)
-    case .anything: configuration.certificateVerification = .none
+    configuration.minimumTLSVersion = versions.lowerBound.library
+    configuration.maximumTLSVersion = versions.upperBound.library
+    configuration.applicationProtocols = protocols
+    configuration.keyLogCallback = keyLog
+    if let identity {
+      configuration.certificateChain = identity.chain.map { .certificate($0) }
+      configuration.privateKey = .privateKey(identity.key)
+    }
+    // The library would compare names with the address of the socket too: see `HostIdentity`.
+    configuration.certificateVerification = trust == .anything ? .none : .noHostnameVerification
+    if let first = trust.paths.first {
+      configuration.trustRoots = .file(first)
+      configuration.additionalTrustRoots = trust.paths.dropFirst().map { .file($0) }
     }
     do {
       return try NIOSSLContext(configuration: configuration)
     } catch {
-      let file = if case .file(let path) = trust { "\(path): " } else { "" }
-      throw .configuration(reason: file + Self.words(error))
+      guard !trust.paths.isEmpty else { throw .configuration(reason: "\(error)") }
+      // Whatever else the library has against a file, it found no certificate in it.
+      let isMissing = error as? NIOSSLError == .noSuchFilesystemObject
+      throw .configuration(
+        reason: trust.paths.joined(separator: ", ") + ": "
+          + Self.words(isMissing ? error : NIOSSLError.failedToLoadCertificate))
     }
   }
 
@@ -41,6 +86,33 @@ package struct ClientTLS: Sendable {
     case .failedToLoadPrivateKey: "no private key in PEM form in it"
     default: "\(error)"
     }
+  }
+}
+
+/// A client's TLS, ready for any number of connections.
+package struct PreparedTLS: Sendable {
+  package let context: NIOSSLContext
+  package let settings: ClientTLS
+}
+
+extension TLSProtocolVersion {
+  fileprivate var library: TLSVersion {
+    switch self {
+    case .tls10: .tlsv1
+    case .tls11: .tlsv11
+    case .tls12: .tlsv12
+    case .tls13: .tlsv13
+    }
+  }
+
+  init(_ version: TLSVersion) {
+    self =
+      switch version {
+      case .tlsv1: .tls10
+      case .tlsv11: .tls11
+      case .tlsv12: .tls12
+      case .tlsv13: .tls13
+      }
   }
 }
 

@@ -95,8 +95,10 @@ enum ExitStatus: Int32, CaseIterable, Error {
     self =
       switch failure {
       case .untrusted, .wrongName: .certificateNotTrusted
+      case .pinMismatch: .pinMismatch
       case .configuration: .usage
-      case .notTLS, .closed, .handshake: .tlsFailed
+      case .clientCertificate: .clientCertificateUnusable
+      case .notTLS, .closed, .alert, .version, .protocolChosen, .handshake: .tlsFailed
       }
   }
 

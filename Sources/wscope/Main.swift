@@ -68,7 +68,7 @@ enum Process {
       explain(failure)
       return failure.status
     } catch let failure as TLSFailure {
-      explain(CommandFailure(.usage, Self.words(failure)))
+      explain(CommandFailure(ExitStatus(failure), Self.words(failure)))
       return ExitStatus(failure)
     } catch {
       explain(CommandFailure(.usage, "\(error)"))
@@ -77,7 +77,10 @@ enum Process {
   }
 
   private static func words(_ failure: TLSFailure) -> String {
-    if case .configuration(let reason) = failure { reason } else { "\(failure)" }
+    switch failure {
+    case .configuration(let reason), .clientCertificate(let reason): reason
+    default: "\(failure)"
+    }
   }
 
   static func explain(_ failure: CommandFailure) {

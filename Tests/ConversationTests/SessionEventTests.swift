@@ -10,9 +10,26 @@ import WebSocketProtocol
 
   @Test func lines() {
     #expect(
-      line(.open(status: 101, subprotocol: "chat", extensions: ["x"], tls: "TLSv1.3"))
+      line(
+        .open(status: 101, subprotocol: "chat", extensions: ["x"], tls: .init(version: "TLSv1.3")))
         == #"{"v":1,"t":0.0413,"conn":2,"event":"open","status":101,"subprotocol":"chat","extensions":["x"],"tls":"TLSv1.3"}"#
         + "\n")
+    let certificate = SessionEvent.Certificate(
+      subject: "CN=a", issuer: "CN=b", names: ["a"], notBefore: "2026-11-23T08:15:00Z",
+      notAfter: "2027-11-23T08:15:00Z", fingerprint: "00ff", pin: "sha256//x")
+    #expect(
+      line(
+        .open(
+          status: 101, subprotocol: nil, extensions: [],
+          tls: .init(
+            version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", applicationProtocol: "http/1.1",
+            certificate: certificate),
+          timings: [.init("tcp", 1_234_567), .init("tls", 2_000_000)]))
+        == #"{"v":1,"t":0.0413,"conn":2,"event":"open","status":101,"subprotocol":null,"extensions":[],"#
+        + #""tls":"TLSv1.3","cipher":"TLS_AES_128_GCM_SHA256","alpn":"http/1.1","certificate":"#
+        + #"{"subject":"CN=a","issuer":"CN=b","names":["a"],"not_before":"2026-11-23T08:15:00Z","#
+        + #""not_after":"2027-11-23T08:15:00Z","sha256":"00ff","pin":"sha256//x"},"#
+        + #""timings":{"tcp":0.001234,"tls":0.002}}"# + "\n")
     #expect(
       line(.message(.incoming, .text, Array("hello".utf8), wire: 9))
         == #"{"v":1,"t":0.0413,"conn":2,"event":"message","dir":"in","type":"text","size":5,"wire":9,"text":"hello"}"#

@@ -44,7 +44,7 @@ extension HouseRule {
     "WebSocketNIO": [
       "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOTLS", "NIOSSL", "Glibc",
       // The EventLoop protocol names a DispatchQueue.
-      "Synchronization", "CEpoll", "Dispatch", "HeapModule",
+      "Synchronization", "CEpoll", "Dispatch", "HeapModule", "X509", "SwiftASN1", "Crypto",
     ],
     "LoadTesting": [
       "WebSocketNIO", "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "Histogram", "Glibc",

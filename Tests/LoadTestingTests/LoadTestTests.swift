@@ -107,7 +107,7 @@ import NIOPosix
     ) { _ in }
     var target = try LoadPeer.target(port: running.localAddresses.first?.port ?? 0)
     target.configuration.url.security = .tls
-    target.configuration.tls = try ClientTLS(trust: .anything).makeContext()
+    target.configuration.tls = try ClientTLS(trust: .anything).prepared()
     let test = LoadTest(
       Self.plan(.messages(40)), target: target,
       origin: LoadOrigin(tool: .init(version: "test", build: "test")))

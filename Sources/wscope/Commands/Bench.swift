@@ -165,7 +165,7 @@ struct Bench: SessionCommand {
         argv: BenchArguments.redacted(CommandLine.arguments),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)
-    if case .endpoint(let configuration) = target { client.tellDangers(configuration, context) }
+    if case .endpoint(let configuration) = target { client.tls.tellDangers(configuration, context) }
     return await session.run()
   }
 

@@ -25,17 +25,6 @@ struct ClientOptions: ParsableArguments {
   )
   var origin: String?
 
-  @Flag(
-    name: [.customShort("k"), .long, .customLong("no-check")],
-    help: "Accept any certificate; says so once a run.")
-  var insecure = false
-
-  @Option(
-    name: [.long, .customLong("ca")],
-    help: ArgumentHelp("Trust the certificates of this PEM file only.", valueName: "file"),
-    completion: .file())
-  var cacert: String?
-
   @Option(
     help: ArgumentHelp(
       "Connect to this unix socket; the URL still gives Host and path.", valueName: "path"),
@@ -61,6 +50,7 @@ struct ClientOptions: ParsableArguments {
     help: ArgumentHelp("Refuse messages that are larger.", valueName: "size"))
   var maxMessage = SizeOption(bytes: Limits.clientMessageSize)
 
+  @OptionGroup(title: "TLS") var tls: TLSOptions
   @OptionGroup(title: "Credentials") var credentials: CredentialOptions
   @OptionGroup(title: "Redirects") var redirects: RedirectOptions
 
@@ -71,6 +61,7 @@ struct ClientOptions: ParsableArguments {
     var reading = ClientReading(context)
     reading.credentials = try await credentials.read(context)
     reading.credentials.fields = try header.flatMap { try $0.read() }
+    reading.tls = try await tls.settings(context)
     return reading
   }
 
@@ -110,18 +101,13 @@ struct ClientOptions: ParsableArguments {
     guard configuration.openTimeout > .zero else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
+    _ = try tls.checked()
     try reading.credentials.apply(to: &configuration)
-    configuration.redirects = try redirects.policy(tls) { [proxy] in
+    configuration.redirects = try redirects.policy(reading.tls) { [proxy] in
       try proxy.apply(to: &$0, environment: reading.environment)
     }
-    if url.security == .tls { configuration.tls = try tls.makeContext() }
+    if url.security == .tls { configuration.tls = try reading.tls.prepared() }
     return configuration
-  }
-
-  private var tls: ClientTLS {
-    if insecure { return ClientTLS(trust: .anything) }
-    if let cacert { return ClientTLS(trust: .file(path: cacert)) }
-    return ClientTLS(trust: .system)
   }
 
   private func offeredSubprotocols() throws -> [String] {
@@ -149,14 +135,6 @@ struct ClientOptions: ParsableArguments {
       context.inform(
         "redirected (\(redirect.status.code)) to \(showsSecrets ? place : Redaction.url(place))"
           + (dropped.isEmpty ? "" : "; not sent there: \(dropped)"))
-    }
-  }
-
-  /// What has to be said once a run.
-  func tellDangers(_ configuration: ClientConfiguration, _ context: CommandContext) {
-    if insecure, configuration.tls != nil {
-      context.console.note(
-        "wscope: --insecure: the certificate of \(configuration.url.hostField) is not checked")
     }
   }
 }

@@ -48,7 +48,7 @@ struct Connect: SessionCommand {
       return client
     }
     let client = try place(url)
-    self.client.tellDangers(client, context)
+    self.client.tls.tellDangers(client, context)
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
         try prompt(client, place, descriptor, context), context

@@ -68,8 +68,8 @@ struct ProxyOptions: ParsableArguments {
       return
     }
     configuration.proxyTLS = try ClientTLS(
-      trust: proxyCacert.map { .file(path: $0) } ?? .system
-    ).makeContext()
+      trust: proxyCacert.map { .file(path: $0) } ?? .standard(environment)
+    ).prepared()
   }
 
   private static func credentials(

@@ -45,7 +45,7 @@ struct Send: SessionCommand {
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.redirected = ClientOptions.tellOfRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
-    self.client.tellDangers(client, context)
+    self.client.tls.tellDangers(client, context)
     let maxTime = try course.limit(&client)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }

@@ -24,7 +24,7 @@ struct Diagnostician {
   /// Whether strangers' bytes must be escaped: the stream is a terminal.
   let escapes: Bool
 
-  private var url: WebSocketURL { configuration.url }
+  var url: WebSocketURL { configuration.url }
 
   func diagnose(_ error: ConnectError) -> Diagnosis {
     switch error {
@@ -33,7 +33,7 @@ struct Diagnostician {
     case .unreachable(let attempts):
       unreachable(attempts)
     case .tls(let failure):
-      diagnose(failure)
+      TLSDiagnostician(self).diagnose(failure)
     case .proxy(let failure):
       diagnose(failure)
     case .closedBeforeReply(let received, let errno):
@@ -123,35 +123,7 @@ struct Diagnostician {
     return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
   }
 
-  private func diagnose(_ failure: TLSFailure) -> Diagnosis {
-    switch failure {
-    case .untrusted(let reason):
-      return Diagnosis(
-        cause: "the certificate of \(url.hostField) is not trusted: \(reason)",
-        details: [
-          "hint: --cacert FILE trusts its issuer, --insecure trusts anybody"
-        ])
-    case .wrongName(let host):
-      return Diagnosis(
-        cause: "the certificate is not for \(host)",
-        details: ["hint: connect by a name that is in the certificate, or --insecure"])
-    case .notTLS(let received):
-      let isHTTP = received.starts(with: "HTTP/".utf8)
-      return Diagnosis(
-        cause: isHTTP
-          ? "TLS failed: the server answered in plain HTTP on this port"
-          : "TLS failed: the server does not speak TLS on this port",
-        details: ["got: \(firstLine(received))", "try: wscope \(command) \(other(.plain))"])
-    case .closed:
-      return Diagnosis(cause: "TLS failed: the server closed the connection during the handshake")
-    case .handshake(let reason):
-      return Diagnosis(cause: "TLS failed: \(reason)")
-    case .configuration(let reason):
-      return Diagnosis(cause: reason)
-    }
-  }
-
-  private func other(_ security: WebSocketURL.Security) -> String {
+  func other(_ security: WebSocketURL.Security) -> String {
     var other = url
     other.security = security
     return other.description

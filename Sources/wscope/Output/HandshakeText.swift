@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 import NIOHTTP1
 import Terminal
@@ -16,19 +17,22 @@ struct HandshakeText {
 
   /// `connected to 127.0.0.1:443, TLSv1.3 (tcp 1 ms, upgrade 2 ms)`.
   var connected: String {
-    let timings = info.timings
-    var phases: [String] = []
-    if let resolve = timings.resolve { phases.append("dns \(Figures.duration(resolve))") }
-    phases.append("tcp \(Figures.duration(timings.connect))")
-    if let proxy = timings.proxy { phases.append("proxy \(Figures.duration(proxy))") }
-    if let tls = timings.tls { phases.append("tls \(Figures.duration(tls))") }
-    phases.append("upgrade \(Figures.duration(timings.upgrade))")
-    let version = info.tlsVersion.map { ", \($0)" } ?? ""
+    let phases = Self.phases(info.timings).map { "\($0.name) \(Figures.duration($0.duration))" }
+    let version = info.tls.map { ", \($0.version.name)" } ?? ""
     let place =
       info.tunnel.map { "\($0.destination) through the proxy \($0.proxy)" }
       ?? Diagnostician.text(info.remoteAddress)
     return "connected to \(place)\(version) "
       + "(\(phases.joined(separator: ", ")))"
+  }
+
+  /// What took place, in order.
+  static func phases(_ timings: HandshakeTimings) -> [SessionEvent.Phase] {
+    let phases: [(String, Int64?)] = [
+      ("dns", timings.resolve), ("tcp", timings.connect), ("proxy", timings.proxy),
+      ("tls", timings.tls), ("upgrade", timings.upgrade),
+    ]
+    return phases.compactMap { name, duration in duration.map { SessionEvent.Phase(name, $0) } }
   }
 
   /// The two heads, `>` sent and `<` received.
@@ -43,12 +47,7 @@ struct HandshakeText {
     var lines: [String] = []
     if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
     if let subprotocol = info.subprotocol { lines.append("subprotocol \(safe(subprotocol))") }
-    if let certificate = info.certificate {
-      let names = certificate.names.prefix(8).map(safe).joined(separator: ", ")
-      let more = certificate.names.count > 8 ? ", and \(certificate.names.count - 8) more" : ""
-      let until = UTCTime(certificate.notAfter &* 1_000_000_000).text.prefix(10)
-      lines.append("certificate for \(names.isEmpty ? "no name" : names)\(more), until \(until)")
-    }
+    if let tls = info.tls { lines += CertificateText(tls, escapes: escapes).lines }
     return lines
   }
 

@@ -18,8 +18,22 @@ struct JSONLines {
     let extensions = [info.deflate?.text].compactMap { $0 }
     return line(
       .open(
-        status: 101, subprotocol: info.subprotocol, extensions: extensions, tls: info.tlsVersion),
+        status: 101, subprotocol: info.subprotocol, extensions: extensions,
+        tls: info.tls.map(Self.session), timings: HandshakeText.phases(info.timings)),
       .now())
+  }
+
+  private static func session(_ tls: TLSFacts) -> SessionEvent.TLS {
+    SessionEvent.TLS(
+      version: tls.version.name, cipher: tls.cipher, applicationProtocol: tls.applicationProtocol,
+      certificate: tls.certificate.map { certificate in
+        SessionEvent.Certificate(
+          subject: certificate.subject, issuer: certificate.issuer, names: certificate.names,
+          notBefore: UTCTime.text(second: certificate.notBefore),
+          notAfter: UTCTime.text(second: certificate.notAfter),
+          fingerprint: CertificateText.hex(certificate.fingerprint, separator: "").lowercased(),
+          pin: certificate.pin.map { "\($0)" })
+      })
   }
 
   func received(_ kind: MessageKind, _ payload: ByteBuffer, wire: Int, time: NIODeadline) -> [UInt8]

@@ -18,9 +18,12 @@ extension Diagnostician {
           + (reasons.count == 1 ? reasons.first ?? "" : "no address answered"),
         details: (attempts.count > 1 ? attempts.map(Self.words) : []) + [Self.hint])
     case .tls(let failure):
-      return Diagnosis(
-        cause: "no TLS with \(proxy): \(words(failure))",
-        details: ["hint: an https proxy speaks TLS itself, and has a --proxy-cacert of its own"])
+      var diagnosis = TLSDiagnostician(self, of: proxy).diagnose(failure)
+      // Those are about the options for the server.
+      diagnosis.details.removeAll { $0.hasPrefix("hint: ") || $0.hasPrefix("try: ") }
+      diagnosis.details.append(
+        "hint: this is about \(proxy), which speaks TLS itself and has a --proxy-cacert of its own")
+      return diagnosis
     case .refused(let refusal):
       return refused(refusal)
     case .refusedBySOCKS(let refusal):
@@ -94,16 +97,6 @@ extension Diagnostician {
     case .notHTTP: "it is no HTTP"
     case .headTooLarge: "its head is too large (over 8 KiB a line, 100 fields or 32 KiB)"
     case .tooManyInterimReplies: "more than 5 interim (1xx) replies"
-    }
-  }
-
-  private func words(_ failure: TLSFailure) -> String {
-    switch failure {
-    case .untrusted(let reason): "its certificate is not trusted: \(reason)"
-    case .wrongName(let host): "its certificate is not for \(host)"
-    case .notTLS(let received): "it does not speak TLS on this port, it says \(firstLine(received))"
-    case .closed: "it closed the connection during the handshake"
-    case .handshake(let reason), .configuration(let reason): reason
     }
   }
 }

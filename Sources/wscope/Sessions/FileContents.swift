@@ -100,6 +100,15 @@ final class AppendedFile: Sendable {
     self.descriptor = descriptor
   }
 
+  /// Opens a file to add to what is in it, and makes it if there is none.
+  ///
+  /// - Throws: `CommandFailure`.
+  init(addingTo path: String) throws {
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+    self.path = path
+    guard descriptor >= 0 else { throw FileContents.failure(path, "write") }
+  }
+
   deinit { close(descriptor) }
 
   /// Adds bytes; false if the system does not take them, and `errno` says why.

@@ -1,0 +1,153 @@
+package import NIOSSL
+import WebSocketProtocol
+
+/// Who a client says it is: its certificates, the own one first, and the key to it.
+package struct ClientIdentity: Sendable {
+  package let chain: [NIOSSLCertificate]
+  package let key: NIOSSLPrivateKey
+
+  /// What the bytes of a file turn out to be.
+  package enum Content: Sendable, Hashable {
+    /// Text with certificates, a key or both in it.
+    case pem
+    /// A certificate or a key alone.
+    case der
+    /// A bundle of both (RFC 7292).
+    case pkcs12
+
+    package init(_ bytes: [UInt8]) {
+      guard bytes.first == 0x30 else {
+        self = .pem
+        return
+      }
+      // PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }; a certificate begins with two SEQUENCEs, and
+      // of keys only versions 0 and 1 exist.
+      let lengthOfLength = bytes.dropFirst().first.map { $0 > 0x80 ? ($0 & 0x7F).signed : 0 } ?? 0
+      self = bytes.dropFirst(2 + lengthOfLength).starts(with: [0x02, 0x01, 0x03]) ? .pkcs12 : .der
+    }
+  }
+
+  /// Whether a passphrase is needed to read the key.
+  ///
+  /// A bundle may be readable without one, or with an empty one.
+  package static func isEncrypted(_ bytes: [UInt8]) -> Bool {
+    switch Content(bytes) {
+    case .der: return false
+    case .pkcs12: return (try? NIOSSLPKCS12Bundle(buffer: bytes, passphrase: [UInt8]())) == nil
+    case .pem:
+      let text = String(decoding: bytes, as: UTF8.self)
+      return text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
+    }
+  }
+
+  /// A file as it was named, and what is in it.
+  package struct File: Sendable {
+    package var name: String
+    package var bytes: [UInt8]
+
+    package init(name: String, bytes: [UInt8]) {
+      self.name = name
+      self.bytes = bytes
+    }
+  }
+
+  /// Reads the files of `--cert` and `--key`; without `key` the key is in the certificate's file.
+  ///
+  /// - Throws: `TLSFailure.clientCertificate`, naming the file.
+  package init(
+    certificate: File, key keyFile: File?, passphrase: [UInt8]?
+  ) throws(TLSFailure) {
+    if Content(certificate.bytes) == .pkcs12 {
+      let bundle = try Self.bundle(certificate, passphrase)
+      chain = bundle.certificateChain
+      key =
+        try keyFile.map { file throws(TLSFailure) in try Self.key(file, passphrase) }
+        ?? bundle.privateKey
+    } else {
+      chain = try Self.chain(certificate)
+      key = try Self.key(keyFile ?? certificate, passphrase)
+    }
+    guard let own = try? chain.first?.extractPublicKey().toSPKIBytes(), !own.isEmpty else {
+      throw .clientCertificate(
+        reason: "\(certificate.name): the certificate has no key that is known")
+    }
+    try check(keyFile ?? certificate, certificate)
+  }
+
+  private func check(_ keyFile: File, _ certificate: File) throws(TLSFailure) {
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.certificateVerification = .none
+    configuration.certificateChain = chain.map { .certificate($0) }
+    configuration.privateKey = .privateKey(key)
+    do {
+      _ = try NIOSSLContext(configuration: configuration)
+    } catch {
+      throw .clientCertificate(
+        reason:
+          "the key in \(keyFile.name) does not belong to the certificate in \(certificate.name)"
+      )
+    }
+  }
+
+  private static func bundle(
+    _ file: File, _ passphrase: [UInt8]?
+  ) throws(TLSFailure) -> NIOSSLPKCS12Bundle {
+    // The library ends the process over a bundle without a key or without a certificate.
+    let identifier: [UInt8] = [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x0A, 0x01]
+    func has(_ kinds: [UInt8]) -> Bool {
+      kinds.contains { file.bytes.firstRange(of: identifier + [$0]) != nil }
+    }
+    let encrypted: [UInt8] = [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x06]
+    guard has([1, 2]) else {
+      throw .clientCertificate(reason: "\(file.name): no private key in this PKCS#12 bundle")
+    }
+    guard has([3]) || file.bytes.firstRange(of: encrypted) != nil else {
+      throw .clientCertificate(reason: "\(file.name): no certificate in this PKCS#12 bundle")
+    }
+    do {
+      return try NIOSSLPKCS12Bundle(buffer: file.bytes, passphrase: passphrase ?? [])
+    } catch {
+      let why = passphrase == nil ? "it needs a passphrase (--pass)" : "the passphrase is wrong"
+      throw .clientCertificate(reason: "\(file.name): \(why), or the PKCS#12 bundle is damaged")
+    }
+  }
+
+  private static func chain(_ file: File) throws(TLSFailure) -> [NIOSSLCertificate] {
+    do {
+      switch Content(file.bytes) {
+      case .der: return [try NIOSSLCertificate(bytes: file.bytes, format: .der)]
+      case .pem, .pkcs12:
+        let chain = try NIOSSLCertificate.fromPEMBytes(file.bytes)
+        if !chain.isEmpty { return chain }
+      }
+    } catch {}
+    throw .clientCertificate(reason: "\(file.name): no certificate in it (PEM, DER or PKCS#12)")
+  }
+
+  private static func key(_ file: File, _ passphrase: [UInt8]?) throws(TLSFailure)
+    -> NIOSSLPrivateKey
+  {
+    guard !file.bytes.isEmpty else {
+      throw .clientCertificate(reason: "\(file.name): it is empty")
+    }
+    if Content(file.bytes) == .pkcs12 { return try bundle(file, passphrase).privateKey }
+    do {
+      switch Content(file.bytes) {
+      case .der: return try NIOSSLPrivateKey(bytes: file.bytes, format: .der)
+      case .pem, .pkcs12:
+        return try NIOSSLPrivateKey(bytes: file.bytes, format: .pem) { set in
+          set(passphrase ?? [])
+        }
+      }
+    } catch {
+      guard isEncrypted(file.bytes) else {
+        throw .clientCertificate(
+          reason: "\(file.name): no private key in it (--key names its file)")
+      }
+      throw .clientCertificate(
+        reason: passphrase == nil
+          ? "\(file.name): the key needs a passphrase (--pass)"
+          : "\(file.name): the passphrase is wrong, or the key is encrypted in a way not known")
+    }
+  }
+}

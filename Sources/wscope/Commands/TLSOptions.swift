@@ -1,0 +1,189 @@
+import ArgumentParser
+import Terminal
+import WebSocketNIO
+import WebSocketProtocol
+
+/// The options about TLS of every command that connects.
+struct TLSOptions: ParsableArguments {
+  @Flag(
+    name: [.customShort("k"), .long, .customLong("no-check")],
+    help: "Accept any certificate; says so once a run.")
+  var insecure = false
+
+  @Option(
+    name: [.long, .customLong("ca")],
+    help: ArgumentHelp("Trust the certificates of this PEM file only.", valueName: "file"),
+    completion: .file())
+  var cacert: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Show this certificate to a server that asks: PEM with its chain, or PKCS#12 with the key.",
+      valueName: "file"),
+    completion: .file())
+  var cert: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The private key of --cert (PEM), if it is in another file.", valueName: "file"),
+    completion: .file())
+  var key: String?
+
+  @Option(
+    name: [.long, .customLong("passphrase")],
+    help: ArgumentHelp(
+      """
+      The passphrase of --key or of a PKCS#12 --cert. @FILE reads it from a file, env:NAME from the \
+      environment; without it, wscope asks on a terminal.
+      """, valueName: "secret"))
+  var pass: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Accept no TLS older than this: 1.0, 1.1, 1.2 or 1.3.", valueName: "version"))
+  var tlsMin = VersionOption.tls12
+
+  @Option(
+    help: ArgumentHelp("Offer no TLS newer than this.", valueName: "version"))
+  var tlsMax = VersionOption.tls13
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Accept only a server with this public key, sha256//BASE64; may be repeated, or be a list with \
+      semicolons. With --insecure nothing else is checked.
+      """, valueName: "pin"))
+  var pin: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Offer these protocols by ALPN, a list with commas (default: http/1.1); an empty one offers none.
+      """, valueName: "names"))
+  var alpn: String?
+
+  enum VersionOption: String, ExpressibleByArgument, CaseIterable {
+    case tls10 = "1.0"
+    case tls11 = "1.1"
+    case tls12 = "1.2"
+    case tls13 = "1.3"
+
+    var version: TLSProtocolVersion {
+      switch self {
+      case .tls10: .tls10
+      case .tls11: .tls11
+      case .tls12: .tls12
+      case .tls13: .tls13
+      }
+    }
+  }
+
+  /// What was typed becomes what is meant, as far as nothing has to be read for it.
+  ///
+  /// - Throws: `CommandFailure`.
+  func checked() throws -> ClientTLS {
+    var settings = ClientTLS()
+    let (oldest, newest) = (tlsMin.version, tlsMax.version)
+    guard oldest <= newest else {
+      throw CommandFailure(
+        .usage, "--tls-max \(tlsMax.rawValue) is below --tls-min \(tlsMin.rawValue)",
+        details: ["hint: to accept it: --tls-min \(tlsMax.rawValue)"])
+    }
+    settings.versions = oldest...newest
+    if let alpn { settings.protocols = try Self.protocols(alpn) }
+    settings.pins = try pin.flatMap { list in
+      try list.split(separator: ";", omittingEmptySubsequences: false).map { text in
+        guard let pin = PublicKeyPin(String(text)) else {
+          throw CommandFailure(
+            .usage, "--pin \"\(text)\" is not sha256// and the Base64 of 32 bytes",
+            details: ["hint: wscope send -v shows the pin of a server"])
+        }
+        return pin
+      }
+    }
+    if cert == nil {
+      guard key == nil else { throw CommandFailure(.usage, "--key goes with --cert") }
+      guard pass == nil else { throw CommandFailure(.usage, "--pass goes with --cert") }
+    }
+    return settings
+  }
+
+  /// The same with what stands elsewhere: files are read, and a person may be asked for a passphrase.
+  ///
+  /// - Throws: `CommandFailure`.
+  func settings(_ context: CommandContext) async throws -> ClientTLS {
+    var settings = try checked()
+    settings.trust = trust(context.environment)
+    settings.identity = try await identity(context)
+    if let path = context.environment["SSLKEYLOGFILE"], !path.isEmpty {
+      let log = TLSKeyLog(path, context)
+      settings.keyLog = { log.append($0) }
+    }
+    return settings
+  }
+
+  private func trust(_ environment: [String: String]) -> ClientTLS.Trust {
+    if insecure { return .anything }
+    return cacert.map { .file(path: $0) } ?? .standard(environment)
+  }
+
+  private static func protocols(_ list: String) throws -> [String] {
+    let names = list.split(separator: ",").map { name in String(name.filter { $0 != " " }) }
+    func isName(_ name: String) -> Bool {
+      (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+    for name in names where !isName(name) {
+      throw CommandFailure(.usage, "--alpn \"\(name)\" is no name of a protocol")
+    }
+    return names
+  }
+
+  private func identity(_ context: CommandContext) async throws -> ClientIdentity? {
+    guard let cert else { return nil }
+    let certificate = try Self.file(cert)
+    let keyFile = try key.map(Self.file)
+    let encrypted = keyFile ?? certificate
+    var passphrase = try pass.map { text in
+      try SecretValue.read(text, of: "--pass", context.environment)
+    }
+    if passphrase == nil, ClientIdentity.isEncrypted(encrypted.bytes) {
+      passphrase = await context.console.secret("Passphrase for \(encrypted.name): ")
+    }
+    do throws(TLSFailure) {
+      return try ClientIdentity(
+        certificate: certificate, key: keyFile, passphrase: passphrase.map { Array($0.utf8) })
+    } catch {
+      guard case .clientCertificate(let reason) = error else { throw error }
+      throw CommandFailure(
+        .clientCertificateUnusable, "the client certificate cannot be used: \(reason)")
+    }
+  }
+
+  private static func file(_ path: String) throws -> ClientIdentity.File {
+    do {
+      return ClientIdentity.File(name: path, bytes: try FileContents.read(path))
+    } catch let failure as CommandFailure {
+      throw CommandFailure(
+        .clientCertificateUnusable, "the client certificate cannot be used: \(failure.words)")
+    }
+  }
+
+  /// What has to be said once a run.
+  func tellDangers(_ configuration: ClientConfiguration, _ context: CommandContext) {
+    guard insecure, configuration.tls != nil else { return }
+    let but = pin.isEmpty ? "" : ", only its public key is (--pin)"
+    context.console.note(
+      "wscope: --insecure: the certificate of \(configuration.url.hostField) is not checked\(but)")
+  }
+}
+
+extension ClientTLS.Trust {
+  /// What the system trusts, or what stands in its place by the variables of OpenSSL.
+  static func standard(_ environment: [String: String]) -> Self {
+    func place(_ name: String) -> String? {
+      environment[name].flatMap { $0.isEmpty ? nil : $0 }
+    }
+    let (file, directory) = (place("SSL_CERT_FILE"), place("SSL_CERT_DIR"))
+    return file == nil && directory == nil ? .system : .places(file: file, directory: directory)
+  }
+}
