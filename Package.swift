@@ -14,6 +14,8 @@ let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let asn1 = Target.Dependency.product(name: "SwiftASN1", package: "swift-asn1")
@@ -30,6 +32,7 @@ let package = Package(
     // The floors are the first versions past every advisory that SECURITY R22 names.
     .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.44.1"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-certificates", from: "1.21.0"),
     .package(url: "https://github.com/apple/swift-asn1", from: "1.7.0"),
@@ -46,8 +49,8 @@ let package = Package(
     .target(
       name: "WebSocketNIO",
       dependencies: [
-        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, heap, x509,
-        asn1, crypto,
+        "WebSocketProtocol", "CEpoll", nioCore, nioPosix, nioHTTP1, nioHTTP2, nioHPACK, nioTLS,
+        nioSSL, heap, x509, asn1, crypto,
       ],
       swiftSettings: house),
     .target(

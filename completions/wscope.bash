@@ -186,7 +186,7 @@ _wscope() {
 
 _wscope_connect() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
     repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
     non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options 1
@@ -338,7 +338,7 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tls --reuse-port --quiet -q --no-compress --version -h --help)
+    non_repeating_flags=(--tls --http2 --reuse-port --quiet -q --no-compress --version -h --help)
     repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host)
     non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-queue --max-clients --close-timeout --threads --compress --color)
     __wscope_offer_flags_options 1
@@ -404,7 +404,7 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
     non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
     __wscope_offer_flags_options -1
@@ -621,7 +621,7 @@ _wscope_send() {
 
 _wscope_bench() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b --no-progress --quiet -q -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    non_repeating_flags=(--binary -b --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
     non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
     __wscope_offer_flags_options 1

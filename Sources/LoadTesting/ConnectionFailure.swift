@@ -31,6 +31,10 @@ struct ConnectionFailure {
       self.init(failure)
     case .tls(let failure):
       self.init(failure)
+    case .http2(.reset(let code)):
+      self.init(.upgrade, .reset, "RST_STREAM \(code)")
+    case .http2(let failure):
+      self.init(.upgrade, .violation, "\(failure)")
     case .closedBeforeReply(_, let errno):
       self.init(.upgrade, errno == nil ? .lost : .reset, code: errno.map { Int($0) })
     case .refused(let refusal):

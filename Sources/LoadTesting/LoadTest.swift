@@ -115,7 +115,7 @@ package final class LoadTest: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
     // Connections are made in the group; those without TLS then go where a message costs least.
     let sockets =
-      target.configuration.usesTLS ? nil : try? EpollLoops(count: max(1, plan.threads))
+      target.configuration.staysInChannel ? nil : try? EpollLoops(count: max(1, plan.threads))
     var loops: [NIOLoopBound<LoadLoop>] = []
     for opening in group.makeIterator() {
       let index = loops.count

@@ -14,8 +14,7 @@ final class Broadcast: ConnectionConsumer {
   }
 
   private let record: ClientRecord
-  private let target: String
-  private let subprotocol: String?
+  private let arrival: Arrival
   private let station: Station
   private let audience: Audience
   private var handler: ConnectionHandler?
@@ -26,20 +25,16 @@ final class Broadcast: ConnectionConsumer {
 
   private static let mostUnderWay = 1024 * 1024
 
-  init(
-    _ record: ClientRecord, station: Station, audience: Audience, target: String,
-    subprotocol: String?
-  ) {
+  init(_ record: ClientRecord, _ arrival: Arrival, station: Station, audience: Audience) {
     self.record = record
+    self.arrival = arrival
     self.station = station
     self.audience = audience
-    self.target = target
-    self.subprotocol = subprotocol
   }
 
   func opened(_ handler: ConnectionHandler) {
     self.handler = handler
-    record.opened(handler, target: target, subprotocol: subprotocol)
+    record.opened(handler, arrival)
   }
 
   func received(

@@ -15,12 +15,9 @@ final class ClientRecord {
     budget = station.budget
   }
 
-  func opened(_ handler: ConnectionHandler, target: String, subprotocol: String?) {
+  func opened(_ handler: ConnectionHandler, _ arrival: Arrival) {
     station.enter(handler)
-    station.report(
-      .opened(
-        client: admission.number, from: handler.remoteAddress, target: target,
-        subprotocol: subprotocol))
+    station.report(.opened(client: admission.number, from: handler.remoteAddress, arrival))
   }
 
   @inline(__always)

@@ -4,19 +4,17 @@ import WebSocketProtocol
 /// Sends every message back to where it came from.
 final class Echo: ConnectionConsumer {
   private let record: ClientRecord
-  private let target: String
-  private let subprotocol: String?
+  private let arrival: Arrival
   private var handler: ConnectionHandler?
 
-  init(_ record: ClientRecord, target: String, subprotocol: String?) {
+  init(_ record: ClientRecord, _ arrival: Arrival) {
     self.record = record
-    self.target = target
-    self.subprotocol = subprotocol
+    self.arrival = arrival
   }
 
   func opened(_ handler: ConnectionHandler) {
     self.handler = handler
-    record.opened(handler, target: target, subprotocol: subprotocol)
+    record.opened(handler, arrival)
   }
 
   func received(

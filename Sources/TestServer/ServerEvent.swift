@@ -4,7 +4,7 @@ package import WebSocketProtocol
 
 /// What a test server has to tell. It prints nothing itself.
 package enum ServerEvent: Sendable {
-  case opened(client: Int, from: SocketAddress?, target: String, subprotocol: String?)
+  case opened(client: Int, from: SocketAddress?, Arrival)
   case message(client: Int, MessageSummary)
   case closed(client: Int, CloseOutcome, Traffic, duration: TimeAmount)
   /// Requests that were refused, and pages that were served are not events.

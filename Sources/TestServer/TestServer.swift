@@ -14,6 +14,8 @@ package enum ServerMode: Sendable, Hashable {
 package struct TestServerConfiguration: Sendable {
   package var mode = ServerMode.echo
   package var tls: ServerTLS?
+  /// Whether HTTP/2 is spoken too (RFC 8441).
+  package var http2 = false
   package var origins = OriginRules()
   package var limits = Limits(messageSize: Limits.serverMessageSize)
   package var closeTimeout = TimeAmount.seconds(5)
@@ -65,8 +67,9 @@ package final class TestServer: Sendable {
   ) async throws -> TestServer {
     var stations: [NIOLoopBound<Station>] = []
     let accepting = Array(group.makeIterator())
-    // TLS needs NIO; what is plain needs it only until the upgrade.
-    let loops = configuration.tls == nil ? try EpollLoops(count: accepting.count) : nil
+    // TLS and HTTP/2 need NIO; what is plain needs it only until the upgrade.
+    let staysInChannels = configuration.tls != nil || configuration.http2
+    let loops = staysInChannels ? nil : try EpollLoops(count: accepting.count)
     for loop in loops?.all ?? accepting {
       stations.append(
         try await loop.submit {
@@ -77,7 +80,8 @@ package final class TestServer: Sendable {
         }.get())
     }
     var transport = ServerConfiguration()
-    transport.tls = try configuration.tls?.makeContext()
+    transport.tls = try configuration.tls?.makeContext(http2: configuration.http2)
+    transport.http2 = configuration.http2
     transport.limits = configuration.limits
     transport.closeTimeout = configuration.closeTimeout
     transport.headTimeout = configuration.headTimeout
@@ -139,7 +143,9 @@ private final class Reception: Sendable {
   }
 
   func answer(_ request: HTTPRequest) -> HTTPAnswer {
-    let verdict = ServerHandshake.judge(request.head)
+    let verdict =
+      request.isExtendedConnect
+      ? ServerHandshake.judgeExtended(request.head) : ServerHandshake.judge(request.head)
     if case .refuse(let refusal) = verdict {
       return refuse(
         request, refusal.status, refusal.explanation,
@@ -163,28 +169,28 @@ private final class Reception: Sendable {
       return refuse(request, .serviceUnavailable, "the limit of clients is reached")
     }
     let subprotocol = configuration.subprotocols.first(where: upgrade.subprotocols.contains)
-    let target = request.head.uri
+    let arrival = Arrival(
+      target: request.head.uri, subprotocol: subprotocol, isHTTP2: request.isExtendedConnect)
     let deflate = configuration.deflate.flatMap {
       DeflateChoice.answer(upgrade.extensions, wishes: $0)
     }
     return .upgrade(upgrade, subprotocol: subprotocol, deflate: deflate) { loop in
-      self.consumer(admission, on: loop, target: target, subprotocol: subprotocol)
+      self.consumer(admission, arrival, on: loop)
     }
   }
 
   /// Who the connection belongs to; called on the loop that it lives on.
   private func consumer(
-    _ admission: Admission, on loop: any EventLoop, target: String, subprotocol: String?
+    _ admission: Admission, _ arrival: Arrival, on loop: any EventLoop
   ) -> any ConnectionConsumer {
     guard let station = stations[ObjectIdentifier(loop)]?.value else {
       preconditionFailure("a connection on an event loop that is none of the server's")
     }
     let record = ClientRecord(admission, station: station)
     if let audience {
-      return Broadcast(
-        record, station: station, audience: audience, target: target, subprotocol: subprotocol)
+      return Broadcast(record, arrival, station: station, audience: audience)
     }
-    return Echo(record, target: target, subprotocol: subprotocol)
+    return Echo(record, arrival)
   }
 
   private func refuse(

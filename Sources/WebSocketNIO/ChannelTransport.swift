@@ -31,6 +31,8 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   enum Kind {
     case plain
     case tls
+    /// Of HTTP/2.
+    case stream(HTTP2Stream)
   }
 
   init(_ kind: Kind, on eventLoop: any EventLoop, resources: LoopResources) {
@@ -88,7 +90,9 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   var remoteAddress: SocketAddress? { context?.channel.remoteAddress }
   var isWritable: Bool { context?.channel.isWritable ?? false }
   var bufferedBytes: Int {
-    (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    // A channel of a stream would trap over this option.
+    if case .stream(let stream) = kind { return stream.bufferedBytes }
+    return (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
   }
 
   func write(_ output: inout ByteBuffer) {
@@ -98,11 +102,14 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
 
   func setReading(_ reads: Bool) {
     context?.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
+    // Unlike a socket, a stream does not begin to read by that alone.
+    if case .stream = kind, reads { context?.read() }
   }
 
   func closeOutput() {
     // TLS says its own goodbye and waits for the peer's by itself.
-    context?.close(mode: kind == .plain ? .output : .all, promise: nil)
+    let isTLS = if case .tls = kind { true } else { false }
+    context?.close(mode: isTLS ? .all : .output, promise: nil)
   }
 
   func close() { context?.close(promise: nil) }

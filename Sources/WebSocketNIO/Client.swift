@@ -16,6 +16,8 @@ package struct ClientConfiguration: Sendable {
   package var userAgent = "wscope"
   /// nil for `ws`.
   package var tls: PreparedTLS?
+  /// WebSocket over HTTP/2 (RFC 8441): with TLS as ALPN chooses, without by prior knowledge.
+  package var http2 = false
   package var limits = Limits(messageSize: Limits.clientMessageSize)
   /// Name look-up, TCP, TLS and upgrade together.
   package var openTimeout = TimeAmount.seconds(10)
@@ -58,7 +60,16 @@ package struct ClientConfiguration: Sendable {
   }
 
   /// Whether what goes over the socket is encrypted, by the server's TLS or by the proxy's.
-  package var usesTLS: Bool { tls != nil || proxyTLS != nil }
+  var usesTLS: Bool { tls != nil || proxyTLS != nil }
+
+  /// Whether the connection cannot leave the channel in which it is opened.
+  package var staysInChannel: Bool { usesTLS || http2 }
+
+  /// Whom the certificate must name.
+  var serverName: String {
+    guard case .host(let host, _) = url.endpoint else { return "localhost" }
+    return host
+  }
 
   /// The way through the proxy, in words.
   package var tunnel: Tunnel? {
@@ -88,6 +99,8 @@ package struct HandshakeInfo: Sendable {
   package var localAddress: SocketAddress?
   /// The request as it was sent.
   package var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+  /// 101, over HTTP/2 a 2xx.
+  package var status = HTTPResponseStatus.switchingProtocols
   /// The words of the server behind the 101.
   package var reasonPhrase = ""
   /// The way through a proxy; `remoteAddress` is the proxy's then.
@@ -300,11 +313,18 @@ private final class Opening {
       nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols,
       deflate: configuration.deflate)
     phase = configuration.tls == nil ? .upgrade : .tls
-    let upgrade = ClientUpgradeHandler(
-      configuration, handshake, timings, destination: destination, consumer,
-      progress: { self.phase = $0 }, settle: { self.settle($0) })
     do {
-      try upgrade.install(on: channel)
+      if configuration.http2 {
+        let upgrade = HTTP2ClientUpgrade(
+          configuration, handshake, timings, consumer,
+          progress: { self.phase = $0 }, settle: { self.settle($0) })
+        try upgrade.install(on: channel)
+      } else {
+        let upgrade = ClientUpgradeHandler(
+          configuration, handshake, timings, destination: destination, consumer,
+          progress: { self.phase = $0 }, settle: { self.settle($0) })
+        try upgrade.install(on: channel)
+      }
     } catch {
       settle(.failure(.tls(.configuration(reason: "\(error)"))))
     }

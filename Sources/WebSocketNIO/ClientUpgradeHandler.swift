@@ -69,7 +69,8 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     let pipeline = channel.pipeline.syncOperations
     if let prepared = configuration.tls {
       state = .waitingForTLS
-      let tls = try TLSHandshake(prepared, host: serverName, receive: resources.receive)
+      let tls = try TLSHandshake(
+        prepared, host: configuration.serverName, receive: resources.receive)
       self.tls = tls
       try pipeline.addHandlers([tls.wire, tls.handler])
     } else if !configuration.usesTLS {
@@ -77,12 +78,6 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
         .recvAllocator, value: SharedReceiveAllocator(resources.receive, on: channel.eventLoop))
     }
     try pipeline.addHandlers([tee, encoder, decoder, self])
-  }
-
-  /// Whom the certificate must name.
-  private var serverName: String {
-    guard case .host(let host, _) = configuration.url.endpoint else { return "localhost" }
-    return host
   }
 
   package func handlerAdded(context: ChannelHandlerContext) {
@@ -173,21 +168,10 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       remoteAddress: context.channel.remoteAddress, timings: timings,
       localAddress: context.localAddress,
       request: request, reasonPhrase: head.status.reasonPhrase, tunnel: configuration.tunnel)
-    let agreement = handshake.deflate.flatMap { offer in
-      negotiated.deflate.map { DeflateAgreement(client: offer, answer: $0) }
-    }
-    let owner: @Sendable (any EventLoop) -> any ConnectionConsumer
-    var tap: FrameTap?
-    if configuration.tracesFrames, destination == nil {
-      let made = NIOLoopBound(consumer(info), eventLoop: context.eventLoop)
-      tap = (made.value as? any FrameObserver).map(FrameTap.init)
-      owner = { _ in made.value }
-    } else {
-      owner = { [consumer] _ in consumer(info) }
-    }
-    let connection = OpenedConnection(
-      agreement: .client(agreement), limits: configuration.limits,
-      closeTimeout: configuration.closeTimeout, consumer: owner)
+    let accepted = AcceptedHandshake(
+      handshake: handshake, configuration: configuration, consumer: consumer)
+    let (connection, tap) = accepted.connection(
+      info, on: context.eventLoop, isLeaving: destination != nil)
     let transport = ChannelTransport(
       configuration.usesTLS ? .tls : .plain, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations

@@ -11,6 +11,7 @@ package enum ConnectError: Error, Sendable {
   case tls(TLSFailure)
   /// The proxy cannot be reached, or does not open the way.
   case proxy(ProxyFailure)
+  case http2(HTTP2Failure)
   /// The server ended the connection before a whole reply head had come; `received` is what came,
   /// at most 4 KiB.
   case closedBeforeReply(received: [UInt8], errno: Int32?)

@@ -38,17 +38,21 @@ package enum HTTPAnswer: Sendable {
 package struct HTTPRequest: Sendable {
   package var head: HTTPRequestHead
   package var remoteAddress: SocketAddress?
+  /// Whether it is an extended CONNECT of HTTP/2 with the protocol "websocket".
+  package var isExtendedConnect = false
 }
 
 package struct ServerConfiguration: Sendable {
   /// nil for `ws`.
   package var tls: NIOSSLContext?
+  /// Whether HTTP/2 is spoken too, with those who want to.
+  package var http2 = false
   package var limits = Limits(messageSize: Limits.serverMessageSize)
   /// From the accept to the end of the request head, absolute.
   package var headTimeout = TimeAmount.seconds(10)
   package var closeTimeout = TimeAmount.seconds(5)
   /// Where connections live after the upgrade; nil leaves them on the loop that accepted them, as it
-  /// has to be with TLS.
+  /// has to be with TLS and HTTP/2.
   package var loops: EpollLoops?
   /// Whether other processes may listen on the same port, among which the kernel divides the
   /// connections (SO_REUSEPORT).
@@ -88,7 +92,7 @@ package final class Server: Sendable {
     _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
     acceptFailed: @escaping @Sendable (Int32) -> Void = { _ in }, answer: @escaping Answer
   ) async throws -> Server {
-    let loops = configuration.tls == nil ? configuration.loops : nil
+    let loops = configuration.tls == nil && !configuration.http2 ? configuration.loops : nil
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.autoRead, value: loops == nil)
       // The kernel cuts it to net.core.somaxconn.
@@ -108,7 +112,11 @@ package final class Server: Sendable {
           if let tls = configuration.tls {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
           }
-          try ServerUpgradeHandler(configuration, answer).install(on: channel)
+          if configuration.http2 {
+            try channel.pipeline.syncOperations.addHandler(HTTPVersionDoor(configuration, answer))
+          } else {
+            try ServerUpgradeHandler(configuration, answer).install(on: channel)
+          }
         }
       }
     let channel: any Channel

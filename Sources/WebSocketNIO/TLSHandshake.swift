@@ -59,7 +59,9 @@ final class TLSHandshake {
   /// The library is content. Nothing has been sent to the server yet but the handshake.
   ///
   /// - Throws: what is still wrong with the server.
-  func completed(applicationProtocol: String?) throws(TLSFailure) -> TLSFacts {
+  func completed(
+    applicationProtocol: String?, wantsHTTP2: Bool = false
+  ) throws(TLSFailure) -> TLSFacts {
     let certificate = handler.peerCertificate
     if tls.settings.trust != .anything {
       guard let certificate else { throw .handshake(reason: "the server sent no certificate") }
@@ -75,7 +77,7 @@ final class TLSHandshake {
       }
     }
     // RFC 6455 upgrades HTTP/1.1; in HTTP/2 there is no such thing (RFC 8441).
-    if let name = applicationProtocol, name == "h2" || name == "h3" {
+    if let name = applicationProtocol, name == "h2" || name == "h3", !wantsHTTP2 {
       throw .protocolChosen(name)
     }
     return TLSFacts(

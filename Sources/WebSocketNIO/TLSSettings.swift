@@ -143,11 +143,12 @@ package struct ServerTLS: Sendable {
   }
 
   /// - Throws: `TLSFailure.configuration`, when the key does not belong to the certificate.
-  package func makeContext() throws(TLSFailure) -> NIOSSLContext {
+  package func makeContext(http2: Bool = false) throws(TLSFailure) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
+    // A browser that opens the page by HTTP/2 opens its WebSockets by it too.
+    configuration.applicationProtocols = (http2 ? ["h2"] : []) + ["http/1.1"]
     do {
       return try NIOSSLContext(configuration: configuration)
     } catch {

@@ -105,11 +105,25 @@ package struct ClientHandshake: Sendable {
     guard !reply.headers.contains(name: "Transfer-Encoding"),
       reply.headers["Content-Length"].allSatisfy({ $0 == "0" })
     else { throw .body }
-    let extensions = reply.headers["Sec-WebSocket-Extensions"].joined(separator: ", ")
+    return try negotiated(reply.headers)
+  }
+
+  /// Judges the reply to an extended CONNECT: "a 2XX series status code" accepts it (RFC 8441 section 5).
+  package func judgeExtended(_ reply: HTTPResponseHead) -> Verdict {
+    guard (200..<300).contains(reply.status.code) else { return .refused }
+    do {
+      return .accepted(try negotiated(reply.headers))
+    } catch {
+      return .invalid(error)
+    }
+  }
+
+  private func negotiated(_ headers: HTTPHeaders) throws(HandshakeViolation) -> Negotiated {
+    let extensions = headers["Sec-WebSocket-Extensions"].joined(separator: ", ")
     guard let answers = ExtensionOffer.list(extensions) else { throw .wrongExtension(extensions) }
     var negotiated = Negotiated()
     negotiated.deflate = try DeflateChoice.check(answers, offered: deflate)
-    let chosen = reply.headers["Sec-WebSocket-Protocol"]
+    let chosen = headers["Sec-WebSocket-Protocol"]
     guard chosen.count <= 1 else { throw .severalSubprotocols(chosen.joined(separator: ", ")) }
     guard let subprotocol = chosen.first else { return negotiated }
     guard subprotocols.contains(where: { Self.isSame($0, subprotocol) }) else {

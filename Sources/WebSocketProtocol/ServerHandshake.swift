@@ -9,7 +9,8 @@ package import enum NIOHTTP1.HTTPResponseStatus
 package enum ServerHandshake {
   /// A request that may be answered with 101.
   package struct Request: Sendable, Equatable {
-    package var key: String
+    /// nil over HTTP/2, where there is none (RFC 8441 section 5).
+    package var key: String?
     /// Subprotocols the client offers, in its order of preference.
     package var subprotocols: [String]
     /// Extensions the client offers, in its order of preference.
@@ -45,11 +46,7 @@ package enum ServerHandshake {
     guard head.method == .GET else {
       return refuse(.badRequest, "the method of a WebSocket handshake is GET, not \(head.method)")
     }
-    // "*" is for OPTIONS (RFC 9112 section 3.2.4), and "Fragment identifiers [...] MUST NOT be used"
-    // (RFC 6455 section 3).
-    guard head.uri != "*", !head.uri.utf8.contains(UInt8(ascii: "#")) else {
-      return refuse(.badRequest, "the target of a WebSocket handshake is a path without a fragment")
-    }
+    guard isPath(head.uri) else { return refuse(.badRequest, noPath) }
     guard head.version == .http1_1 else {
       return refuse(.badRequest, "a WebSocket handshake needs HTTP/1.1")
     }
@@ -59,20 +56,10 @@ package enum ServerHandshake {
     guard HeaderTokens.contains("upgrade", in: "Connection", of: headers) else {
       return refuse(.badRequest, "the Connection field must name Upgrade")
     }
-    if headers.contains(name: "Transfer-Encoding")
-      || headers["Content-Length"].contains(where: { $0 != "0" })
-    {
+    if headers.contains(name: "Transfer-Encoding") || announcesBody(headers) {
       return refuse(.badRequest, "a WebSocket handshake has no body")
     }
-    let versions = headers["Sec-WebSocket-Version"]
-    guard versions == ["13"] else {
-      // Section 4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required) and a
-      // |Sec-WebSocket-Version| header field indicating the version(s) the server is capable of".
-      return .refuse(
-        Refusal(
-          status: .upgradeRequired, explanation: "the Sec-WebSocket-Version must be 13, once",
-          headers: ["Sec-WebSocket-Version": "13"]))
-    }
+    if let refusal = wrongVersion(headers) { return .refuse(refusal) }
     let keys = headers["Sec-WebSocket-Key"]
     guard let key = keys.first, keys.count == 1 else {
       return refuse(.badRequest, "there must be exactly one Sec-WebSocket-Key, not \(keys.count)")
@@ -80,6 +67,42 @@ package enum ServerHandshake {
     guard HandshakeKey.isValid(key) else {
       return refuse(.badRequest, "the Sec-WebSocket-Key must be base64 of 16 bytes")
     }
+    return offer(headers, key: key)
+  }
+
+  /// Judges an extended CONNECT with the protocol "websocket" (RFC 8441 section 4), its `:path` as the target
+  /// of `head` and its `:authority` as the Host. HTTP/2 itself has been judged already.
+  package static func judgeExtended(_ head: HTTPRequestHead) -> Verdict {
+    guard isPath(head.uri) else { return refuse(.badRequest, noPath) }
+    guard !announcesBody(head.headers) else {
+      return refuse(.badRequest, "a WebSocket handshake has no body")
+    }
+    if let refusal = wrongVersion(head.headers) { return .refuse(refusal) }
+    return offer(head.headers, key: nil)
+  }
+
+  /// "*" is for OPTIONS (RFC 9112 section 3.2.4), and "Fragment identifiers [...] MUST NOT be used"
+  /// (RFC 6455 section 3).
+  private static func isPath(_ target: String) -> Bool {
+    target != "*" && !target.utf8.contains(UInt8(ascii: "#"))
+  }
+
+  private static let noPath = "the target of a WebSocket handshake is a path without a fragment"
+
+  private static func announcesBody(_ headers: HTTPHeaders) -> Bool {
+    headers["Content-Length"].contains { $0 != "0" }
+  }
+
+  /// Section 4.2.2: "an appropriate HTTP error code (such as 426 Upgrade Required) and a
+  /// |Sec-WebSocket-Version| header field indicating the version(s) the server is capable of".
+  private static func wrongVersion(_ headers: HTTPHeaders) -> Refusal? {
+    guard headers["Sec-WebSocket-Version"] != ["13"] else { return nil }
+    return Refusal(
+      status: .upgradeRequired, explanation: "the Sec-WebSocket-Version must be 13, once",
+      headers: ["Sec-WebSocket-Version": "13"])
+  }
+
+  private static func offer(_ headers: HTTPHeaders, key: String?) -> Verdict {
     let offered = HeaderTokens.list("Sec-WebSocket-Protocol", in: headers)
     guard offered.allSatisfy(HeaderSyntax.isToken), Set(offered).count == offered.count else {
       return refuse(.badRequest, "the Sec-WebSocket-Protocol must be a list of different tokens")
@@ -91,18 +114,23 @@ package enum ServerHandshake {
     return .upgrade(Request(key: key, subprotocols: offered, extensions: extensions))
   }
 
-  /// The 101 that accepts `request`; the subprotocol is one of those offered, or nil, and so is what
-  /// is answered to permessage-deflate.
+  /// The reply that accepts `request`, a 101, or a 200 over HTTP/2; the subprotocol is one of those offered,
+  /// or nil, and so is what is answered to permessage-deflate.
   package static func accept(
     _ request: Request, subprotocol: String?, deflate: DeflateParameters? = nil
   ) -> HTTPResponseHead {
-    var headers = HTTPHeaders([
-      ("Upgrade", "websocket"), ("Connection", "Upgrade"),
-      ("Sec-WebSocket-Accept", HandshakeKey.accept(request.key)),
-    ])
-    if let subprotocol { headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
-    if let deflate { headers.add(name: "Sec-WebSocket-Extensions", value: deflate.text) }
-    return HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers)
+    var reply = HTTPResponseHead(version: .http2, status: .ok)
+    if let key = request.key {
+      reply = HTTPResponseHead(
+        version: .http1_1, status: .switchingProtocols,
+        headers: [
+          "Upgrade": "websocket", "Connection": "Upgrade",
+          "Sec-WebSocket-Accept": HandshakeKey.accept(key),
+        ])
+    }
+    if let subprotocol { reply.headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol) }
+    if let deflate { reply.headers.add(name: "Sec-WebSocket-Extensions", value: deflate.text) }
+    return reply
   }
 
   private static func refuse(_ status: HTTPResponseStatus, _ explanation: String) -> Verdict {

@@ -70,6 +70,8 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .unreachable: .connectFailed
       case .tls(let failure): Self(failure)
       case .proxy(let failure): Self(failure)
+      case .http2(.notChosen): .tlsFailed
+      case .http2: .invalidHandshake
       // Nothing at all, or half a head: the latter is a reply, only not a valid one.
       case .closedBeforeReply(let received, _):
         received.isEmpty ? .closedBeforeReply : .invalidHandshake

@@ -42,7 +42,8 @@ extension HouseRule {
       "enum NIOHTTP1.HTTPResponseStatus", "CZlib",
     ],
     "WebSocketNIO": [
-      "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOTLS", "NIOSSL", "Glibc",
+      "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOHTTP2", "NIOHPACK", "NIOTLS",
+      "NIOSSL", "Glibc",
       // The EventLoop protocol names a DispatchQueue.
       "Synchronization", "CEpoll", "Dispatch", "HeapModule", "X509", "SwiftASN1", "Crypto",
     ],

@@ -39,6 +39,13 @@ struct ClientOptions: ParsableArguments {
       """, valueName: "duration"))
   var openTimeout = DurationOption.seconds(10)
 
+  @Flag(
+    name: .customLong("http2"),
+    help: """
+      Ask for the WebSocket over HTTP/2 (RFC 8441): by ALPN with wss://, with ws:// by prior knowledge.
+      """)
+  var http2 = false
+
   @OptionGroup var network: NetworkOptions
   @OptionGroup var proxy: ProxyOptions
 
@@ -62,6 +69,7 @@ struct ClientOptions: ParsableArguments {
     reading.credentials = try await credentials.read(context)
     reading.credentials.fields = try header.flatMap { try $0.read() }
     reading.tls = try await tls.settings(context)
+    if http2, tls.alpn == nil { reading.tls.protocols = ["h2"] }
     return reading
   }
 
@@ -101,12 +109,16 @@ struct ClientOptions: ParsableArguments {
     guard configuration.openTimeout > .zero else {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
-    _ = try tls.checked()
+    let offered = try tls.checked().protocols
+    guard !http2 || tls.alpn == nil || offered.contains("h2") else {
+      throw CommandFailure(.usage, "--http2 needs h2 among the protocols of --alpn")
+    }
     try reading.credentials.apply(to: &configuration)
     configuration.redirects = try redirects.policy(reading.tls) { [proxy] in
       try proxy.apply(to: &$0, environment: reading.environment)
     }
     if url.security == .tls { configuration.tls = try reading.tls.prepared() }
+    configuration.http2 = http2
     return configuration
   }
 

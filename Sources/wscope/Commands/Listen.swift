@@ -48,6 +48,11 @@ struct Listen: SessionCommand {
     help: ArgumentHelp("The private key of --cert (PEM).", valueName: "file"), completion: .file())
   var key: String?
 
+  @Flag(
+    name: .customLong("http2"),
+    help: "Speak HTTP/2 too (RFC 8441): by ALPN with --tls, else with clients that begin with it.")
+  var http2 = false
+
   @Option(
     name: [.customShort("s"), .long, .customLong("protocol")],
     help: ArgumentHelp(
@@ -124,6 +129,7 @@ struct Listen: SessionCommand {
     if quiet { server.messagesToldPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity
+    server.http2 = http2
     let session = ListenSession(
       ListenConfiguration(
         place: place, server: server, certificate: certificate, threads: threads,

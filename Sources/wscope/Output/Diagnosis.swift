@@ -36,6 +36,8 @@ struct Diagnostician {
       TLSDiagnostician(self).diagnose(failure)
     case .proxy(let failure):
       diagnose(failure)
+    case .http2(let failure):
+      diagnose(failure)
     case .closedBeforeReply(let received, let errno):
       closedBeforeReply(received, errno)
     case .refused(let refusal):
@@ -189,7 +191,8 @@ struct Diagnostician {
     if let hint = Self.hint(status) { details.append("hint: \(hint)") }
     let words = "\(status.code) \(safe(status.reasonPhrase))"
     return Diagnosis(
-      cause: "server refused the upgrade: \(words) (expected 101)", details: details)
+      cause: "server refused the upgrade: \(words) (expected \(configuration.http2 ? 200 : 101))",
+      details: details)
   }
 
   private static func hint(_ status: HTTPResponseStatus) -> String? {

@@ -38,8 +38,12 @@ struct HandshakeText {
   /// The two heads, `>` sent and `<` received.
   var headers: [String] {
     let target = showsSecrets ? info.request.uri : Redaction.url(info.request.uri)
-    return ["> GET \(target) HTTP/1.1"] + fields(info.request.headers, mark: ">")
-      + ["< HTTP/1.1 101 \(safe(info.reasonPhrase))"] + fields(info.headers, mark: "<")
+    let version = info.request.version.major == 2 ? "HTTP/2" : "HTTP/1.1"
+    let reason = info.reasonPhrase.isEmpty ? "" : " \(safe(info.reasonPhrase))"
+    let reply = "< \(version) \(info.status.code)\(reason)"
+    return ["> \(info.request.method.rawValue) \(target) \(version)"]
+      + fields(info.request.headers, mark: ">")
+      + [reply] + fields(info.headers, mark: "<")
   }
 
   /// What both sides agreed on, and who the server says it is.

@@ -1,5 +1,6 @@
 import Conversation
 import NIOCore
+import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -18,7 +19,7 @@ struct JSONLines {
     let extensions = [info.deflate?.text].compactMap { $0 }
     return line(
       .open(
-        status: 101, subprotocol: info.subprotocol, extensions: extensions,
+        status: Int(info.status.code), subprotocol: info.subprotocol, extensions: extensions,
         tls: info.tls.map(Self.session), timings: HandshakeText.phases(info.timings)),
       .now())
   }

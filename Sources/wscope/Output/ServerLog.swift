@@ -12,9 +12,11 @@ struct ServerLog {
 
   func line(_ event: ServerEvent) -> String {
     switch event {
-    case .opened(let client, let from, let target, let subprotocol):
-      let offered = subprotocol.map { ", subprotocol \(safe($0))" } ?? ""
-      return "\(mark(client)) open   \(safe(target)) from \(origin(from))\(offered)"
+    case .opened(let client, let from, let arrival):
+      let version = arrival.isHTTP2 ? ", HTTP/2" : ""
+      let offered = arrival.subprotocol.map { ", subprotocol \(safe($0))" } ?? ""
+      return "\(mark(client)) open   \(safe(arrival.target)) from \(origin(from))"
+        + "\(version)\(offered)"
     case .message(let client, let message):
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"
     case .closed(let client, let outcome, let traffic, let duration):

@@ -61,7 +61,8 @@ struct WaitUp: Sendable {
     case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
     case .refused(let refusal): refusal.head.status.code >= 500
     case .proxy(let failure): Self.isWorthAnother(failure)
-    case .tls, .malformedReply, .invalidHandshake, .redirect: false
+    case .http2(.goneAway): true
+    case .tls, .http2, .malformedReply, .invalidHandshake, .redirect: false
     }
   }
 

@@ -1,0 +1,148 @@
+import NIOCore
+import NIOHPACK
+import NIOHTTP1
+import NIOHTTP2
+import WebSocketProtocol
+
+/// The server's side of a connection of HTTP/2: every stream is a request, and a stream that asks for it by
+/// the extended CONNECT (RFC 8441) becomes a WebSocket connection.
+enum HTTP2ServerConnection {
+  /// Puts HTTP/2 into the pipeline of a connected channel, to be fed with the client's preface. A connection
+  /// without a stream ends after the time that a request head may take.
+  static func install(
+    on channel: any Channel, _ configuration: ServerConfiguration, _ answer: @escaping Server.Answer
+  ) throws {
+    var connection = NIOHTTP2Handler.ConnectionConfiguration()
+    connection.initialSettings = HTTP2Limits.settings(isServer: true)
+    connection.targetWindowSize = HTTP2Limits.window
+    let idle = NIOHTTP2ServerConnectionManagementHandler(
+      eventLoop: channel.eventLoop,
+      configuration: .init(
+        maxIdleTime: configuration.headTimeout, maxAge: nil, maxGraceTime: .seconds(1),
+        keepalive: nil))
+    let http2 = NIOHTTP2Handler(
+      mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: connection,
+      streamConfiguration: HTTP2Limits.streams, streamDelegate: idle.http2StreamDelegate
+    ) { channel in
+      channel.eventLoop.makeCompletedFuture {
+        let stream = HTTP2Stream()
+        try channel.pipeline.syncOperations.addHandlers([
+          stream, HTTP2ServerStream(stream, configuration, answer),
+        ])
+      }
+    }
+    try channel.pipeline.syncOperations.addHandlers([http2, idle, ConnectionEnd()])
+  }
+
+  /// Closes a connection that breaks a rule; the library has said goodbye already.
+  private final class ConnectionEnd: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+      // An error of one stream is told to that stream too.
+      if error is NIOHTTP2Errors.StreamError { return }
+      context.close(promise: nil)
+    }
+  }
+}
+
+/// One stream of a server: a request, and its answer.
+private final class HTTP2ServerStream: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  private enum State {
+    case waitingForHead
+    case answered
+    case open
+  }
+
+  private let stream: HTTP2Stream
+  private let configuration: ServerConfiguration
+  private let answer: Server.Answer
+  private let resources = LoopResources.current
+  private var state = State.waitingForHead
+
+  init(
+    _ stream: HTTP2Stream, _ configuration: ServerConfiguration, _ answer: @escaping Server.Answer
+  ) {
+    self.stream = stream
+    self.configuration = configuration
+    self.answer = answer
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    switch event {
+    case let head as HTTP2Stream.Head:
+      // Fields behind a body are trailers, which say nothing here.
+      if case .waitingForHead = state { received(head.fields, context) }
+    case is HTTP2Stream.End:
+      // A connection that its peer has ended is over, as over TCP.
+      if case .open = state { stream.end() }
+    default:
+      context.fireUserInboundEventTriggered(event)
+    }
+  }
+
+  private func received(_ fields: HPACKHeaders, _ context: ChannelHandlerContext) {
+    state = .answered
+    guard let head = HTTP2Fields.request(fields) else {
+      context.close(promise: nil)
+      return
+    }
+    let wanted = fields.first(name: ":protocol")
+    if let wanted, wanted != "websocket" {
+      return reply(HTTPReply(.notImplemented, text: "the protocol is not websocket"), to: head)
+    }
+    let request = HTTPRequest(
+      head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: wanted != nil)
+    switch answer(request) {
+    case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
+      let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)
+      open(
+        reply,
+        OpenedConnection(
+          agreement: .server(deflate.map { DeflateAgreement(serverAnswering: $0) }),
+          limits: configuration.limits, closeTimeout: configuration.closeTimeout,
+          consumer: consumer), context)
+    case .reply(let reply):
+      self.reply(reply, to: head)
+    }
+  }
+
+  private func open(
+    _ reply: HTTPResponseHead, _ connection: OpenedConnection, _ context: ChannelHandlerContext
+  ) {
+    state = .open
+    let transport = ChannelTransport(.stream(stream), on: context.eventLoop, resources: resources)
+    do {
+      try context.pipeline.syncOperations.addHandler(transport)
+    } catch {
+      context.close(promise: nil)
+      return
+    }
+    stream.send(HTTP2Fields.fields(reply))
+    transport.begin(connection, in: nil)
+  }
+
+  private func reply(_ reply: HTTPReply, to request: HTTPRequestHead) {
+    var head = HTTPResponseHead(version: .http2, status: reply.status)
+    for (name, value) in reply.headers { head.headers.add(name: name, value: value) }
+    head.headers.add(name: "Content-Length", value: String(reply.body.count))
+    let hasBody = request.method != .HEAD && !reply.body.isEmpty
+    stream.send(HTTP2Fields.fields(head), isEnd: !hasBody)
+    if hasBody { stream.end(with: ByteBuffer(bytes: reply.body)) }
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    // No resource here takes a body; what is sent is answered and read over.
+    if case .open = state { context.fireChannelRead(data) }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard case .open = state else {
+      context.close(promise: nil)
+      return
+    }
+    context.fireErrorCaught(error.asReset)
+  }
+}
