@@ -39,7 +39,7 @@ class Browser:
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1100,800",
                      "--host-resolver-rules=MAP *.example 127.0.0.1", "--no-proxy-server", f"--user-data-dir={profile}"]
         session = self._call("POST", "", {"capabilities": {"alwaysMatch": {
-            "browserName": "chrome", "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}}})
+            "browserName": "chrome", "acceptInsecureCerts": True, "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.base += "/" + session["sessionId"]
 
     def _call(self, method, path, body=None):
@@ -197,6 +197,20 @@ def two_people(place, browser, _):
     checks.equal(place, "the binary message has its row", after - before, 3)
 
 
+def over_http2(place, browser, _):
+    child, port = listen("--tls", "--http2")
+    browser.open(f"https://localhost:{port}/")
+    protocol = browser.run("return performance.getEntriesByType('navigation')[0].nextHopProtocol")
+    checks.equal(place, "page comes by HTTP/2", protocol, "h2")
+    truth(place, "page connects by itself", browser.wait(STATUS, "open"), f"log: {log(browser)!r}")
+    truth(place, "over HTTP/2 too", ", HTTP/2" in child.said(), child.said()[-300:])
+    send(browser, "hello over a stream")
+    truth(place, "its echo is in the log", row(browser, "in", "hello over a stream"), f"log: {log(browser)!r}")
+    checks.equal(place, "listen ends 0 after SIGINT", child.stop(signal.SIGINT), 0)
+    truth(place, "page shows closed", browser.wait(STATUS, "closed"), f"log: {log(browser)!r}")
+    truth(place, "with the close code 1001", browser.wait("return document.body.innerText.includes('1001')"), f"log: {log(browser)!r}")
+
+
 def goodbye(place, browser, _):
     child, _ = visit(place, browser)
     checks.equal(place, "listen ends 0 after SIGINT", child.stop(signal.SIGINT), 0)
@@ -248,7 +262,7 @@ def main():
     version = set_up_peers("--chromium")["chromium"]
     browser = Browser()
     try:
-        for place, part in (("echo", one_person), ("other sites", other_site), ("broadcast", two_people), ("goodbye", goodbye)):
+        for place, part in (("echo", one_person), ("other sites", other_site), ("broadcast", two_people), ("over HTTP/2", over_http2), ("goodbye", goodbye)):
             try:
                 part(place, browser, options.screenshot)
             except (Failure, OSError, subprocess.TimeoutExpired) as failure:
