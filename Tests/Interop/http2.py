@@ -35,7 +35,8 @@ def expect(place, name, result, code, output, *said):
 
 def hypercorn(*tls):
     port = free_port()
-    child = Child("hypercorn", [peer("hypercorn"), "-b", f"127.0.0.1:{port}", *tls, "http2_app:app"], env={"PYTHONPATH": HERE})
+    child = Child("hypercorn", [peer("hypercorn"), "-b", f"127.0.0.1:{port}", *tls, "http2_app:app"], env={"PYTHONPATH": HERE},
+                  group=True)  # its workers are processes of their own
     child.wait_for_port(port)
     return port
 
