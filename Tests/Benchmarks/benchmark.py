@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """benchmark.py [PART...] [--quick] [--json FILE]: how fast wscope is, beside its peers and beside what it was.
 
-PART: echo load start idle deflate core counts (default: all; their files say what each measures). Server on the first core, client on the
+PART: echo load late start idle deflate core counts (default: all; their files say what each measures). Server on the first core, client on the
 second; interleaved rounds; medians, and ratios per round with their spread. Only ratios mean something: the machine's own speed cancels
 out. The column `limit` says which side was out of CPU: where it is the client, the ratio of the servers by messages is too small, and the
 one by CPU per message stands; `others` is what neither side used of a core, and where it is much, somebody else was at work.
@@ -18,7 +18,7 @@ from yardstick import CORES, CLIENT_CORE, SERVER_CORE, Failure, checks, machine,
 from checks import print_table
 from processes import require_wscope, set_up_peers
 
-PARTS = ["echo", "load", "start", "idle", "deflate", "core", "counts"]
+PARTS = ["echo", "load", "late", "start", "idle", "deflate", "core", "counts"]
 
 
 def main():
@@ -69,6 +69,7 @@ TARGETS = [
     ("bench, 200 connections, against k6, by CPU", ("load", "200 connections, 20 B, 1 in flight", "wscope", "cpu_ratio"), 3.5, 5, False),
     ("bench, 10 x 100 in flight, against node ws, by CPU", ("load", "10 connections, 20 B, 100 in flight", "wscope", "cpu_ratio"), 20, 50, False),
     ("bench, 200 connections, share of its CPU outside the kernel", ("load", "200 connections, 20 B, 1 in flight", "wscope", "user_share"), 0.25, 0.15, True),
+    ("bench -R at 70 % of its closed loop, late p99, ms", ("late", "p99_ms"), 1.0, 0.2, True),
     ("listen, idle ws connection, kB", ("idle", "ws", "wscope listen", "kB"), 2.5, 0.5, True),
     ("bench, idle ws connection, kB", ("idle", "ws", "wscope bench", "kB"), 2.5, 0.5, True),
     ("listen, idle wss connection, of node ws", ("idle", "wss", "wscope listen", "ratio"), 1.0, 0.5, True),
