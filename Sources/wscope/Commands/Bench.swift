@@ -6,6 +6,7 @@ import WebSocketProtocol
 /// `wscope bench`.
 struct Bench: SessionCommand {
   static let configuration = CommandConfiguration(
+    commandName: "bench",
     abstract: "Load an endpoint with many connections and measure its latency.",
     discussion: """
       With --rate messages go out by the clock, whatever is outstanding, and latency counts from \

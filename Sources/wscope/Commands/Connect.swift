@@ -7,6 +7,7 @@ import WebSocketProtocol
 /// `wscope connect`.
 struct Connect: SessionCommand {
   static let configuration = CommandConfiguration(
+    commandName: "connect",
     abstract: "Talk to an endpoint: a prompt on a terminal, a filter in a pipe.",
     discussion: """
       On a terminal: a line is a message, messages that arrive appear above the prompt, /help lists \

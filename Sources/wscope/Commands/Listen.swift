@@ -7,6 +7,7 @@ import WebSocketProtocol
 /// `wscope listen`.
 struct Listen: SessionCommand {
   static let configuration = CommandConfiguration(
+    commandName: "listen",
     abstract: "Run a throwaway server: echo or broadcast, with a page for browsers.",
     discussion: """
       It listens on 127.0.0.1 and ::1 unless a host is given, and answers GET / with a page that \

@@ -177,3 +177,8 @@ extension WebSocketURLError {
     }
   }
 }
+
+extension ExpressibleByArgument where Self: RawRepresentable, RawValue == String {
+  /// Without reflection, which searches all conformances of the binary at every start.
+  var defaultValueDescription: String { rawValue }
+}

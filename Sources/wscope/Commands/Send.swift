@@ -7,6 +7,7 @@ import WebSocketProtocol
 /// `wscope send`.
 struct Send: SessionCommand {
   static let configuration = CommandConfiguration(
+    commandName: "send",
     abstract: "Send messages, print the replies, exit with a meaningful code.",
     discussion: """
       Without a message the messages are the lines of standard input, if that is no terminal; \
