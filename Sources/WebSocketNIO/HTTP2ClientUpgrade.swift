@@ -202,7 +202,10 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     case .failed:
       context.close(promise: nil)
     case .waitingForTLS:
-      fail(.tls(tls?.failure(error) ?? .closed))
+      let failure = tls?.failure(error) ?? .closed
+      // "In the event that the server supports no protocols that the client advertises" (RFC 7301).
+      if case .alert(.noApplicationProtocol, _) = failure { return fail(.http2(.notChosen(nil))) }
+      fail(.tls(failure))
     case .waitingForSettings, .waitingForReply:
       if let error = error as? IOError {
         errno = error.errnoCode

@@ -51,6 +51,20 @@ import Testing
       steps: [.readRequest, reply("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")],
       exitCode: 22, said: ["200 OK", "an ordinary page"]),
     Row(
+      name: "a proxy that passes no Upgrade on",
+      steps: [
+        .readRequest, reply("HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n"),
+      ],
+      exitCode: 22, said: ["426 Upgrade Required", "nginx: proxy_http_version 1.1;"]),
+    Row(
+      name: "a server of HTTPS",
+      steps: [
+        .readRequest,
+        reply(
+          "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"),
+      ],
+      exitCode: 22, said: ["to an HTTPS server.", "try: wscope ", " wss://127.0.0.1:"]),
+    Row(
       name: "a refusal whose body never ends",
       steps: [
         .readRequest, reply("HTTP/1.1 503 Service Unavailable\r\n\r\nnot now"), .silence,

@@ -184,23 +184,44 @@ struct Diagnostician {
     if let origin = configuration.origin, [401, 403].contains(status.code) {
       details.append("origin sent: \(origin)")
     }
-    let body =
-      safe(String(decoding: refusal.body, as: UTF8.self))
-      .split(whereSeparator: \.isNewline).first.map(String.init) ?? ""
-    if !body.isEmpty { details.append("body: \(String(body.prefix(200)))") }
-    if let hint = Self.hint(status) { details.append("hint: \(hint)") }
+    let body = RefusalText.line(of: refusal.body)
+    if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
+    if let next = next(status, body.lowercased()) { details.append(next) }
     let words = "\(status.code) \(safe(status.reasonPhrase))"
     return Diagnosis(
       cause: "server refused the upgrade: \(words) (expected \(configuration.http2 ? 200 : 101))",
       details: details)
   }
 
+  /// What to try, by the status and by what the body says in lower case.
+  private func next(_ status: HTTPResponseStatus, _ body: String) -> String? {
+    func says(_ words: String...) -> Bool { words.contains(where: body.contains) }
+    // Servers of HTTPS that are spoken to in the clear: nginx, Go, Apache.
+    if status == .badRequest, url.security == .plain,
+      says("https port", "https server", "ssl-enabled server")
+    {
+      return "try: wscope \(command) \(other(.tls))"
+    }
+    if [400, 403].contains(status.code), says("ssl certificate", "client certificate") {
+      return "hint: --cert FILE --key FILE shows a client certificate"
+    }
+    if [400, 426].contains(status.code), says("upgrade", "http/1.1", "connection header") {
+      return "hint: " + Self.reverseProxy
+    }
+    return Self.hint(status).map { "hint: \($0)" }
+  }
+
+  private static let reverseProxy =
+    "a reverse proxy must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; "
+    + "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
+
   private static func hint(_ status: HTTPResponseStatus) -> String? {
     switch status.code {
     case 200..<300:
       "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
     case 301, 302, 303, 307, 308: "-L goes where it leads"
-    case 400, 426: "the server may want another path, or another version of the protocol"
+    case 400: "the server may want another path, or another version of the protocol"
+    case 426: reverseProxy
     case 401: "pass a password with --user NAME, a token with --bearer @FILE"
     case 403: "the server may want another Origin: --origin URL"
     case 404: "nothing lives at this path"
@@ -211,7 +232,7 @@ struct Diagnostician {
   }
 
   private func diagnose(_ violation: HandshakeViolation, _ head: HTTPResponseHead) -> Diagnosis {
-    let proxy = "hint: a reverse proxy must pass the Upgrade and Connection fields on"
+    let proxy = "hint: " + Self.reverseProxy
     switch violation {
     case .version(let version):
       return invalid("it is \(safe(version)), not HTTP/1.1")

@@ -51,10 +51,8 @@ extension Diagnostician {
     var details = refusal.head.headers["Proxy-Authenticate"].prefix(4).map {
       "proxy-authenticate: \(safe($0))"
     }
-    let body = safe(String(decoding: refusal.body, as: UTF8.self))
-    if let line = body.split(whereSeparator: \.isNewline).first {
-      details.append("body: \(line.prefix(200))")
-    }
+    let body = RefusalText.line(of: refusal.body)
+    if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
     if status.code == 407 {
       let isKnown = configuration.proxy?.credentials != nil
       details.append(

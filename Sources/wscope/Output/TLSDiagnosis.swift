@@ -65,7 +65,10 @@ struct TLSDiagnostician {
       case .unknownAuthority:
         ("\(owner) is not trusted: unknown issuer \(issuer)", trusting)
       case .unknownIssuer:
-        ("\(owner) is not trusted: unknown issuer \(issuer)", trusting)
+        (
+          "\(owner) is not trusted: unknown issuer \(issuer)",
+          "\(trusting); or the server does not send its whole chain"
+        )
       case .missingIntermediate:
         (
           "\(owner) is not trusted: the server did not send the certificate of its issuer \(issuer)",
