@@ -62,13 +62,13 @@ package struct Conversation {
 
   // MARK: What happens
 
-  /// The handshake is done, with status 101.
-  package mutating func opened(subprotocol: String?, at time: Int64) {
+  /// The handshake is done, with status 101, or over HTTP/2 with a 2xx.
+  package mutating func opened(status: Int = 101, subprotocol: String?, at time: Int64) {
     openedAt = time
-    ledger.opened(subprotocol: subprotocol, at: time)
+    ledger.opened(status: status, subprotocol: subprotocol, at: time)
   }
 
-  /// The handshake was answered with another status than 101.
+  /// The handshake was refused.
   package mutating func refused(status: Int, at time: Int64) {
     ledger.refused(status: status, at: time)
   }

@@ -69,7 +69,8 @@ package struct ExpectationResult: Sendable, Hashable {
     /// Something before it was not met.
     case notReached
     case count(Int)
-    case close(CloseCode, reason: String)
+    /// The subprotocol gives the codes from 4000 on a meaning.
+    case close(CloseCode, reason: String, subprotocol: String?)
     case stillOpen
     /// The status of the handshake; nil if there was no reply to it.
     case status(Int?)

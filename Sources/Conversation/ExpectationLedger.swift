@@ -8,6 +8,7 @@ struct ExpectationLedger {
   private var lastMet: Int64?
   /// What came unexpected behind the last message that was sent or expected.
   private var stray: ExpectationResult.Instead?
+  private var subprotocol: String?
 
   init(_ expectations: [Expectation]) {
     results = expectations.map { ExpectationResult(expectation: $0) }
@@ -69,10 +70,11 @@ struct ExpectationLedger {
   /// Something is sent: what came before is no answer to it.
   mutating func sending() { stray = nil }
 
-  mutating func opened(subprotocol: String?, at time: Int64) {
+  mutating func opened(status: Int, subprotocol: String?, at time: Int64) {
+    self.subprotocol = subprotocol
     settle(at: time) { expectation in
       switch expectation {
-      case .status(let wanted): (wanted == 101, .status(101))
+      case .status(let wanted): (wanted == status, .status(status))
       case .subprotocol(let wanted): (wanted == subprotocol, .subprotocol(subprotocol))
       default: nil
       }
@@ -87,9 +89,9 @@ struct ExpectationLedger {
 
   mutating func closed(_ code: CloseCode, reason: String, byPeer: Bool, at time: Int64) {
     guard byPeer else { return }
-    settle(at: time) { expectation in
+    settle(at: time) { [subprotocol] expectation in
       guard case .close(let wanted) = expectation else { return nil }
-      return (wanted.contains(code), .close(code, reason: reason))
+      return (wanted.contains(code), .close(code, reason: reason, subprotocol: subprotocol))
     }
   }
 

@@ -47,6 +47,7 @@ final class Broadcast: ConnectionConsumer {
   }
 
   func burstEnded(_ machine: inout ConnectionMachine) {
+    record.heard()
     let isBehind = station.flush()
     passOn()
     if let handler, isBehind || bytesUnderWay > Self.mostUnderWay { station.holdBack(handler) }
@@ -85,7 +86,7 @@ final class Broadcast: ConnectionConsumer {
 
   func closed(_ outcome: CloseOutcome) {
     guard let handler else { return }
-    record.closed(handler, outcome)
+    record.closed(handler, outcome, arrival)
     self.handler = nil
   }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
@@ -6,6 +7,7 @@ import WebSocketProtocol
 final class ClientRecord {
   private let admission: Admission
   private let began = NIODeadline.now()
+  private var lastHeard = CoarseClock.now()
   private let station: Station
   private let budget: MessageBudget
 
@@ -25,10 +27,30 @@ final class ClientRecord {
     budget.tell(admission.number, kind, payload)
   }
 
-  func closed(_ handler: ConnectionHandler, _ outcome: CloseOutcome) {
+  /// Something has come, a message or not.
+  @inline(__always)
+  func heard() { lastHeard = CoarseClock.now() }
+
+  func closed(_ handler: ConnectionHandler, _ outcome: CloseOutcome, _ arrival: Arrival) {
     station.leave(handler)
+    let now = NIODeadline.now()
     station.report(
       .closed(
-        client: admission.number, outcome, handler.traffic, duration: NIODeadline.now() - began))
+        client: admission.number,
+        Departure(
+          outcome: outcome, subprotocol: arrival.subprotocol, traffic: handler.traffic,
+          duration: now - began, idle: .nanoseconds(max(0, CoarseClock.now() &- lastHeard)))))
+  }
+}
+
+/// The monotonic clock as the kernel has last set it, some milliseconds ago: a look at it costs a tenth of
+/// what an exact one does, and every message of every client has one.
+private enum CoarseClock {
+  /// In nanoseconds.
+  @inline(__always)
+  static func now() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+    return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 }

@@ -25,6 +25,8 @@ final class Echo: ConnectionConsumer {
     try? machine.send(kind, payload)
   }
 
+  func burstEnded(_ machine: inout ConnectionMachine) { record.heard() }
+
   /// A client that does not read its echoes is not read from either.
   func writabilityChanged(_ isWritable: Bool) {
     handler?.setReading(isWritable)
@@ -32,7 +34,7 @@ final class Echo: ConnectionConsumer {
 
   func closed(_ outcome: CloseOutcome) {
     guard let handler else { return }
-    record.closed(handler, outcome)
+    record.closed(handler, outcome, arrival)
     self.handler = nil
   }
 }

@@ -6,7 +6,7 @@ package import WebSocketProtocol
 package enum ServerEvent: Sendable {
   case opened(client: Int, from: SocketAddress?, Arrival)
   case message(client: Int, MessageSummary)
-  case closed(client: Int, CloseOutcome, Traffic, duration: TimeAmount)
+  case closed(client: Int, Departure)
   /// Requests that were refused, and pages that were served are not events.
   case refused(from: SocketAddress?, status: HTTPResponseStatus, explanation: String)
   /// No other connection can be accepted for now; `errno` says why.

@@ -193,7 +193,7 @@ import WebSocketProtocol
       met: [true], instead: [nil])
     check(
       [close], [.sent(at: 0), .closed(1011, at: 50)], met: [false],
-      instead: [.close(.init(rawValue: 1011), reason: "why")])
+      instead: [.close(.init(rawValue: 1011), reason: "why", subprotocol: nil)])
     // Ours is none of the peer's.
     check(
       [close],

@@ -272,4 +272,18 @@ import Testing
     #expect(finished.errorText.contains(said), "\(finished.errorText)")
     #expect(finished.outputText.isEmpty)
   }
+
+  /// What came instead is in the words of the subprotocol.
+  @Test func closeCodesOfAnApplication() throws {
+    let peer = try RawPeer([
+      .readRequest, .acceptAnd("Sec-WebSocket-Protocol: graphql-transport-ws"),
+      .frame(opcode: 8, [0x11, 0x31]), .readToEnd,
+    ])
+    defer { peer.stop() }
+    let sent = try Wscope.run([
+      "send", peer.url, "-s", "graphql-transport-ws", "--expect-close", "1000", "x",
+    ])
+    #expect(sent.exitCode == 1)
+    #expect(sent.errorText.contains("got: 4401 unauthorized"), "\(sent.errorText)")
+  }
 }

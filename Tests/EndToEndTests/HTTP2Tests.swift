@@ -192,6 +192,8 @@ import Testing
     #expect(try Wscope.run(["send", url, "old"] + trust).outputText == "old\n")
     let jsonl = try Wscope.run(["send", "--http2", "--format", "jsonl", url, "x"] + trust)
     #expect(jsonl.outputText.contains(#""event":"open","status":200,"#))
+    let status = try Wscope.run(["send", "--http2", "--expect-status", "200", url] + trust)
+    #expect(status.exitCode == 0, "\(status.errorText)")
     // More than the windows of RFC 9113, both ways.
     let large = try Wscope.shell(
       "head -c 5000000 /dev/zero | tr '\\0' y >/tmp/wscope-h2-\(getpid())-\(isSecure); "

@@ -286,4 +286,33 @@ import Testing
     #expect(finished.exitCode == 23)
     #expect(finished.errorText.contains("cannot write /nonexistent/port: No such file"))
   }
+
+  /// The codes that an application defines, and how a lost connection was lost.
+  @Test func theLogTellsHowClientsLeave() throws {
+    let listener = try Listener(["-s", "graphql-transport-ws"])
+    let polite = try RawClient(port: listener.port)
+    polite.send(
+      RawClient.request(fields: ["Sec-WebSocket-Protocol: graphql-transport-ws"]))
+    _ = polite.readHead()
+    polite.send(RawClient.frame(8, [0x11, 0x31]))
+    _ = polite.readToEnd()
+    let closed = try listener.process.readLine(from: .standardError) { $0.contains("#1 closed") }
+    #expect(closed.contains("closed 4401 unauthorized (by the peer)"))
+    do {
+      let rude = try RawClient(port: listener.port)
+      rude.send(RawClient.request())
+      _ = rude.readHead()
+      rude.send(RawClient.frame(1, Array("x".utf8)))
+      _ = rude.read(3)
+      usleep(300_000)
+      rude.endWithReset()
+    }
+    let lost = try listener.process.readLine(from: .standardError) { $0.contains("#2 connection") }
+    #expect(
+      lost.contains("connection lost: 1006, no Close frame (TCP reset by the peer; idle for "))
+    // At least the 300 ms less what the clock is behind.
+    let idle = lost.split(separator: "idle for ").last?.prefix { $0 != ")" } ?? ""
+    let number = idle.split(separator: " ").first.flatMap { Double($0) } ?? 0
+    #expect(idle.hasSuffix(" s") || (idle.hasSuffix(" ms") && number >= 280), "\(lost)")
+  }
 }

@@ -35,8 +35,8 @@ enum ExpectationText {
     case .message(let kind, let payload): message(kind, payload)
     case .notReached: "nothing, because what was to come before it did not"
     case .count(let count): count == 1 ? "1 message" : "\(count) messages"
-    case .close(let code, let reason):
-      CloseWords.code(CloseFrame(code, reason: reason), escapes: true)
+    case .close(let code, let reason, let subprotocol):
+      CloseWords.code(CloseFrame(code, reason: reason), subprotocol: subprotocol, escapes: true)
     case .stillOpen: "no Close: the connection was still open"
     case .status(let status): status.map { "status \($0)" } ?? "no connection"
     case .subprotocol(let name): name.map { "subprotocol \(safe($0))" } ?? "no subprotocol"

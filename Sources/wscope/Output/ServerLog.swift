@@ -19,11 +19,15 @@ struct ServerLog {
         + "\(version)\(offered)"
     case .message(let client, let message):
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"
-    case .closed(let client, let outcome, let traffic, let duration):
-      return "\(mark(client)) \(CloseWords.line(outcome, escapes: true))   "
+    case .closed(let client, let departure):
+      let circumstances = CloseCircumstances(
+        subprotocol: departure.subprotocol, idle: departure.idle.nanoseconds)
+      let traffic = departure.traffic
+      return
+        "\(mark(client)) \(CloseWords.line(departure.outcome, circumstances, escapes: true))   "
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
-        + Figures.duration(duration.nanoseconds)
+        + Figures.duration(departure.duration.nanoseconds)
     case .refused(let from, let status, let explanation):
       return style(.yellow, "!")
         + " \(status.code) to \(origin(from)): \(safe(explanation))"

@@ -35,7 +35,9 @@ final class ConversationJudge: Sendable {
     let now = NIODeadline.now()
     opened.withLock { $0 = $0 ?? now }
     conversation.withLock {
-      $0.opened(subprotocol: info.subprotocol, at: Int64(now.uptimeNanoseconds))
+      $0.opened(
+        status: Int(info.status.code), subprotocol: info.subprotocol,
+        at: Int64(now.uptimeNanoseconds))
     }
   }
 
