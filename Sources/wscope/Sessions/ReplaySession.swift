@@ -180,12 +180,14 @@ final class ReplaySession: PlayedOneShot {
     await connection.settle()
     let code: CloseCode =
       if case .closed(let frame, _) = outcome { frame.reportedCode } else { .abnormal }
+    let circumstances = await connection.circumstances
+    let recorded = words(event.what, subprotocol: circumstances.subprotocol)
     guard event.what != .closedByPeer(code) else {
-      played.add("line \(event.line): \(words(event.what))", failure: nil)
+      played.add("line \(event.line): \(recorded)", failure: nil)
       return
     }
-    let line = CloseWords.line(outcome, await connection.circumstances, escapes: true)
-    differ(event, recorded: words(event.what), got: line)
+    differ(
+      event, recorded: recorded, got: CloseWords.line(outcome, circumstances, escapes: true))
   }
 
   /// A peer that goes on and on has been shown to differ by this many.
@@ -217,14 +219,16 @@ final class ReplaySession: PlayedOneShot {
         details: ["recorded: \(recorded)", "got: \(got)"]))
   }
 
-  private func words(_ what: Recording.What) -> String {
+  private func words(_ what: Recording.What, subprotocol: String? = nil) -> String {
     switch what {
     case .open: "open"
     case .sent(let kind, let payload), .received(let kind, let payload):
       ExpectationText.message(kind, payload)
     case .pinged: "ping"
-    case .closed(let frame): "close \(CloseWords.code(frame, escapes: true))"
-    case .closedByPeer(let code): "closed \(code.rawValue) \(code.name)"
+    case .closed(let frame):
+      "close \(CloseWords.code(frame, subprotocol: subprotocol, escapes: true))"
+    case .closedByPeer(let code):
+      "closed \(code.rawValue) \(CloseWords.name(code, subprotocol: subprotocol))"
     }
   }
 }
