@@ -15,28 +15,68 @@ enum HTTP2ServerConnection {
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
     connection.initialSettings = HTTP2Limits.settings(isServer: true)
     connection.targetWindowSize = HTTP2Limits.window
-    let idle = NIOHTTP2ServerConnectionManagementHandler(
-      eventLoop: channel.eventLoop,
-      configuration: .init(
-        maxIdleTime: configuration.headTimeout, maxAge: nil, maxGraceTime: .seconds(1),
-        keepalive: nil))
+    let watch = NIOLoopBound(
+      ConnectionWatch(limit: configuration.headTimeout), eventLoop: channel.eventLoop)
     let http2 = NIOHTTP2Handler(
       mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: connection,
-      streamConfiguration: HTTP2Limits.streams, streamDelegate: idle.http2StreamDelegate
+      streamConfiguration: HTTP2Limits.streams
     ) { channel in
       channel.eventLoop.makeCompletedFuture {
+        watch.value.opened(channel)
         let stream = HTTP2Stream()
         try channel.pipeline.syncOperations.addHandlers([
           stream, HTTP2ServerStream(stream, configuration, answer),
         ])
       }
     }
-    try channel.pipeline.syncOperations.addHandlers([http2, idle, ConnectionEnd()])
+    try channel.pipeline.syncOperations.addHandlers([http2, watch.value])
   }
 
-  /// Closes a connection that breaks a rule; the library has said goodbye already.
-  private final class ConnectionEnd: ChannelInboundHandler {
+  /// Ends a connection that has no stream for too long, or breaks a rule.
+  ///
+  /// The library has a handler for the former, which waits for a ping to be answered before it does anything.
+  private final class ConnectionWatch: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
+    typealias OutboundOut = HTTP2Frame
+
+    private let limit: TimeAmount
+    private var streams = 0
+    private var context: ChannelHandlerContext?
+    private var timer: Scheduled<Void>?
+
+    init(limit: TimeAmount) { self.limit = limit }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+      self.context = context
+      wait(context)
+    }
+
+    /// A stream begins, with that channel.
+    func opened(_ stream: any Channel) {
+      streams += 1
+      timer?.cancel()
+      stream.closeFuture.assumeIsolated().whenComplete { _ in
+        self.streams -= 1
+        if self.streams == 0, let context = self.context { self.wait(context) }
+      }
+    }
+
+    private func wait(_ context: ChannelHandlerContext) {
+      timer = context.eventLoop.assumeIsolated().scheduleTask(in: limit) {
+        let farewell = HTTP2Frame.FramePayload.goAway(
+          lastStreamID: .maxID, errorCode: .noError, opaqueData: nil)
+        context.writeAndFlush(
+          self.wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: farewell)),
+          promise: nil)
+        context.close(promise: nil)
+      }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+      timer?.cancel()
+      self.context = nil
+      context.fireChannelInactive()
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
       // An error of one stream is told to that stream too.
@@ -91,7 +131,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     }
     let wanted = fields.first(name: ":protocol")
     if let wanted, wanted != "websocket" {
-      return reply(HTTPReply(.notImplemented, text: "the protocol is not websocket"), to: head)
+      return reply(
+        HTTPReply(.notImplemented, text: "the protocol is not websocket"), to: head, context)
     }
     let request = HTTPRequest(
       head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: wanted != nil)
@@ -105,7 +146,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
           limits: configuration.limits, closeTimeout: configuration.closeTimeout,
           consumer: consumer), context)
     case .reply(let reply):
-      self.reply(reply, to: head)
+      self.reply(reply, to: head, context)
     }
   }
 
@@ -124,13 +165,19 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     transport.begin(connection, in: nil)
   }
 
-  private func reply(_ reply: HTTPReply, to request: HTTPRequestHead) {
+  private func reply(
+    _ reply: HTTPReply, to request: HTTPRequestHead, _ context: ChannelHandlerContext
+  ) {
     var head = HTTPResponseHead(version: .http2, status: reply.status)
     for (name, value) in reply.headers { head.headers.add(name: name, value: value) }
     head.headers.add(name: "Content-Length", value: String(reply.body.count))
     let hasBody = request.method != .HEAD && !reply.body.isEmpty
     stream.send(HTTP2Fields.fields(head), isEnd: !hasBody)
     if hasBody { stream.end(with: ByteBuffer(bytes: reply.body)) }
+    // What else the client has to say is read over; it gets to read the reply, and may not keep the stream.
+    context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {
+      context.close(promise: nil)
+    }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {

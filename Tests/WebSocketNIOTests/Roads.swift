@@ -29,7 +29,10 @@ enum Road: CaseIterable, Sendable {
     let server = try await Server.bind(
       .host("127.0.0.1", port: 0), group: group, configuration: configuration
     ) { request in
-      guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head) else {
+      let verdict =
+        request.isExtendedConnect
+        ? ServerHandshake.judgeExtended(request.head) : ServerHandshake.judge(request.head)
+      guard case .upgrade(let upgrade) = verdict else {
         return .reply(HTTPReply(.ok, text: "page"))
       }
       return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in consumer() }

@@ -81,6 +81,46 @@ import WebSocketProtocol
       #expect(time < .seconds(5))
     }
   }
+
+  /// RFC 9113: half a preface, and a connection without a stream; one with a WebSocket lives on.
+  @Test func connectionsOfHTTP2WithoutAStreamEnd() async throws {
+    let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+    let settings: [UInt8] = [0, 0, 0, 4, 0, 0, 0, 0, 0]
+    // An extended CONNECT: three fields of the static table, three literal ones.
+    func literal(_ name: String, _ value: String) -> [UInt8] {
+      [0, UInt8(name.utf8.count)] + Array(name.utf8) + [UInt8(value.utf8.count)]
+        + Array(value.utf8)
+    }
+    let block =
+      literal(":method", "CONNECT") + literal(":protocol", "websocket") + [0x86, 0x84]
+      + literal(":authority", "localhost") + literal("sec-websocket-version", "13")
+    let request = [0, 0, UInt8(block.count), 1, 4, 0, 0, 0, 1] + block
+    try await Road.channel.withServer {
+      $0.headTimeout = .milliseconds(300)
+      $0.http2 = true
+    } consumer: {
+      Mirror(Diary())
+    } _: { port in
+      for bytes in [Array(preface.prefix(20)), preface, preface + settings] {
+        let client = try RawClient(port: port)
+        client.send(bytes)
+        let clock = ContinuousClock()
+        let time = clock.measure { _ = client.readToEnd() }
+        #expect(time > .milliseconds(250) && time < .seconds(5))
+      }
+      let client = try RawClient(port: port)
+      client.send(preface + settings)
+      // What the server allows it allows once its settings are acknowledged.
+      _ = client.read(9 + 4 * 6)
+      client.send([0, 0, 0, 4, 1, 0, 0, 0, 0] + request)
+      usleep(900_000)
+      client.send([0, 0, 7, 0, 0, 0, 0, 0, 1] + RawClient.frame(1, [0x78]))
+      var came: [UInt8] = []
+      // The echo stands in a DATA frame of its own: 81 01 x.
+      while came.suffix(3) != [0x81, 1, 0x78], let more = client.read(1).first { came.append(more) }
+      #expect(came.suffix(3) == [0x81, 1, 0x78])
+    }
+  }
 }
 
 /// Closes with 1001 as soon as it is open.
