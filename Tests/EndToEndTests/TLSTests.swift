@@ -236,6 +236,13 @@ import Testing
     for text in row.said.map(filled) {
       #expect(finished.errorText.contains(text), "\(row.name): \(finished.errorText)")
     }
+    if [35, 60, 90].contains(row.exitCode) { Self.expectAdvice(finished) }
+  }
+
+  /// Whatever is wrong, the last line says what to do.
+  static func expectAdvice(_ finished: ChildProcess.Finished) {
+    let last = finished.errorText.split(separator: "\n").last ?? ""
+    #expect(last.hasPrefix("  hint: ") || last.hasPrefix("  try: "), "\(finished.errorText)")
   }
 
   /// Servers that end the handshake in a way that no library does.
@@ -282,6 +289,7 @@ import Testing
     for text in row.said {
       #expect(finished.errorText.contains(text), "\(row.name): \(finished.errorText)")
     }
+    Self.expectAdvice(finished)
   }
 
   @Test func trustAndKeyLogOfTheEnvironment() async throws {
@@ -300,6 +308,23 @@ import Testing
     #expect(finished.errorText.contains("SSLKEYLOGFILE: the keys of this run are written to"))
     let text = try Wscope.shell("stat -c %a \(keys); grep -c CLIENT_TRAFFIC_SECRET_0 \(keys)")
     #expect(text.outputText == "600\n1\n")
+  }
+
+  /// A directory of OpenSSL has its certificates by the hashes of their names.
+  @Test func trustOfADirectory() async throws {
+    let authority = try Self.authority.get()
+    let peer = try await TLSPeer([try authority.leaf()])
+    defer { peer.stop() }
+    let made = try Wscope.shell(
+      "mkdir -p \(authority.path("certs")) && cp \(authority.path("root.pem")) \(authority.path("certs")) "
+        + "&& openssl rehash \(authority.path("certs")) && mkdir -p \(authority.path("none"))")
+    #expect(made.exitCode == 0, "\(made.errorText)")
+    for (directory, exitCode) in [("certs", 0), ("none", 60)] as [(String, Int32)] {
+      let finished = try Wscope.run(
+        ["send", "wss://localhost:\(peer.port)/"], input: "",
+        environment: ["SSL_CERT_DIR": authority.path(directory)])
+      #expect(finished.exitCode == exitCode, "\(directory): \(finished.errorText)")
+    }
   }
 
   @Test(arguments: ["connect", "bench"]) func otherCommands(_ command: String) async throws {

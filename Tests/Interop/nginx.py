@@ -135,6 +135,8 @@ def row(name, options, code, *said, output=b""):
     done = subprocess.run([WSCOPE, "send", "-N", "1", *options, "hi"], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
     errors = done.stderr.decode(errors="replace")
     missing = [words for words in said if words not in errors]
+    if code and not errors.rpartition("\n  ")[2].startswith(("hint: ", "try: ")):
+        missing.append("a hint at the end")
     wanted = output or (b"hi\n" if code == 0 else b"")
     checks.record("send", name, None if (done.returncode, done.stdout, missing) == (code, wanted, []) else
                   f"exit {done.returncode} (wanted {code}), stdout {done.stdout[:80]!r}, missing {missing}; stderr: {errors.strip()[-500:]!r}")

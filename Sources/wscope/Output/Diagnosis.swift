@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 import Terminal
@@ -29,7 +30,7 @@ struct Diagnostician {
   func diagnose(_ error: ConnectError) -> Diagnosis {
     switch error {
     case .unresolved(let host, let message):
-      Diagnosis(cause: "cannot resolve \(host): \(message)")
+      unresolved(host, message)
     case .unreachable(let attempts):
       unreachable(attempts)
     case .tls(let failure):
@@ -44,8 +45,8 @@ struct Diagnostician {
       diagnose(refusal)
     case .malformedReply(let kind, let received):
       malformed(kind, received)
-    case .invalidHandshake(let violation, let head):
-      diagnose(violation, head)
+    case .invalidHandshake(let violation, _):
+      diagnose(violation)
     case .timedOut(let phase, let limit, let attempts):
       timedOut(phase, limit, attempts)
     case .redirect(let problem, let refusal):
@@ -59,13 +60,17 @@ struct Diagnostician {
     case .tooMany(let limit):
       return Diagnosis(
         cause: "more than \(limit) redirects, the last one a \(status)",
-        details: locations(refusal) + ["hint: --max-redirects N follows more"])
+        details: locations(refusal) + [
+          "hint: --max-redirects N follows more, unless they go round in circles"
+        ])
     case .noLocation:
-      return Diagnosis(cause: "the server redirects with a \(status), but names no Location")
+      return Diagnosis(
+        cause: "the server redirects with a \(status), but names no Location",
+        details: ["hint: the server must say where to; without -L its own reply is shown"])
     case .severalLocations:
       return Diagnosis(
         cause: "the server redirects with a \(status) to several places",
-        details: locations(refusal))
+        details: locations(refusal) + ["hint: connect to one of them without -L"])
     case .downgrade(let place):
       return Diagnosis(
         cause: "the server redirects from wss:// to ws://, which anybody on the way can read",
@@ -75,11 +80,17 @@ struct Diagnostician {
     case .badLocation(_, let error):
       return Diagnosis(
         cause: "the server redirects with a \(status) to what is no WebSocket URL",
-        details: locations(refusal) + ["reason: \(safe(error.words("Location")))"])
+        details: locations(refusal) + [
+          "reason: \(safe(error.words("Location")))",
+          "hint: a page for people, as for logging in, leads to no WebSocket; --cookie, --bearer",
+        ])
     case .badProxy(let reason):
       return Diagnosis(
         cause: "there is no way to the proxy for the place to which the server redirects",
-        details: locations(refusal) + ["reason: \(safe(reason))"])
+        details: locations(refusal) + [
+          "reason: \(safe(reason))",
+          "hint: --proxy, or a variable such as http_proxy, names the proxy",
+        ])
     }
   }
 
@@ -101,6 +112,19 @@ struct Diagnostician {
     "tried: \(text(attempt.address)): \(attempt.description)"
   }
 
+  private func unresolved(_ host: String, _ message: String) -> Diagnosis {
+    let hint: String
+    switch (configuration.endpoint, configuration.addressRules.family) {
+    case (.unixSocket, _): hint = "a shorter path, as a relative one, will do"
+    case (.host(_, let port), .any):
+      hint = "is the name right? --resolve \(host):\(port):ADDR gives it an address"
+    case (.host, .v4): hint = "is the name right? Without -4 it may have an address"
+    case (.host, .v6): hint = "is the name right? Without -6 it may have an address"
+    }
+    return Diagnosis(
+      cause: "cannot resolve \(host): \(message)", details: ["hint: \(hint)"])
+  }
+
   private func unreachable(_ attempts: [ConnectError.Attempt]) -> Diagnosis {
     let place: String
     switch configuration.endpoint {
@@ -114,7 +138,28 @@ struct Diagnostician {
     if attempts.count == 1, attempts[0].address.ipAddress.map({ place.contains($0) }) ?? true {
       details = []
     }
-    return Diagnosis(cause: "cannot connect to \(place): \(reason)", details: details)
+    return Diagnosis(
+      cause: "cannot connect to \(place): \(reason)", details: details + ["hint: \(hint(attempts))"]
+    )
+  }
+
+  /// By the reason that tells most: where somebody has refused, somebody is there.
+  private func hint(_ attempts: [ConnectError.Attempt]) -> String {
+    let codes = Set(attempts.compactMap(\.errno))
+    if case .unixSocket = configuration.endpoint {
+      return codes.contains(EACCES)
+        ? "who may connect is in the permissions of the socket and of its directories"
+        : "is the server running, and is this the path of its socket?"
+    }
+    if codes.contains(ECONNREFUSED) {
+      return "is the server running, and is this its port?"
+        + (command == "send" ? " --wait-up 30s waits for it" : "")
+    }
+    if !codes.isDisjoint(with: [ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL]) {
+      return "no way leads there from here; -4, -6, --interface and --proxy choose another"
+    }
+    if !codes.isDisjoint(with: [EPERM, EACCES]) { return "a rule of this machine forbids it" }
+    return "is the address right? A firewall may drop what goes there"
   }
 
   static func text(_ address: SocketAddress?) -> String {
@@ -136,11 +181,19 @@ struct Diagnostician {
     guard !received.isEmpty else {
       return Diagnosis(
         cause: "the server \(how) before it replied",
-        details: url.security == .plain ? ["hint: if it speaks TLS: \(other(.tls))"] : [])
+        details: [
+          url.security == .plain
+            ? "hint: if it speaks TLS: wscope \(command) \(other(.tls))"
+            : "hint: the log of the server may say why; is the path right?"
+        ])
     }
     if received.first == 0x15 || received.first == 0x16 { return speaksTLS(received) }
     return Diagnosis(
-      cause: "the server \(how) inside its reply", details: ["got: \(firstLine(received))"])
+      cause: "the server \(how) inside its reply",
+      details: [
+        "got: \(firstLine(received))",
+        "hint: it, or a proxy before it, has given up; the log there may say why",
+      ])
   }
 
   private func speaksTLS(_ received: [UInt8]) -> Diagnosis {
@@ -161,117 +214,24 @@ struct Diagnostician {
       let isHTTP = received.starts(with: "HTTP/".utf8)
       return Diagnosis(
         cause: isHTTP ? "the reply is not valid HTTP/1.1" : "the server does not speak HTTP here",
-        details: ["got: \(firstLine(received))"])
+        details: [
+          "got: \(firstLine(received))",
+          isHTTP
+            ? "hint: the server, or a proxy before it, breaks the rules of HTTP (RFC 9112)"
+            : "hint: another protocol lives on this port; is it the right one?",
+        ])
     case .headTooLarge:
       return Diagnosis(
         cause: "the head of the reply is too large (over 8 KiB a line, 100 fields or 32 KiB)",
-        details: ["got: \(firstLine(received))"])
+        details: [
+          "got: \(firstLine(received))",
+          "hint: a reply to an upgrade needs a few fields; is this the right server?",
+        ])
     case .tooManyInterimReplies:
-      return Diagnosis(cause: "more than 5 interim (1xx) replies")
+      return Diagnosis(
+        cause: "more than 5 interim (1xx) replies",
+        details: ["hint: the server must come to its reply: a 101, or a refusal"])
     }
-  }
-
-  // MARK: HTTP
-
-  private func diagnose(_ refusal: HTTPRefusal) -> Diagnosis {
-    let status = refusal.head.status
-    var details: [String] = []
-    for name in ["Location", "WWW-Authenticate", "Retry-After", "Sec-WebSocket-Version"] {
-      for value in refusal.head.headers[name] {
-        details.append("\(name.lowercased()): \(safe(value))")
-      }
-    }
-    if let origin = configuration.origin, [401, 403].contains(status.code) {
-      details.append("origin sent: \(origin)")
-    }
-    let body = RefusalText.line(of: refusal.body)
-    if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
-    if let next = next(status, body.lowercased()) { details.append(next) }
-    let words = "\(status.code) \(safe(status.reasonPhrase))"
-    return Diagnosis(
-      cause: "server refused the upgrade: \(words) (expected \(configuration.http2 ? 200 : 101))",
-      details: details)
-  }
-
-  /// What to try, by the status and by what the body says in lower case.
-  private func next(_ status: HTTPResponseStatus, _ body: String) -> String? {
-    func says(_ words: String...) -> Bool { words.contains(where: body.contains) }
-    // Servers of HTTPS that are spoken to in the clear: nginx, Go, Apache.
-    if status == .badRequest, url.security == .plain,
-      says("https port", "https server", "ssl-enabled server")
-    {
-      return "try: wscope \(command) \(other(.tls))"
-    }
-    if [400, 403].contains(status.code), says("ssl certificate", "client certificate") {
-      return "hint: --cert FILE --key FILE shows a client certificate"
-    }
-    if [400, 426].contains(status.code), says("upgrade", "http/1.1", "connection header") {
-      return "hint: " + Self.reverseProxy
-    }
-    return Self.hint(status).map { "hint: \($0)" }
-  }
-
-  private static let reverseProxy =
-    "a reverse proxy must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; "
-    + "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
-
-  private static func hint(_ status: HTTPResponseStatus) -> String? {
-    switch status.code {
-    case 200..<300:
-      "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
-    case 301, 302, 303, 307, 308: "-L goes where it leads"
-    case 400: "the server may want another path, or another version of the protocol"
-    case 426: reverseProxy
-    case 401: "pass a password with --user NAME, a token with --bearer @FILE"
-    case 403: "the server may want another Origin: --origin URL"
-    case 404: "nothing lives at this path"
-    case 429: "too many requests: wait"
-    case 502, 503, 504: "a proxy answers, the server behind it does not"
-    default: nil
-    }
-  }
-
-  private func diagnose(_ violation: HandshakeViolation, _ head: HTTPResponseHead) -> Diagnosis {
-    let proxy = "hint: " + Self.reverseProxy
-    switch violation {
-    case .version(let version):
-      return invalid("it is \(safe(version)), not HTTP/1.1")
-    case .missingUpgrade:
-      return invalid("the Upgrade field is missing", proxy)
-    case .wrongUpgrade(let value):
-      return invalid("the Upgrade field is wrong", "got: \(safe(value))", "expected: websocket")
-    case .missingConnection:
-      return invalid("the Connection field is missing", proxy)
-    case .wrongConnection(let value):
-      return invalid("the Connection field is wrong", "got: \(safe(value))", "expected: Upgrade")
-    case .missingAccept:
-      return invalid("Sec-WebSocket-Accept is missing")
-    case .severalAccepts(let count):
-      return invalid("Sec-WebSocket-Accept stands \(count) times")
-    case .wrongAccept(let got, let expected):
-      return invalid(
-        "Sec-WebSocket-Accept does not match the key", "got: \(safe(got))",
-        "expected: \(expected)")
-    case .body:
-      return invalid("a 101 reply cannot have a body (Transfer-Encoding)")
-    case .unofferedExtension(let name):
-      return invalid("the server chose an extension that was not offered", "got: \(safe(name))")
-    case .wrongExtension(let text):
-      return invalid(
-        "the answer to permessage-deflate breaks its rules", "got: \(safe(text))",
-        "offered: \(configuration.deflate?.text ?? "none")")
-    case .unofferedSubprotocol(let name):
-      let offered = configuration.subprotocols.joined(separator: ", ")
-      return invalid(
-        "the server chose a subprotocol that was not offered", "got: \(safe(name))",
-        "offered: \(offered.isEmpty ? "none" : offered)")
-    case .severalSubprotocols(let names):
-      return invalid("the server chose several subprotocols", "got: \(safe(names))")
-    }
-  }
-
-  private func invalid(_ what: String, _ details: String...) -> Diagnosis {
-    Diagnosis(cause: "invalid WebSocket handshake: \(what)", details: details)
   }
 
   // MARK: Strangers' bytes

@@ -10,7 +10,8 @@ extension Diagnostician {
   func diagnose(_ failure: ProxyFailure) -> Diagnosis {
     switch failure {
     case .unresolved(let host, let message):
-      return Diagnosis(cause: "cannot resolve the proxy \(host): \(message)")
+      return Diagnosis(
+        cause: "cannot resolve the proxy \(host): \(message)", details: [Self.hint])
     case .unreachable(let attempts):
       let reasons = Set(attempts.map(\.description))
       return Diagnosis(
@@ -28,19 +29,27 @@ extension Diagnostician {
       return refused(refusal)
     case .refusedBySOCKS(let refusal):
       return Diagnosis(
-        cause: "\(proxy) refused: \(Self.words(refusal))", details: Self.hints(refusal))
+        cause: "\(proxy) refused: \(Self.words(refusal))", details: ["hint: \(Self.hint(refusal))"])
     case .malformedReply(let kind, let received):
       return Diagnosis(
         cause: "the reply of \(proxy) is not valid: \(Self.words(kind))",
-        details: ["got: \(firstLine(received))"])
+        details: [
+          "got: \(firstLine(received))",
+          "hint: is it a proxy for HTTP? One for SOCKS is --proxy socks5h://HOST:PORT",
+        ])
     case .notSOCKS(let received):
       return Diagnosis(
-        cause: "\(proxy) does not speak SOCKS version 5", details: ["got: \(firstLine(received))"])
+        cause: "\(proxy) does not speak SOCKS version 5",
+        details: [
+          "got: \(firstLine(received))", "hint: a proxy for HTTP is --proxy http://HOST:PORT",
+        ])
     case .closed(let received, let errno):
       return Diagnosis(
         cause: "\(proxy) \(errno == nil ? "closed" : "reset") the connection "
           + (received.isEmpty ? "before it replied" : "inside its reply"),
-        details: received.isEmpty ? [] : ["got: \(firstLine(received))"])
+        details: (received.isEmpty ? [] : ["got: \(firstLine(received))"]) + [
+          "hint: is it a proxy, of this kind? https:// speaks TLS with it, socks5h:// SOCKS"
+        ])
     }
   }
 
@@ -53,11 +62,16 @@ extension Diagnostician {
     }
     let body = RefusalText.line(of: refusal.body)
     if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
-    if status.code == 407 {
+    switch status.code {
+    case 407:
       let isKnown = configuration.proxy?.credentials != nil
       details.append(
         isKnown
           ? "hint: it does not take this user and password" : "hint: --proxy-user USER:PASSWORD")
+    case 500...:
+      details.append("hint: the proxy does not reach the server; is its name and its port right?")
+    default:
+      details.append("hint: its rules may not allow it; --noproxy HOST goes around the proxy")
     }
     return Diagnosis(
       cause: "\(proxy) refused to connect to \(configuration.tunnel?.destination ?? "the server"): "
@@ -82,11 +96,14 @@ extension Diagnostician {
     }
   }
 
-  private static func hints(_ refusal: SOCKSRefusal) -> [String] {
+  private static func hint(_ refusal: SOCKSRefusal) -> String {
     switch refusal {
-    case .noAcceptableMethod: ["hint: --proxy-user USER:PASSWORD, if it wants one"]
-    case .reply(8): ["hint: socks5h has the proxy look the name up"]
-    default: []
+    case .noAcceptableMethod: "--proxy-user USER:PASSWORD, if it wants one"
+    case .wrongCredentials: "--proxy-user USER:PASSWORD names others"
+    case .reply(8): "socks5h has the proxy look the name up"
+    case .nameTooLong: "socks5 looks the name up here, not at the proxy"
+    case .reply(2), .reply(7): "its rules may not allow it; --noproxy HOST goes around the proxy"
+    case .reply: "the proxy does not reach the server; is its name and its port right?"
     }
   }
 

@@ -29,7 +29,7 @@ struct TLSDiagnostician {
     case .alert(let alert, let authentication): refused(alert, authentication)
     case .version(let version): versionRefused(version)
     case .protocolChosen(let name): protocolChosen(name)
-    case .handshake(let reason): failed(other.safe(reason))
+    case .handshake(let reason): failed(other.safe(reason), Self.log)
     case .configuration(let reason), .clientCertificate(let reason): Diagnosis(cause: reason)
     }
   }
@@ -37,6 +37,9 @@ struct TLSDiagnostician {
   private func failed(_ what: String, _ details: String...) -> Diagnosis {
     Diagnosis(cause: "TLS failed: \(what)", details: details)
   }
+
+  private static let log =
+    "hint: the log of the server may say more; --tls-max 1.2 may go around it"
 
   // MARK: The server's certificate
 
@@ -168,7 +171,7 @@ struct TLSDiagnostician {
         "hint: --cert FILE --key FILE shows one")
     }
     guard alert == .handshakeFailure else {
-      return failed("the server refused the handshake", got)
+      return failed("the server refused the handshake", got, Self.log)
     }
     return failed(
       "the server found nothing in common: no cipher, no version or no key", got,

@@ -1,0 +1,153 @@
+import NIOHTTP1
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Why a server that speaks HTTP did not become a WebSocket, in words.
+extension Diagnostician {
+  func diagnose(_ refusal: HTTPRefusal) -> Diagnosis {
+    let status = refusal.head.status
+    var details: [String] = []
+    for name in ["Location", "WWW-Authenticate", "Retry-After", "Sec-WebSocket-Version"] {
+      for value in refusal.head.headers[name] {
+        details.append("\(name.lowercased()): \(safe(value))")
+      }
+    }
+    if [401, 403].contains(status.code) {
+      if let origin = configuration.origin {
+        details.append("origin sent: \(origin)")
+      } else if status.code == 403 {
+        details.append("origin sent: none")
+      }
+    }
+    let body = RefusalText.line(of: refusal.body)
+    if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
+    details.append(next(refusal.head, body.lowercased()))
+    let words = "\(status.code) \(safe(status.reasonPhrase))"
+    return Diagnosis(
+      cause: "server refused the upgrade: \(words) (expected \(configuration.http2 ? 200 : 101))",
+      details: details)
+  }
+
+  /// What to try, by the status and by what the body says in lower case.
+  private func next(_ head: HTTPResponseHead, _ body: String) -> String {
+    let code = head.status.code
+    func says(_ words: String...) -> Bool { words.contains(where: body.contains) }
+    // Servers of HTTPS that are spoken to in the clear: nginx, Go, Apache.
+    if code == 400, url.security == .plain,
+      says("https port", "https server", "ssl-enabled server")
+    {
+      return "try: wscope \(command) \(other(.tls))"
+    }
+    if [400, 403].contains(code), says("ssl certificate", "client certificate") {
+      return "hint: --cert FILE --key FILE shows a client certificate"
+    }
+    let versions = head.headers[canonicalForm: "Sec-WebSocket-Version"]
+    if [400, 426].contains(code), !versions.isEmpty, !versions.contains("13") {
+      return "hint: wscope speaks version 13, which is the only one there is (RFC 6455); "
+        + "the server is older"
+    }
+    if [400, 426].contains(code), says("upgrade", "http/1.1", "connection header") {
+      return "hint: " + Self.reverseProxy
+    }
+    return "hint: " + (code == 401 ? credentials(head) : hint(code))
+  }
+
+  private static let reverseProxy =
+    "a reverse proxy must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; "
+    + "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
+
+  /// What goes into `Authorization`, by the schemes that the server names (RFC 9110 section 11.6.1).
+  private func credentials(_ head: HTTPResponseHead) -> String {
+    if configuration.headers.contains(where: { $0.0.lowercased() == "authorization" }) {
+      return
+        "it does not take what was sent to authenticate; is that right, and has it not expired?"
+    }
+    let schemes = head.headers["WWW-Authenticate"].map { $0.lowercased() }
+    func offers(_ scheme: String) -> Bool { schemes.contains { $0.hasPrefix(scheme) } }
+    switch (offers("basic"), offers("bearer")) {
+    case (true, false): return "pass a user and a password with --user NAME"
+    case (false, true): return "pass a token with --bearer @FILE"
+    default: return "pass a password with --user NAME, a token with --bearer @FILE"
+    }
+  }
+
+  private func hint(_ code: UInt) -> String {
+    switch code {
+    case 200..<300:
+      "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
+    case 301, 302, 303, 307, 308: "-L goes where it leads"
+    case 400: "the server may want another path, or another version of the protocol"
+    case 426: Self.reverseProxy
+    case 403 where configuration.origin == nil:
+      "the server may want an Origin, as a browser sends it: --origin URL"
+    case 403: "the server may want another Origin: --origin URL"
+    case 404: "nothing lives at this path; WebSocket endpoints are often /ws or /socket"
+    case 429: "too many requests: wait, for as long as Retry-After says if it is there"
+    case 502, 503, 504:
+      "a proxy answers, the server behind it does not"
+        + (command == "send" ? "; --wait-up 30s waits for it" : "")
+    case 500...: "the server itself has failed; its log may say why"
+    default: "the server takes no WebSocket at this path"
+    }
+  }
+
+  // MARK: A wrong 101
+
+  func diagnose(_ violation: HandshakeViolation) -> Diagnosis {
+    switch violation {
+    case .version(let version):
+      return invalid("it is \(safe(version)), not HTTP/1.1", hint: Self.reverseProxy)
+    case .missingUpgrade:
+      return invalid("the Upgrade field is missing", hint: Self.reverseProxy)
+    case .wrongUpgrade(let value):
+      return invalid(
+        "the Upgrade field is wrong", "got: \(safe(value))", "expected: websocket",
+        hint: "the server switches to another protocol at this path")
+    case .missingConnection:
+      return invalid("the Connection field is missing", hint: Self.reverseProxy)
+    case .wrongConnection(let value):
+      return invalid(
+        "the Connection field is wrong", "got: \(safe(value))", "expected: Upgrade",
+        hint: Self.reverseProxy)
+    case .missingAccept:
+      return invalid("Sec-WebSocket-Accept is missing", hint: Self.accept)
+    case .severalAccepts(let count):
+      return invalid("Sec-WebSocket-Accept stands \(count) times", hint: Self.accept)
+    case .wrongAccept(let got, let expected):
+      return invalid(
+        "Sec-WebSocket-Accept does not match the key", "got: \(safe(got))",
+        "expected: \(expected)", hint: Self.accept)
+    case .body:
+      return invalid(
+        "a 101 reply cannot have a body (Transfer-Encoding)",
+        hint: "behind a 101 the WebSocket begins; the server must not say Transfer-Encoding")
+    case .unofferedExtension(let name):
+      return invalid(
+        "the server chose an extension that was not offered", "got: \(safe(name))",
+        "offered: \(configuration.deflate?.text ?? "none")",
+        hint: "the server must choose among those that are offered (RFC 6455 section 9.1)")
+    case .wrongExtension(let text):
+      return invalid(
+        "the answer to permessage-deflate breaks its rules", "got: \(safe(text))",
+        "offered: \(configuration.deflate?.text ?? "none")",
+        hint: "--no-compress connects without it")
+    case .unofferedSubprotocol(let name):
+      let offered = configuration.subprotocols.joined(separator: ", ")
+      return invalid(
+        "the server chose a subprotocol that was not offered", "got: \(safe(name))",
+        "offered: \(offered.isEmpty ? "none" : offered)", hint: "--subprotocol NAME offers one")
+    case .severalSubprotocols(let names):
+      return invalid(
+        "the server chose several subprotocols", "got: \(safe(names))",
+        hint: "--subprotocol NAME offers one alone")
+    }
+  }
+
+  private static let accept =
+    "the server must make it from the key (RFC 6455 section 4.2.2); or a cache repeats an old reply"
+
+  private func invalid(_ what: String, _ details: String..., hint: String) -> Diagnosis {
+    Diagnosis(
+      cause: "invalid WebSocket handshake: \(what)", details: details + ["hint: \(hint)"])
+  }
+}
