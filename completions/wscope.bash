@@ -187,8 +187,8 @@ _wscope() {
 _wscope_connect() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
-    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
+    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --timestamps --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -296,7 +296,7 @@ _wscope_connect() {
         __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
         return
         ;;
-    '--pin')
+    '--pin'|'--pinnedpubkey')
         return
         ;;
     '--alpn')
@@ -319,7 +319,7 @@ _wscope_connect() {
         __wscope_add_completions -f
         return
         ;;
-    '--max-redirects')
+    '--max-redirects'|'--max-redirs')
         return
         ;;
     '--compress')
@@ -405,8 +405,8 @@ _wscope_listen() {
 _wscope_send() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
-    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
-    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --timestamps --color)
+    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -579,7 +579,7 @@ _wscope_send() {
         __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
         return
         ;;
-    '--pin')
+    '--pin'|'--pinnedpubkey')
         return
         ;;
     '--alpn')
@@ -602,7 +602,7 @@ _wscope_send() {
         __wscope_add_completions -f
         return
         ;;
-    '--max-redirects')
+    '--max-redirects'|'--max-redirs')
         return
         ;;
     '--compress')
@@ -622,8 +622,8 @@ _wscope_send() {
 _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
-    repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --pin --cookie)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --compress --color)
+    repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
+    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -761,7 +761,7 @@ _wscope_bench() {
         __wscope_add_completions -W '1.0'$'\n''1.1'$'\n''1.2'$'\n''1.3'
         return
         ;;
-    '--pin')
+    '--pin'|'--pinnedpubkey')
         return
         ;;
     '--alpn')
@@ -784,7 +784,7 @@ _wscope_bench() {
         __wscope_add_completions -f
         return
         ;;
-    '--max-redirects')
+    '--max-redirects'|'--max-redirs')
         return
         ;;
     '--compress')

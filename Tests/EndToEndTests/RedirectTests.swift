@@ -168,6 +168,7 @@ import Testing
 
   @Test(arguments: [
     (["--max-redirects", "3"], "--max-redirects is for --location"),
+    (["--max-redirs", "3"], "--max-redirects is for --location"),
     (["--allow-downgrade"], "--allow-downgrade is for --location"),
     (["-L", "--max-redirects", "-1"], "--max-redirects"),
     (["-L", "--max-redirects", "1001"], "from 0 to 1000"),

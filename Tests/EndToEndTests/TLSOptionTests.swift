@@ -33,6 +33,7 @@ import Testing
     (["--tls-min", "TLSv1.2"], 2, "is invalid"),
     (["--pin", "sha256//AAAA"], 2, "--pin \"sha256//AAAA\" is not sha256// and the Base64 of 32"),
     (["--pin", ""], 2, "--pin \"\" is not"),
+    (["--pinnedpubkey", "DIR/root.pem"], 2, "is not sha256//"),
     (["--pin", "sha256//\(String(repeating: "A", count: 43))=;"], 2, "--pin \"\" is not"),
     (["--pin", "DIR/root.pem"], 2, "is not sha256//"),
     (["--alpn", "http/1.1,\u{7f}"], 2, "is no name of a protocol"),

@@ -159,6 +159,7 @@ struct RedirectOptions: ParsableArguments {
   var location = false
 
   @Option(
+    name: [.long, .customLong("max-redirs")],
     help: ArgumentHelp("With --location: at most this many in a row.", valueName: "n"))
   var maxRedirects: Int?
 

@@ -48,6 +48,7 @@ struct TLSOptions: ParsableArguments {
   var tlsMax = VersionOption.tls13
 
   @Option(
+    name: [.long, .customLong("pinnedpubkey")],
     help: ArgumentHelp(
       """
       Accept only a server with this public key, sha256//BASE64; may be repeated, or be a list with \
