@@ -126,6 +126,9 @@ package struct ServerTLS: Sendable {
     self.key = key
   }
 
+  /// What a client pins to accept this server alone.
+  package var pin: PublicKeyPin? { chain.first.flatMap(PublicKeyPin.init) }
+
   /// Reads PEM files.
   ///
   /// - Throws: `TLSFailure.configuration` naming the file.

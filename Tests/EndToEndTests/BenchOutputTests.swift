@@ -152,6 +152,17 @@ enum BenchFixture {
         """#)
   }
 
+  @Test func closeCodesOfASubprotocol() {
+    var report = BenchFixture.closed()
+    report.target.subprotocol = "graphql-transport-ws"
+    var closes = CloseTally()
+    closes.record(code: 4401, by: .peer, count: 2)
+    closes.record(code: 4001, by: .peer)
+    report.closes = closes.entries
+    let line = BenchText(report).text.split(separator: "\n").first { $0.contains("Close  ") }
+    #expect(line == "Close        2 × 4401 unauthorized (peer), 1 × 4001 (peer)")
+  }
+
   @Test func aRunThatNeverBegan() {
     var report = BenchFixture.closed()
     report.plan.connections = 1

@@ -141,6 +141,24 @@ import Testing
     #expect(gone.exitCode == 7)
   }
 
+  /// The command that it tells is for this server, and for no other.
+  @Test func theCommandForItsCertificate() throws {
+    let commands = try (0..<2).map { _ in
+      let process = try Wscope.start(["listen", "0", "--tls"], hasInput: false)
+      let line = try process.readLine(from: .standardError) { $0.contains("try: wscope connect ") }
+      let words = line.split(separator: "wscope connect ").last ?? ""
+      return (process: process, words: words.split(whereSeparator: \.isWhitespace).map(String.init))
+    }
+    let (own, other) = (commands[0].words, commands[1].words)
+    #expect(own.count == 4 && own[1] == "--pin", "\(own)")
+    let url = try #require(own.last)
+    let options = own.dropLast()
+    #expect(try Wscope.run(["send", url, "hi", "-1"] + options).outputText == "hi\n")
+    let elsewhere = try Wscope.run(["send", try #require(other.last), "hi", "-1"] + options)
+    #expect(elsewhere.exitCode == 90, "\(elsewhere.errorText)")
+    withExtendedLifetime(commands) {}
+  }
+
   @Test func servesTLSWithACertificateOfItsOwn() throws {
     let process = try Wscope.start(["listen", "0", "--tls"], hasInput: false)
     let ready = try process.readLine(from: .standardError) { $0.contains("listening on wss://") }

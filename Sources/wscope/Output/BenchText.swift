@@ -1,4 +1,5 @@
 import LoadTesting
+import WebSocketProtocol
 
 /// The report of `bench` for a person. Lines without data are left out; there are no escapes.
 struct BenchText {
@@ -163,7 +164,9 @@ struct BenchText {
   private var closes: [String] {
     guard !report.closes.isEmpty else { return [] }
     let endings = report.closes.map { entry in
-      let name = Self.closeNames[entry.code].map { " " + $0 } ?? ""
+      let own = CloseWords.ownName(
+        CloseCode(rawValue: UInt16(clamping: entry.code)), subprotocol: report.target.subprotocol)
+      let name = (Self.closeNames[entry.code] ?? own).map { " " + $0 } ?? ""
       return "\(Figures.count(entry.count)) × \(entry.code)\(name) (\(entry.by.rawValue))"
     }
     return [heading("Close") + endings.joined(separator: ", ")]

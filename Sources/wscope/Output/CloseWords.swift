@@ -39,10 +39,12 @@ enum CloseWords {
 
   /// The name of a code; those of an application as its subprotocol names them.
   static func name(_ code: CloseCode, subprotocol: String?) -> String {
-    guard subprotocol == "graphql-transport-ws", let name = graphQL[code.rawValue] else {
-      return code.name
-    }
-    return name
+    ownName(code, subprotocol: subprotocol) ?? code.name
+  }
+
+  /// What the subprotocol calls a code of an application; nil if that is not known.
+  static func ownName(_ code: CloseCode, subprotocol: String?) -> String? {
+    subprotocol == "graphql-transport-ws" ? graphQL[code.rawValue] : nil
   }
 
   /// The codes of the protocol `graphql-transport-ws`, and those that its reference implementation adds.

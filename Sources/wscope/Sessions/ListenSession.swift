@@ -109,7 +109,9 @@ final class ListenSession: Sendable {
     if let certificate = configuration.certificate, let place = places.first {
       context.inform(
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
-      context.inform("try: wscope connect --insecure \(ws)://\(place)/")
+      // Who pins the key needs nobody's word for the certificate.
+      let pin = certificate.tls.pin.map { " --pin \($0)" } ?? ""
+      context.inform("try: wscope connect --insecure\(pin) \(ws)://\(place)/")
     }
   }
 
