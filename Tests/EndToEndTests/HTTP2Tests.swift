@@ -1,3 +1,4 @@
+import Conversation
 import Glibc
 import TestPeers
 import Testing
@@ -192,6 +193,10 @@ import Testing
     #expect(try Wscope.run(["send", url, "old"] + trust).outputText == "old\n")
     let jsonl = try Wscope.run(["send", "--http2", "--format", "jsonl", url, "x"] + trust)
     #expect(jsonl.outputText.contains(#""event":"open","status":200,"#))
+    let schema = SchemaCheck(try JSONValue.parse(SessionEvent.schema))
+    for line in jsonl.outputText.split(separator: "\n") {
+      #expect(schema.problems(of: try JSONValue.parse(Array(line.utf8))) == [], "\(line)")
+    }
     let status = try Wscope.run(["send", "--http2", "--expect-status", "200", url] + trust)
     #expect(status.exitCode == 0, "\(status.errorText)")
     // More than the windows of RFC 9113, both ways.
