@@ -105,7 +105,11 @@ struct Diagnostician {
     return Diagnosis(
       cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) "
         + phase.words(configuration),
-      details: attempts.map(Self.words) + ["hint: \(option) sets how long to wait"])
+      details: attempts.map(Self.words) + [
+        phase == .proxy
+          ? "hint: is it a proxy of this kind? http, https, socks5 and socks5h differ"
+          : "hint: \(option) sets how long to wait"
+      ])
   }
 
   static func words(_ attempt: ConnectError.Attempt) -> String {
