@@ -107,7 +107,10 @@ struct ConnectDialogue: Sendable {
     else { return nil }
     var headers = HTTPHeaders()
     for line in lines {
-      guard let colon = line.firstIndex(of: ":") else { continue }
+      // The library traps on names that are not ASCII.
+      guard let colon = line.firstIndex(of: ":"), HeaderSyntax.isToken(String(line[..<colon])) else {
+        continue
+      }
       headers.add(name: String(line[..<colon]), value: String(line[colon...].dropFirst()))
     }
     return HTTPResponseHead(

@@ -56,8 +56,6 @@ extension ProxyServer: CustomStringConvertible {
 package enum ProxyURLError: Error, Hashable, Sendable {
   case scheme(String)
   case place(WebSocketURLError)
-  /// A byte that must not be sent, in what the user or the password stands for.
-  case controlCharacter
   case percentEncoding
   /// There is more than `/` behind the port.
   case path

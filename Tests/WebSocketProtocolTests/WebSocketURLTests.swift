@@ -110,6 +110,24 @@ import WebSocketProtocol
     check("ws://a/[x]:y@z", .plain, .host("a", port: 80), "/[x]:y@z", hostField: "a")
   }
 
+  /// Of URLs that are not ours.
+  @Test func authorities() throws {
+    for (text, host, port) in [
+      ("a", "a", nil), ("A.b:1", "a.b", 1), ("a:", "a", nil), (":9", "localhost", 9),
+      ("[::1]", "::1", nil), ("[::1]:65535", "::1", 65_535), ("[fe80::1%25Lo]:2", "fe80::1%Lo", 2),
+    ] as [(String, String, Int?)] {
+      let read = try WebSocketURL.authority(text)
+      #expect(read.host == host && read.port == port, "\(text)")
+    }
+    for (text, error) in [
+      ("", .noHost), (":", .noHost), ("a:0", .port("0")), ("a:x", .port("x")),
+      ("a b", .host("a b")),
+      ("a:1:2", .host("a:1:2")), ("[::1", .host("[::1")),
+    ] as [(String, WebSocketURLError)] {
+      #expect(throws: error, "\(text)") { try WebSocketURL.authority(text) }
+    }
+  }
+
   @Test func userInformation() {
     check(
       "ws://me@a/", .plain, .host("a", port: 80), "/", userInfo: "me", hostField: "a",

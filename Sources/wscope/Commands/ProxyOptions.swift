@@ -62,7 +62,8 @@ struct ProxyOptions: ParsableArguments {
     }
     configuration.proxy = server
     guard server.kind == .https else {
-      guard proxyCacert == nil else {
+      // Another URL may have another proxy by a variable.
+      guard proxyCacert == nil || wish.origin != "--proxy" else {
         throw CommandFailure(.usage, "--proxy-cacert is for an https proxy, and this is \(server)")
       }
       return
@@ -95,7 +96,6 @@ extension ProxyURLError {
     case .place(.forbiddenByte(let offset, _)):
       "the URL contains a control character (byte \(offset))"
     case .place: "its host is no name and no address"
-    case .controlCharacter: "user or password contain a control character"
     case .percentEncoding: "the user or the password is not percent-encoded as it should be"
     case .path: "a proxy has no path; / alone may stand behind the port"
     case .credentials(let error): error.words
