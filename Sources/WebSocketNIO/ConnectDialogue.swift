@@ -108,15 +108,16 @@ struct ConnectDialogue: Sendable {
     var headers = HTTPHeaders()
     for line in lines {
       // The library traps on names that are not ASCII.
-      guard let colon = line.firstIndex(of: ":"), HeaderSyntax.isToken(String(line[..<colon])) else {
+      guard let colon = line.firstIndex(of: ":"), HeaderSyntax.isToken(String(line[..<colon]))
+      else {
         continue
       }
       headers.add(name: String(line[..<colon]), value: String(line[colon...].dropFirst()))
     }
     return HTTPResponseHead(
       version: .http1_1,
-      status: HTTPResponseStatus(
-        statusCode: code, reasonPhrase: parts.count > 2 ? String(parts[2]) : ""),
+      // With the words of the proxy, not those of the RFC.
+      status: .custom(code: code.unsigned, reasonPhrase: parts.count > 2 ? String(parts[2]) : ""),
       headers: headers.withoutOuterSpace)
   }
 }
