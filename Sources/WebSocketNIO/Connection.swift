@@ -100,7 +100,8 @@ package final class Connection: Sendable {
     _ configuration: ClientConfiguration, _ reaction: Reaction, on loop: any EventLoop
   ) async throws -> Connection {
     let began = NIODeadline.now()
-    let route = try await route(configuration)
+    let known = try Resolver.knownRoute(of: configuration)
+    let route = if let known { known } else { try await lookUp(configuration) }
     let resolved = NIODeadline.now() - began
     var configuration = configuration
     let limits = (open: configuration.openTimeout, connect: configuration.connectTimeout)
@@ -121,7 +122,7 @@ package final class Connection: Sendable {
       var info = try await Client.open(configuration, route: route, on: loop) { _ in
         consumer.value
       }.get()
-      info.timings.resolve = resolved.nanoseconds
+      if known == nil { info.timings.resolve = resolved.nanoseconds }
       return Connection(sequence.sequence, info, consumer)
     } catch {
       source.finish()
@@ -136,12 +137,11 @@ package final class Connection: Sendable {
   }
 
   /// A look-up that hangs is left behind when the time is up.
-  private static func route(
+  private static func lookUp(
     _ configuration: ClientConfiguration
   ) async throws -> ResolvedRoute {
     let limit = min(
       configuration.openTimeout, configuration.connectTimeout ?? configuration.openTimeout)
-    if let known = try Resolver.knownRoute(of: configuration) { return known }
     configuration.phaseChanged?(.resolve)
     return try await withThrowingTaskGroup(of: ResolvedRoute.self) { group in
       group.addTask { try await Resolver.route(of: configuration) }

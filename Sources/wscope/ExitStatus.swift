@@ -79,6 +79,7 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .malformedReply, .invalidHandshake: .invalidHandshake
       case .timedOut: .timeout
       case .redirect(.tooMany, _): .tooManyRedirects
+      case .redirect(.badProxy, _): .usage
       case .redirect: .upgradeRefused
       }
   }
