@@ -64,7 +64,10 @@ struct ConnectDialogue: Sendable {
         // successful response to CONNECT" (RFC 9110 section 9.3.6): the rest is the server's.
         return .open(rest: Array(rest))
       default:
-        let length = reply.headers.first(name: "content-length").flatMap { Int($0, radix: 10) }
+        // "Transfer-Encoding overrides the Content-Length" (RFC 9112 section 6.3).
+        let length =
+          Self.isChunked(reply)
+          ? nil : reply.headers.first(name: "content-length").flatMap { Int($0, radix: 10) }
         return receive(body: Array(rest), HTTPRefusal(head: reply, body: []), length)
       }
     }
@@ -78,12 +81,43 @@ struct ConnectDialogue: Sendable {
     var refusal = refusal
     refusal.body += bytes.prefix(most - refusal.body.count)
     state = .body(refusal, length: length)
-    return refusal.body.count >= most ? .fail(.refused(refusal)) : .needsMore
+    let (text, isWhole) = Self.text(of: refusal)
+    return isWhole || refusal.body.count >= most ? .fail(.refused(text)) : .needsMore
   }
 
   func ended(errno: Int32?) -> ProxyFailure {
-    if case .body(let refusal, _) = state { return .refused(refusal) }
+    if case .body(let refusal, _) = state { return .refused(Self.text(of: refusal).0) }
     return .closed(received: Array(head.prefix(Self.captured)), errno: errno)
+  }
+
+  private static func isChunked(_ head: HTTPResponseHead) -> Bool {
+    head.headers[canonicalForm: "transfer-encoding"].last?.lowercased() == "chunked"
+  }
+
+  /// The refusal with its text out of the chunks, if it comes in such, and whether these say that it is whole.
+  private static func text(of refusal: HTTPRefusal) -> (HTTPRefusal, isWhole: Bool) {
+    guard isChunked(refusal.head) else { return (refusal, false) }
+    let (data, isWhole) = unchunked(refusal.body[...])
+    return (HTTPRefusal(head: refusal.head, body: data), isWhole)
+  }
+
+  /// The data in chunks (RFC 9112 section 7.1), as far as they have come; what is no chunk stays as it is.
+  private static func unchunked(_ body: ArraySlice<UInt8>) -> ([UInt8], isWhole: Bool) {
+    let (cr, lf) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+    var data: [UInt8] = []
+    var rest = body
+    while let end = rest.firstIndex(of: lf) {
+      let digits = rest[..<end].prefix { $0 != cr && $0 != UInt8(ascii: ";") }
+      guard digits.first != UInt8(ascii: "+"), digits.first != UInt8(ascii: "-"),
+        let text = String(validating: digits, as: UTF8.self), let size = Int(text, radix: 16)
+      else { return (data + rest, false) }
+      if size == 0 { return (data, true) }
+      rest = rest[end...].dropFirst()
+      data += rest.prefix(size)
+      // A line of a size begins with neither.
+      rest = rest.dropFirst(size).drop { $0 == cr || $0 == lf }
+    }
+    return (data, false)
   }
 
   private func malformed(

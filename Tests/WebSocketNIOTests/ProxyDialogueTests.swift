@@ -164,6 +164,32 @@ import WebSocketProtocol
     #expect(course.said.count == 1 && course.rest.isEmpty)
   }
 
+  /// Chunks, and the text that is shown.
+  @Test(
+    arguments: [
+      ("3\r\nnop\r\n1;x=y\r\ne\r\n0\r\n\r\n", "nope"),
+      ("00A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n", "0123456789"), ("0\r\n\r\n", ""),
+      ("7fffffffffffffff\n\(line)", String(repeating: "y", count: 2048 - 17)),
+    ] as [(String, String)])
+  func chunks(_ body: String, _ text: String) {
+    let head = "HTTP/1.1 403 No\r\nContent-Length: 1\r\nTransfer-Encoding: Chunked\r\n\r\n"
+    let course = Self.course("http://p", whole: Array((head + body).utf8))
+    #expect(course.end == "refused 403 No: \(text)")
+  }
+
+  /// They end too soon, or are none.
+  @Test(
+    arguments: [
+      ("5\r\nnop", "nop"), ("5", ""), ("3\r\nnop\r\n", "nop"), ("", ""),
+      ("no chunk\n", "no chunk\n"), ("-1\r\nx\n", "-1\r\nx\n"), ("+1\nx", "+1\nx"),
+      ("fffffffffffffffff\n", "fffffffffffffffff\n"), ("1\r\nx\r\n\u{e9}\n", "x\u{e9}\n"),
+    ] as [(String, String)])
+  func brokenChunks(_ body: String, _ text: String) {
+    let head = "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+    let course = Self.course("http://p", whole: Array((head + body).utf8))
+    #expect(course.end == "cut off: refused 403 No: \(text)")
+  }
+
   @Test func whatIsBehindTheReplyIsTheServers() {
     let head = Array("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n".utf8)
     for rest in [
