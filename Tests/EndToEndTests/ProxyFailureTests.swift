@@ -50,6 +50,45 @@ import Testing
       steps: reply("HTTP/1.1 403 No\r\n\r\n" + String(repeating: "no ", count: 100_000)),
       said: ["403 No", "body: no no"]),
     Row(
+      name: "a page in chunks",
+      steps: reply(
+        "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n<title>\r\n12\r\nDenied by policy</\r\n"
+          + "6\r\ntitle>\r\n0\r\n\r\n") + [.silence],
+      said: ["403 No", "body: Denied by policy\n"]),
+    Row(
+      name: "words without end",
+      steps: reply(
+        "HTTP/1.1 407 \(line)\r\nProxy-Authenticate: \(line)\r\nContent-Length: 0\r\n\r\n"),
+      said: ["407 yyy", "proxy-authenticate: yyy"],
+      notSaid: [String(repeating: "y", count: 201)]),
+    Row(
+      name: "401 in place of 407",
+      steps: reply("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
+      said: ["401 Unauthorized", "hint: --proxy-user USER:PASSWORD"]),
+    Row(
+      name: "passwords by other ways",
+      steps: reply(
+        "HTTP/1.1 407 Who\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n"
+          + "Content-Length: 0\r\n\r\n"),
+      said: ["proxy-authenticate: NTLM", "hint: it takes no passwords by Basic"],
+      notSaid: ["--proxy-user"]),
+    Row(
+      name: "HTTP for an https proxy", scheme: "https",
+      steps: [.read(1), .send(Array("HTTP/1.1 400 Bad\r\n\r\n".utf8)), .readToEnd], exitCode: 35,
+      said: [
+        "answered in plain HTTP on this port", "hint: a proxy that is spoken to in the clear",
+      ],
+      notSaid: ["the server", "try:"]),
+    Row(
+      name: "an https proxy of other versions", scheme: "https",
+      steps: [.read(1), .send([0x15, 3, 3, 0, 2, 2, 70]), .readToEnd], exitCode: 35,
+      said: ["refuses the versions of TLS that were offered", "offered: TLSv1.2 to TLSv1.3"],
+      notSaid: ["the server", "--tls-min"]),
+    Row(
+      name: "an https proxy that does not know its name", scheme: "https",
+      steps: [.read(1), .send([0x15, 3, 3, 0, 2, 2, 112]), .readToEnd], exitCode: 35,
+      said: ["does not know the name 127.0.0.1"], notSaid: ["the server"]),
+    Row(
       name: "several ways to authenticate",
       steps: reply(
         "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: Basic realm=x\r\n"

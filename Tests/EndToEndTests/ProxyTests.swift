@@ -219,7 +219,7 @@ import Testing
       said: "unknown issuer CN=Test Root"),
     Trust(
       name: "another name", certificate: { try $0.leaf(names: ["example.org"], addresses: []) },
-      options: ["--proxy-cacert", "DIR/root.pem"], said: "the certificate is not for 127.0.0.1"),
+      options: ["--proxy-cacert", "DIR/root.pem"], said: " is not for 127.0.0.1"),
   ]
 
   @Test(arguments: trusts) func distrust(row: Trust) async throws {
@@ -232,7 +232,7 @@ import Testing
         + row.options.map { $0.replacing("DIR", with: authority.files) })
     #expect(finished.exitCode == row.exitCode, "\(finished.errorText)")
     let about = "hint: this is about the proxy \(proxy.url), which speaks TLS itself"
-    for text in [row.said, "the proxy \(proxy.url)", about] {
+    for text in [row.said, "wscope: the certificate of the proxy \(proxy.url) ", about] {
       #expect(finished.errorText.contains(text), "\(text) in: \(finished.errorText)")
     }
     // No advice about the server's options.

@@ -85,7 +85,7 @@ def main():
         row("password in the URL", ["--proxy", f"http://ada:lovelace@127.0.0.1:{guarded}", ws], 0)
         row("password in a file, wss", ["--proxy", f"http://127.0.0.1:{guarded}", "--proxy-user", f"@{secret}", *trust, wss], 0)
         row("password missing", ["--proxy", f"http://127.0.0.1:{guarded}", ws], 97, "407", "--proxy-user")
-        row("password wrong", ["--proxy", f"http://ada:byron@127.0.0.1:{guarded}", ws], 97, "refused")
+        row("password wrong", ["--proxy", f"http://ada:byron@127.0.0.1:{guarded}", ws], 97, "401", "does not take this user and password")
         row("a port that it refuses", ["--proxy", f"http://127.0.0.1:{narrow}", ws], 97, "403", f"127.0.0.1:{plain}")
         row("and one that it allows", ["--proxy", f"http://127.0.0.1:{narrow}", *trust, wss], 0)
         row("a dead proxy", ["--proxy", f"http://127.0.0.1:{dead}", ws], 7, "cannot connect to the proxy")

@@ -22,8 +22,13 @@ extension Diagnostician {
       var diagnosis = TLSDiagnostician(self, of: proxy).diagnose(failure)
       // Those are about the options for the server.
       diagnosis.details.removeAll { $0.hasPrefix("hint: ") || $0.hasPrefix("try: ") }
-      diagnosis.details.append(
-        "hint: this is about \(proxy), which speaks TLS itself and has a --proxy-cacert of its own")
+      if case .notTLS = failure {
+        diagnosis.details.append("hint: a proxy that is spoken to in the clear is http://HOST:PORT")
+      } else {
+        diagnosis.details.append(
+          "hint: this is about \(proxy), which speaks TLS itself and has a --proxy-cacert of its own"
+        )
+      }
       return diagnosis
     case .refused(let refusal):
       return refused(refusal)
@@ -57,17 +62,15 @@ extension Diagnostician {
 
   private func refused(_ refusal: HTTPRefusal) -> Diagnosis {
     let status = refusal.head.status
-    var details = refusal.head.headers["Proxy-Authenticate"].prefix(4).map {
-      "proxy-authenticate: \(safe($0))"
-    }
+    let ways = refusal.head.headers["Proxy-Authenticate"]
+    var details = ways.prefix(4).map { "proxy-authenticate: \(brief($0))" }
     let body = RefusalText.line(of: refusal.body)
-    if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
+    if !body.isEmpty { details.append("body: \(brief(body))") }
     switch status.code {
-    case 407:
-      let isKnown = configuration.proxy?.credentials != nil
+    // tinyproxy says 401 of a wrong password.
+    case 401, 407:
       details.append(
-        isKnown
-          ? "hint: it does not take this user and password" : "hint: --proxy-user USER:PASSWORD")
+        Self.authenticationHint(ways, isKnown: configuration.proxy?.credentials != nil))
     case 500...:
       details.append("hint: the proxy does not reach the server; is its name and its port right?")
     default:
@@ -75,7 +78,18 @@ extension Diagnostician {
     }
     return Diagnosis(
       cause: "\(proxy) refused to connect to \(configuration.tunnel?.destination ?? "the server"): "
-        + "\(status.code) \(safe(status.reasonPhrase))", details: details)
+        + "\(status.code) \(brief(status.reasonPhrase))", details: details)
+  }
+
+  /// A proxy may say more than anybody wants to read.
+  private func brief(_ text: String) -> String { safe(String(text.prefix(200))) }
+
+  private static func authenticationHint(_ ways: [String], isKnown: Bool) -> String {
+    guard ways.isEmpty || ways.contains(where: { $0.lowercased().hasPrefix("basic") }) else {
+      return "hint: it takes no passwords by Basic, and nothing else is spoken here"
+    }
+    return isKnown
+      ? "hint: it does not take this user and password" : "hint: --proxy-user USER:PASSWORD"
   }
 
   private static func words(_ refusal: SOCKSRefusal) -> String {

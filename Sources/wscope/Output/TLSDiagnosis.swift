@@ -5,14 +5,27 @@ import WebSocketProtocol
 /// Why TLS did not come up, in words.
 struct TLSDiagnostician {
   private let other: Diagnostician
+  /// Who TLS is spoken with.
   private let host: String
+  private let isProxy: Bool
+  private let tls: PreparedTLS?
 
   /// - Parameters:
   ///   - other: knows the connection.
-  ///   - host: who TLS is spoken with, if that is not the server.
-  init(_ other: Diagnostician, of host: String? = nil) {
+  ///   - proxy: the proxy in words, if it is the one that TLS is spoken with.
+  init(_ other: Diagnostician, of proxy: String? = nil) {
     self.other = other
-    self.host = host ?? other.url.hostField
+    host = proxy ?? other.url.hostField
+    isProxy = proxy != nil
+    tls = proxy == nil ? other.configuration.tls : other.configuration.proxyTLS
+  }
+
+  /// The one who does something.
+  private var peer: String { isProxy ? host : "the server" }
+
+  /// The name that was asked for.
+  private var name: String {
+    isProxy ? other.configuration.proxy?.host ?? host : host
   }
 
   func diagnose(_ failure: TLSFailure) -> Diagnosis {
@@ -23,7 +36,7 @@ struct TLSDiagnostician {
     case .notTLS(let received): notTLS(received)
     case .closed:
       failed(
-        "the server closed the connection during the handshake",
+        "\(peer) closed the connection during the handshake",
         "hint: it may want another version (--tls-min), a client certificate (--cert), or no TLS at all"
       )
     case .alert(let alert, let authentication): refused(alert, authentication)
@@ -74,7 +87,7 @@ struct TLSDiagnostician {
         )
       case .missingIntermediate:
         (
-          "\(owner) is not trusted: the server did not send the certificate of its issuer \(issuer)",
+          "\(owner) is not trusted: \(peer) did not send the certificate of its issuer \(issuer)",
           "the server must send the whole chain; --cacert FILE with the missing one trusts it"
         )
       case .wrongPurpose:
@@ -95,8 +108,9 @@ struct TLSDiagnostician {
       certificate.names.isEmpty
       ? "a certificate without subjectAltName is for nobody, whatever its common name is"
       : "connect by a name that is in the certificate, or --insecure"
+    let owner = isProxy ? "the certificate of \(host)" : "the certificate"
     return Diagnosis(
-      cause: "the certificate is not for \(name)", details: details + ["hint: \(hint)"])
+      cause: "\(owner) is not for \(name)", details: details + ["hint: \(hint)"])
   }
 
   private func pinMismatch(_ certificate: PeerCertificate, _ pins: [PublicKeyPin]) -> Diagnosis {
@@ -124,19 +138,19 @@ struct TLSDiagnostician {
   private func notTLS(_ received: [UInt8]) -> Diagnosis {
     failed(
       received.starts(with: "HTTP/".utf8)
-        ? "the server answered in plain HTTP on this port"
-        : "the server does not speak TLS on this port",
+        ? "\(peer) answered in plain HTTP on this port"
+        : "\(peer) does not speak TLS on this port",
       "got: \(other.firstLine(received))", "try: wscope \(other.command) \(other.other(.plain))")
   }
 
   private var offered: String {
-    guard let versions = other.configuration.tls?.settings.versions else { return "" }
+    guard let versions = tls?.settings.versions else { return "" }
     let (oldest, newest) = (versions.lowerBound.name, versions.upperBound.name)
     return oldest == newest ? oldest : "\(oldest) to \(newest)"
   }
 
   private var protocols: String {
-    let names = other.configuration.tls?.settings.protocols ?? []
+    let names = tls?.settings.protocols ?? []
     return names.isEmpty ? "none" : names.joined(separator: ", ")
   }
 
@@ -147,41 +161,41 @@ struct TLSDiagnostician {
     switch alert {
     case .protocolVersion:
       return failed(
-        "the server refuses the versions of TLS that were offered", got, "offered: \(offered)",
+        "\(peer) refuses the versions of TLS that were offered", got, "offered: \(offered)",
         "hint: --tls-min 1.0 offers the old ones too; --tls-max must not keep the new ones out")
     case .noApplicationProtocol:
       return failed(
-        "the server refuses the protocols that were offered by ALPN", got, "offered: \(protocols)",
+        "\(peer) refuses the protocols that were offered by ALPN", got, "offered: \(protocols)",
         "hint: a port for HTTP/2 alone has no WebSocket; --alpn '' offers nothing")
     case .unrecognizedName:
       return failed(
-        "the server does not know the name \(host)", got,
+        "\(peer) does not know the name \(name)", got,
         "hint: the server has no certificate for it; connect by a name that it serves")
     default:
       break
     }
     if authentication == .offered, alert.isAboutCertificate {
       return failed(
-        "the server refuses the client certificate", got,
+        "\(peer) refuses the client certificate", got,
         "hint: is it from an authority that the server trusts, and not expired?")
     }
     if authentication == .missing || alert.isAboutCertificate {
       return failed(
-        "the server requires a client certificate", got,
+        "\(peer) requires a client certificate", got,
         "hint: --cert FILE --key FILE shows one")
     }
     guard alert == .handshakeFailure else {
-      return failed("the server refused the handshake", got, Self.log)
+      return failed("\(peer) refused the handshake", got, Self.log)
     }
     return failed(
-      "the server found nothing in common: no cipher, no version or no key", got,
+      "\(peer) found nothing in common: no cipher, no version or no key", got,
       "offered: \(offered)", "hint: an old server may speak --tls-min 1.0")
   }
 
   private func versionRefused(_ version: TLSProtocolVersion?) -> Diagnosis {
     let name = version?.name ?? "a version that is not known"
     return failed(
-      "the server speaks another version of TLS", "got: \(name)", "offered: \(offered)",
+      "\(peer) speaks another version of TLS", "got: \(name)", "offered: \(offered)",
       "hint: --tls-min and --tls-max set what is accepted")
   }
 
