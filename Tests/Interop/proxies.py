@@ -91,7 +91,6 @@ def main():
         row("a dead proxy", ["--proxy", f"http://127.0.0.1:{dead}", ws], 7, "cannot connect to the proxy")
         row("a proxy without a name", ["--proxy", "http://no.such.host.invalid:3128", ws], 5, "cannot resolve the proxy")
         row("a server that is down, tinyproxy", ["--proxy", f"http://127.0.0.1:{http}", f"ws://127.0.0.1:{dead}/"], 97, "500", f"127.0.0.1:{dead}")
-        row("https to a plain proxy", ["--proxy", f"https://127.0.0.1:{http}", "--open-timeout", "1s", ws], 28, "the proxy", "of this kind")
 
         for kind in ("socks5", "socks5h"):
             row(f"microsocks, {kind}, ws", ["--proxy", f"{kind}://127.0.0.1:{socks}", ws], 0)
