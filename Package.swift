@@ -115,7 +115,8 @@ let package = Package(
       dependencies: ["TestServer", "WebSocketProtocol", "WebSocketNIO", nioCore, nioHTTP1],
       swiftSettings: house),
     .testTarget(
-      name: "ConversationTests", dependencies: ["Conversation", "WebSocketProtocol", nioCore],
+      name: "ConversationTests",
+      dependencies: ["Conversation", "WebSocketProtocol", "TestPeers", nioCore],
       swiftSettings: house),
     .testTarget(name: "TerminalTests", dependencies: ["Terminal"], swiftSettings: house),
     .testTarget(

@@ -7,7 +7,8 @@ final class Connector {
   private let start: Int64
   private let bound: NIOLoopBound<LoadLoop>
   private var timer: LoopTimer?
-  private var next = 0
+  /// How many have been begun.
+  private(set) var next = 0
 
   /// How many connections to one address and port leave from one loopback address. The kernel has
   /// some 28 000 ports, and searches ever longer from 14 000 on (PERFORMANCE section 5).

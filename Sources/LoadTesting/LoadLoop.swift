@@ -127,6 +127,12 @@ final class LoadLoop {
     connector.begin()
   }
 
+  /// Begins no more of them, and returns how many it has begun.
+  func leaveOffConnecting() -> Int {
+    defer { connector = nil }
+    return connector?.next ?? 0
+  }
+
   func opened(_ probe: Probe) {
     probes[probe.slot] = probe
     open &+= 1

@@ -70,7 +70,18 @@ final class LoadRun {
     let start = MonotonicClock.now()
     await each { $0.connect(from: start) }
     await wait(until: .max) { opened + failed >= plan.ownConnections || !isGateReachable }
+    if !isGateReachable, !isInterrupted { await leaveOffConnecting() }
     end()
+  }
+
+  /// Too many have failed. What has been begun is awaited, so that it can be told how many did open, but
+  /// not for long.
+  private func leaveOffConnecting() async {
+    var begun = 0
+    for loop in loops {
+      begun += (try? await loop.eventLoop.submit { loop.value.leaveOffConnecting() }.get()) ?? 0
+    }
+    await wait(until: MonotonicClock.now() &+ Self.second) { opened + failed >= begun }
   }
 
   /// Connections that must be open before anything is sent.

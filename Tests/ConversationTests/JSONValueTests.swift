@@ -1,3 +1,4 @@
+import TestPeers
 import Testing
 
 @testable import Conversation
@@ -245,20 +246,22 @@ import Testing
   }
 
   /// Reading is linear.
-  @Test(.timeLimit(.minutes(1)))
-  func longTexts() throws(JSONError) {
+  @Test func longTexts() throws {
     let count = 200_000
-    let spaces = String(repeating: " ", count: count)
-    check("\(spaces)1\(spaces)", .number("1"))
-    let digits = String(repeating: "7", count: count)
-    check(digits, .number(digits))
-    let letters = String(repeating: "a", count: count)
-    check("\"\(letters)\"", .string(letters))
-    let array = try JSONValue.parse(Array("[\(String(repeating: "1,", count: count))1]".utf8))
-    guard case .array(let elements) = array else {
-      Issue.record("\(array)")
-      return
+    let time = try cpuTime {
+      let spaces = String(repeating: " ", count: count)
+      check("\(spaces)1\(spaces)", .number("1"))
+      let digits = String(repeating: "7", count: count)
+      check(digits, .number(digits))
+      let letters = String(repeating: "a", count: count)
+      check("\"\(letters)\"", .string(letters))
+      let array = try JSONValue.parse(Array("[\(String(repeating: "1,", count: count))1]".utf8))
+      guard case .array(let elements) = array else {
+        Issue.record("\(array)")
+        return
+      }
+      #expect(elements.count == count + 1)
     }
-    #expect(elements.count == count + 1)
+    #expect(time < .seconds(20))
   }
 }

@@ -72,8 +72,19 @@ import NIOPosix
     #expect(report.messages.inFlightAtEnd == 0)
     #expect(report.phase(.warmUp)?.duration == 300 * Self.ms)
     #expect(report.phase(.measure)?.duration == 600 * Self.ms)
-    #expect(report.intervals.filter { $0.start < 0 }.count == 1)
-    #expect(report.intervals.filter { $0.start >= 0 }.count == 1)
+    let warmUp = report.intervals.filter { $0.start < 0 }
+    let window = report.intervals.filter { $0.start >= 0 }
+    #expect(warmUp.first?.start == -300 * Self.ms)
+    #expect(window.first?.start == 0)
+    // One each, unless the machine makes a second of it: then the next begins where that ended.
+    for intervals in [warmUp, window] {
+      for (one, next) in zip(intervals, intervals.dropFirst()) {
+        #expect(one.duration >= 1000 * Self.ms)
+        #expect(next.start == one.start + one.duration)
+      }
+    }
+    #expect(window.reduce(0) { $0 + $1.received } <= report.messages.answered)
+    #expect(window.reduce(0) { $0 + $1.received } >= report.messages.answeredInWindow)
     #expect(report.selfCheck.busiestLoop != nil)
     #expect(report.selfCheck.loopDelayP99 != nil)
     #expect(report.connections == .init(asked: 5, opened: 5, failed: 0, lost: 0))

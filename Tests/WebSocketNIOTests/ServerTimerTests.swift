@@ -13,9 +13,10 @@ import WebSocketProtocol
     } consumer: {
       Goodbye()
     } _: { port in
-      let client = try RawClient(port: port)
       let clock = ContinuousClock()
-      let time = clock.measure {
+      // The server's begins when it has accepted.
+      let time = try clock.measure {
+        let client = try RawClient(port: port)
         client.send("GET / HTTP/1.1\r\nHost: local")
         #expect(client.readHead().hasPrefix("HTTP/1.1 408 "))
         #expect(!client.readToEnd().isEmpty)
@@ -102,10 +103,12 @@ import WebSocketProtocol
       Mirror(Diary())
     } _: { port in
       for bytes in [Array(preface.prefix(20)), preface, preface + settings] {
-        let client = try RawClient(port: port)
-        client.send(bytes)
         let clock = ContinuousClock()
-        let time = clock.measure { _ = client.readToEnd() }
+        let time = try clock.measure {
+          let client = try RawClient(port: port)
+          client.send(bytes)
+          _ = client.readToEnd()
+        }
         #expect(time > .milliseconds(250) && time < .seconds(5))
       }
       let client = try RawClient(port: port)

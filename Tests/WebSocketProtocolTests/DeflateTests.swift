@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import TestPeers
 import Testing
 
 @testable import WebSocketProtocol
@@ -257,8 +258,7 @@ import Testing
 
   @Test func oneMegabyteIsReadInLinearTime() {
     let text = String(repeating: "permessage-deflate; a=b, ", count: 40_000)
-    let clock = ContinuousClock()
-    let time = clock.measure { #expect(ExtensionOffer.list(text)?.count == 40_000) }
+    let time = cpuTime { #expect(ExtensionOffer.list(text)?.count == 40_000) }
     #expect(time < .seconds(10))
   }
 

@@ -1,4 +1,5 @@
 import NIOHTTP1
+import TestPeers
 import Testing
 
 @testable import WebSocketProtocol
@@ -86,14 +87,16 @@ import Testing
     check("ÄB", "Äb", true)
   }
 
-  @Test(.timeLimit(.minutes(1)))
-  func aMegabyteIsReadInLinearTime() {
+  @Test func aMegabyteIsReadInLinearTime() {
     let count = 1 << 20
     for (piece, elements) in [(" ", 0), (",", 0), (", ", 0), ("a,", count / 2), ("a ", 1)] {
       let value = String(repeating: piece, count: count / piece.utf8.count)
       let headers = HTTPHeaders([("X", value)])
-      #expect(HeaderTokens.list("X", in: headers).count == elements)
-      #expect(!HeaderTokens.contains("b", in: "X", of: headers))
+      let time = cpuTime {
+        #expect(HeaderTokens.list("X", in: headers).count == elements)
+        #expect(!HeaderTokens.contains("b", in: "X", of: headers))
+      }
+      #expect(time < .seconds(20))
     }
   }
 }

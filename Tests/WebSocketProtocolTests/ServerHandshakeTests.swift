@@ -1,4 +1,5 @@
 import NIOHTTP1
+import TestPeers
 import Testing
 import WebSocketProtocol
 
@@ -202,18 +203,20 @@ import WebSocketProtocol
   }
 
   /// SECURITY R4: a field is read in linear time.
-  @Test(.timeLimit(.minutes(1)))
-  func hugeFieldsAreReadInLinearTime() {
+  @Test func hugeFieldsAreReadInLinearTime() {
     let spaces = String(repeating: " ", count: 1 << 20)
-    accept("+Sec-WebSocket-Protocol: \(spaces)")
-    accept("+Sec-WebSocket-Protocol: a\(spaces),\(spaces)b", offering: ["a", "b"])
-    accept("Connection: \(spaces)Upgrade")
-    refuse("+Sec-WebSocket-Protocol: a\(spaces)b")
-    refuse("Sec-WebSocket-Key: \(spaces)")
-    refuse("Upgrade: \(spaces)")
-    refuse("Upgrade: websocket\(spaces)x")
-    refuse("+Content-Length: \(spaces)")
-    accept("+Sec-WebSocket-Protocol: \(String(repeating: ",", count: 1 << 20))")
+    let time = cpuTime {
+      accept("+Sec-WebSocket-Protocol: \(spaces)")
+      accept("+Sec-WebSocket-Protocol: a\(spaces),\(spaces)b", offering: ["a", "b"])
+      accept("Connection: \(spaces)Upgrade")
+      refuse("+Sec-WebSocket-Protocol: a\(spaces)b")
+      refuse("Sec-WebSocket-Key: \(spaces)")
+      refuse("Upgrade: \(spaces)")
+      refuse("Upgrade: websocket\(spaces)x")
+      refuse("+Content-Length: \(spaces)")
+      accept("+Sec-WebSocket-Protocol: \(String(repeating: ",", count: 1 << 20))")
+    }
+    #expect(time < .seconds(20))
   }
 
   /// Of several faults the first is named by its status; the version is the one with a status of

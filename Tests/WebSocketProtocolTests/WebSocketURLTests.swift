@@ -1,3 +1,4 @@
+import TestPeers
 import Testing
 import WebSocketProtocol
 
@@ -340,15 +341,17 @@ import WebSocketProtocol
   }
 
   /// Reading is linear: a long text of anything takes no time worth speaking of.
-  @Test(.timeLimit(.minutes(1)))
-  func longURLs() throws {
+  @Test func longURLs() throws {
     for piece in ["a", "/", ":", "@", "?", "%", "[", "é", "://", "/\u{301}"] {
       let long = String(repeating: piece, count: 100_000 / piece.utf8.count)
-      _ = try? WebSocketURL.parse(long)
-      _ = try? WebSocketURL.parse("ws://" + long)
-      _ = try? WebSocketURL.parse("ws+unix:" + long)
-      let url = try WebSocketURL.parse("ws://a/" + long)
-      #expect(url.target.utf8.count >= 99_000)
+      let time = try cpuTime {
+        _ = try? WebSocketURL.parse(long)
+        _ = try? WebSocketURL.parse("ws://" + long)
+        _ = try? WebSocketURL.parse("ws+unix:" + long)
+        let url = try WebSocketURL.parse("ws://a/" + long)
+        #expect(url.target.utf8.count >= 99_000)
+      }
+      #expect(time < .seconds(5))
     }
   }
 }
