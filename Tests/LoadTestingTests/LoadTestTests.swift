@@ -282,7 +282,10 @@ import NIOPosix
       return
     }
     #expect(result.report.connections.lost == 2)
-    #expect((200..<400).contains(result.report.messages.sent))
+    // Two of four connections remain with a hundred messages each; each of the others lost one at least,
+    // which may all have been sent by then.
+    #expect((200..<400).contains(result.report.messages.answered))
+    #expect((200...400).contains(result.report.messages.sent))
   }
 
   /// SECURITY R21: through a network that kills connections the equation holds exactly, and what was
