@@ -128,16 +128,25 @@ final class ReadlineLoop {
     guard isPrompting, ownsTerminal(), size.columns != before.columns else {
       return rl_reset_screen_size()
     }
-    guard wrapsAgain, let prompt = rl_display_prompt, let line = rl_line_buffer else {
-      return rl_resize_terminal()
-    }
-    let typed = UnsafeRawBufferPointer(start: line, count: Int(rl_point))
-    let row = PromptLayout.cursorRow(
-      prompt: String(cString: prompt), line: String(decoding: typed, as: UTF8.self),
-      width: size.columns)
+    // readline itself would draw the line a second time: it leaves the rest to whoever has a function
+    // of redisplay.
+    let row = rowOfCursor(before: before.columns)
     canvas.append((row > 0 ? "\r\u{1b}[\(row)A\u{1b}[J" : "\r\u{1b}[J").utf8)
     rl_reset_screen_size()
     rl_forced_update_display()
+  }
+
+  /// The row of the cursor below the start of the prompt, after the terminal's width has changed.
+  private func rowOfCursor(before width: Int) -> Int {
+    if longLines.isOneRow {
+      // A long line is moved so that its end stands in the last third of its row.
+      return wrapsAgain ? width * 2 / 3 / size.columns : 0
+    }
+    guard let prompt = rl_display_prompt, let line = rl_line_buffer else { return 0 }
+    let typed = UnsafeRawBufferPointer(start: line, count: Int(rl_point))
+    return PromptLayout.cursorRow(
+      prompt: String(cString: prompt), line: String(decoding: typed, as: UTF8.self),
+      width: wrapsAgain ? size.columns : width)
   }
 
   private func clearScreen() {
@@ -335,7 +344,7 @@ final class ReadlineLoop {
 /// Lines that fill more than the screen: one row of them is shown, and it moves with the cursor. They
 /// are edited like others, but a megabyte is not drawn anew for every message above it.
 private final class LongLines {
-  private var isOneRow = false
+  fileprivate private(set) var isOneRow = false
   private var isTheirChoice = false
   fileprivate var size = TerminalSize(columns: 80, rows: 24)
 

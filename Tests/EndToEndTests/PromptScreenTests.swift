@@ -84,6 +84,8 @@ import Testing
     before: Int, after: Int
   ) throws {
     let terminal = try connect(columns: before, environment: ["XTERM_VERSION": "XTerm(379)"])
+    // Once the hint of the first run is there, nothing but the new size makes the line be drawn again.
+    try terminal.wait(forText: "leaves")
     let text = "typed before the window had another width, 你好 included"
     try terminal.type(text)
     var line = TypedLine(Array(text), cursor: text.count, width: before)
@@ -139,6 +141,28 @@ import Testing
     // The next line is an ordinary one again.
     try terminal.type("short")
     try terminal.wait(for: "a short line") { $0.cursorLine == "> short" }
+    try quit(terminal)
+  }
+
+  /// A line that fills more than the screen has one row, in the new width too.
+  @Test(arguments: [(80, 40), (40, 80)]) func aNewSizeKeepsOneRowOfALongLine(
+    before: Int, after: Int
+  ) throws {
+    let terminal = try connect(columns: before, environment: ["XTERM_VERSION": "XTerm(379)"])
+    try terminal.wait(forText: "leaves")
+    peer.say("above the line")
+    try terminal.wait(forText: "above the line")
+    try terminal.paste(String(repeating: "0123456789abcdef", count: 1024) + "end")
+    try terminal.wait(for: "the end of the line") { $0.cursorLine.hasSuffix("end") }
+    try terminal.resize(columns: after, rows: 24)
+    try terminal.wait(for: "the row in its new width") { screen in
+      screen.cursorLine.hasSuffix("end")
+        && screen.cursorLine.count > after / 2 && screen.cursorLine.count <= after
+        && screen.lines.filter { $0.hasSuffix("end") }.count == 1
+        && screen.text.contains("< above the line")
+    }
+    try terminal.type("\u{15}")
+    try terminal.wait(for: "an empty line") { $0.cursorLine.hasPrefix(">") }
     try quit(terminal)
   }
 
