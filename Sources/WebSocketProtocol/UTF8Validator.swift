@@ -69,6 +69,7 @@ package struct UTF8Validator: Sendable {
     _ base: UnsafeRawPointer, from start: Int, count: Int
   ) -> Int {
     var offset = start
+    var mayTakeBlocks = true
     while count &- offset >= 4 {
       // The byte that comes first is the lowest.
       let word = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
@@ -79,6 +80,8 @@ package struct UTF8Validator: Sendable {
           high == 0
           ? endOfASCII(base, from: offset &+ 4, count: count)
           : offset &+ high.trailingZeroBitCount / 8
+      } else if mayTakeBlocks, offset >= UTF8Block.reach, count &- offset >= UTF8Block.size {
+        (offset, mayTakeBlocks) = endOfValidBlocks(base, from: offset, count: count)
       } else if word & 0xC0E0 == 0x80C0 {
         // C0 and C1 begin no character.
         guard word & 0x1E != 0 else { return offset }
@@ -99,6 +102,30 @@ package struct UTF8Validator: Sendable {
     }
     // The last three bytes, if they are ASCII.
     return endOfASCII(base, from: offset, count: count)
+  }
+
+  /// The offset behind the last whole character in the valid blocks from `start` on, and whether a block
+  /// that is not valid ended them: the narrow steps find the byte.
+  @inline(__always)
+  private static func endOfValidBlocks(
+    _ base: UnsafeRawPointer, from start: Int, count: Int
+  ) -> (offset: Int, areAllValid: Bool) {
+    var offset = start
+    var areAllValid = true
+    while areAllValid, count &- offset >= UTF8Block.size {
+      areAllValid = UTF8Block.isValid(base + offset)
+      if areAllValid { offset &+= UTF8Block.size }
+    }
+    // The lead byte of a character that goes on behind the blocks.
+    let tail = base + offset
+    if tail.load(fromByteOffset: -1, as: UInt8.self) >= 0xC0 {
+      offset &-= 1
+    } else if tail.load(fromByteOffset: -2, as: UInt8.self) >= 0xE0 {
+      offset &-= 2
+    } else if tail.load(fromByteOffset: -3, as: UInt8.self) >= 0xF0 {
+      offset &-= 3
+    }
+    return (offset, areAllValid)
   }
 
   /// The offset of the first byte at or behind `start` that is not ASCII, else `count`.

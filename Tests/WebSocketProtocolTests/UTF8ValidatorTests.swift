@@ -138,4 +138,44 @@ import WebSocketProtocol
       }
     }
   }
+
+  /// Text of all scripts is read by blocks of 64 bytes: whatever is changed in it is found, wherever it
+  /// stands, and not before it can be known.
+  @Test(arguments: [
+    "Grüße aus Köln, ça va? ", "Привет, мир. ", "日本語のテキスト、", "한국어 문장 힣 ", "ไทย हिन्दी ",
+    "😀🎉 \u{10FFFF}🚀",
+    "aé日😀", "\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FFFF}\u{10000}",
+  ])
+  func aBadByteAnywhereInLongText(_ text: String) {
+    var random = RandomBytes(seed: 64)
+    let long = Array(String(repeating: text, count: 1 + 400 / text.utf8.count).utf8)
+    #expect(Self.feed([long[...]])?.isComplete == true)
+    for start in 0..<8 where TextSequences.isValid(Array(long[start...])) {
+      #expect(Self.feed([long[start...]])?.isComplete == true)
+    }
+    let bad: [UInt8] = [
+      0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1,
+    ]
+    for offset in long.indices {
+      for byte in bad + [0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF] {
+        var bytes = long
+        bytes[offset] = byte
+        let isValid = TextSequences.isValid(bytes)
+        // In one piece, and in two of which the second begins anywhere.
+        let cut = Int(random.bytes(1)[0]) + 64
+        guard (Self.feed([bytes[...]])?.isComplete ?? false) == isValid,
+          (Self.feed([bytes[..<cut], bytes[cut...]])?.isComplete ?? false) == isValid
+        else {
+          Issue.record("\(byte) at \(offset), cut at \(cut)")
+          return
+        }
+      }
+    }
+    // Each beginning of a valid text can become valid; with FF behind it, it cannot.
+    for count in long.indices {
+      #expect(Self.feed([long[..<count]]) != nil)
+      #expect(Self.feed([long[..<count] + [0xFF]]) == nil)
+      #expect(Self.feed([long[..<count] + [0xFF] + long[..<100]]) == nil)
+    }
+  }
 }
