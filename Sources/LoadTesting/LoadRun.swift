@@ -224,7 +224,9 @@ final class LoadRun {
   }
 
   private func tick() async {
-    nextTick = nextTick &+ Self.second
+    // Seconds that a busy machine has slept through are not made up for.
+    let now = MonotonicClock.now()
+    repeat { nextTick = nextTick &+ Self.second } while nextTick < now &+ RunRecord.shortest
     let start = phase.start &+ setting.runStart
     switch phase.name {
     case .warmUp:

@@ -25,7 +25,7 @@ struct RunRecord {
   private var stretch: LoadLoop.Stretch?
 
   /// Shorter intervals are no second: their rates would jump about.
-  private static let shortest: Int64 = 250_000_000
+  static let shortest: Int64 = 250_000_000
 
   init(loops: Int) { loads = Array(repeating: nil, count: loops) }
 
@@ -66,7 +66,8 @@ struct RunRecord {
     }
     if case .window = stretch { self.roundTrips.merge(roundTrips) }
     (outstanding, errors) = (sum.outstanding, sum.errors)
-    let now = MonotonicClock.now()
+    // What a late tick finds of the warm-up happened before the window.
+    let now = stretch == .warmUp ? min(MonotonicClock.now(), windowFrom) : MonotonicClock.now()
     let interval = IntervalSeries.Interval(
       start: tickedUntil &- windowFrom, duration: now &- tickedUntil, sent: sum.sent &- sent,
       received: sum.answered &- answered, open: sum.open, rtt: roundTrips.summary(),
