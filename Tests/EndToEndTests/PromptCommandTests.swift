@@ -79,10 +79,14 @@ import Testing
     try terminal.wait(forText: "bad: binary, 1 B in")
     try terminal.type("/file \(home)\r")
     try terminal.wait(forText: "is no regular file")
+    peer.setReading(false)
     try terminal.type("/file \(home)/large\rtyped while it goes on its way")
+    try terminal.wait(for: "the progress", deadline: 60) { screen in
+      screen.cursorLine.hasPrefix("[sending, ")
+        && screen.cursorLine.hasSuffix("%] > typed while it goes on its way")
+    }
+    peer.setReading(true)
     try terminal.wait(forText: "large: text, 8 MiB in", deadline: 60)
-    // By then it may have been and gone between two looks at the screen.
-    #expect(String(decoding: terminal.transcript, as: UTF8.self).contains("[sending, "))
     try peer.wait(messages: 3, deadline: 60)
     #expect(peer.messages[0] == "a text\nof two lines")
     #expect(peer.messages[2].utf8.count == 8_388_608)

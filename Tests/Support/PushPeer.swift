@@ -22,6 +22,7 @@ package final class PushPeer: Sendable {
   }
 
   private let answer: (@Sendable (String) -> [Answer])?
+  private let reading = Gate()
 
   /// Listens on a free port of 127.0.0.1.
   ///
@@ -48,6 +49,7 @@ package final class PushPeer: Sendable {
   }
 
   deinit {
+    reading.setOpen(true)
     listener.wake()
     listener.close()
     for connection in state.withLock({ $0.connections }) { connection.wake() }
@@ -70,6 +72,10 @@ package final class PushPeer: Sendable {
 
   /// Sends a text message.
   package func say(_ text: String) { push(RawPeer.frame(0x1, Array(text.utf8))) }
+
+  /// Whether what clients send is read. While it is not, the buffers of the system fill, and then
+  /// theirs.
+  package func setReading(_ isOn: Bool) { reading.setOpen(isOn) }
 
   /// Ends every connection without a Close.
   package func drop() {
@@ -95,7 +101,7 @@ package final class PushPeer: Sendable {
     defer { connection.close() }
     let head = connection.readHead()
     guard head.suffix(4).elementsEqual("\r\n\r\n".utf8) else { return }
-    var input = SocketReader(connection)
+    var input = SocketReader(connection, reading)
     var reply = RawPeer.acceptance(of: head)
     if let field { reply = reply.dropLast(2) + Array((field + "\r\n\r\n").utf8) }
     // Together: who has the reply may be pushed to at once.
@@ -134,9 +140,13 @@ package final class PushPeer: Sendable {
 /// Reads what a client sends.
 private struct SocketReader {
   private let connection: RawSocket
+  private let gate: Gate
   private var waiting: [UInt8] = []
 
-  init(_ connection: RawSocket) { self.connection = connection }
+  init(_ connection: RawSocket, _ gate: Gate) {
+    self.connection = connection
+    self.gate = gate
+  }
 
   /// The first byte of a frame and its payload, unmasked; nil at the end.
   mutating func frame() -> (UInt8, [UInt8])? {
@@ -152,11 +162,26 @@ private struct SocketReader {
 
   private mutating func take(_ count: Int) -> [UInt8]? {
     while waiting.count < count {
+      gate.pass()
       guard let more = connection.receive(64 * 1024), !more.isEmpty else { return nil }
       waiting += more
     }
     defer { waiting.removeFirst(count) }
     return Array(waiting.prefix(count))
+  }
+}
+
+/// Lets through while it is open.
+private final class Gate: Sendable {
+  private let isOpen = Atomic<Bool>(true)
+
+  func setOpen(_ isOpen: Bool) {
+    self.isOpen.store(isOpen, ordering: .sequentiallyConsistent)
+  }
+
+  /// Waits until it is open.
+  func pass() {
+    while !isOpen.load(ordering: .sequentiallyConsistent) { usleep(1000) }
   }
 }
 
