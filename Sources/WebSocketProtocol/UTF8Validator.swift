@@ -135,10 +135,13 @@ package struct UTF8Validator: Sendable {
   ) -> Int {
     var offset = start
     let high: UInt64 = 0x8080_8080_8080_8080
-    while count &- offset >= 32 {
-      let block = base.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
-      guard (block[0] | block[1] | block[2] | block[3]) & high == 0 else { break }
-      offset &+= 32
+    while count &- offset >= 4 &* UTF8Block.size,
+      UTF8Block.isASCII(base + offset, blocks: 4)
+    {
+      offset &+= 4 &* UTF8Block.size
+    }
+    while count &- offset >= UTF8Block.size, UTF8Block.isASCII(base + offset, blocks: 1) {
+      offset &+= UTF8Block.size
     }
     while count &- offset >= 8 {
       let word = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & high
