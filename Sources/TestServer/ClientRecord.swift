@@ -27,6 +27,13 @@ final class ClientRecord {
     budget.tell(admission.number, kind, payload)
   }
 
+  /// Whether messages are only counted for now, and nobody asks what is in them.
+  var isOnlyCounting: Bool { budget.isSpent }
+
+  /// Messages that came while they are only counted.
+  @inline(__always)
+  func received(_ messages: Int) { budget.count(messages) }
+
   /// Something has come, a message or not.
   @inline(__always)
   func heard() { lastHeard = CoarseClock.now() }

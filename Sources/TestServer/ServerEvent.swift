@@ -61,6 +61,13 @@ final class MessageBudget {
     }
   }
 
+  /// Whether messages are only counted for now.
+  var isSpent: Bool { left == 0 }
+
+  /// Messages that nobody is told of, while the budget is spent.
+  @inline(__always)
+  func count(_ messages: Int) { untold &+= UInt64(messages) }
+
   @inline(never)
   private func spend(_ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
     left -= 1

@@ -216,6 +216,31 @@ package struct ConnectionMachine {
     return .message(kind, UnsafeRawBufferPointer(payload))
   }
 
+  /// Sends messages back to the client that they come from: takes what is whole and simple from the front
+  /// of the window, and puts the echo of each into the output, as `next` and `send` would have. What it
+  /// leaves is for `next`.
+  ///
+  /// - Returns: How many messages it has echoed.
+  package mutating func echo(_ window: inout ByteWindow) -> Int {
+    guard role == .server, phase == .open, compression == nil, carried == 0, !isInsideFrame,
+      !isInsideMessage, !window.isEmpty
+    else { return 0 }
+    let source = window.remaining
+    if output.writableBytes < source.count {
+      output.reserveCapacity(minimumWritableBytes: source.count)
+    }
+    let start = output.writerIndex
+    let limit = limits.messageSize
+    let run = output.withVeryUnsafeMutableBytes { storage in
+      EchoRun(of: source, into: storage.baseAddress?.advanced(by: start), limit: limit)
+    }
+    output.moveWriterIndex(forwardBy: run.written)
+    _ = window.take(run.taken)
+    if run.messages > 0 { messageWire = run.lastWire }
+    counted.echoed(run)
+    return run.messages
+  }
+
   @inline(__always)
   private mutating func readHeader(
     _ window: inout ByteWindow

@@ -84,4 +84,16 @@ package struct Traffic: Sendable, Hashable {
   package var discarded: UInt64 = 0
 
   package init() {}
+
+  /// A run has been taken in and sent back.
+  mutating func echoed(_ run: EchoRun) {
+    messagesIn &+= run.messages.unsigned64
+    framesIn &+= run.messages.unsigned64
+    payloadIn &+= run.payload.unsigned64
+    wireIn &+= run.taken.unsigned64
+    messagesOut &+= run.messages.unsigned64
+    framesOut &+= run.messages.unsigned64
+    payloadOut &+= run.payload.unsigned64
+    wireOut &+= run.written.unsigned64
+  }
 }

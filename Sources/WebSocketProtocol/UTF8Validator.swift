@@ -16,7 +16,22 @@ package struct UTF8Validator: Sendable {
   /// Validates a whole text; to be asked between two texts only.
   @inline(__always)
   package mutating func validateWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    validate(bytes) && isComplete
+    Self.isShortASCII(bytes) || validate(bytes) && isComplete
+  }
+
+  /// Whether it is a text of 8 to 64 bytes, as most are, and plain ASCII: told in a few instructions.
+  @inline(__always)
+  private static func isShortASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let base = bytes.baseAddress, (8...64).contains(bytes.count) else { return false }
+    // The last word overlaps the one before it.
+    let last = bytes.count &- 8
+    var all = base.loadUnaligned(fromByteOffset: last, as: UInt64.self)
+    var offset = 0
+    while offset < last {
+      all |= base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      offset &+= 8
+    }
+    return all & 0x8080_8080_8080_8080 == 0
   }
 
   /// Validates the next piece, and answers whether the text can still become valid.

@@ -144,6 +144,31 @@ import WebSocketProtocol
     }
   }
 
+  /// Right or spoilt, and cut in any way: `echo` does what `next` and `send` do.
+  @Test(arguments: 1...60)
+  func theShortWayOfAnEchoSaysTheSame(seed: UInt64) {
+    var random = RandomBytes(seed: seed &+ 3000)
+    let conversation = Conversation(&random)
+    for role in [Role.client, .server] {
+      let wire = WireFrame.wire(conversation.frames, to: role)
+      guard !wire.isEmpty else { continue }
+      for round in 0..<20 {
+        var sent = wire
+        for _ in 0..<random.below(3) {
+          sent[random.below(sent.count)] ^= 1 << UInt8(random.below(8))
+        }
+        let pieces = round % 2 == 0 ? [sent[...]] : Self.pieces(of: sent, &random)
+        let limits = Limits(messageSize: round % 5 == 0 ? 40 : 1 << 20)
+        let long = EchoedConversation(pieces, to: role, limits, shortWay: false)
+        let short = EchoedConversation(pieces, to: role, limits, shortWay: true)
+        guard short.result == long.result, long.shortened == 0 else {
+          Issue.record("seed \(seed), round \(round), \(role): \(short), but \(long)")
+          return
+        }
+      }
+    }
+  }
+
   /// Nothing traps, and what is heard is a violation, a Close, or nothing yet.
   @Test(arguments: 1...20)
   func garbageIsRefusedOrWaitedFor(seed: UInt64) {

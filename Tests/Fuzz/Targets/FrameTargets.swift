@@ -13,17 +13,28 @@ enum FrameTargets {
       input.option(3)
       ? Limits(messageSize: 40, fragments: 3) : Limits(messageSize: 1 << 16, fragments: 64)
 
-    func run(_ pieces: [ArraySlice<UInt8>]) -> MachineRun {
+    func run(_ pieces: [ArraySlice<UInt8>], _ echo: MachineRun.Echo = .byMessage) -> MachineRun {
       var machine = ConnectionMachine(role, limits: limits, deflate: deflate)
       if input.option(5) { try? machine.sendClose(CloseFrame(.normal, reason: "first")) }
       machine.isOutputBlocked = input.option(6)
-      _ = MachineRun(pieces, to: &machine, echoes: input.option(4))
+      let heard = MachineRun(pieces, to: &machine, echo: input.option(4) ? echo : .no).heard
       machine.isOutputBlocked = false
-      return MachineRun([], to: &machine)
+      var run = MachineRun([], to: &machine)
+      run.heard = heard
+      return run
     }
 
     let whole = run(input.whole)
     if let complaint = difference(whole: whole, cut: run(input.pieces)) { return complaint }
+    if input.option(4) {
+      for pieces in [input.whole, input.pieces] {
+        var short = run(pieces, .byRun)
+        // Messages that are echoed in runs are not heard.
+        guard short.heard.allSatisfy(whole.heard.contains) else { return "echoed in runs \(short)" }
+        short.heard = whole.heard
+        if short != whole { return "echoed in runs \(short), else \(whole)" }
+      }
+    }
     if whole.bytesAccountedFor != UInt64(input.data.count) {
       return "\(whole.bytesAccountedFor) of \(input.data.count) bytes accounted for"
     }

@@ -30,9 +30,17 @@ struct MachineRun: Equatable {
   /// Bytes that the machine knows of; must be all.
   var bytesAccountedFor: UInt64 = 0
 
+  /// How messages are sent back.
+  enum Echo {
+    case no
+    case byMessage
+    /// By `ConnectionMachine.echo`: these messages are not heard.
+    case byRun
+  }
+
   /// Feeds the pieces to `machine`, which may have something in its output already.
   init(
-    _ pieces: [ArraySlice<UInt8>], to machine: inout ConnectionMachine, echoes: Bool = false
+    _ pieces: [ArraySlice<UInt8>], to machine: inout ConnectionMachine, echo: Echo = .no
   ) {
     for piece in pieces {
       // Memory of exactly the size: an address sanitizer sees every step over its end.
@@ -40,9 +48,13 @@ struct MachineRun: Equatable {
       defer { memory.deallocate() }
       memory.copyBytes(from: piece)
       var window = ByteWindow(memory)
+      if echo == .byRun { _ = machine.echo(&window) }
       while let step = machine.next(&window) {
         heard.append(HeardStep(step))
-        if echoes, case .message(let kind, let payload) = step { try? machine.send(kind, payload) }
+        if echo != .no, case .message(let kind, let payload) = step {
+          try? machine.send(kind, payload)
+        }
+        if echo == .byRun { _ = machine.echo(&window) }
       }
       precondition(window.isEmpty, "bytes left in the window")
       memory.initializeMemory(as: UInt8.self, repeating: 0xEE)
