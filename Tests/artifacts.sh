@@ -37,9 +37,12 @@ readme_commands() {
   done
 }
 
-links_statically() {  # the Swift libraries are inside; what is left comes with every Debian
-  file=$(ldd "$program") || { echo "$file"; return; }
-  grep -E 'libswift|libFoundation|lib_Foundation|not found' <<<"$file"
+links_statically() {  # the Swift and the C++ libraries are inside; what is left is what the README says
+  local needed
+  needed=$(readelf -d "$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+  [ -n "$needed" ] || echo "readelf tells of no library"
+  grep -vE '^(libc|libm|libz|libreadline|ld-linux-[a-z0-9-]+)\.so\.[0-9]+$' <<<"$needed"
+  ldd "$program" | grep 'not found'
   return 0
 }
 
