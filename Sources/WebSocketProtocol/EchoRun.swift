@@ -23,9 +23,10 @@ struct EchoRun {
   init(
     of source: UnsafeRawBufferPointer, into destination: UnsafeMutableRawPointer?, limit: Int
   ) {
-    guard let base = source.baseAddress, let destination else { return }
-    while source.count &- taken >= Self.shortHeader {
-      let frame = base + taken
+    while source.count &- taken >= Self.shortHeader,
+      let frame = source.baseAddress?.advanced(by: taken),
+      let echo = destination?.advanced(by: written)
+    {
       let first = frame.load(as: UInt8.self)
       let second = frame.load(fromByteOffset: 1, as: UInt8.self)
       guard first == Self.text || first == Self.binary, second >= 0x80 else { return }
@@ -38,7 +39,6 @@ struct EchoRun {
       }
       guard size <= limit, header &+ size <= source.count &- taken else { return }
       let key = frame.loadUnaligned(fromByteOffset: header &- 4, as: UInt32.self)
-      let echo = destination + written
       let body = echo + Self.writeHeader(first, size, to: echo)
       Masking.apply(key, from: frame + header, to: body, count: size)
       if first == Self.text {

@@ -39,14 +39,21 @@ enum Wscope {
       environment: environment(["WSCOPE": path]), deadline: deadline)
   }
 
-  /// An empty directory of this process.
+  /// An empty directory of this process; it goes away with it.
   static func scratch(_ name: String) throws -> String {
-    let path = "/tmp/wscope-tests-\(getpid())-\(name)"
+    let path = "\(scratchRoot)/\(name)"
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
       throw TestPeerError("mkdir \(path): \(errno)")
     }
     return path
   }
+
+  private static let scratchRoot: String = {
+    let path = "/tmp/wscope-tests-\(getpid())"
+    mkdir(path, 0o700)
+    atexit { system("rm -rf '\(Wscope.scratchRoot)'") }
+    return path
+  }()
 }
 
 /// A running `wscope listen`, which is ended with the value.
