@@ -315,14 +315,15 @@ import Testing
     let authority = try Self.authority.get()
     let peer = try await TLSPeer([try authority.leaf()])
     defer { peer.stop() }
+    let directories = try Wscope.scratch("trust")
     let made = try Wscope.shell(
-      "mkdir -p \(authority.path("certs")) && cp \(authority.path("root.pem")) \(authority.path("certs")) "
-        + "&& openssl rehash \(authority.path("certs")) && mkdir -p \(authority.path("none"))")
+      "cd \(directories) && mkdir -p certs none && cp \(authority.path("root.pem")) certs "
+        + "&& openssl rehash certs")
     #expect(made.exitCode == 0, "\(made.errorText)")
     for (directory, exitCode) in [("certs", 0), ("none", 60)] as [(String, Int32)] {
       let finished = try Wscope.run(
         ["send", "wss://localhost:\(peer.port)/"], input: "",
-        environment: ["SSL_CERT_DIR": authority.path(directory)])
+        environment: ["SSL_CERT_DIR": "\(directories)/\(directory)"])
       #expect(finished.exitCode == exitCode, "\(directory): \(finished.errorText)")
     }
   }
