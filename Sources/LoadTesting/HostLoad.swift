@@ -29,10 +29,17 @@ struct HostLoad: Sendable, Equatable {
     busy = total &- idle
   }
 
-  /// The busy share since an earlier sample, from 0 to 1; nil when no time has passed.
-  func share(since earlier: HostLoad) -> Double? {
+  /// The busy share since an earlier sample.
+  ///
+  /// - Parameters:
+  ///   - earlier: The sample before.
+  ///   - waiting: CPU that is not to count, in nanoseconds.
+  /// - Returns: From 0 to 1; nil when no time has passed.
+  func share(since earlier: HostLoad, without waiting: Int64 = 0) -> Double? {
     guard total > earlier.total, busy >= earlier.busy else { return nil }
-    return min(1, Double(busy &- earlier.busy) / Double(total &- earlier.total))
+    let ticks = Double(waiting) / 1e9 * Double(sysconf(Int32(_SC_CLK_TCK)))
+    let counted = Double(busy &- earlier.busy) - ticks
+    return min(1, max(0, counted / Double(total &- earlier.total)))
   }
 }
 

@@ -78,6 +78,8 @@ final class LoadLoop {
 
   var plan: LoadPlan { setting.plan }
   var eventLoop: any EventLoop { place.eventLoop }
+  /// CPU that the thread has spent on staying awake, in nanoseconds.
+  var timeAwake: Int64 { place.destination?.timeAwake ?? 0 }
 
   init(_ setting: Setting, index: Int, in place: Place) {
     self.setting = setting

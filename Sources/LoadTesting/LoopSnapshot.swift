@@ -12,7 +12,7 @@ struct LoopSnapshot: Sendable {
   var errors: Int
   var outstanding: Int
   var open: Int
-  /// CPU that the thread has used so far, in nanoseconds, and when this was.
+  /// CPU that the thread has used so far for anything but staying awake, in nanoseconds, and when this was.
   var cpu: Int64
   var wall: Int64
   /// p99 of the loop's delay since the last snapshot, in nanoseconds.
@@ -22,8 +22,11 @@ struct LoopSnapshot: Sendable {
 /// How one event loop stands at an end of the window.
 struct LoopMark: Sendable {
   var traffic: LoopTraffic
+  /// As in a snapshot.
   var cpu: Int64
   var wall: Int64
+  /// CPU that the thread has spent on staying awake so far, in nanoseconds.
+  var awake: Int64
   /// p99 of the loop's delay since the last mark, in nanoseconds.
   var delay: Int64?
 }
@@ -49,7 +52,7 @@ extension LoadLoop {
     }
     return LoopSnapshot(
       sent: sent, answered: answered, roundTrips: roundTrips, errors: figures.errors.total,
-      outstanding: figures.outstanding, open: open, cpu: ThreadClock.now(),
+      outstanding: figures.outstanding, open: open, cpu: ThreadClock.now() &- timeAwake,
       wall: MonotonicClock.now(), delay: delay.takeLatest())
   }
 
@@ -57,7 +60,8 @@ extension LoadLoop {
     let lateness = delay.total.estimate(.p99)
     delay.restart(on: eventLoop)
     return LoopMark(
-      traffic: traffic, cpu: ThreadClock.now(), wall: MonotonicClock.now(), delay: lateness)
+      traffic: traffic, cpu: ThreadClock.now() &- timeAwake, wall: MonotonicClock.now(),
+      awake: timeAwake, delay: lateness)
   }
 }
 

@@ -121,14 +121,22 @@ struct ReportAssembly {
   private func selfCheck(_ host: HostFacts) -> SelfCheck {
     var check = SelfCheck(
       latency: record.window.latencySteadiness, throughput: record.window.throughputSteadiness)
+    var awake: Int64 = 0
     for (begin, end) in zip(record.marks.begin, record.marks.end) {
       var load = ThreadLoad(wall: begin.wall, cpu: begin.cpu)
       if let share = load.sample(wall: end.wall, cpu: end.cpu) {
         check.busiestLoop = max(check.busiestLoop ?? 0, share)
       }
+      var waiting = ThreadLoad(wall: begin.wall, cpu: begin.awake)
+      if let share = waiting.sample(wall: end.wall, cpu: end.awake) {
+        check.awake = max(check.awake, share)
+      }
+      awake &+= end.awake &- begin.awake
       if let delay = end.delay { check.loopDelayP99 = max(check.loopDelayP99 ?? 0, delay) }
     }
-    if let begin = record.host.begin { check.host = record.host.end?.share(since: begin) }
+    if let begin = record.host.begin {
+      check.host = record.host.end?.share(since: begin, without: awake)
+    }
     if let used = record.openFiles, let limit = host.fileLimit {
       check.files = SelfCheck.Files(used: used, limit: limit)
     }

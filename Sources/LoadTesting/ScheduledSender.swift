@@ -1,3 +1,5 @@
+import WebSocketNIO
+
 /// The open model on one event loop: sends what is due, with one timer for all connections.
 final class ScheduledSender {
   private unowned let loop: LoadLoop
@@ -9,15 +11,17 @@ final class ScheduledSender {
   /// Messages due from here on belong to what comes after.
   private var end: Int64
   private var timer: LoopTimer?
+  /// An event loop that waits awake needs no such pause: it looks at its sockets between any two timers.
+  private let pause: Int64
   private var batch: [ScheduleQueue.Due] = []
 
   /// Messages sent before the loop gets to read again: a generator that is behind must not add to
   /// the lateness of the replies.
   private static let longestBatch = 256
-  /// Between two batches the event loop reads replies, in nanoseconds. At rates where messages are due
-  /// closer together than this, one waking of the thread sends several, each late by less than this:
-  /// a waking for each would take more of the core than the message itself. It is also what a generator
-  /// that is behind, and has always something due, reads in.
+  /// Between two batches an event loop that sleeps until a message is due reads replies, in nanoseconds.
+  /// At rates where messages are due closer together than this, one waking of the thread sends several,
+  /// each late by less than this: a waking for each would take more of the core than the message itself.
+  /// It is also what a generator that is behind, and has always something due, reads in.
   private static let breath: Int64 = 50_000
   /// How long after the end messages are sent that were due before it.
   private static let grace: Int64 = 100_000_000
@@ -29,6 +33,7 @@ final class ScheduledSender {
     queue = ScheduleQueue(schedule: schedule)
     origin = timeline.start
     end = timeline.measureFrom
+    pause = loop.place.destination == nil ? Self.breath : 0
     batch.reserveCapacity(Self.longestBatch)
   }
 
@@ -36,6 +41,7 @@ final class ScheduledSender {
   var isFinished: Bool { origin == timeline.measureFrom && queue.count == 0 }
 
   func begin() {
+    loop.place.destination?.isPunctual = true
     if origin < timeline.measureFrom { fill(quota: false) } else { enterWindow() }
     timer = LoopTimer(on: loop.eventLoop) { [weak self] in self?.sendDue() }
     sendDue()
@@ -61,7 +67,7 @@ final class ScheduledSender {
   private func sendDue() {
     let hasSent = sendBatch(at: MonotonicClock.now())
     loop.tellIfIdle()
-    setTimer(notBefore: hasSent ? MonotonicClock.now() &+ Self.breath : 0)
+    setTimer(notBefore: hasSent ? MonotonicClock.now() &+ pause : 0)
   }
 
   private func setTimer(notBefore earliest: Int64) {
@@ -100,6 +106,7 @@ final class ScheduledSender {
   /// report says so: sending it all would only stretch the run.
   func finish(at moment: Int64) {
     timer?.cancel()
+    loop.place.destination?.isPunctual = false
     end = min(end, moment)
     var now = MonotonicClock.now()
     while now < moment &+ Self.grace, sendBatch(at: now) { now = MonotonicClock.now() }

@@ -13,9 +13,12 @@ package struct SelfCheck: Sendable, Equatable {
     }
   }
 
-  /// CPU share of the busiest loop thread over the window, 1 for a whole core.
+  /// CPU share of the busiest loop thread over the window, 1 for a whole core; staying awake before a
+  /// message is due does not count.
   package var busiestLoop: Double?
-  /// CPU share of the whole host over the window, 1 for all cores.
+  /// CPU share that a loop thread spent on staying awake over the window, at most.
+  package var awake: Double
+  /// CPU share of the whole host over the window, 1 for all cores; staying awake does not count.
   package var host: Double?
   /// Delay of the event loops, p99, in nanoseconds.
   package var loopDelayP99: Int64?
@@ -27,10 +30,11 @@ package struct SelfCheck: Sendable, Equatable {
   package var throughput: Steadiness
 
   package init(
-    busiestLoop: Double? = nil, host: Double? = nil, loopDelayP99: Int64? = nil,
+    busiestLoop: Double? = nil, awake: Double = 0, host: Double? = nil, loopDelayP99: Int64? = nil,
     files: Files? = nil, latency: Steadiness = .unknown, throughput: Steadiness = .unknown
   ) {
     self.busiestLoop = busiestLoop
+    self.awake = awake
     self.host = host
     self.loopDelayP99 = loopDelayP99
     self.files = files

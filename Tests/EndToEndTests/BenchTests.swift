@@ -190,6 +190,7 @@ import Testing
     #expect(!argv.contains { "\($0)".contains("secret") })
     #expect(report["closes"] != .array([]))
     #expect(Self.number(report["self", "cpu_busiest_loop"]) != nil)
+    #expect(try #require(Self.number(report["self", "cpu_awake"])) > 0)
   }
 
   @Test func aFixedMessageIsAnsweredByAnything() throws {
@@ -198,6 +199,7 @@ import Testing
     #expect(report["config", "size"] == .number(5))
     #expect(report["config", "match"] == .string("fifo"))
     #expect(report["bytes", "payload", "sent"] == .number(100))
+    #expect(report["self", "cpu_awake"] == .number(0), "nothing is due in a closed loop")
   }
 
   // MARK: What goes wrong

@@ -35,6 +35,14 @@ import Testing
     #expect(before.share(since: after) == nil)
   }
 
+  /// The kernel counts 100 ticks a second (proc(5): USER_HZ).
+  @Test(arguments: [(100, 0.5), (300, 0), (1000, 0), (0, 0.75)] as [(Int64, Double)])
+  func shareOfTheHostWithoutTheTimeAwake(milliseconds: Int64, share: Double) throws {
+    let before = try #require(HostLoad(stat: "cpu 100 0 0 100\n"))
+    let after = try #require(HostLoad(stat: "cpu 130 0 0 110\n"))
+    #expect(after.share(since: before, without: milliseconds * 1_000_000) == share)
+  }
+
   @Test func textPayloadsAreTextAndRepeatable() throws {
     let plan = LoadPlan(content: .generated(size: 100), seed: 3)
     let payload = MessagePayload(plan)

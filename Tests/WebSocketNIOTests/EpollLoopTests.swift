@@ -86,6 +86,56 @@ import WebSocketNIO
     }
   }
 
+  /// Runs timers that are each due before a sleep of the loop could be trusted to end.
+  ///
+  /// - Returns: The CPU that was spent on staying awake, and how long it all took, in nanoseconds.
+  private func runCloseTimers(on loop: EpollLoop) async throws -> (awake: Int64, elapsed: Int64) {
+    let start = NIODeadline.now()
+    for _ in 0..<100 {
+      let task = loop.flatSubmit {
+        loop.scheduleTask(in: .microseconds(40)) {}.futureResult
+      }
+      try await task.get()
+    }
+    let elapsed = (NIODeadline.now() - start).nanoseconds
+    return (try await loop.submit { loop.timeAwake }.get(), elapsed)
+  }
+
+  @Test func itStaysAwakeOnlyWhereItIsToBePunctual() async throws {
+    try await withLoop { loop in
+      let asleep = try await runCloseTimers(on: loop)
+      #expect(asleep.awake == 0)
+      try await loop.submit { loop.isPunctual = true }.get()
+      let punctual = try await runCloseTimers(on: loop)
+      #expect(punctual.awake > 0)
+      #expect(punctual.awake < punctual.elapsed)
+    }
+  }
+
+  @Test func aLoopThatIsToBePunctualSleepsWhereNothingIsDueSoon() async throws {
+    try await withLoop { loop in
+      try await loop.submit { loop.isPunctual = true }.get()
+      try await loop.scheduleTask(in: .milliseconds(300)) {}.futureResult.get()
+      let awake = try await loop.submit { loop.timeAwake }.get()
+      #expect(awake < 1_000_000)
+    }
+  }
+
+  @Test func aLoopThatStaysAwakeHearsOfTasks() async throws {
+    try await withLoop { loop in
+      let log = Log()
+      try await loop.submit { loop.isPunctual = true }.get()
+      // There is always something due within 40 µs.
+      let busy = loop.scheduleRepeatedTask(initialDelay: .zero, delay: .microseconds(40)) { _ in }
+      for number in 0..<50 {
+        loop.execute { log.add("\(number)") }
+        try await loop.submit {}.get()
+      }
+      busy.cancel()
+      #expect(log.all == (0..<50).map(String.init))
+    }
+  }
+
   @Test func itEndsWhenAskedTo() async throws {
     let loop = try EpollLoop()
     await withCheckedContinuation { done in

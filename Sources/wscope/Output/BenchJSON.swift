@@ -256,6 +256,7 @@ struct BenchJSON {
   private func selfCheck(_ json: inout JSONWriter) {
     let check = report.selfCheck
     json.member("cpu_busiest_loop", check.busiestLoop)
+    json.member("cpu_awake", check.awake)
     json.member("cpu_host", check.host)
     json.member("loop_delay_p99", check.loopDelayP99)
     json.member("fds_used", check.files?.used)

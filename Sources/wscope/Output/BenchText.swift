@@ -176,7 +176,10 @@ struct BenchText {
     let check = report.selfCheck
     var parts: [String] = []
     if let share = check.busiestLoop {
-      parts.append("cpu busiest loop " + Figures.percent(share, decimals: 0))
+      let awake =
+        check.awake >= 0.005
+        ? " (and \(Figures.percent(check.awake, decimals: 0)) awake before messages are due)" : ""
+      parts.append("cpu busiest loop " + Figures.percent(share, decimals: 0) + awake)
     }
     if let share = check.host { parts.append("host " + Figures.percent(share, decimals: 0)) }
     if let delay = check.loopDelayP99 { parts.append("loop delay p99 " + Figures.duration(delay)) }
