@@ -40,9 +40,11 @@ final class ReadlineLoop {
     sigaddset(&set, SIGTTOU)
     pthread_sigmask(SIG_BLOCK, &set, nil)
     TerminalState.promptBegan(on: configuration.output)
-    prepare()
-    loadHistory()
-    beginPrompt()
+    TerminalState.change {
+      prepare()
+      loadHistory()
+      beginPrompt()
+    }
     while !isStopping { turn() }
     while let text = lines.next(from: mailbox, evenIfEarly: true) { draw(text) }
     endPrompt(erasing: true)
@@ -63,11 +65,15 @@ final class ReadlineLoop {
     // In the background, look now and then whether that is over.
     let patience = lines.milliseconds ?? (isPrompting && !isReading ? 500 : -1)
     _ = poll(&waiting, 2, patience)
+    TerminalState.change { handle(keys: waiting[1].revents) }
+  }
+
+  private func handle(keys: Int16) {
     let (commands, hasText) = mailbox.takeCommands()
     for command in commands { perform(command) }
     lines.isAwaited = hasText
     if let text = lines.next(from: mailbox) { draw(text) }
-    let keys = Int32(waiting[1].revents)
+    let keys = Int32(keys)
     guard keys != 0, isPrompting, !isStopping else { return }
     if keys & (POLLHUP | POLLERR | POLLNVAL) != 0 {
       // What was half typed must not be sent.

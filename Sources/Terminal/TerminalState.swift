@@ -5,6 +5,8 @@ import Synchronization
 // touched before the handlers are installed. What the pointer points to is never changed nor freed.
 private nonisolated(unsafe) let savedSettings = Atomic<UnsafeMutablePointer<termios>?>(nil)
 private let promptDescriptor = Atomic<Int32>(-1)
+private let changes = Atomic<Int>(0)
+private let isOver = Atomic<Bool>(false)
 
 /// The terminal as it was found, and the ways back to it.
 ///
@@ -22,6 +24,8 @@ package enum TerminalState {
     pointer.initialize(to: settings)
     savedSettings.store(pointer, ordering: .releasing)
     _ = promptDescriptor.load(ordering: .sequentiallyConsistent)
+    _ = changes.load(ordering: .sequentiallyConsistent)
+    _ = isOver.load(ordering: .sequentiallyConsistent)
     for signal in [SIGILL, SIGTRAP, SIGSEGV, SIGABRT, SIGBUS, SIGFPE] { restoreOnCrash(signal) }
   }
 
@@ -32,6 +36,14 @@ package enum TerminalState {
   /// A prompt on `descriptor` is about to change the settings.
   static func promptBegan(on descriptor: Int32) {
     promptDescriptor.store(descriptor, ordering: .sequentiallyConsistent)
+  }
+
+  /// Does something to the terminal for the prompt, unless the settings are put back for good: what is
+  /// being done then is waited for, and nothing comes after.
+  static func change(_ body: () -> Void) {
+    changes.add(1, ordering: .sequentiallyConsistent)
+    if !isOver.load(ordering: .sequentiallyConsistent) { body() }
+    changes.subtract(1, ordering: .sequentiallyConsistent)
   }
 
   /// The prompt has put the settings back itself.
@@ -51,12 +63,22 @@ package enum TerminalState {
 
 /// Only async-signal-safe calls from here on.
 private func restoreSettings() {
+  isOver.store(true, ordering: .sequentiallyConsistent)
   let descriptor = promptDescriptor.exchange(-1, ordering: .sequentiallyConsistent)
   // In the background the terminal belongs to the shell.
   guard descriptor >= 0, let settings = savedSettings.load(ordering: .acquiring),
     tcgetpgrp(STDIN_FILENO) == getpgrp()
   else { return }
+  // Not for ever: it may be the thread of the prompt that has crashed, or a terminal that takes no more.
+  var pause = timespec(tv_sec: 0, tv_nsec: 1_000_000)
+  var patience = 100
+  while patience > 0, changes.load(ordering: .sequentiallyConsistent) > 0 {
+    nanosleep(&pause, nil)
+    patience &-= 1
+  }
   tcsetattr(STDIN_FILENO, TCSANOW, settings)
+  // What was typed for the peer is no command for the shell.
+  tcflush(STDIN_FILENO, TCIFLUSH)
   var pasteOff = pasteOffAndNewLine
   _ = withUnsafeBytes(of: &pasteOff) { write(descriptor, $0.baseAddress, $0.count) }
 }

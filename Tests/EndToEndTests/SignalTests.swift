@@ -26,7 +26,9 @@ import Testing
 
     /// The settings of the terminal, as `stty -g` tells them.
     func settings(_ name: String) throws -> String {
-      try terminal.type("\u{15}stty -g >\(name) && echo to''ld-\(name)\r")
+      // What was typed before is ended, not only erased: of a change to whole lines in between, the
+      // terminal keeps what it had read in single keys.
+      try terminal.type("\u{15}\rstty -g >\(name) && echo to''ld-\(name)\r")
       try terminal.wait(forText: "told-\(name)\n")
       return try #require(contents("\(home)/\(name)"))
     }
