@@ -124,12 +124,12 @@ struct ReportAssembly {
     var awake: Int64 = 0
     for (begin, end) in zip(record.marks.begin, record.marks.end) {
       var load = ThreadLoad(wall: begin.wall, cpu: begin.cpu)
-      if let share = load.sample(wall: end.wall, cpu: end.cpu) {
-        check.busiestLoop = max(check.busiestLoop ?? 0, share)
-      }
       var waiting = ThreadLoad(wall: begin.wall, cpu: begin.awake)
-      if let share = waiting.sample(wall: end.wall, cpu: end.awake) {
-        check.awake = max(check.awake, share)
+      if let share = load.sample(wall: end.wall, cpu: end.cpu),
+        share >= check.busiestLoop ?? 0
+      {
+        check.busiestLoop = share
+        check.awake = waiting.sample(wall: end.wall, cpu: end.awake) ?? 0
       }
       awake &+= end.awake &- begin.awake
       if let delay = end.delay { check.loopDelayP99 = max(check.loopDelayP99 ?? 0, delay) }

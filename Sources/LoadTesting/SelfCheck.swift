@@ -16,7 +16,7 @@ package struct SelfCheck: Sendable, Equatable {
   /// CPU share of the busiest loop thread over the window, 1 for a whole core; staying awake before a
   /// message is due does not count.
   package var busiestLoop: Double?
-  /// CPU share that a loop thread spent on staying awake over the window, at most.
+  /// CPU share that the same thread spent on staying awake.
   package var awake: Double
   /// CPU share of the whole host over the window, 1 for all cores; staying awake does not count.
   package var host: Double?

@@ -46,8 +46,10 @@ final class ReadlineLoop {
       beginPrompt()
     }
     while !isStopping { turn() }
-    while let text = lines.next(from: mailbox, evenIfEarly: true) { draw(text) }
-    endPrompt(erasing: true)
+    TerminalState.change {
+      while let text = lines.next(from: mailbox, evenIfEarly: true) { draw(text) }
+      endPrompt(erasing: true)
+    }
     TerminalState.promptEnded()
     currentLoop = nil
     configuration.entered.finish()

@@ -32,7 +32,9 @@ private func askForSecret(_ question: String, on terminal: Int32) -> String? {
     put("\n", on: terminal)
   }
   // Flushing: what was typed before the question was shown is no answer to it.
-  guard tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 else { return nil }
+  var isHidden = false
+  TerminalState.change { isHidden = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 }
+  guard isHidden else { return nil }
   put(question, on: terminal)
   var answer: [UInt8] = []
   var byte: UInt8 = 0

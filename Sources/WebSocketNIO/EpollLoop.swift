@@ -55,8 +55,9 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   /// Whether the kernel has epoll_pwait2 (Linux 5.11).
   private var waitsExactly = true
   private var lateness = WakingLateness()
-  /// Longer than a look that finds nothing takes: what is above it went to other threads.
-  private static let longestLook: Int64 = 2_000
+  /// What the shortest look that found nothing took. Of a longer one, what is above twice that went to
+  /// other threads.
+  private var shortestLook: Int64 = 1_000
 
   /// Whether the loop stays awake before a deadline for as long as it might wake too late for it; to be
   /// used on the loop alone.
@@ -152,7 +153,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
       // The server under test may have no core but this one.
       sched_yield()
       let next = Self.now
-      timeAwake &+= min(next &- now, Self.longestLook)
+      shortestLook = min(shortestLook, next &- now)
+      timeAwake &+= min(next &- now, 2 &* shortestLook)
       now = next
     }
   }

@@ -12,14 +12,24 @@ import Testing
     let terminal: PseudoTerminal
     let home: String
 
-    init(_ home: String) throws {
+    /// Runs the program on a URL that it reads, and tells what was left for it of what was typed then.
+    static let reading = """
+      ulimit -c 0; read url; "$W" connect "$url"; read -t 1 line; echo "the shell has read <$line>"
+      """
+
+    init(_ home: String, _ arguments: [String]) throws {
       self.home = home
       terminal = try PseudoTerminal(
-        "/bin/bash", ["--norc", "--noprofile", "-i"],
+        "/bin/bash", ["--norc", "--noprofile"] + arguments,
         environment: Wscope.environment([
           "HOME": home, "TERM": "xterm-256color", "INPUTRC": "/dev/null", "PS1": "$ ",
           "W": Wscope.path,
         ]))
+    }
+
+    /// One that is typed to.
+    convenience init(interactive home: String) throws {
+      try self.init(home, ["-i"])
       try terminal.wait(for: "the prompt of the shell") { $0.cursorLine == "$" }
       try terminal.type("ulimit -c 0; bind 'set enable-bracketed-paste off'\r")
     }
@@ -85,7 +95,7 @@ import Testing
       flood.wait()
     }
     let home = try Wscope.scratch("signal-\(signal)")
-    let shell = try Shell(home)
+    let shell = try Shell(interactive: home)
     try shell.terminal.type("cd \(home); stty tostop\r")
     let before = try shell.settings("before")
     var generator = SystemRandomNumberGenerator()
@@ -113,6 +123,22 @@ import Testing
       #expect(!shell.terminal.screen.marksPastes, "bracketed paste after \(delay) ms")
     }
     shell.terminal.signal(SIGKILL)
+  }
+
+  @Test func whatWasTypedForThePeerIsNoCommandForTheShell() throws {
+    let peer = try PushPeer()
+    let shell = try Shell(try Wscope.scratch("signal-typed"), ["-c", Shell.reading])
+    try shell.terminal.type("\(peer.url)\n")
+    try shell.terminal.wait(for: "the prompt") { $0.cursorLine == ">" && $0.cursorColumn == 2 }
+    let child = try #require(shell.child())
+    // It hangs before it crashes; and there is more than it can take in before the signal is handled.
+    kill(child.pid, SIGSTOP)
+    try shell.terminal.type(String(repeating: "half\n", count: 500))
+    try? shell.terminal.wait(for: "time to be taken in", deadline: 0.3) { _ in false }
+    kill(child.pid, SIGABRT)
+    kill(child.pid, SIGCONT)
+    try shell.terminal.wait(forText: "the shell has read <>")
+    #expect(try shell.terminal.waitForEnd() == .exited(0))
   }
 }
 
