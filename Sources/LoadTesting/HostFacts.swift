@@ -11,6 +11,8 @@ package struct HostFacts: Sendable, Equatable {
   package var processor: String?
   /// Cores that are online.
   package var cores: Int?
+  /// Cores that the control groups of the process let it use at once; nil without a limit.
+  package var cpuQuota: Double?
   /// The frequency governor of the first core.
   package var governor: String?
   /// RAM in bytes.
@@ -39,6 +41,7 @@ package struct HostFacts: Sendable, Equatable {
     }
     facts.processor = contents(of: "/proc/cpuinfo").flatMap(processor(cpuinfo:))
     facts.cores = positive(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    facts.cpuQuota = CPUQuota.current()
     facts.governor = line(of: "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if let pages = positive(sysconf(Int32(_SC_PHYS_PAGES))),
       let size = positive(sysconf(Int32(_SC_PAGESIZE)))
@@ -96,7 +99,7 @@ package struct HostFacts: Sendable, Equatable {
   }
 
   /// The first 64 KiB of a file; what /proc/cpuinfo says of the first core is among them.
-  private static func contents(of path: String) -> String? {
+  static func contents(of path: String) -> String? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
     defer { close(file) }

@@ -12,6 +12,8 @@ final class LoadLoop {
     /// On `MonotonicClock`, as all stamps.
     var runStart: Int64
     var post: AsyncStream<LoadEvent>.Continuation
+    /// Whether loops that can stay awake until a message is due do so.
+    var staysAwake: Bool
   }
 
   /// Where the connections of one loop are made and where they live.

@@ -132,6 +132,16 @@ package struct LoadPlan: Sendable, Equatable {
     }
   }
 
+  /// Whether there is CPU for loops that stay awake until a message is due. To use up what the process
+  /// may have is to be kept from running for longer than any sleep is late.
+  ///
+  /// - Parameter quota: What it may have, in cores; nil for all of them.
+  /// - Returns: Whether a core would be left for everything else.
+  func staysAwake(quota: Double?) -> Bool {
+    guard let quota else { return true }
+    return quota >= Double(max(1, threads) + 1)
+  }
+
   /// How many messages one connection may send while measuring, of a total that is counted.
   ///
   /// - Parameter connection: Its number in the run, from 0.

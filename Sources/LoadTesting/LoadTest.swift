@@ -111,7 +111,8 @@ package final class LoadTest: Sendable {
     progress: @escaping @Sendable (LoadProgress) -> Void
   ) async -> LoadResult {
     let setting = LoadLoop.Setting(
-      plan: plan, target: target, runStart: MonotonicClock.now(), post: post)
+      plan: plan, target: target, runStart: MonotonicClock.now(), post: post,
+      staysAwake: plan.staysAwake(quota: CPUQuota.current()))
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
     // Connections are made in the group; those without TLS then go where a message costs least.
     let sockets =

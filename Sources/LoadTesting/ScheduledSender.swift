@@ -11,8 +11,8 @@ final class ScheduledSender {
   /// Messages due from here on belong to what comes after.
   private var end: Int64
   private var timer: LoopTimer?
-  /// An event loop that waits awake needs no such pause: it looks at its sockets between any two timers.
-  private let pause: Int64
+  /// The event loop, if it stays awake until a message is due.
+  private let awake: EpollLoop?
   private var batch: [ScheduleQueue.Due] = []
 
   /// Messages sent before the loop gets to read again: a generator that is behind must not add to
@@ -33,7 +33,7 @@ final class ScheduledSender {
     queue = ScheduleQueue(schedule: schedule)
     origin = timeline.start
     end = timeline.measureFrom
-    pause = loop.place.destination == nil ? Self.breath : 0
+    awake = loop.setting.staysAwake ? loop.place.destination : nil
     batch.reserveCapacity(Self.longestBatch)
   }
 
@@ -41,7 +41,7 @@ final class ScheduledSender {
   var isFinished: Bool { origin == timeline.measureFrom && queue.count == 0 }
 
   func begin() {
-    loop.place.destination?.isPunctual = true
+    awake?.isPunctual = true
     if origin < timeline.measureFrom { fill(quota: false) } else { enterWindow() }
     timer = LoopTimer(on: loop.eventLoop) { [weak self] in self?.sendDue() }
     sendDue()
@@ -67,7 +67,8 @@ final class ScheduledSender {
   private func sendDue() {
     let hasSent = sendBatch(at: MonotonicClock.now())
     loop.tellIfIdle()
-    setTimer(notBefore: hasSent ? MonotonicClock.now() &+ pause : 0)
+    // One that is awake looks at its sockets between any two timers.
+    setTimer(notBefore: hasSent && awake == nil ? MonotonicClock.now() &+ Self.breath : 0)
   }
 
   private func setTimer(notBefore earliest: Int64) {
@@ -106,7 +107,7 @@ final class ScheduledSender {
   /// report says so: sending it all would only stretch the run.
   func finish(at moment: Int64) {
     timer?.cancel()
-    loop.place.destination?.isPunctual = false
+    awake?.isPunctual = false
     end = min(end, moment)
     var now = MonotonicClock.now()
     while now < moment &+ Self.grace, sendBatch(at: now) { now = MonotonicClock.now() }

@@ -190,7 +190,10 @@ import Testing
     #expect(!argv.contains { "\($0)".contains("secret") })
     #expect(report["closes"] != .array([]))
     #expect(Self.number(report["self", "cpu_busiest_loop"]) != nil)
-    #expect(try #require(Self.number(report["self", "cpu_awake"])) > 0)
+    // In a container there may be too little CPU for it.
+    let staysAwake = (Self.number(report["env", "cpu_quota"]) ?? 2) >= 2
+    let awake = try #require(Self.number(report["self", "cpu_awake"]))
+    #expect((awake > 0) == staysAwake)
   }
 
   @Test func aFixedMessageIsAnsweredByAnything() throws {

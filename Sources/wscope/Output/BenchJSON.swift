@@ -280,6 +280,7 @@ struct BenchJSON {
     json.member("machine", host.machine)
     json.member("cpu", host.processor)
     json.member("cores", host.cores)
+    json.member("cpu_quota", host.cpuQuota)
     json.member("governor", host.governor)
     json.member("memory", host.memory)
     json.member("fd_limit", host.fileLimit)
