@@ -50,6 +50,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   private var deadlines = Heap<Deadline>()
   /// What is to be done at a deadline; one that is not here has been cancelled.
   private var timers: [UInt64: Timer] = [:]
+  /// Those whose deadline has come.
+  private var due: [UInt64] = []
   private var own: [() -> Void] = []
   private var isStopped = false
   /// Whether the kernel has epoll_pwait2 (Linux 5.11).
@@ -195,12 +197,15 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     for task in tasks { task() }
   }
 
+  /// Runs what was due; what that sets, be it for the past, comes after the next look at the sockets.
   private func runTimers() {
     let now = Self.now
     while let next = deadlines.min, next.nanoseconds <= now {
       deadlines.removeMin()
-      timers.removeValue(forKey: next.id)?.action()
+      due.append(next.id)
     }
+    for id in due { timers.removeValue(forKey: id)?.action() }
+    due.removeAll(keepingCapacity: true)
   }
 
   private func end() {

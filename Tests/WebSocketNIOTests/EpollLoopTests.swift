@@ -71,6 +71,45 @@ import WebSocketNIO
     }
   }
 
+  /// Who is behind with what it has to do sets its next timer for the past: tasks, other timers and what
+  /// the sockets have to tell come all the same.
+  @Test func aTimerForThePastLeavesTheOthersTheirTurn() async throws {
+    final class Behind: NIOScheduledCallbackHandler, Sendable {
+      let log: Log
+      let rounds = Mutex(0)
+      let done: EventLoopPromise<Void>
+      init(_ log: Log, _ done: EventLoopPromise<Void>) {
+        self.log = log
+        self.done = done
+      }
+      func handleScheduledCallback(eventLoop: some EventLoop) {
+        let round = rounds.withLock { rounds in
+          rounds += 1
+          return rounds
+        }
+        log.add("\(round)")
+        guard round < 4 else { return done.succeed() }
+        if round == 2 {
+          eventLoop.execute { self.log.add("task") }
+          eventLoop.scheduleTask(in: .zero) { self.log.add("timer") }
+        }
+        do {
+          let past = NIODeadline.now() - .seconds(1)
+          try eventLoop.scheduleCallback(at: past, handler: self)
+        } catch {
+          done.fail(error)
+        }
+      }
+    }
+    try await withLoop { loop in
+      let log = Log()
+      let behind = Behind(log, loop.makePromise())
+      loop.execute { behind.handleScheduledCallback(eventLoop: loop) }
+      try await behind.done.futureResult.get()
+      #expect(log.all == ["1", "2", "task", "3", "timer", "4"])
+    }
+  }
+
   @Test func callbacksRunAndCanBeCancelled() async throws {
     final class Callback: NIOScheduledCallbackHandler, Sendable {
       let log: Log
