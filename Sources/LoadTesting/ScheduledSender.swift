@@ -16,8 +16,9 @@ final class ScheduledSender {
   private var batch: [ScheduleQueue.Due] = []
 
   /// Messages sent before the loop gets to read again: a generator that is behind must not add to
-  /// the lateness of the replies.
-  private static let longestBatch = 256
+  /// the lateness of the replies. In this many, what is due after a pause of some milliseconds goes out
+  /// with several messages in one write.
+  private static let longestBatch = 1024
   /// Between two batches an event loop that sleeps until a message is due reads replies, in nanoseconds.
   /// At rates where messages are due closer together than this, one waking of the thread sends several,
   /// each late by less than this: a waking for each would take more of the core than the message itself.
