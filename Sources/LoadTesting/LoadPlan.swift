@@ -133,13 +133,16 @@ package struct LoadPlan: Sendable, Equatable {
   }
 
   /// Whether there is CPU for loops that stay awake until a message is due. To use up what the process
-  /// may have is to be kept from running for longer than any sleep is late.
+  /// may have is to be kept from running for longer than any sleep is late; and shards, which may all be
+  /// on this machine, would be awake at each other's expense.
   ///
-  /// - Parameter quota: What it may have, in cores; nil for all of them.
+  /// - Parameter host: The machine, and what of it the process may have.
   /// - Returns: Whether a core would be left for everything else.
-  func staysAwake(quota: Double?) -> Bool {
-    guard let quota else { return true }
-    return quota >= Double(max(1, threads) + 1)
+  func staysAwake(on host: HostFacts) -> Bool {
+    let loops = max(1, threads)
+    if let quota = host.cpuQuota, quota < Double(loops + 1) { return false }
+    let shards = max(1, shard?.count ?? 1)
+    return shards == 1 || host.cores ?? 1 > shards * loops
   }
 
   /// How many messages one connection may send while measuring, of a total that is counted.

@@ -112,7 +112,7 @@ package final class LoadTest: Sendable {
   ) async -> LoadResult {
     let setting = LoadLoop.Setting(
       plan: plan, target: target, runStart: MonotonicClock.now(), post: post,
-      staysAwake: plan.staysAwake(quota: CPUQuota.current()))
+      staysAwake: plan.staysAwake(on: .current()))
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
     // Connections are made in the group; those without TLS then go where a message costs least.
     let sockets =

@@ -58,6 +58,23 @@ import Testing
       (2, 3, true),
     ] as [(Int, Double?, Bool)])
   func loopsStayAwakeWhereACoreIsLeft(threads: Int, quota: Double?, stay: Bool) {
-    #expect(LoadPlan(seed: 1, threads: threads).staysAwake(quota: quota) == stay)
+    var host = HostFacts()
+    host.cores = 1
+    host.cpuQuota = quota
+    #expect(LoadPlan(seed: 1, threads: threads).staysAwake(on: host) == stay)
+  }
+
+  @Test(
+    arguments: [
+      (1, 1, 1, true), (2, 1, 2, false), (2, 1, 3, true), (2, 2, 4, false), (2, 2, 5, true),
+      (54, 1, 2, false), (2, 1, nil, false),
+    ] as [(Int, Int, Int?, Bool)])
+  func shardsOfOneMachineStayAwakeWhereACoreIsLeft(
+    shards: Int, threads: Int, cores: Int?, stay: Bool
+  ) {
+    var host = HostFacts()
+    host.cores = cores
+    let plan = LoadPlan(seed: 1, threads: threads, shard: .init(index: 0, count: shards))
+    #expect(plan.staysAwake(on: host) == stay)
   }
 }
