@@ -55,7 +55,7 @@ package struct Conversation {
   /// What became of the expectations so far.
   package var results: [ExpectationResult] { ledger.results }
 
-  /// What became of them, now that nothing more comes.
+  /// What became of them, now that no more messages arrive.
   package func finalResults(at time: Int64) -> [ExpectationResult] {
     ledger.final(received: received, at: time)
   }

@@ -12,15 +12,14 @@ package enum MessageTest: Sendable, Hashable {
   case binary([UInt8])
 }
 
-/// A regular expression of Swift's that is known to be one.
-package struct Pattern: Sendable, Hashable {
-  package let text: String
-
-  /// - Throws: what is wrong with it.
-  package init(_ text: String) throws {
-    _ = try Regex(text)
-    self.text = text
-  }
+/// Why a message does not fit, where the message itself does not show it.
+package enum MismatchReason: Sendable, Hashable {
+  /// JSON was asked for.
+  case notJSON(JSONError)
+  /// The regular expression takes too many steps on this message.
+  case tooManySteps
+  /// A regular expression was asked for, which sees text; the offset is that of the first wrong byte.
+  case notText(offset: Int)
 }
 
 /// Something that must come true while a conversation goes on. Durations in ns.
@@ -64,8 +63,8 @@ package struct ExpectationResult: Sendable, Hashable {
 
   /// What came instead.
   package enum Instead: Sendable, Hashable {
-    /// The last message that did not fit while this was waited for.
-    case message(MessageKind, [UInt8])
+    /// The last message that did not fit while this was waited for, and why if that is not obvious.
+    case message(MessageKind, [UInt8], MismatchReason?)
     /// Something before it was not met.
     case notReached
     case count(Int)

@@ -111,28 +111,30 @@ struct ExpectationLedger {
   mutating func received(
     _ kind: MessageKind, _ payload: [UInt8], count: Int, sent: Int64?, at time: Int64
   ) -> Bool {
-    let message = ExpectationResult.Instead.message(kind, payload)
     var isExpected = false
     if let pending = pendingMessage {
-      if matchers[pending]?.matches(kind, payload) ?? false {
+      switch matchers[pending]?.match(kind, payload) {
+      case .fits:
         settle(pending, true, at: time)
         isExpected = true
         lastMet = time
         stray = nil
-      } else {
-        results[pending].instead = message
+      case .differs(let reason):
+        results[pending].instead = .message(kind, payload, reason)
+      case nil: break
       }
     } else {
-      stray = stray ?? message
+      stray = stray ?? .message(kind, payload, nil)
     }
     for index in results.indices where results[index].state == .pending {
       switch results[index].expectation {
       case .until:
-        if matchers[index]?.matches(kind, payload) ?? false {
+        switch matchers[index]?.match(kind, payload) {
+        case .fits:
           settle(index, true, at: time)
           isExpected = true
-        } else {
-          results[index].instead = message
+        case .differs(let reason): results[index].instead = .message(kind, payload, reason)
+        case nil: break
         }
       case .count(let wanted):
         if count > wanted { settle(index, false, at: time) }
@@ -187,7 +189,7 @@ struct ExpectationLedger {
     return next
   }
 
-  /// Everything decided, now that nothing more comes.
+  /// Everything decided, now that no more messages arrive.
   func final(received: Int, at time: Int64) -> [ExpectationResult] {
     var final = self
     let next = pendingMessage
@@ -216,33 +218,5 @@ struct ExpectationLedger {
       final.settle(index, isMet, at: time)
     }
     return final.results
-  }
-}
-
-/// A `MessageTest`, ready to be made.
-struct MessageMatcher {
-  private let test: MessageTest
-  private let regex: Regex<AnyRegexOutput>?
-
-  init(_ test: MessageTest) {
-    self.test = test
-    // A `Pattern` is one that compiles. Scalars, as other tools count them: `.` is not half a dozen.
-    regex =
-      if case .pattern(let pattern) = test {
-        (try? Regex(pattern.text))?.matchingSemantics(.unicodeScalar)
-      } else { nil }
-  }
-
-  func matches(_ kind: MessageKind, _ payload: [UInt8]) -> Bool {
-    switch test {
-    case .payload(let wanted): return payload == wanted
-    case .binary(let wanted): return kind == .binary && payload == wanted
-    case .pattern:
-      guard let regex, let text = String(validating: payload, as: UTF8.self) else { return false }
-      return (try? regex.firstMatch(in: text)) != nil
-    case .json(let condition):
-      guard let value = try? JSONValue.parse(payload) else { return false }
-      return condition.holds(for: value)
-    }
   }
 }

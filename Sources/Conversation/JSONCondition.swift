@@ -27,7 +27,7 @@ package struct JSONCondition: Sendable, Hashable {
   package func hash(into hasher: inout Hasher) { hasher.combine(text) }
 
   /// Without a comparison: whether the value is there and neither `null` nor `false`, as `jq -e` says.
-  /// `==` and `!=` compare any two values, numbers by what they are worth. `<`, `<=`, `>`, `>=` hold
+  /// `==` and `!=` compare any two values, numbers by their digits, exactly. `<`, `<=`, `>`, `>=` hold
   /// between two numbers or two strings only; jq would also put `null` below every number, by which a
   /// value that is missing would pass for a small one.
   package func holds(for value: JSONValue) -> Bool {
@@ -38,13 +38,19 @@ package struct JSONCondition: Sendable, Hashable {
     }
     guard let wanted = right.value(in: value) else { return false }
     switch comparison {
-    case .equal: return found.isWorth(wanted)
-    case .unequal: return !found.isWorth(wanted)
+    case .equal: return found.equals(wanted)
+    case .unequal: return !found.equals(wanted)
     case .less: return found.order(to: wanted).map { $0 < 0 } ?? false
     case .atMost: return found.order(to: wanted).map { $0 <= 0 } ?? false
     case .more: return found.order(to: wanted).map { $0 > 0 } ?? false
     case .atLeast: return found.order(to: wanted).map { $0 >= 0 } ?? false
     }
+  }
+
+  /// Whether it is a path alone, without a comparison.
+  package var isPath: Bool {
+    guard comparison == nil, case .path = left else { return false }
+    return true
   }
 
   /// The value of its path; of two, of the left one.
@@ -93,20 +99,20 @@ enum JSONOperand: Sendable {
 }
 
 extension JSONValue {
-  /// Whether both are the same value: numbers by what they are worth, strings by their bytes, objects
+  /// Whether both are the same value: numbers by their digits, strings by their bytes, objects
   /// without regard to the order of their members.
-  func isWorth(_ other: JSONValue) -> Bool {
+  func equals(_ other: JSONValue) -> Bool {
     switch (self, other) {
     case (.null, .null): return true
     case (.bool(let one), .bool(let two)): return one == two
     case (.number, .number): return order(to: other) == 0
     case (.string(let one), .string(let two)): return one.utf8.elementsEqual(two.utf8)
     case (.array(let one), .array(let two)):
-      return one.count == two.count && zip(one, two).allSatisfy { $0.isWorth($1) }
+      return one.count == two.count && zip(one, two).allSatisfy { $0.equals($1) }
     case (.object(let one), .object(let two)):
       let names = Set(one.map(\.name))
       return names == Set(two.map(\.name))
-        && names.allSatisfy { name in (self[name] ?? .null).isWorth(other[name] ?? .null) }
+        && names.allSatisfy { name in (self[name] ?? .null).equals(other[name] ?? .null) }
     default: return false
     }
   }
@@ -114,11 +120,7 @@ extension JSONValue {
   /// Below 0 if this one is less; nil if the two have no order.
   func order(to other: JSONValue) -> Int? {
     switch (self, other) {
-    case (.number(let one), .number(let two)):
-      // Whole numbers as such: a Double does not tell 2^53 + 1 from 2^53.
-      if let one = Int64(one), let two = Int64(two) { return one < two ? -1 : one > two ? 1 : 0 }
-      guard let one = Double(one), let two = Double(two) else { return nil }
-      return one < two ? -1 : one > two ? 1 : 0
+    case (.number(let one), .number(let two)): return JSONNumber(one).order(to: JSONNumber(two))
     case (.string(let one), .string(let two)):
       if one.utf8.elementsEqual(two.utf8) { return 0 }
       return one.utf8.lexicographicallyPrecedes(two.utf8) ? -1 : 1
@@ -138,10 +140,10 @@ private struct JSONConditionParser {
   mutating func condition() throws(JSONConditionError)
     -> (JSONOperand, (JSONCondition.Comparison, JSONOperand)?)
   {
-    let left = try operand("a path such as .op was expected")
+    let left = try operand("expected a path such as .op")
     skipSpace()
     guard next < characters.count else {
-      guard case .path = left else { throw error("a path such as .op was expected", at: 0) }
+      guard case .path = left else { throw error("expected a path such as .op", at: 0) }
       return (left, nil)
     }
     let start = next
@@ -149,12 +151,12 @@ private struct JSONConditionParser {
     else {
       throw error(
         characters[next] == "="
-          ? "= is no comparison; == is" : "one of == != < <= > >= was expected, or the end")
+          ? "= is not a comparison; use ==" : "expected one of == != < <= > >=, or the end")
     }
-    let right = try operand("a value was expected")
+    let right = try operand("expected a value")
     skipSpace()
     guard next == characters.count else {
-      throw error("the end was expected: one comparison makes an expression")
+      throw error("expected the end: an expression has at most one comparison")
     }
     if case .literal = left, case .literal = right {
       throw error("one side of the comparison must be a path such as .op", at: start)
@@ -188,7 +190,7 @@ private struct JSONConditionParser {
       guard take(".") else { break }
       let isAtStart = steps.isEmpty
       guard next < characters.count else {
-        guard isAtStart else { throw error("a member name was expected") }
+        guard isAtStart else { throw error("expected a member name") }
         break
       }
       switch characters[next] {
@@ -205,7 +207,7 @@ private struct JSONConditionParser {
       default:
         // `.` alone is the whole message.
         guard isAtStart, !".0123456789".contains(characters[next]) else {
-          throw error("a member name was expected; an unusual one is written .[\"name\"]")
+          throw error("expected a member name; an unusual one is written .[\"name\"]")
         }
         return steps
       }
@@ -228,12 +230,12 @@ private struct JSONConditionParser {
       _ = take("-")
       while next < characters.count, ("0"..."9").contains(characters[next]) { next += 1 }
       guard let index = Int(String(characters[start..<next])) else {
-        throw error("a number or a string was expected in the brackets", at: start)
+        throw error("expected a number or a string in the brackets", at: start)
       }
       step = .element(index)
     }
     skipSpace()
-    guard take("]") else { throw error("] was expected") }
+    guard take("]") else { throw error("expected ]") }
     return step
   }
 
@@ -243,10 +245,10 @@ private struct JSONConditionParser {
     while next < characters.count, characters[next] != "\"" {
       next += characters[next] == "\\" ? 2 : 1
     }
-    guard next < characters.count else { throw error("the string does not end", at: start) }
+    guard next < characters.count else { throw error("unterminated string", at: start) }
     next += 1
     guard case .string(let text) = try literal(from: start) else {
-      throw error("a string was expected", at: start)
+      throw error("expected a string", at: start)
     }
     return text
   }

@@ -1,3 +1,5 @@
+import WebSocketProtocol
+
 /// A JSON text (RFC 8259) as a value. Numbers keep the characters they were written with, so that
 /// nothing is rounded, and objects keep the order of their members.
 package indirect enum JSONValue: Sendable, Hashable {
@@ -30,12 +32,27 @@ package indirect enum JSONValue: Sendable, Hashable {
     var parser = JSONParser(bytes)
     return try parser.document()
   }
+
+  /// Reads the JSON texts of a message: one, or several in a row. Space separates them, and so do the
+  /// record separator (RFC 7464; SignalR ends each with one) and NUL (STOMP).
+  ///
+  /// - Throws: what is wrong and at which byte.
+  /// - Returns: at least one.
+  package static func records(_ bytes: [UInt8]) throws(JSONError) -> [JSONValue] {
+    var parser = JSONParser(bytes)
+    return try parser.records()
+  }
 }
 
 package struct JSONError: Error, Sendable, Hashable {
   /// Bytes from the start of the text.
   package var offset: Int
   package var problem: String
+
+  package init(offset: Int, problem: String) {
+    self.offset = offset
+    self.problem = problem
+  }
 }
 
 private struct JSONParser {
@@ -52,8 +69,36 @@ private struct JSONParser {
   mutating func document() throws(JSONError) -> JSONValue {
     let value = try value()
     skipSpace()
-    guard next == bytes.count else { throw error("something behind the end") }
+    guard next == bytes.count else { throw error("unexpected text after the end") }
     return value
+  }
+
+  mutating func records() throws(JSONError) -> [JSONValue] {
+    var records: [JSONValue] = []
+    skipSeparators()
+    repeat {
+      let start = next
+      records.append(try value())
+      let end = next
+      skipSeparators()
+      // Without a separator only brackets tell where a record begins.
+      guard next > end || next == bytes.count || Self.isOpening(bytes[next]),
+        next == bytes.count || Self.beginsValue(bytes[next]), next > start
+      else { throw error("unexpected text after the end") }
+    } while next < bytes.count
+    return records
+  }
+
+  private mutating func skipSeparators() {
+    while next < bytes.count, [0x20, 0x09, 0x0A, 0x0D, 0x1E, 0x00].contains(bytes[next]) {
+      next += 1
+    }
+  }
+
+  private static func isOpening(_ byte: UInt8) -> Bool { "{[".utf8.contains(byte) }
+
+  private static func beginsValue(_ byte: UInt8) -> Bool {
+    "{[\"tfn-0123456789".utf8.contains(byte)
   }
 
   private mutating func value() throws(JSONError) -> JSONValue {
@@ -86,13 +131,13 @@ private struct JSONParser {
     repeat {
       skipSpace()
       guard next < bytes.count, bytes[next] == UInt8(ascii: "\"") else {
-        throw error("a member name was expected")
+        throw error("expected a member name")
       }
       let name = try string()
-      guard take(UInt8(ascii: ":")) else { throw error("a colon was expected") }
+      guard take(UInt8(ascii: ":")) else { throw error("expected a colon") }
       members.append(.init(name: name, value: try value()))
     } while take(UInt8(ascii: ","))
-    guard take(UInt8(ascii: "}")) else { throw error("a comma or } was expected") }
+    guard take(UInt8(ascii: "}")) else { throw error("expected a comma or }") }
     return .object(members)
   }
 
@@ -100,11 +145,12 @@ private struct JSONParser {
     var elements: [JSONValue] = []
     if take(UInt8(ascii: "]")) { return .array(elements) }
     repeat { elements.append(try value()) } while take(UInt8(ascii: ","))
-    guard take(UInt8(ascii: "]")) else { throw error("a comma or ] was expected") }
+    guard take(UInt8(ascii: "]")) else { throw error("expected a comma or ]") }
     return .array(elements)
   }
 
   private mutating func string() throws(JSONError) -> String {
+    let start = next
     next += 1
     var text: [UInt8] = []
     while next < bytes.count {
@@ -113,22 +159,23 @@ private struct JSONParser {
       switch byte {
       case UInt8(ascii: "\""):
         guard let valid = String(validating: text, as: UTF8.self) else {
-          throw error("a string is not valid UTF-8")
+          let invalid = bytes[start..<next].withUnsafeBytes { UTF8Validator.firstInvalid(in: $0) }
+          throw error("a string is not valid UTF-8", at: start + (invalid ?? 0))
         }
         return valid
       case UInt8(ascii: "\\"):
         try escape(into: &text)
       case ..<0x20:
-        throw error("a control character in a string")
+        throw error("a control character in a string", at: next - 1)
       default:
         text.append(byte)
       }
     }
-    throw error("a string does not end")
+    throw error("unterminated string")
   }
 
   private mutating func escape(into text: inout [UInt8]) throws(JSONError) {
-    guard next < bytes.count else { throw error("a string does not end") }
+    guard next < bytes.count else { throw error("unterminated string") }
     let byte = bytes[next]
     next += 1
     switch byte {
@@ -139,31 +186,34 @@ private struct JSONParser {
     case UInt8(ascii: "r"): text.append(0x0D)
     case UInt8(ascii: "t"): text.append(0x09)
     case UInt8(ascii: "u"): try unicodeEscape(into: &text)
-    default: throw error("an unknown escape")
+    default: throw error("unknown escape", at: next - 2)
     }
   }
 
+  /// Half of a surrogate pair, as from a language that cuts strings anywhere, becomes U+FFFD.
   private mutating func unicodeEscape(into text: inout [UInt8]) throws(JSONError) {
     var code = try fourHexDigits()
-    if (0xD800..<0xDC00).contains(code) {
-      guard next + 1 < bytes.count, bytes[next] == UInt8(ascii: "\\"),
-        bytes[next + 1] == UInt8(ascii: "u")
-      else { throw error("half a surrogate pair") }
+    while (0xD800..<0xDC00).contains(code), next + 1 < bytes.count,
+      bytes[next] == UInt8(ascii: "\\"), bytes[next + 1] == UInt8(ascii: "u")
+    {
       next += 2
-      let low = try fourHexDigits()
-      guard (0xDC00..<0xE000).contains(low) else { throw error("half a surrogate pair") }
-      code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+      let second = try fourHexDigits()
+      if (0xDC00..<0xE000).contains(second) {
+        code = 0x10000 + (code - 0xD800) << 10 + (second - 0xDC00)
+      } else {
+        text.append(contentsOf: "\u{FFFD}".utf8)
+        code = second
+      }
     }
-    guard let scalar = Unicode.Scalar(code) else { throw error("half a surrogate pair") }
-    text.append(contentsOf: String(scalar).utf8)
+    text.append(contentsOf: String(Unicode.Scalar(code) ?? "\u{FFFD}").utf8)
   }
 
   private mutating func fourHexDigits() throws(JSONError) -> UInt32 {
-    guard next + 4 <= bytes.count else { throw error("a string does not end") }
+    guard next + 4 <= bytes.count else { throw error("unterminated string") }
     var code: UInt32 = 0
     for byte in bytes[next..<next + 4] {
       guard let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
-        throw error("four hexadecimal digits were expected")
+        throw error("expected four hexadecimal digits")
       }
       code = code << 4 | UInt32(digit)
     }
@@ -175,14 +225,14 @@ private struct JSONParser {
     let start = next
     _ = takeByte(UInt8(ascii: "-"))
     if !takeByte(UInt8(ascii: "0")) {
-      guard digits() > 0 else { throw error("a value was expected") }
+      guard digits() > 0 else { throw error("expected a value") }
     }
     if takeByte(UInt8(ascii: ".")) {
-      guard digits() > 0 else { throw error("a digit was expected") }
+      guard digits() > 0 else { throw error("expected a digit") }
     }
     if takeByte(UInt8(ascii: "e")) || takeByte(UInt8(ascii: "E")) {
       if !takeByte(UInt8(ascii: "+")) { _ = takeByte(UInt8(ascii: "-")) }
-      guard digits() > 0 else { throw error("a digit was expected") }
+      guard digits() > 0 else { throw error("expected a digit") }
     }
     return .number(String(decoding: bytes[start..<next], as: UTF8.self))
   }
@@ -196,7 +246,7 @@ private struct JSONParser {
   }
 
   private mutating func word(_ word: String, _ value: JSONValue) throws(JSONError) -> JSONValue {
-    guard bytes[next...].starts(with: word.utf8) else { throw error("a value was expected") }
+    guard bytes[next...].starts(with: word.utf8) else { throw error("expected a value") }
     next += word.utf8.count
     return value
   }
@@ -216,7 +266,7 @@ private struct JSONParser {
     return takeByte(byte)
   }
 
-  private func error(_ problem: String) -> JSONError {
-    JSONError(offset: next, problem: problem)
+  private func error(_ problem: String, at offset: Int? = nil) -> JSONError {
+    JSONError(offset: offset ?? next, problem: problem)
   }
 }

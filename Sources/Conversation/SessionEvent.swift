@@ -15,11 +15,15 @@ package struct SessionEvent: Sendable {
     case record(url: String, started: String)
     case open(
       status: Int, subprotocol: String?, extensions: [String], tls: TLS?, timings: [Phase] = [])
+    /// The server answered in HTTP, but did not upgrade. In fields that hold secrets the values are replaced.
+    case refused(status: Int, reason: String, fields: [(name: String, value: String)], body: String)
     /// `wire` is its size with the frame headers, if that is known.
     case message(Direction, MessageKind, [UInt8], wire: Int?)
     case ping(Direction, [UInt8])
     case pong(Direction, [UInt8])
     case close(Direction, CloseCode, reason: String, isClean: Bool)
+    /// What was odd about the peer's frames.
+    case lint([Finding])
   }
 
   /// What TLS came to.
@@ -64,6 +68,19 @@ package struct SessionEvent: Sendable {
       self.notAfter = notAfter
       self.fingerprint = fingerprint
       self.pin = pin
+    }
+  }
+
+  /// Something odd, the section of RFC 6455 that speaks of it, and how often it came.
+  package struct Finding: Sendable {
+    package var name: String
+    package var section: String
+    package var count: Int
+
+    package init(name: String, section: String, count: Int) {
+      self.name = name
+      self.section = section
+      self.count = count
     }
   }
 
@@ -125,6 +142,14 @@ package struct SessionEvent: Sendable {
             }
           })
       }
+    case .refused(let status, let reason, let fields, let body):
+      json.member("event", "refused")
+      json.member("status", status)
+      json.member("reason", reason)
+      json.member("headers", array: fields) { json, field in
+        json.array([field.name, field.value]) { $0.string($1) }
+      }
+      json.member("body", body)
     case .message(let direction, let kind, let payload, let wire):
       json.member("event", "message")
       json.member("dir", direction.rawValue)
@@ -144,6 +169,15 @@ package struct SessionEvent: Sendable {
       json.member("name", code.name)
       json.member("reason", reason)
       json.member("clean", isClean)
+    case .lint(let findings):
+      json.member("event", "lint")
+      json.member("findings", array: findings) { json, finding in
+        json.object { json in
+          json.member("name", finding.name)
+          json.member("section", finding.section)
+          json.member("count", finding.count)
+        }
+      }
     }
   }
 

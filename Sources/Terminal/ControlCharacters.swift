@@ -22,24 +22,29 @@ package enum ControlCharacters {
   ///   - keepingNewlines: false where the text must stay on one line; a newline is then shown as `\n`.
   ///   - highlight: whether escapes are shown in reverse video, to tell them from a text that
   ///     really says `\x1b`. Without it the result is plain and escaping it again changes nothing.
+  ///   - keepingBlanks: false where two texts are compared by eye: then what is invisible or looks like a
+  ///     space, but is not one, is escaped too, tabs among them.
   /// - Returns: text free of control characters, except newline, tab and our own reverse video.
   package static func escaped(
-    _ bytes: UnsafeRawBufferPointer, keepingNewlines: Bool = true, highlight: Bool
+    _ bytes: UnsafeRawBufferPointer, keepingNewlines: Bool = true, highlight: Bool,
+    keepingBlanks: Bool = true
   ) -> String {
-    if isPlain(bytes, keepingNewlines: keepingNewlines) {
+    if keepingBlanks, isPlain(bytes, keepingNewlines: keepingNewlines) {
       return String(decoding: bytes, as: UTF8.self)
     }
-    var writer = EscapeWriter(keepingNewlines: keepingNewlines, highlight: highlight)
+    var writer = EscapeWriter(
+      keepingNewlines: keepingNewlines, highlight: highlight, keepingBlanks: keepingBlanks)
     writer.append(bytes)
     return writer.finish()
   }
 
   /// `bytes`, read as UTF-8, with everything unprintable escaped.
   package static func escaped(
-    _ bytes: [UInt8], keepingNewlines: Bool = true, highlight: Bool
+    _ bytes: [UInt8], keepingNewlines: Bool = true, highlight: Bool, keepingBlanks: Bool = true
   ) -> String {
     bytes.withUnsafeBytes {
-      escaped($0, keepingNewlines: keepingNewlines, highlight: highlight)
+      escaped(
+        $0, keepingNewlines: keepingNewlines, highlight: highlight, keepingBlanks: keepingBlanks)
     }
   }
 
@@ -91,6 +96,19 @@ package enum ControlCharacters {
     case 0x2028...0x2029: false  // line and paragraph separator
     case 0xE0000...0xE007F: false  // tags: invisible, and used to smuggle text
     default: true
+    }
+  }
+
+  /// Whether a character is invisible or looks like a space without being one.
+  static func isDeceptiveBlank(_ scalar: UInt32) -> Bool {
+    switch scalar {
+    case 0x09: true
+    case 0xA0, 0x1680, 0x2000...0x200A, 0x202F, 0x205F, 0x3000: true  // spaces
+    case 0x00AD, 0x034F, 0x180E, 0x200B...0x200D, 0x2060...0x2065, 0xFEFF: true  // no width
+    case 0x115F...0x1160, 0x17B4...0x17B5, 0x180B...0x180F, 0x2800, 0x3164, 0xFFA0: true  // fillers
+    case 0xFE00...0xFE0F, 0xE0100...0xE01EF: true  // variation selectors
+    case 0xFFF9...0xFFFB, 0x206A...0x206F: true  // annotations, deprecated format characters
+    default: false
     }
   }
 

@@ -30,11 +30,13 @@ enum ScalarDecoder {
 struct EscapeWriter {
   private let keepingNewlines: Bool
   private let highlight: Bool
+  private let keepingBlanks: Bool
   private var output: [UInt8] = []
   /// Neighbouring escapes share one stretch of reverse video.
   private var isHighlighting = false
 
-  init(keepingNewlines: Bool, highlight: Bool) {
+  init(keepingNewlines: Bool, highlight: Bool, keepingBlanks: Bool) {
+    self.keepingBlanks = keepingBlanks
     self.keepingNewlines = keepingNewlines
     self.highlight = highlight
   }
@@ -68,7 +70,8 @@ struct EscapeWriter {
   }
 
   private func isKept(_ scalar: UInt32) -> Bool {
-    switch scalar {
+    if !keepingBlanks, ControlCharacters.isDeceptiveBlank(scalar) { return false }
+    return switch scalar {
     case 0x09: true
     case 0x0A: keepingNewlines
     default: ControlCharacters.isPrintable(scalar)
@@ -82,9 +85,9 @@ struct EscapeWriter {
   }
 
   private mutating func escape(_ scalar: UInt32) {
-    if scalar == 0x0A {
+    if scalar == 0x0A || scalar == 0x09 {
       setHighlight(true)
-      output.append(contentsOf: "\\n".utf8)
+      output.append(contentsOf: (scalar == 0x0A ? "\\n" : "\\t").utf8)
     } else if scalar < 0x80 {
       escape(byte: UInt8(scalar))
     } else {

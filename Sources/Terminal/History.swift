@@ -3,7 +3,7 @@ import Synchronization
 
 /// The lines typed in earlier sessions could not be read, or a new one not be kept.
 package enum HistoryError: Error, Equatable, Sendable {
-  /// The file is a symbolic link, or something else that is no regular file: written through, it
+  /// The file is a symbolic link, or something else that is not a regular file: written through, it
   /// could overwrite a stranger's choice of file.
   case notRegular(path: String)
   /// A system call failed.

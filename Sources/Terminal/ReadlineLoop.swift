@@ -1,6 +1,12 @@
 @preconcurrency import CReadline
 import Glibc
 
+/// The line editing library.
+package enum Readline {
+  /// As in `8.2`.
+  package static var version: String { rl_library_version.map { String(cString: $0) } ?? "" }
+}
+
 /// The loop of the running editor, for the C callbacks, which can capture nothing. Touched by the
 /// thread of the editor only.
 private nonisolated(unsafe) var currentLoop: ReadlineLoop?
@@ -98,7 +104,7 @@ final class ReadlineLoop {
     case .reloadHistory: loadHistory()
     case .windowChanged: resize()
     case .suspend: suspend()
-    case .continued: if isPrompting, ownsTerminal() { reclaimTerminal(ifChanged: true) }
+    case .continued: continued()
     case .lendTerminal(let body): lendTerminal(body)
     }
     canvas.flush(to: configuration.output)
@@ -189,7 +195,7 @@ final class ReadlineLoop {
     let owner = tcgetpgrp(STDIN_FILENO)
     let wasForeground = isForeground
     isForeground = owner < 0 || owner == getpgrp()
-    if isPrompting, isForeground, !wasForeground { reclaimTerminal(ifChanged: false) }
+    if isPrompting, isForeground, !wasForeground { reclaimTerminal() }
     return isForeground
   }
 
@@ -201,7 +207,8 @@ final class ReadlineLoop {
       canvas.flush(to: configuration.output)
     }
     Signals.stopProcess()
-    if isPrompting, ownsTerminal() { reclaimTerminal(ifChanged: true) }
+    // Whatever settings the shell has left: the prompt was taken off before the stop.
+    if isPrompting, ownsTerminal() { reclaimTerminal() }
   }
 
   private func lendTerminal(_ body: () -> Void) {
@@ -213,16 +220,25 @@ final class ReadlineLoop {
     TerminalState.promptEnded()
     body()
     TerminalState.promptBegan(on: configuration.output)
-    if ownsTerminal() { reclaimTerminal(ifChanged: false) }
+    if ownsTerminal() { reclaimTerminal() }
+  }
+
+  /// Draws the prompt after a SIGCONT, whatever stopped the process.
+  private func continued() {
+    guard isPrompting, ownsTerminal() else { return }
+    var settings = termios()
+    tcgetattr(STDIN_FILENO, &settings)
+    // Settings that are still the prompt's: it may be on the screen, or the shell has put them back. To
+    // draw it where the cursor is does no harm to one that is there.
+    if settings.c_lflag & tcflag_t(ICANON) == 0 {
+      redraw {}
+    } else {
+      reclaimTerminal()
+    }
   }
 
   /// Draws everything anew after the terminal was another's.
-  ///
-  /// - Parameter ifChanged: only if its settings tell that it really was.
-  private func reclaimTerminal(ifChanged: Bool) {
-    var settings = termios()
-    tcgetattr(STDIN_FILENO, &settings)
-    if ifChanged && settings.c_lflag & tcflag_t(ICANON) == 0 { return }
+  private func reclaimTerminal() {
     rl_deprep_terminal()
     rl_prep_terminal(1)
     size = TerminalSize.of(configuration.output)

@@ -6,14 +6,14 @@ import WebSocketNIO
 package enum ListeningPlace: Sendable, Hashable {
   /// 127.0.0.1 and ::1 on one port number; 0 takes a free one.
   case loopback(port: Int)
-  /// One address or name, open to whoever reaches it.
+  /// One address or name, open to every client that reaches it; `*` is every address of this machine.
   case host(String, port: Int)
   case unixSocket(path: String)
 
   /// A name that clients may use in Host because the person named it; an address literal needs no
   /// permission.
   package var hostName: String? {
-    guard case .host(let name, _) = self, IPAddress(name) == nil else { return nil }
+    guard case .host(let name, _) = self, name != "*", IPAddress(name) == nil else { return nil }
     return name
   }
 
@@ -24,6 +24,13 @@ package enum ListeningPlace: Sendable, Hashable {
     switch self {
     case .unixSocket(let path):
       return [try await open(.unixSocket(path: path))]
+    case .host("*", let port):
+      do {
+        // A socket of IPv6 takes clients of IPv4 too.
+        return [try await open(.host("::", port: port))]
+      } catch let error as IOError where [EADDRNOTAVAIL, EAFNOSUPPORT].contains(error.errnoCode) {
+        return [try await open(.host("0.0.0.0", port: port))]
+      }
     case .host(let name, let port):
       return [try await open(.host(name, port: port))]
     case .loopback(let port):

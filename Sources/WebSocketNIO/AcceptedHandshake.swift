@@ -17,9 +17,13 @@ struct AcceptedHandshake {
     }
     let owner: @Sendable (any EventLoop) -> any ConnectionConsumer
     var tap: FrameTap?
-    if configuration.tracesFrames, !isLeaving {
+    if configuration.tracesFrames || configuration.lintsFrames, !isLeaving {
       let made = NIOLoopBound(consumer(info), eventLoop: loop)
-      tap = (made.value as? any FrameObserver).map(FrameTap.init)
+      tap = (made.value as? any FrameObserver).map {
+        FrameTap(
+          $0, traces: configuration.tracesFrames,
+          lint: configuration.lintsFrames ? FrameLint() : nil)
+      }
       owner = { _ in made.value }
     } else {
       owner = { [consumer] _ in consumer(info) }

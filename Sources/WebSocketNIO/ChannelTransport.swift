@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSSL
 import WebSocketProtocol
 
 /// Takes the place of the HTTP handlers in a channel. From there the connection goes on, in the channel,
@@ -114,6 +115,21 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
 
   func close() { context?.close(promise: nil) }
 
+  func reset() {
+    guard let context else { return }
+    if case .stream = kind { return resetStream() }
+    context.closeByReset()
+  }
+
+  /// Frames of a stream that wait for the next flush of their connection would be dropped with it: they go
+  /// first, unless the peer takes nothing.
+  private func resetStream() {
+    let written = eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { _ in self.close() }
+    context?.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+    eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { self.close() }
+  }
+
   // MARK: ChannelInboundHandler
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -171,5 +187,16 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     }
     departure?.connection.reply.writeImmutableBuffer(bytes)
     promise?.succeed()
+  }
+}
+
+extension ChannelHandlerContext {
+  /// Closes the connection by a TCP reset.
+  func closeByReset() {
+    let discard = linger(l_onoff: 1, l_linger: 0)
+    (channel as? any SocketOptionProvider)?.setSoLinger(discard).whenFailure { _ in }
+    // Below TLS, which would first send close_notify and wait for the answer.
+    let lowest = try? pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
+    (lowest ?? self).close(promise: nil)
   }
 }

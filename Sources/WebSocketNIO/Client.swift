@@ -9,6 +9,10 @@ package struct ClientConfiguration: Sendable {
   package var url: WebSocketURL
   /// Header fields of the user, already validated.
   package var headers: [(String, String)] = []
+  /// Fields that take the place of those of the handshake, already validated; an empty value removes one.
+  package var forcedHeaders: [(String, String)] = []
+  /// Sent in place of the whole request.
+  package var rawRequest: RawRequest?
   package var origin: String?
   package var subprotocols: [String] = []
   /// permessage-deflate as it is offered; nil offers none.
@@ -46,12 +50,16 @@ package struct ClientConfiguration: Sendable {
   package var keepAlive: KeepAlive?
   /// Whether every frame is told of, as `ConnectionEvent.frame`.
   package var tracesFrames = false
+  /// Whether oddities of the peer are counted, for `ConnectionEvent.linted`.
+  package var lintsFrames = false
   /// nil follows no redirect.
   package var redirects: RedirectPolicy?
   /// Hears of every redirect that is followed, before it is.
   package var redirected: (@Sendable (Redirect) -> Void)?
   /// Cookies to send, and where those of the server are kept.
   package var cookies: CookieStore?
+  /// Keeps both heads of the handshake.
+  package var transcript: HandshakeTranscript?
   /// Whether a redirect has led to another origin than the first.
   var isForeign = false
 
@@ -99,12 +107,16 @@ package struct HandshakeInfo: Sendable {
   package var localAddress: SocketAddress?
   /// The request as it was sent.
   package var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+  /// Sent in its place.
+  package var rawRequest: RawRequest?
   /// 101, over HTTP/2 a 2xx.
   package var status = HTTPResponseStatus.switchingProtocols
   /// The words of the server behind the 101.
   package var reasonPhrase = ""
   /// The way through a proxy; `remoteAddress` is the proxy's then.
   package var tunnel: Tunnel?
+  /// Fields of the 101 that announce a body, which it cannot have, and that were ignored.
+  package var ignoredFields: [String] = []
 }
 
 /// A way through a proxy.
@@ -309,9 +321,12 @@ private final class Opening {
   }
 
   private func upgrade(_ channel: any Channel) {
-    let handshake = ClientHandshake(
-      nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols,
-      deflate: configuration.deflate)
+    var handshake =
+      configuration.rawRequest?.handshake
+      ?? ClientHandshake(
+        nonce: SystemRandom.nonce, subprotocols: configuration.subprotocols,
+        deflate: configuration.deflate)
+    handshake.adopt(configuration.forcedHeaders)
     phase = configuration.tls == nil ? .upgrade : .tls
     do {
       if configuration.http2 {

@@ -69,7 +69,7 @@ package struct ClientIdentity: Sendable {
     }
     guard let own = try? chain.first?.extractPublicKey().toSPKIBytes(), !own.isEmpty else {
       throw .clientCertificate(
-        reason: "\(certificate.name): the certificate has no key that is known")
+        reason: "\(certificate.name): unsupported key type in the certificate")
     }
     try check(keyFile ?? certificate, certificate)
   }
@@ -121,14 +121,15 @@ package struct ClientIdentity: Sendable {
         if !chain.isEmpty { return chain }
       }
     } catch {}
-    throw .clientCertificate(reason: "\(file.name): no certificate in it (PEM, DER or PKCS#12)")
+    throw .clientCertificate(
+      reason: "\(file.name): the file contains no certificate (PEM, DER or PKCS#12)")
   }
 
   private static func key(_ file: File, _ passphrase: [UInt8]?) throws(TLSFailure)
     -> NIOSSLPrivateKey
   {
     guard !file.bytes.isEmpty else {
-      throw .clientCertificate(reason: "\(file.name): it is empty")
+      throw .clientCertificate(reason: "\(file.name): the file is empty")
     }
     if Content(file.bytes) == .pkcs12 { return try bundle(file, passphrase).privateKey }
     do {
@@ -142,12 +143,12 @@ package struct ClientIdentity: Sendable {
     } catch {
       guard isEncrypted(file.bytes) else {
         throw .clientCertificate(
-          reason: "\(file.name): no private key in it (--key names its file)")
+          reason: "\(file.name): the file contains no private key (--key names another file)")
       }
       throw .clientCertificate(
         reason: passphrase == nil
           ? "\(file.name): the key needs a passphrase (--pass)"
-          : "\(file.name): the passphrase is wrong, or the key is encrypted in a way not known")
+          : "\(file.name): the passphrase is wrong, or the encryption of the key is not supported")
     }
   }
 }

@@ -28,7 +28,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var tls: TLSHandshake?
   /// What the HTTP decoder was given.
   private let tee: HeadTee
-  private let encoder = HTTPRequestEncoder()
+  private let encoder: any ChannelHandler & RemovableChannelHandler
   private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
 
   private var state = State.waitingForHead
@@ -41,7 +41,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   private static let mostInterimReplies = 5
   private static let captured = 4 * 1024
-  private static let mostBody = 2 * 1024
+  private static let maxBody = 16 * 1024
 
   package init(
     _ configuration: ClientConfiguration, _ handshake: ClientHandshake,
@@ -54,14 +54,15 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.handshake = handshake
     self.timings = timings
     self.consumer = consumer
+    encoder = configuration.rawRequest.map { RawRequestEncoder($0) } ?? HTTPRequestEncoder()
     self.destination = destination
     self.progress = progress
     self.settle = settle
-    tee = HeadTee(keeping: Self.captured, receive: resources.receive)
+    tee = HeadTee(keeping: Self.captured, receive: resources.receive, repairsSwitch: true)
     decoder = ByteToMessageHandler(
       HTTPResponseDecoder(
         leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .forward,
-        limitConfiguration: HeadLimits.configuration))
+        limitConfiguration: HeadLimits.standard.configuration))
   }
 
   /// Puts itself and its helpers into the pipeline of a connected channel.
@@ -89,8 +90,9 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     mark = NIODeadline.now()
     let request = handshake.request(
       for: configuration.url, origin: configuration.origin, userAgent: configuration.userAgent,
-      extra: configuration.headers)
+      extra: configuration.headers, forced: configuration.forcedHeaders)
     self.request = request
+    configuration.transcript?.sent(request, raw: configuration.rawRequest)
     context.write(wrapOutboundOut(.head(request)), promise: nil)
     context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
   }
@@ -116,9 +118,9 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       received(head, context)
     case (.body(let body), .refused(var refusal)):
       refusal.body.append(
-        contentsOf: body.readableBytesView.prefix(Self.mostBody - refusal.body.count))
+        contentsOf: body.readableBytesView.prefix(Self.maxBody - refusal.body.count))
       state = .refused(refusal)
-      if refusal.body.count == Self.mostBody { fail(.refused(refusal), context) }
+      if refusal.body.count == Self.maxBody { fail(.refused(refusal), context) }
     case (.end, .refused(let refusal)):
       fail(.refused(refusal), context)
     case (.end, .accepted(let head, let negotiated)):
@@ -145,6 +147,11 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       state = .accepted(head, negotiated)
     case .refused:
       tee.isInBody = true
+      var head = head
+      // In the words of the server, where it has any.
+      if let phrase = ReplyHead.reasonPhrase(tee.lastHead) {
+        head.status = .custom(code: head.status.code, reasonPhrase: phrase)
+      }
       state = .refused(HTTPRefusal(head: head, body: []))
       // The status is known; a body that does not end must not keep it from the user.
       context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
@@ -162,12 +169,15 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   ) {
     timings.upgrade = (NIODeadline.now() - mark).nanoseconds
     state = .done
-    let info = HandshakeInfo(
+    var info = HandshakeInfo(
       subprotocol: negotiated.subprotocol, deflate: negotiated.deflate, headers: head.headers,
       tls: facts,
       remoteAddress: context.channel.remoteAddress, timings: timings,
       localAddress: context.localAddress,
-      request: request, reasonPhrase: head.status.reasonPhrase, tunnel: configuration.tunnel)
+      request: request,
+      reasonPhrase: ReplyHead.reasonPhrase(tee.lastHead) ?? head.status.reasonPhrase,
+      tunnel: configuration.tunnel, ignoredFields: tee.removedFields)
+    info.rawRequest = configuration.rawRequest
     let accepted = AcceptedHandshake(
       handshake: handshake, configuration: configuration, consumer: consumer)
     let (connection, tap) = accepted.connection(
@@ -235,6 +245,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private func fail(_ error: ConnectError, _ context: ChannelHandlerContext) {
     if case .done = state { return }
     state = .done
+    configuration.transcript?.read(tee.lastHead)
     settle(.failure(error))
     context.close(promise: nil)
   }

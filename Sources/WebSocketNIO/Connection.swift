@@ -14,6 +14,8 @@ package enum ConnectionEvent: Sendable {
   case violation(ProtocolViolation)
   /// A frame on the wire, if the configuration asks for them; before what it brought.
   case frame(FrameHeader, isIncoming: Bool, time: NIODeadline)
+  /// What was odd about the peer's frames, if the configuration asks for it; once, before the end.
+  case linted([Oddity: Int])
   /// The last event.
   case ended(CloseOutcome, Traffic, CompressionTraffic?)
 }
@@ -257,6 +259,8 @@ final class SessionConsumer: ConnectionConsumer {
   private var peerWatch: PeerWatch?
   private var lastCounters = ConnectionCounters()
   fileprivate var burst: [ConnectionEvent] = []
+  /// What was odd so far; nil if that is not counted.
+  private var oddities: [Oddity: Int]?
   private var now = NIODeadline.now()
   private var isNewBurst = true
   private var waiting: [EventLoopPromise<Void>] = []
@@ -351,6 +355,7 @@ final class SessionConsumer: ConnectionConsumer {
     let compression = handler?.compressionTraffic
     handler = nil
     control.attach(nil)
+    if let oddities { burst.append(.linted(oddities)) }
     _ = source.yield(contentsOf: [burst + [.ended(outcome, traffic, compression)]])
     burst = []
     source.finish()
@@ -371,7 +376,8 @@ final class SessionConsumer: ConnectionConsumer {
       done.fail(error)
       return
     }
-    if handler.isWritable || !handler.isOpen {
+    // A write that fails ends the connection before it returns, and `closed` has been called then.
+    if self.handler == nil || handler.isWritable || !handler.isOpen {
       done.succeed()
     } else {
       waiting.append(done)
@@ -407,6 +413,8 @@ final class SessionConsumer: ConnectionConsumer {
 }
 
 extension SessionConsumer: FrameObserver {
+  func linted(_ counts: [Oddity: Int]) { oddities = counts }
+
   func observed(_ header: FrameHeader, isIncoming: Bool) {
     let event = ConnectionEvent.frame(header, isIncoming: isIncoming, time: .now())
     if isIncoming { burst.append(event) } else { tell(event) }

@@ -6,6 +6,8 @@ package import WebSocketProtocol
 /// While `received` and `burstEnded` run, the machine is lent out: replies go through it, never
 /// through the handler. What has been put into its output is written once the burst is over.
 package protocol ConnectionConsumer: AnyObject {
+  /// The first call: returns `transport`, or something that the owner puts between the connection and it.
+  func carried(by transport: any ConnectionTransport) -> any ConnectionTransport
   /// The handshake is done; nothing has been received yet.
   func opened(_ handler: ConnectionHandler)
   /// A message, whole and valid. The payload is gone when this returns.
@@ -47,6 +49,9 @@ extension ConnectionConsumer {
     return true
   }
 
+  package func carried(by transport: any ConnectionTransport) -> any ConnectionTransport {
+    transport
+  }
   package func received(control step: Step, _ machine: inout ConnectionMachine) {}
   package func burstEnded(_ machine: inout ConnectionMachine) {}
   package func writabilityChanged(_ isWritable: Bool) {}

@@ -77,6 +77,9 @@ package final class ConnectionHandler {
   /// Stops or resumes reading: how a consumer that cannot keep up slows its peer down.
   package func setReading(_ reads: Bool) { transport?.setReading(reads) }
 
+  /// Ends our half of the transport once all is written, without a Close frame.
+  package func closeOutput() { transport?.closeOutput() }
+
   /// Ends the transport at once.
   ///
   /// - Parameter end: what the outcome shall say if the closing handshake was not completed.
@@ -89,7 +92,7 @@ package final class ConnectionHandler {
 
   /// The first call; `receive` may follow.
   func start(_ transport: any ConnectionTransport) {
-    self.transport = transport
+    self.transport = consumer.carried(by: transport)
     consumer.opened(self)
   }
 

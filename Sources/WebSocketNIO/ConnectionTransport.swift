@@ -1,8 +1,8 @@
-import NIOCore
+package import NIOCore
 
-/// What carries the bytes of one connection behind its handshake: a channel of NIO, or a socket of an
+/// What carries the bytes of one connection after its handshake: a channel of NIO, or a socket of an
 /// `EpollLoop`. It calls its `ConnectionHandler` with what arrives. Used on its event loop only.
-protocol ConnectionTransport: AnyObject {
+package protocol ConnectionTransport: AnyObject {
   var eventLoop: any EventLoop { get }
   var remoteAddress: SocketAddress? { get }
   /// False while more waits to be taken by the kernel than is good.
@@ -17,4 +17,6 @@ protocol ConnectionTransport: AnyObject {
   func closeOutput()
   /// Ends the connection at once; `ConnectionHandler.ended` is called later, never from here.
   func close()
+  /// `close()` by a TCP reset; a stream of HTTP/2 is reset by itself.
+  func reset()
 }

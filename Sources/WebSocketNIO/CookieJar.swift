@@ -4,32 +4,74 @@ package import WebSocketProtocol
 /// seven fields between tabs.
 package struct CookieJar: Sendable, Hashable {
   package private(set) var cookies: [Cookie] = []
+  /// Lines of the file that are not cookies and not comments, bytes as they are: they go back into the file.
+  package private(set) var unreadable: [UnreadableLine] = []
+
+  /// A line that is not a cookie.
+  package struct UnreadableLine: Sendable, Hashable {
+    package enum Problem: Sendable, Hashable {
+      /// Seven fields between tabs are expected.
+      case fields(Int)
+      /// The same, and there are spaces where tabs belong.
+      case spaces
+      case expiry(String)
+      case emptyName
+      case controlCharacter
+      case notUTF8
+    }
+
+    /// Counted from 1.
+    package var number: Int
+    package var bytes: [UInt8]
+    package var problem: Problem
+  }
 
   /// What a server may have us keep, altogether.
   private static let most = 3000
 
   package init() {}
 
-  /// Reads a file. Lines that are no cookies are left out, as by others.
-  package init(_ text: String) {
-    for line in text.utf8.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
-      if let cookie = Self.cookie(line) { keep(cookie) }
+  /// Reads a file.
+  package init(_ contents: [UInt8]) {
+    let lines = contents.split(separator: 0x0A, omittingEmptySubsequences: false)
+    for (index, raw) in lines.enumerated() {
+      let line = raw.last == 0x0D ? raw.dropLast() : raw
+      do throws(LineError) {
+        if let cookie = try Self.cookie(line) { keep(cookie) }
+      } catch {
+        unreadable.append(
+          UnreadableLine(number: index + 1, bytes: Array(raw), problem: error.problem))
+      }
     }
   }
 
   private static let httpOnly = "#HttpOnly_"
 
-  private static func cookie(_ line: Substring.UTF8View) -> Cookie? {
-    var line = line
-    let isHTTPOnly = line.starts(with: httpOnly.utf8)
-    if isHTTPOnly { line = line.dropFirst(httpOnly.utf8.count) }
-    guard line.first != UInt8(ascii: "#") else { return nil }
-    let fields = line.split(separator: 0x09, omittingEmptySubsequences: false).map {
-      String(Substring($0))
+  private struct LineError: Error { var problem: UnreadableLine.Problem }
+
+  /// nil for an empty line and for a comment.
+  private static func cookie(_ bytes: ArraySlice<UInt8>) throws(LineError) -> Cookie? {
+    let isHTTPOnly = bytes.starts(with: httpOnly.utf8)
+    let line = isHTTPOnly ? bytes.dropFirst(httpOnly.utf8.count) : bytes
+    guard line.first != UInt8(ascii: "#"), !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) else {
+      return nil
     }
-    guard fields.count == 7, !fields[5].isEmpty, let expires = Int64(fields[4], radix: 10),
-      HeaderSyntax.firstForbiddenByte(inValue: fields[5] + fields[6]) == nil
-    else { return nil }
+    var fields: [String] = []
+    for field in line.split(separator: 0x09, omittingEmptySubsequences: false) {
+      guard let text = String(validating: field, as: UTF8.self) else {
+        throw LineError(problem: .notUTF8)
+      }
+      fields.append(text)
+    }
+    guard fields.count == 7 else {
+      let words = line.split(separator: 0x20).count
+      throw LineError(problem: fields.count == 1 && words >= 6 ? .spaces : .fields(fields.count))
+    }
+    guard !fields[5].isEmpty else { throw LineError(problem: .emptyName) }
+    guard let expires = seconds(fields[4]) else { throw LineError(problem: .expiry(fields[4])) }
+    guard HeaderSyntax.firstForbiddenByte(inValue: fields[5] + fields[6]) == nil else {
+      throw LineError(problem: .controlCharacter)
+    }
     let domain = fields[0].hasPrefix(".") ? String(fields[0].dropFirst()) : fields[0]
     return Cookie(
       name: fields[5], value: fields[6], domain: domain.lowercased(),
@@ -37,8 +79,21 @@ package struct CookieJar: Sendable, Hashable {
       isHTTPOnly: isHTTPOnly, expires: expires == 0 ? nil : expires)
   }
 
-  /// The file.
-  package var text: String {
+  /// Whole seconds of a time that may have decimals, as some browsers export it; -1 and 0 are a session.
+  private static func seconds(_ text: String) -> Int64? {
+    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let whole = Int64(parts[0], radix: 10), whole >= -1,
+      parts.dropFirst().allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isNumber } })
+    else { return nil }
+    return max(whole, 0)
+  }
+
+  /// The file, with the lines that could not be read at its end as they were.
+  package var contents: [UInt8] {
+    Array(text.utf8) + unreadable.flatMap { $0.bytes + [0x0A] }
+  }
+
+  private var text: String {
     cookies.reduce("# Netscape HTTP Cookie File\n# Written by wscope.\n\n") { text, cookie in
       let fields = [
         (cookie.includesSubdomains ? "." : "") + cookie.domain,
@@ -62,6 +117,16 @@ package struct CookieJar: Sendable, Hashable {
       $0.name == cookie.name && $0.domain == cookie.domain && $0.path == cookie.path
     }
     if let place { cookies[place] = cookie } else { cookies.append(cookie) }
+  }
+
+  /// The names of the cookies that would go to `url` if it had TLS.
+  package func withheld(from url: WebSocketURL, at time: Int64) -> [String] {
+    guard url.security == .plain else { return [] }
+    return cookies.filter(\.isSecure).filter { cookie in
+      var open = cookie
+      open.isSecure = false
+      return open.belongs(to: url, at: time) && !cookie.belongs(to: url, at: time)
+    }.map(\.name)
   }
 
   /// The pairs for a request to `url`, longer paths first (RFC 6265 section 5.4); nil if there are none.

@@ -31,6 +31,11 @@ package final class CookieStore: Sendable {
     }
   }
 
+  /// The names of the cookies that would go to `url` if it had TLS.
+  package func withheld(from url: WebSocketURL) -> [String] {
+    jar.withLock { $0.withheld(from: url, at: now()) }
+  }
+
   /// The pairs for a request to `url`; nil if there are none.
   package func field(for url: WebSocketURL) -> String? {
     jar.withLock { $0.field(for: url, at: now()) }

@@ -213,6 +213,15 @@ final class EpollSocket: ConnectionTransport {
     if bufferedBytes == 0 { shutdown(descriptor, SHUT_WR.signed32) }
   }
 
+  func reset() {
+    guard !isClosed else { return }
+    // "the connection is aborted and all pending data is discarded immediately upon close" (tcp(7), socket(7)).
+    var discard = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_LINGER, &discard, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+
   func close() {
     guard !isClosed else { return }
     isClosed = true

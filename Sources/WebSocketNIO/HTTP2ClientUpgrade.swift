@@ -133,6 +133,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     let request = handshake.request(
       for: configuration.url, origin: configuration.origin, userAgent: configuration.userAgent,
       extra: configuration.headers)
+    configuration.transcript?.sent(request)
     let fields = HTTP2Fields.extendedConnect(request, isSecure: configuration.url.security == .tls)
     let me = NIOLoopBound(self, eventLoop: context.eventLoop)
     do {
@@ -152,7 +153,8 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
   // MARK: What the stream says
 
   fileprivate func judge(_ reply: HTTPResponseHead) -> ClientHandshake.Verdict {
-    handshake.judgeExtended(reply)
+    configuration.transcript?.read(reply)
+    return handshake.judgeExtended(reply)
   }
 
   /// The stream is a WebSocket connection.

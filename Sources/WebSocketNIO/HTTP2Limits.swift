@@ -7,11 +7,13 @@ enum HTTP2Limits {
   /// a large message would wait a round trip for every 64 KiB.
   static let window = 1 << 20
 
-  /// Header fields may take 32 KiB, as those of HTTP/1.1 (`HeadLimits`).
-  static func settings(isServer: Bool) -> HTTP2Settings {
+  /// Header fields may take as much as those of HTTP/1.1.
+  static func settings(
+    isServer: Bool, headLimits: HeadLimits = .standard
+  ) -> HTTP2Settings {
     var settings: HTTP2Settings = [
       HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
-      HTTP2Setting(parameter: .maxHeaderListSize, value: 32 * 1024),
+      HTTP2Setting(parameter: .maxHeaderListSize, value: headLimits.head),
       HTTP2Setting(parameter: .initialWindowSize, value: window),
     ]
     settings.append(

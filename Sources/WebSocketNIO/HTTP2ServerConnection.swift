@@ -13,7 +13,8 @@ enum HTTP2ServerConnection {
     on channel: any Channel, _ configuration: ServerConfiguration, _ answer: @escaping Server.Answer
   ) throws {
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
-    connection.initialSettings = HTTP2Limits.settings(isServer: true)
+    connection.initialSettings = HTTP2Limits.settings(
+      isServer: true, headLimits: configuration.headLimits)
     connection.targetWindowSize = HTTP2Limits.window
     let watch = NIOLoopBound(
       ConnectionWatch(limit: configuration.headTimeout), eventLoop: channel.eventLoop)
@@ -89,9 +90,12 @@ enum HTTP2ServerConnection {
 /// One stream of a server: a request, and its answer.
 private final class HTTP2ServerStream: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
 
   private enum State {
     case waitingForHead
+    /// The answer comes later.
+    case waitingForAnswer
     case answered
     case open
   }
@@ -101,6 +105,11 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
   private let answer: Server.Answer
   private let resources = LoopResources.current
   private var state = State.waitingForHead
+  private var isTunnel = false
+  /// What the client has sent before its answer.
+  private var early = ByteBuffer()
+
+  private static let maxEarlyBytes = 64 * 1024
 
   init(
     _ stream: HTTP2Stream, _ configuration: ServerConfiguration, _ answer: @escaping Server.Answer
@@ -116,8 +125,14 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       // Fields behind a body are trailers, which say nothing here.
       if case .waitingForHead = state { received(head.fields, context) }
     case is HTTP2Stream.End:
+      switch state {
       // A connection that its peer has ended is over, as over TCP.
-      if case .open = state { stream.end() }
+      case .open: stream.end()
+      case .waitingForAnswer where isTunnel:
+        state = .answered
+        context.close(promise: nil)
+      case .waitingForHead, .waitingForAnswer, .answered: break
+      }
     default:
       context.fireUserInboundEventTriggered(event)
     }
@@ -134,17 +149,30 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       return reply(
         HTTPReply(.notImplemented, text: "the protocol is not websocket"), to: head, context)
     }
+    isTunnel = wanted != nil
     let request = HTTPRequest(
-      head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: wanted != nil)
-    switch answer(request) {
-    case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
-      let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)
-      open(
-        reply,
-        OpenedConnection(
-          agreement: .server(deflate.map { DeflateAgreement(serverAnswering: $0) }),
-          limits: configuration.limits, closeTimeout: configuration.closeTimeout,
-          consumer: consumer), context)
+      head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: isTunnel)
+    carryOut(answer(request), to: head, context)
+  }
+
+  private func carryOut(
+    _ answer: HTTPAnswer, to head: HTTPRequestHead, _ context: ChannelHandlerContext
+  ) {
+    switch answer {
+    case .later(let make):
+      state = .waitingForAnswer
+      make(context.eventLoop).assumeIsolated().whenComplete { result in
+        // The stream may have been reset meanwhile.
+        guard case .waitingForAnswer = self.state, context.channel.isActive else { return }
+        self.state = .answered
+        guard case .success(let answer) = result else {
+          context.close(promise: nil)
+          return
+        }
+        self.carryOut(answer, to: head, context)
+      }
+    case .upgrade(let upgrade):
+      open(upgrade.reply, upgrade.connection(configuration), context)
     case .reply(let reply):
       self.reply(reply, to: head, context)
     }
@@ -163,6 +191,12 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     }
     stream.send(HTTP2Fields.fields(reply))
     transport.begin(connection, in: nil)
+    guard early.readableBytes > 0 else { return }
+    context.fireChannelRead(wrapInboundOut(early))
+    context.fireChannelReadComplete()
+    early = ByteBuffer()
+    context.channel.setOption(.autoRead, value: true).whenFailure { _ in }
+    context.read()
   }
 
   private func reply(
@@ -181,8 +215,22 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    // No resource here takes a body; what is sent is answered and read over.
-    if case .open = state { context.fireChannelRead(data) }
+    switch state {
+    case .open:
+      context.fireChannelRead(data)
+    case .waitingForAnswer:
+      early.writeImmutableBuffer(unwrapInboundIn(data))
+      guard early.readableBytes > Self.maxEarlyBytes else { return }
+      context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
+    case .waitingForHead, .answered:
+      // No resource here takes a body; what is sent is answered and read over.
+      break
+    }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    if case .waitingForAnswer = state { state = .answered }
+    context.fireChannelInactive()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -19,17 +19,39 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   /// Whether the first line of the last head is text, as a reason must be (RFC 9112 section 4).
   var isStartLineText: Bool { scan.isStartLineText }
 
+  /// The bytes of the last head, or as many of them as were kept.
+  var lastHead: [UInt8] { Array(head.dropFirst(startOfLastHead)) }
+  /// The names of fields that were taken out of a 101, which cannot have a body.
+  private(set) var removedFields: [String] = []
+
   private let limit: Int
   private let receive: SharedReceiveBuffer
   private let isHTTP: Bool
-  private var scan = HeadScan()
+  private var scan: HeadScan
   private var context: ChannelHandlerContext?
   private var isReading = false
   private var isDone = false
   private var isOverLimit = false
+  private var startOfLastHead = 0
+  private var passed = 0
+  /// A 101 is held back until it is whole.
+  private let repairsSwitch: Bool
+  private var held: [UInt8] = []
+  private var heldLines = 0
+  /// What has come since `pause()`; nil while nothing pauses it.
+  private var kept: ByteBuffer?
+
+  /// Bytes that are kept; beyond it nothing more is read.
+  private static let maxKept = 64 * 1024
 
   /// Keeps `limit` bytes; `isHTTP` is false where it only listens, in front of TLS.
-  init(keeping limit: Int, receive: SharedReceiveBuffer, isHTTP: Bool = true) {
+  /// `repairsSwitch`: fields of a 101 that announce a body are removed, before a parser believes them.
+  init(
+    keeping limit: Int, receive: SharedReceiveBuffer, isHTTP: Bool = true,
+    repairsSwitch: Bool = false, limits: HeadLimits = .standard
+  ) {
+    scan = HeadScan(limits: limits)
+    self.repairsSwitch = repairsSwitch
     self.limit = limit
     self.receive = receive
     self.isHTTP = isHTTP
@@ -42,24 +64,86 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     }
     var copy = ByteBuffer(bytes: buffer.readableBytesView)
     receive.giveBack(buffer)
+    handle(&copy, isResumed: false, context)
+  }
+
+  private func handle(
+    _ bytes: inout ByteBuffer, isResumed: Bool, _ context: ChannelHandlerContext
+  ) {
     isReading = true
-    while isHTTP, !isDone, !isOverLimit, copy.readableBytes > 0 { passOn(&copy, context) }
-    if !isOverLimit, copy.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(copy)) }
+    while isHTTP, !isDone, !isOverLimit, kept == nil, bytes.readableBytes > 0 {
+      passOn(&bytes, context)
+    }
+    if kept != nil {
+      kept?.writeBuffer(&bytes)
+      if kept?.readableBytes ?? 0 > Self.maxKept { setReading(false, context) }
+    } else if !isOverLimit, bytes.readableBytes > 0 {
+      fire(bytes, context)
+    }
     isReading = false
+    // Its end has passed already, before there was anything to read for those behind.
+    if isResumed { context.fireChannelReadComplete() }
     if isDone { leave() }
+  }
+
+  private func setReading(_ reads: Bool, _ context: ChannelHandlerContext) {
+    context.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
+  }
+
+  /// Keeps what comes: the answer to the head that has been passed on decides what it is.
+  func pause() { if kept == nil { kept = ByteBuffer() } }
+
+  /// Passes on what has come since `pause()`.
+  func resume() {
+    guard var bytes = kept, let context else { return }
+    kept = nil
+    if bytes.readableBytes > Self.maxKept { setReading(true, context) }
+    handle(&bytes, isResumed: true, context)
   }
 
   /// Passes on what belongs to the head that is coming, or all of a body.
   private func passOn(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
     var length = bytes.readableBytes
     if !isInBody {
+      if scan.isComplete { startOfLastHead = passed }
       (length, isOverLimit) = bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
     }
     // What is wrong before the limit is what is wrong with it, in however many pieces it comes.
+    passed += length
     if let piece = bytes.readSlice(length: length) {
-      context.fireChannelRead(wrapInboundOut(piece))
+      if repairsSwitch, !isInBody { hold(piece, context) } else { fire(piece, context) }
     }
     if isOverLimit { context.fireErrorCaught(HTTPParserError.headerOverflow) }
+  }
+
+  private func fire(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    context.fireChannelRead(wrapInboundOut(bytes))
+  }
+
+  /// Passes on what is no 101 at once, and a 101 when it is whole.
+  private func hold(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
+    held += piece.readableBytesView
+    let mark = "HTTP/1.1 101".utf8
+    let isSwitch = zip(held, mark).allSatisfy(==) && startOfLastHead + held.count == passed
+    // The parser has a limit of its own for the number of fields.
+    heldLines += piece.readableBytesView.count { $0 == 0x0A }
+    let isWithinLimits = !isOverLimit && heldLines <= HeadLimits.standard.fields
+    if isSwitch, !scan.isComplete, isWithinLimits { return }
+    if isSwitch, scan.isComplete { removedFields = ReplyHead.removeBodyFields(from: &held) }
+    release(context)
+  }
+
+  private func release(_ context: ChannelHandlerContext) {
+    guard !held.isEmpty else { return }
+    let bytes = ByteBuffer(bytes: held)
+    held = []
+    heldLines = 0
+    fire(bytes, context)
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    release(context)
+    context.fireChannelInactive()
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -73,8 +157,8 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   /// HTTP is over: what is still to come, of this read too, goes on as it is.
   func finish() {
     isDone = true
-    // In the middle of a read its place in the pipeline is still needed.
-    if !isReading { leave() }
+    // In the middle of a read, or before `resume()`, its place in the pipeline is still needed.
+    if !isReading, kept == nil { leave() }
   }
 
   private func leave() {
@@ -85,6 +169,7 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
 
 /// Finds the end of a head, and counts its bytes.
 struct HeadScan: Sendable {
+  private let limits: HeadLimits
   /// Whether the last bytes were the end of a head.
   private(set) var isComplete = false
   private(set) var isStartLineText = true
@@ -92,6 +177,8 @@ struct HeadScan: Sendable {
   private var isLineEmpty = true
   private var lineLength = 0
   private var length = 0
+
+  init(limits: HeadLimits = .standard) { self.limits = limits }
 
   /// How many of the bytes belong to the head that has begun: all, or those up to its empty line, or those
   /// before a line or the head is over the limits.
@@ -103,7 +190,7 @@ struct HeadScan: Sendable {
     for (offset, byte) in bytes.enumerated() {
       length &+= 1
       lineLength &+= 1
-      guard lineLength <= HeadLimits.line, length <= HeadLimits.head else {
+      guard lineLength <= limits.line, length <= limits.head else {
         return (offset, true)
       }
       switch byte {

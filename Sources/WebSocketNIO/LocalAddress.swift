@@ -1,5 +1,6 @@
 import Glibc
 package import NIOCore
+import NIOPosix
 import WebSocketProtocol
 
 /// Addresses and interfaces that connections leave from.
@@ -12,6 +13,30 @@ package enum LocalAddress {
     guard descriptor >= 0 else { return true }
     defer { close(descriptor) }
     return address.withSockAddr { bind(descriptor, $0, socklen_t($1)) } == 0
+  }
+
+  /// The addresses at which other machines may reach a socket that is bound to `address`: itself, or, if it
+  /// is the unspecified address, those of the interfaces. Loopback and link-local addresses are left out.
+  package static func reachable(at address: SocketAddress) -> [SocketAddress] {
+    let port = address.port ?? 0
+    let candidates: [SocketAddress] =
+      switch address.ipAddress {
+      case "0.0.0.0": interfaceAddresses.filter { $0.protocol == .inet }
+      case "::": interfaceAddresses
+      default: [address]
+      }
+    return candidates.compactMap { candidate in
+      guard let ip = candidate.ipAddress, ip != "::1", !ip.hasPrefix("127."),
+        !ip.hasPrefix("fe80:"), !ip.hasPrefix("::ffff:127.")
+      else { return nil }
+      return try? SocketAddress(ipAddress: ip, port: port)
+    }
+  }
+
+  private static var interfaceAddresses: [SocketAddress] {
+    ((try? System.enumerateDevices()) ?? []).compactMap(\.address).filter {
+      $0.protocol == .inet || $0.protocol == .inet6
+    }
   }
 
   /// Whether this machine has a network interface of this name.

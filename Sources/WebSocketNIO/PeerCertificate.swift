@@ -10,8 +10,8 @@ package struct PeerCertificate: Sendable, Hashable {
   /// Distinguished names, as RFC 4514 writes them; empty if they cannot be read.
   package var subject: String
   package var issuer: String
-  /// Host names and addresses that it is for (subjectAltName).
-  package var names: [String]
+  /// What it is for (subjectAltName).
+  package var names: [AlternativeName]
   /// Seconds since 1970.
   package var notBefore: Int64
   package var notAfter: Int64
@@ -46,14 +46,34 @@ extension PeerCertificate {
     isForServers = usages.map { $0.contains { $0 == .serverAuth || $0 == .any } } ?? true
   }
 
-  private static func text(_ name: _SubjectAlternativeName) -> String? {
+  private static func text(_ name: _SubjectAlternativeName) -> AlternativeName? {
     let bytes = Array(name.contents)
+    let text = String(decoding: bytes, as: UTF8.self)
     switch name.nameType {
-    case .dnsName, .uri, .email: return String(decoding: bytes, as: UTF8.self)
-    case .ipAddress: return HostIdentity.address(bytes)
+    case .dnsName: return AlternativeName(kind: .dns, value: text)
+    case .uri: return AlternativeName(kind: .uri, value: text)
+    case .email: return AlternativeName(kind: .email, value: text)
+    case .ipAddress:
+      return HostIdentity.address(bytes).map { AlternativeName(kind: .ip, value: $0) }
     default: return nil
     }
   }
+}
+
+/// A name in a certificate, whose kind decides what it is compared with: an address only with `IP:`.
+package struct AlternativeName: Sendable, Hashable, CustomStringConvertible {
+  package enum Kind: String, Sendable {
+    case dns = "DNS"
+    case ip = "IP"
+    case uri = "URI"
+    case email
+  }
+
+  package var kind: Kind
+  package var value: String
+
+  /// `DNS:example.com`, as OpenSSL writes it.
+  package var description: String { "\(kind.rawValue):\(value)" }
 }
 
 /// A public key that the server must have: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469

@@ -15,10 +15,12 @@ enum PlainRequestHead {
     }
     var fields: [(String, String)] = []
     while !reader.skip("\r\n") {
-      guard fields.count < HeadLimits.fields, let field = reader.field() else { return nil }
+      guard fields.count < HeadLimits.standard.fields, let field = reader.field() else {
+        return nil
+      }
       fields.append(field)
     }
-    guard reader.position <= HeadLimits.head else { return nil }
+    guard reader.position <= HeadLimits.standard.head else { return nil }
     let head = HTTPRequestHead(
       version: .http1_1, method: .GET, uri: target, headers: HTTPHeaders(fields))
     return (head, reader.position)
@@ -41,7 +43,7 @@ enum PlainRequestHead {
     /// Up to the first byte that does not belong; nil if there is none, or nothing before it.
     private mutating func text(while belongs: (UInt8) -> Bool) -> UnsafeRawBufferPointer? {
       let start = position
-      let end = min(bytes.count, start &+ HeadLimits.line)
+      let end = min(bytes.count, start &+ HeadLimits.standard.line)
       while position < end, belongs(bytes[position]) { position &+= 1 }
       guard position < end, position > start else { return nil }
       return UnsafeRawBufferPointer(rebasing: bytes[start..<position])
@@ -51,7 +53,7 @@ enum PlainRequestHead {
       guard bytes.count > position, bytes[position] == UInt8(ascii: "/") else { return nil }
       let start = position
       guard let target = text(while: { $0 > 0x20 && $0 < 0x7F }),
-        position &- start < HeadLimits.line &- "GET  HTTP/1.1\r\n".utf8.count
+        position &- start < HeadLimits.standard.line &- "GET  HTTP/1.1\r\n".utf8.count
       else { return nil }
       return String(decoding: target, as: UTF8.self)
     }
@@ -61,7 +63,7 @@ enum PlainRequestHead {
       guard let name = text(while: Self.isName), skip(":") else { return nil }
       while position < bytes.count, Self.isSpace(bytes[position]) { position &+= 1 }
       let value = text { $0 >= 0x20 && $0 < 0x7F || $0 == 0x09 }
-      guard skip("\r\n"), position &- start <= HeadLimits.line else { return nil }
+      guard skip("\r\n"), position &- start <= HeadLimits.standard.line else { return nil }
       // What says how long a body is belongs to those who read bodies.
       guard !Self.isAboutBodies(name) else { return nil }
       guard let value else { return (String(decoding: name, as: UTF8.self), "") }

@@ -95,7 +95,7 @@ extension ProxyServer {
     }
     let (host, port): (String, Int?)
     do throws(WebSocketURLError) {
-      (host, port) = try WebSocketURL.authority(String(place))
+      (host, port) = try WebSocketURL.authority(String(place), toASCII: InternationalName.ascii)
     } catch {
       throw .place(error)
     }
@@ -119,19 +119,7 @@ extension ProxyServer {
 
   /// Without percent-encoding; nil if that is wrong, or does not stand for UTF-8.
   private static func decoded(_ text: Substring) -> String? {
-    var bytes: [UInt8] = []
-    var rest = text.utf8
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
-      guard digits.count == 2 else { return nil }
-      bytes.append((digits[0] * 16 + digits[1]).low8)
-      rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
+    PercentEncoding.bytes(text).flatMap { String(validating: $0, as: UTF8.self) }
   }
 
   /// Whether the credentials can be sent to a proxy of this kind.

@@ -90,11 +90,11 @@ package enum Resolver {
     switch endpoint {
     case .unixSocket(let path):
       guard let address = try? SocketAddress(unixDomainSocketPath: path) else {
-        throw .unresolved(host: path, message: "the path of a unix socket is too long or empty")
+        throw .unresolved(host: path, message: "the path of the unix socket is too long or empty")
       }
       return [address]
     case .host(let host, let port):
-      let literal = (try? SocketAddress(ipAddress: host, port: port)).map { [$0] }
+      let literal = try Self.literal(host, port) ?? loopback(host, port)
       guard let all = rules.given(host, port) ?? literal else { return nil }
       let fitting = all.filter(rules.family.contains)
       guard !fitting.isEmpty else {
@@ -104,11 +104,42 @@ package enum Resolver {
     }
   }
 
+  /// An address that was typed; nil for a name.
+  private static func literal(
+    _ host: String, _ port: Int
+  ) throws(ConnectError) -> [SocketAddress]? {
+    if let percent = host.firstIndex(of: "%") {
+      let zone = String(host[host.index(after: percent)...])
+      guard if_nametoindex(zone) != 0 || zone.allSatisfy(\.isNumber) else {
+        throw .unresolved(host: host, message: "unknown network interface \"\(zone)\"")
+      }
+      return nil
+    }
+    guard let address = try? SocketAddress(ipAddress: host, port: port) else { return nil }
+    // fe80::/10 (RFC 4291 section 2.5.6) is on every interface.
+    if host.contains(":"), ["fe8", "fe9", "fea", "feb"].contains(host.prefix(3).lowercased()) {
+      throw .unresolved(
+        host: host,
+        message: "a link-local address needs its network interface, as in [\(host)%25eth0]")
+    }
+    return [address]
+  }
+
+  /// "Name resolution APIs and libraries SHOULD recognize localhost names as special and SHOULD always return
+  /// the IP loopback address for address queries" (RFC 6761 section 6.3). `localhost` itself is left to the
+  /// system, which may have its own mind about the order.
+  private static func loopback(_ host: String, _ port: Int) -> [SocketAddress]? {
+    let name = host.lowercased()
+    guard name == "localhost." || name.hasSuffix(".localhost") || name.hasSuffix(".localhost.")
+    else { return nil }
+    return ["::1", "127.0.0.1"].compactMap { try? SocketAddress(ipAddress: $0, port: port) }
+  }
+
   private static func words(_ family: AddressFamily) -> String {
     switch family {
     case .any: ""
-    case .v4: " (only IPv4 is wanted)"
-    case .v6: " (only IPv6 is wanted)"
+    case .v4: " (IPv4 only)"
+    case .v6: " (IPv6 only)"
     }
   }
 

@@ -27,11 +27,22 @@ package struct HTTPReply: Sendable {
 
 /// What a server answers to a request head.
 package enum HTTPAnswer: Sendable {
-  /// `consumer` is called on the event loop that the connection will live on.
-  case upgrade(
-    ServerHandshake.Request, subprotocol: String?, deflate: DeflateParameters?,
-    consumer: @Sendable (any EventLoop) -> any ConnectionConsumer)
+  case upgrade(AcceptedUpgrade)
   case reply(HTTPReply)
+  /// The answer is not known yet. The closure is called once, on the event loop of the request, and returns a
+  /// future of that loop; if it fails, the connection ends without a reply. What the client sends meanwhile
+  /// is kept. An answer whose client has left is dropped.
+  case later(@Sendable (any EventLoop) -> EventLoopFuture<HTTPAnswer>)
+
+  /// The error of `later` that ends the connection by a TCP reset; a stream of HTTP/2 just ends.
+  package struct Reset: Error {
+    package init() {}
+  }
+
+  /// `answer`, after a delay.
+  package static func delayed(by delay: TimeAmount, _ answer: HTTPAnswer) -> HTTPAnswer {
+    .later { loop in loop.scheduleTask(in: delay) { answer }.futureResult }
+  }
 }
 
 /// A request, as far as an answer may depend on it.
@@ -40,6 +51,14 @@ package struct HTTPRequest: Sendable {
   package var remoteAddress: SocketAddress?
   /// Whether it is an extended CONNECT of HTTP/2 with the protocol "websocket".
   package var isExtendedConnect = false
+
+  package init(
+    head: HTTPRequestHead, remoteAddress: SocketAddress? = nil, isExtendedConnect: Bool = false
+  ) {
+    self.head = head
+    self.remoteAddress = remoteAddress
+    self.isExtendedConnect = isExtendedConnect
+  }
 }
 
 package struct ServerConfiguration: Sendable {
@@ -51,6 +70,11 @@ package struct ServerConfiguration: Sendable {
   /// From the accept to the end of the request head, absolute.
   package var headTimeout = TimeAmount.seconds(10)
   package var closeTimeout = TimeAmount.seconds(5)
+  package var headLimits = HeadLimits.standard
+  /// Called on an event loop when something else came than a request that can be answered, with the status
+  /// of the reply, or nil if there is none.
+  package var rejected: @Sendable (SocketAddress?, HTTPResponseStatus?, MalformedRequest) -> Void =
+    { _, _, _ in }
   /// Where connections live after the upgrade; nil leaves them on the loop that accepted them, as it
   /// has to be with TLS and HTTP/2.
   package var loops: EpollLoops?
@@ -72,15 +96,15 @@ package final class Server: Sendable {
   }
 
   private let channel: any Channel
-  /// Where a plain server with loops of its own lets in; the channel then only holds the address.
-  private let door: NIOLoopBound<EpollDoor>?
+  /// Accepts for a plain server with loops of its own; the channel then only holds the address.
+  private let acceptor: NIOLoopBound<EpollAcceptor>?
 
   /// The address really bound: port 0 has become a number.
   package let localAddress: SocketAddress?
 
-  private init(_ channel: any Channel, _ door: NIOLoopBound<EpollDoor>?) {
+  private init(_ channel: any Channel, _ acceptor: NIOLoopBound<EpollAcceptor>?) {
     self.channel = channel
-    self.door = door
+    self.acceptor = acceptor
     localAddress = channel.localAddress
   }
 
@@ -133,10 +157,10 @@ package final class Server: Sendable {
     }
     guard let loops else { return Server(channel, nil) }
     do {
-      let door = try await EpollDoor.open(
+      let acceptor = try await EpollAcceptor.open(
         try await descriptor(of: channel), in: loops, configuration, channels: group,
         report: acceptFailed, answer: answer)
-      return Server(channel, door)
+      return Server(channel, acceptor)
     } catch {
       try? await channel.close().get()
       throw error
@@ -164,7 +188,7 @@ package final class Server: Sendable {
 
   /// Accepts no more. Connections that are open stay open.
   package func stopAccepting() async {
-    if let door { try? await door.eventLoop.submit { door.value.close() }.get() }
+    if let acceptor { try? await acceptor.eventLoop.submit { acceptor.value.close() }.get() }
     try? await channel.close().get()
     if case .unixDomainSocket = localAddress, let path = localAddress?.pathname {
       unlink(path)

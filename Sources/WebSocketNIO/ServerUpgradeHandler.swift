@@ -1,5 +1,6 @@
 package import NIOCore
 package import NIOHTTP1
+import NIOSSL
 import WebSocketProtocol
 
 /// The server's HTTP handlers: reads request heads under limits and a timer, has them answered, and
@@ -18,8 +19,14 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var pending: HTTPRequestHead?
   private var timer: Scheduled<Void>?
   private var isDone = false
+  private var hasAnswered = false
+  /// The channel forgets it when it is closed.
+  private var remoteAddress: SocketAddress?
   private var timeout: TimeAmount
   private let timeoutLater: TimeAmount
+
+  /// Enough to see what came in place of a request.
+  private static let captured = 1024
 
   /// `timeoutLater` is for the heads behind the first, where that has less time left than they have.
   package init(
@@ -31,13 +38,15 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     self.timeoutLater = timeoutLater ?? configuration.headTimeout
     self.answer = answer
     receive = configuration.loops == nil ? resources.receive : resources.receiveHeads
-    tee = HeadTee(keeping: 0, receive: receive)
+    tee = HeadTee(keeping: Self.captured, receive: receive, limits: configuration.headLimits)
     decoder = ByteToMessageHandler(
       HTTPRequestDecoder(
-        leftOverBytesStrategy: .forwardBytes, limitConfiguration: HeadLimits.configuration))
+        leftOverBytesStrategy: .forwardBytes,
+        limitConfiguration: configuration.headLimits.configuration))
   }
 
   package func install(on channel: any Channel) throws {
+    remoteAddress = channel.remoteAddress
     if configuration.tls == nil {
       try channel.syncOptions?.setOption(
         .recvAllocator, value: SharedReceiveAllocator(receive, on: channel.eventLoop))
@@ -53,7 +62,13 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     timer?.cancel()
     timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
       [weak self] in
-      self?.refuse(.requestTimeout, "no whole request within the time limit", context)
+      guard let self else { return }
+      // A connection that is kept alive may be idle.
+      let isIdle = self.hasAnswered && self.tee.lastHead.isEmpty
+      if !isIdle {
+        self.report(.requestTimeout, .timedOut(isEmpty: self.tee.head.isEmpty), context)
+      }
+      self.refuse(.requestTimeout, "no complete request within the time limit", context)
     }
     timeout = timeoutLater
   }
@@ -78,14 +93,32 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   private func respond(to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     let request = HTTPRequest(head: head, remoteAddress: context.channel.remoteAddress)
-    switch answer(request) {
-    case .upgrade(let upgrade, let subprotocol, let deflate, let consumer):
-      let reply = ServerHandshake.accept(upgrade, subprotocol: subprotocol, deflate: deflate)
-      let connection = OpenedConnection(
-        agreement: .server(deflate.map { DeflateAgreement(serverAnswering: $0) }),
-        limits: configuration.limits, closeTimeout: configuration.closeTimeout, consumer: consumer)
-      switchProtocols(reply, connection, context)
+    carryOut(answer(request), to: head, context)
+  }
+
+  private func carryOut(
+    _ answer: HTTPAnswer, to head: HTTPRequestHead, _ context: ChannelHandlerContext
+  ) {
+    switch answer {
+    case .later(let make):
+      // The head is complete: its timer is not for the time that we take.
+      timer?.cancel()
+      tee.pause()
+      make(context.eventLoop).assumeIsolated().whenComplete { result in
+        guard !self.isDone else { return }
+        switch result {
+        case .success(let answer):
+          self.carryOut(answer, to: head, context)
+          self.tee.resume()
+        case .failure(let error):
+          if error is HTTPAnswer.Reset { return context.closeByReset() }
+          context.close(promise: nil)
+        }
+      }
+    case .upgrade(let upgrade):
+      switchProtocols(upgrade.reply, upgrade.connection(configuration), context)
     case .reply(let reply):
+      hasAnswered = true
       let keepsAlive = head.isKeepAlive && reply.status.code < 400
       write(reply, isHead: head.method == .HEAD, keepsAlive: keepsAlive, context)
       if keepsAlive {
@@ -159,17 +192,74 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     guard let error = error as? HTTPParserError else {
+      if configuration.tls != nil, !isDone, let problem = Self.problem(of: error) {
+        report(nil, problem, context)
+        isDone = true
+      }
       context.close(promise: nil)
       return
     }
     switch error {
     case .headerOverflow:
-      let words = "the head is over 8 KiB a line, 100 fields or 32 KiB"
+      let limits = configuration.headLimits
+      report(.requestHeaderFieldsTooLarge, .headTooLarge(limits), context)
+      let words =
+        "the head is over \(limits.line) bytes a line, \(limits.fields) fields or \(limits.head) bytes"
       refuse(.requestHeaderFieldsTooLarge, words, context)
     case .invalidEOFState:
       context.close(promise: nil)
     default:
-      refuse(.badRequest, "not a valid HTTP/1.1 request: \(error)", context)
+      // The empty line in the preface ends what the parser takes for a head.
+      let isPreface = tee.head.starts(with: "PRI * HTTP/2.0".utf8)
+      let problem = Self.problem(of: isPreface ? tee.head : tee.lastHead)
+      report(.badRequest, problem, context)
+      refuse(
+        .badRequest, Self.reply(to: problem) ?? "not a valid HTTP/1.1 request: \(error)", context)
+    }
+  }
+
+  /// Once a connection.
+  private func report(
+    _ status: HTTPResponseStatus?, _ problem: MalformedRequest, _ context: ChannelHandlerContext
+  ) {
+    guard !isDone else { return }
+    configuration.rejected(context.remoteAddress ?? remoteAddress, status, problem)
+  }
+
+  /// What the client did, from the first bytes that came.
+  private static func problem(of received: [UInt8]) -> MalformedRequest {
+    // A record of the handshake (22) of TLS 1.0 or later in its first version field (RFC 8446 section 5.1).
+    if received.starts(with: [0x16, 0x03]) { return .tlsHello }
+    if received.starts(with: "PRI * HTTP/2.0".utf8) { return .http2Preface }
+    let lines = received.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
+    if received.contains(where: { $0 == 0x20 }),
+      let bare = lines.firstIndex(where: { $0.last != 0x0D })
+    {
+      return .bareLineFeed(line: bare + 1)
+    }
+    return .notHTTP(received: received)
+  }
+
+  private static func problem(of error: any Error) -> MalformedRequest? {
+    guard case NIOSSLError.handshakeFailed(let cause) = error else { return nil }
+    let text = "\(cause)"
+    if text.contains("HTTP_REQUEST") { return .plainHTTP }
+    let names = text.split { !($0.isLetter || $0.isNumber || $0 == "_") }
+    let name = names.first {
+      $0.contains("_") && $0.allSatisfy { $0.isUppercase || "_0123456789".contains($0) }
+    }
+    return .tlsFailed(
+      reason: name.map { $0.lowercased().replacing("_", with: " ") } ?? "the client gave up")
+  }
+
+  /// In words that an HTTP client shows.
+  private static func reply(to problem: MalformedRequest) -> String? {
+    switch problem {
+    case .http2Preface:
+      "this port serves HTTP/1.1; HTTP/2 must be enabled"
+    case .bareLineFeed(let line): "line \(line) of the request ends in LF, not in CR LF"
+    case .tlsHello: "this port does not speak TLS"
+    default: nil
     }
   }
 

@@ -15,6 +15,9 @@ package enum TLSFailure: Error, Sendable, Hashable {
   case version(TLSProtocolVersion?)
   /// ALPN chose a protocol in which there is no upgrade, as `h2`.
   case protocolChosen(String)
+  /// The server asked for another handshake on the open connection (TLS 1.2), which needs a client
+  /// certificate to be of any use.
+  case renegotiation
   case handshake(reason: String)
   /// Our own side: a file that cannot be read.
   case configuration(reason: String)

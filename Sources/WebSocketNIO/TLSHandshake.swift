@@ -46,6 +46,9 @@ final class TLSHandshake {
   /// - Throws: an error of the library, for a host that cannot be a name.
   init(_ tls: PreparedTLS, host: String, receive: SharedReceiveBuffer) throws {
     self.tls = tls
+    // "The hostname is represented [...] without a trailing dot" (RFC 6066 section 3), and the zone of an
+    // address means something on this machine only.
+    let host = String((host.hasSuffix(".") ? host.dropLast() : host[...]).prefix { $0 != "%" })
     self.host = host
     wire = HeadTee(keeping: Self.captured, receive: receive, isHTTP: false)
     let isName = (try? SocketAddress(ipAddress: host, port: 0)) == nil
@@ -111,10 +114,10 @@ final class TLSHandshake {
   /// Why an open connection failed, if that is a matter of TLS: in TLS 1.3 the server looks at the
   /// client's certificate when the handshake is over for the client.
   func lateFailure(_ error: any Error) -> TLSFailure? {
-    guard let cause = error as? BoringSSLError,
-      let alert = Reason.of(cause).lazy.compactMap(\.alert).first
-    else { return nil }
-    return .alert(alert, authentication)
+    guard let cause = error as? BoringSSLError else { return nil }
+    let reasons = Reason.of(cause)
+    if reasons.contains(where: { $0.name == "NO_RENEGOTIATION" }) { return .renegotiation }
+    return reasons.lazy.compactMap(\.alert).first.map { .alert($0, authentication) }
   }
 
   private func failure(_ cause: BoringSSLError) -> TLSFailure {

@@ -51,13 +51,32 @@ package struct ClientTLS: Sendable {
     PreparedTLS(context: try makeContext(), settings: self)
   }
 
+  /// What may sign: the library's own list has neither Ed25519 nor P-521.
+  private static let signatureAlgorithms: [SignatureAlgorithm] = [
+    .ecdsaSecp256R1Sha256, .ed25519, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ecdsaSecp384R1Sha384,
+    .rsaPssRsaeSha384, .rsaPkcs1Sha384, .ecdsaSecp521R1Sha512, .rsaPssRsaeSha512, .rsaPkcs1Sha512,
+  ]
+
+  /// The library's own, and P-521, which an ECDSA certificate may have (RFC 8422 section 5.1.1).
+  private static let curves: [NIOTLSCurve] = [
+    .x25519_MLKEM768, .x25519, .secp256r1, .secp384r1, .secp521r1,
+  ]
+
+  /// The names of what is offered, for a server that takes none of it.
+  package static let signatureNames =
+    "ECDSA with P-256, P-384 and P-521, Ed25519, RSA-PSS (rsae) and RSA PKCS#1 with SHA-2"
+
   private func makeContext() throws(TLSFailure) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = versions.lowerBound.library
     configuration.maximumTLSVersion = versions.upperBound.library
     configuration.applicationProtocols = protocols
     configuration.keyLogCallback = keyLog
+    configuration.verifySignatureAlgorithms = Self.signatureAlgorithms
+    configuration.curves = Self.curves
     if let identity {
+      // A server may ask for the certificate once it has read the request (RFC 5246 section 7.4.1.1).
+      configuration.renegotiationSupport = .once
       configuration.certificateChain = identity.chain.map { .certificate($0) }
       configuration.privateKey = .privateKey(identity.key)
     }
@@ -82,8 +101,8 @@ package struct ClientTLS: Sendable {
   fileprivate static func words(_ error: any Error) -> String {
     switch error as? NIOSSLError {
     case .noSuchFilesystemObject: "no such file"
-    case .failedToLoadCertificate: "no certificate in PEM form in it"
-    case .failedToLoadPrivateKey: "no private key in PEM form in it"
+    case .failedToLoadCertificate: "no PEM certificate in the file"
+    case .failedToLoadPrivateKey: "no PEM private key in the file"
     default: "\(error)"
     }
   }

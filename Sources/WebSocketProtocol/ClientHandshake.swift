@@ -25,9 +25,11 @@ package struct ClientHandshake: Sendable {
   }
 
   /// The request to send. Fields of the user (`extra`) called Host or User-Agent take the place of
-  /// ours; all the others are added.
+  /// ours; all the others are added. Fields of `forced` take the place of any field of that name, those of the
+  /// handshake itself included; one with an empty value only removes it.
   package func request(
-    for url: WebSocketURL, origin: String? = nil, userAgent: String, extra: [(String, String)] = []
+    for url: WebSocketURL, origin: String? = nil, userAgent: String, extra: [(String, String)] = [],
+    forced: [(String, String)] = []
   ) -> HTTPRequestHead {
     var headers = HTTPHeaders([
       ("Host", url.hostField), ("User-Agent", userAgent),
@@ -44,7 +46,28 @@ package struct ClientHandshake: Sendable {
       headers.remove(name: replaced)
     }
     for (name, value) in extra { headers.add(name: name, value: value) }
+    for (name, _) in forced { headers.remove(name: name) }
+    for (name, value) in forced where !value.isEmpty { headers.add(name: name, value: value) }
     return HTTPRequestHead(version: .http1_1, method: .GET, uri: url.target, headers: headers)
+  }
+
+  /// Judges the reply by fields that take the place of ours in the request: by their key, subprotocols and
+  /// extensions.
+  package mutating func adopt(_ fields: [(String, String)]) {
+    func values(_ name: String) -> [String]? {
+      let found = fields.filter { HeaderTokens.equalsIgnoringCase($0.0, name) }.map(\.1)
+      return found.isEmpty ? nil : found
+    }
+    if let keys = values("Sec-WebSocket-Key") { key = keys[0] }
+    if let lists = values("Sec-WebSocket-Protocol") {
+      subprotocols = lists.flatMap { list in
+        list.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
+      }
+    }
+    if let lists = values("Sec-WebSocket-Extensions") {
+      let offers = ExtensionOffer.list(lists.joined(separator: ", ")) ?? []
+      deflate = offers.lazy.compactMap { DeflateParameters($0) }.first
+    }
   }
 
   /// What the reply amounts to.
@@ -101,10 +124,6 @@ package struct ClientHandshake: Sendable {
     guard Self.isSame(accept, expected) else {
       throw .wrongAccept(got: accept, expected: expected)
     }
-    // A 101 has no body, and a length would leave it open where the first frame begins.
-    guard !reply.headers.contains(name: "Transfer-Encoding"),
-      reply.headers["Content-Length"].allSatisfy({ $0 == "0" })
-    else { throw .body }
     return try negotiated(reply.headers)
   }
 
@@ -150,7 +169,6 @@ package enum HandshakeViolation: Error, Hashable, Sendable {
   case missingAccept
   case severalAccepts(Int)
   case wrongAccept(got: String, expected: String)
-  case body
   case unofferedExtension(String)
   /// The answer to permessage-deflate breaks the grammar or the offer.
   case wrongExtension(String)

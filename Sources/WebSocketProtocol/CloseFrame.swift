@@ -107,7 +107,8 @@ package struct CloseFrame: Hashable, Sendable {
     guard code.mayBeOnTheWire else { throw .invalidCloseCode(code.rawValue) }
     let text = UnsafeRawBufferPointer(rebasing: body[2...])
     guard let reason = String(validating: text, as: UTF8.self) else {
-      throw .closeReasonIsNotUTF8
+      throw .closeReasonIsNotUTF8(
+        InvalidUTF8(in: text, after: UnsafeRawBufferPointer(start: nil, count: 0)))
     }
     return CloseFrame(code, reason: reason)
   }

@@ -160,7 +160,7 @@ package struct ConnectionMachine {
       }
       // "the endpoint MUST fail the connection" at the first bad byte, not at the end of the text
       if kind == .text, !text.validate(UnsafeRawBufferPointer(piece)) {
-        return fail(.textIsNotUTF8)
+        return failText(UnsafeRawBufferPointer(piece))
       }
       if remaining == 0, frame.isFinal, fragments == 1, assembly.readableBytes == 0 {
         return message(UnsafeRawBufferPointer(piece))
@@ -209,7 +209,7 @@ package struct ConnectionMachine {
     kind = first == 0x81 ? .text : .binary
     if kind == .text, !text.validateWhole(UnsafeRawBufferPointer(payload)) {
       isInsideFrame = true
-      return fail(.textIsNotUTF8)
+      return failText(UnsafeRawBufferPointer(payload))
     }
     counted.messagesIn &+= 1
     counted.payloadIn &+= size.unsigned64
@@ -307,7 +307,10 @@ package struct ConnectionMachine {
   private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
     // A frame whose text is wrong is not counted, wherever the wrong byte is.
     isInsideFrame = kind == .text && !text.isComplete
-    if isInsideFrame { return fail(.textIsNotUTF8) }
+    if isInsideFrame {
+      return failText(
+        assembly.readableBytes == 0 ? payload : UnsafeRawBufferPointer(start: nil, count: 0))
+    }
     isInsideMessage = false
     fragments = 0
     counted.messagesIn &+= 1
@@ -336,7 +339,14 @@ package struct ConnectionMachine {
       let isValid = assembly.withUnsafeReadableBytes { bytes in
         text.validate(UnsafeRawBufferPointer(rebasing: bytes[before...]))
       }
-      guard isValid else { return fail(.textIsNotUTF8) }
+      guard isValid else {
+        let evidence = assembly.withUnsafeReadableBytes { bytes in
+          InvalidUTF8(
+            in: UnsafeRawBufferPointer(rebasing: bytes[before...]),
+            after: UnsafeRawBufferPointer(rebasing: bytes[..<before]))
+        }
+        return fail(.textIsNotUTF8(evidence))
+      }
     }
     switch failure {
     case .corrupt: return fail(.corruptCompression)
@@ -428,6 +438,12 @@ package struct ConnectionMachine {
     return .violation(violation)
   }
 
+  /// `piece` has made it certain that the text is invalid; what came before it is in `assembly`.
+  @inline(never)
+  private mutating func failText(_ piece: UnsafeRawBufferPointer) -> Step {
+    fail(.textIsNotUTF8(assembly.withUnsafeReadableBytes { InvalidUTF8(in: piece, after: $0) }))
+  }
+
   private mutating func releaseDelivered() {
     holdsDelivered = false
     // Given back, not kept: an idle connection holds no memory for its last message.
@@ -478,11 +494,17 @@ package struct ConnectionMachine {
 
   /// Starts the closing handshake: puts a Close into the output. From here on nothing else is sent.
   ///
+  /// - Parameters:
+  ///   - close: The code and the reason.
+  ///   - allowsAnyCode: Whether the code may be one that must not be on the wire: a violation on purpose, to
+  ///     see what the peer makes of it.
   /// - Throws: `SendError.closing` when a Close has been sent or received already, `.closeCode`
   ///   for a code that must not be on the wire.
-  package mutating func sendClose(_ close: CloseFrame) throws(SendError) {
+  package mutating func sendClose(
+    _ close: CloseFrame, allowsAnyCode: Bool = false
+  ) throws(SendError) {
     guard phase == .open else { throw .closing }
-    if let code = close.code, !code.mayBeOnTheWire { throw .closeCode(code) }
+    if let code = close.code, !code.mayBeOnTheWire, !allowsAnyCode { throw .closeCode(code) }
     initiator = .us
     writeClose(close)
     phase = .closeSent

@@ -37,7 +37,7 @@ package enum FrameRules {
     // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values."
     // RFC 7692 section 6: RSV1 is set on the first frame of a compressed message, and only there.
     guard header.reservedBits == 0 || isCompressionMark(header, context) else {
-      return .reservedBits(header.reservedBits)
+      return reservedBits(of: header, context)
     }
     // "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket
     // Connection_."
@@ -86,6 +86,17 @@ package enum FrameRules {
       return .messageTooBig(size: size, limit: context.limits.messageSize)
     }
     return nil
+  }
+
+  @inline(never)
+  private static func reservedBits(
+    of header: FrameHeader, _ context: Context
+  ) -> ProtocolViolation {
+    // RSV1 is not to blame where the extension is agreed on and allows it.
+    let unknown = context.allowsCompression ? header.reservedBits & 0x3 : header.reservedBits
+    guard unknown == 0 else { return .reservedBits(unknown) }
+    guard !header.opcode.isReserved else { return .reservedOpcode(header.opcode.rawValue) }
+    return .compressedFrame(header.opcode)
   }
 
   @inline(__always)

@@ -136,6 +136,8 @@ final class MessageInflater {
 
   private let stream: UnsafeMutablePointer<z_stream>
   private let takeover: Bool
+  /// Whether the last byte so far was the end of a block with BFINAL.
+  private var isBehindFinalBlock = false
   private static let smallestStep = 512
   private static let largestStep = 64 * 1024
 
@@ -162,6 +164,7 @@ final class MessageInflater {
     stream.pointee.next_in = UnsafeMutablePointer(
       mutating: piece.bindMemory(to: UInt8.self).baseAddress)
     stream.pointee.avail_in = piece.count.low32
+    if !piece.isEmpty { isBehindFinalBlock = false }
     var isUsedUp = false
     while !isUsedUp {
       // One byte more than allowed, so that a message of exactly the limit is told from a longer one.
@@ -185,7 +188,8 @@ final class MessageInflater {
         // No input, or nothing to say about it yet.
         isUsedUp = true
       case Z_STREAM_END where continueBehindFinalBlock():
-        isUsedUp = stream.pointee.avail_in == 0 && !isFull
+        isUsedUp = stream.pointee.avail_in == 0
+        isBehindFinalBlock = isUsedUp
       default:
         throw .corrupt
       }
@@ -195,6 +199,13 @@ final class MessageInflater {
   /// Ends a message: the octets that the sender has removed are put back, and the stream must then
   /// stand between two blocks.
   func finish(into output: inout ByteBuffer, limit: Int) throws(Failure) {
+    // Section 7.2.1 asks for an empty block after the last one. A sender that has ended its stream may
+    // leave it out: nothing is missing then.
+    if isBehindFinalBlock {
+      isBehindFinalBlock = false
+      if !takeover { inflateReset(stream) }
+      return
+    }
     let tail: [UInt8] = [0x00, 0x00, 0xFF, 0xFF]
     let failure = tail.withUnsafeBytes { bytes -> Failure? in
       do throws(Failure) {
@@ -219,5 +230,71 @@ final class MessageInflater {
     var length = UInt32(0)
     return inflateGetDictionary(stream, &window, &length) == Z_OK && inflateReset(stream) == Z_OK
       && (length == 0 || inflateSetDictionary(stream, window, length) == Z_OK)
+  }
+}
+
+/// A whole body in one call, for what is small and not a message.
+/// The compression library.
+package enum Zlib {
+  /// As in `1.2.13`.
+  package static var version: String { zlibVersion().map { String(cString: $0) } ?? "" }
+}
+
+enum Inflation {
+  /// At most `limit` bytes, as far as the input goes; nil if it is not of that format. Positive window bits are
+  /// those of raw deflate, negative ones those of `inflateInit2` for a format with a header.
+  static func inflate(_ bytes: [UInt8], windowBits: Int32, limit: Int) -> [UInt8]? {
+    guard !bytes.isEmpty, limit > 0 else { return bytes }
+    let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+    stream.initialize(to: z_stream())
+    defer { stream.deallocate() }
+    guard wscope_inflateInit(stream, windowBits) == Z_OK else { return nil }
+    defer { inflateEnd(stream) }
+    var input = bytes
+    var output = [UInt8](repeating: 0, count: limit)
+    let status = input.withUnsafeMutableBufferPointer { input in
+      output.withUnsafeMutableBufferPointer { output in
+        stream.pointee.next_in = input.baseAddress
+        stream.pointee.avail_in = uInt(input.count)
+        stream.pointee.next_out = output.baseAddress
+        stream.pointee.avail_out = uInt(output.count)
+        return CZlib.inflate(stream, Z_SYNC_FLUSH)
+      }
+    }
+    let rest = stream.pointee.avail_out.signed
+    guard status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR && rest < limit else {
+      return nil
+    }
+    return Array(output.dropLast(rest))
+  }
+}
+
+/// A whole body in the zlib format (RFC 1950), for what is stored in a file and is not a message.
+package enum ZlibBody {
+  /// Compresses a body.
+  ///
+  /// - Parameter bytes: The body; may be empty.
+  /// - Returns: The body with the header and the checksum of the format; nil when zlib has no memory.
+  package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
+    var length = compressBound(bytes.count.unsigned)
+    var output = [UInt8](repeating: 0, count: length.signed)
+    guard CZlib.compress(&output, &length, bytes, bytes.count.unsigned) == Z_OK else { return nil }
+    return Array(output.prefix(length.signed))
+  }
+
+  /// Decompresses a body, which must end with the input.
+  ///
+  /// - Parameters:
+  ///   - bytes: What `compress` returned.
+  ///   - limit: The largest body to accept, in bytes.
+  /// - Returns: nil when the input is damaged, incomplete, followed by other bytes, or larger than `limit`.
+  package static func decompress(_ bytes: [UInt8], limit: Int) -> [UInt8]? {
+    var output = [UInt8](repeating: 0, count: max(1, limit))
+    var length = output.count.unsigned
+    var used = bytes.count.unsigned
+    guard uncompress2(&output, &length, bytes, &used) == Z_OK, used.signed == bytes.count,
+      length.signed <= limit
+    else { return nil }
+    return Array(output.prefix(length.signed))
   }
 }

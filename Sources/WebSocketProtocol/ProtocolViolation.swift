@@ -2,6 +2,9 @@
 /// made at the edge, the reason that goes on the wire is made here.
 package enum ProtocolViolation: Error, Hashable, Sendable {
   case reservedBits(UInt8)
+  /// RSV1, which permessage-deflate gives a meaning on the first frame of a message only, on another
+  /// frame (RFC 7692 section 6).
+  case compressedFrame(Opcode)
   case reservedOpcode(UInt8)
   /// A server got a frame without a masking key (RFC 6455 section 5.1).
   case unmaskedFromClient
@@ -16,8 +19,8 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   case unfinishedMessage(Opcode)
   case closeBodyOfOneByte
   case invalidCloseCode(UInt16)
-  case closeReasonIsNotUTF8
-  case textIsNotUTF8
+  case closeReasonIsNotUTF8(InvalidUTF8)
+  case textIsNotUTF8(InvalidUTF8)
   /// Sizes in bytes. `size` is what the message would have at least.
   case messageTooBig(size: UInt64, limit: Int)
   case tooManyFragments(limit: Int)
@@ -25,6 +28,9 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   case corruptCompression
   /// A compressed message that inflates to more than the limit, in bytes.
   case inflatesBeyondLimit(limit: Int)
+
+  /// Whether the peer broke no rule: what it sent is over a limit of ours.
+  package var isOverOwnLimit: Bool { closeCode == .tooBig }
 
   /// The status code to close with (RFC 6455 section 7.4.1).
   package var closeCode: CloseCode {
@@ -40,6 +46,10 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
     switch self {
     case .reservedBits(let bits):
       "reserved bits set without an extension: RSV\(Self.names(ofReservedBits: bits))"
+    case .compressedFrame(.continuation):
+      "RSV1 on a continuation: only the first frame of a message may have it"
+    case .compressedFrame(let opcode):
+      "RSV1 on a \(Self.name(ofControl: opcode)): control frames are never compressed"
     case .reservedOpcode(let code): "reserved opcode \(code)"
     case .unmaskedFromClient: "a frame from a client must be masked"
     case .maskedFromServer: "a frame from a server must not be masked"
@@ -59,6 +69,14 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
     case .corruptCompression: "compressed message is corrupt"
     case .inflatesBeyondLimit(let limit):
       "message inflates beyond the limit of \(limit) (--max-message)"
+    }
+  }
+
+  private static func name(ofControl opcode: Opcode) -> String {
+    switch opcode {
+    case .ping: "ping"
+    case .pong: "pong"
+    default: "Close"
     }
   }
 

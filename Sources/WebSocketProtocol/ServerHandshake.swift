@@ -48,7 +48,7 @@ package enum ServerHandshake {
     }
     guard isPath(head.uri) else { return refuse(.badRequest, noPath) }
     guard head.version == .http1_1 else {
-      return refuse(.badRequest, "a WebSocket handshake needs HTTP/1.1")
+      return refuse(.badRequest, "a WebSocket handshake requires HTTP/1.1")
     }
     guard asksUpgrade else {
       return refuse(.badRequest, "the Upgrade field must name websocket")
@@ -65,7 +65,7 @@ package enum ServerHandshake {
       return refuse(.badRequest, "there must be exactly one Sec-WebSocket-Key, not \(keys.count)")
     }
     guard HandshakeKey.isValid(key) else {
-      return refuse(.badRequest, "the Sec-WebSocket-Key must be base64 of 16 bytes")
+      return refuse(.badRequest, "Sec-WebSocket-Key must be the base64 of 16 bytes")
     }
     return offer(headers, key: key)
   }
@@ -98,18 +98,19 @@ package enum ServerHandshake {
   private static func wrongVersion(_ headers: HTTPHeaders) -> Refusal? {
     guard headers["Sec-WebSocket-Version"] != ["13"] else { return nil }
     return Refusal(
-      status: .upgradeRequired, explanation: "the Sec-WebSocket-Version must be 13, once",
+      status: .upgradeRequired,
+      explanation: "there must be exactly one Sec-WebSocket-Version, and it must be 13",
       headers: ["Sec-WebSocket-Version": "13"])
   }
 
   private static func offer(_ headers: HTTPHeaders, key: String?) -> Verdict {
     let offered = HeaderTokens.list("Sec-WebSocket-Protocol", in: headers)
     guard offered.allSatisfy(HeaderSyntax.isToken), Set(offered).count == offered.count else {
-      return refuse(.badRequest, "the Sec-WebSocket-Protocol must be a list of different tokens")
+      return refuse(.badRequest, "Sec-WebSocket-Protocol must be a list of distinct tokens")
     }
     let field = headers["Sec-WebSocket-Extensions"].joined(separator: ", ")
     guard let extensions = ExtensionOffer.list(field) else {
-      return refuse(.badRequest, "the Sec-WebSocket-Extensions break the grammar of RFC 6455")
+      return refuse(.badRequest, "Sec-WebSocket-Extensions is not valid (RFC 6455 section 9.1)")
     }
     return .upgrade(Request(key: key, subprotocols: offered, extensions: extensions))
   }

@@ -56,6 +56,26 @@ package struct UTF8Validator: Sendable {
     return true
   }
 
+  /// The offset of the first byte that is not part of a valid character; nil if the text is valid.
+  package static func firstInvalid(in bytes: UnsafeRawBufferPointer) -> Int? {
+    guard let base = bytes.baseAddress else { return nil }
+    var start = 0
+    while true {
+      start = endOfWholeCharacters(base, from: start, count: bytes.count)
+      guard start < bytes.count else { return nil }
+      // One character, byte by byte: the steps above leave what is invalid, and what is near the end.
+      var character = UTF8Validator()
+      var end = start
+      repeat {
+        guard end < bytes.count,
+          character.validate(UnsafeRawBufferPointer(rebasing: bytes[end...end]))
+        else { return start }
+        end &+= 1
+      } while !character.isComplete
+      start = end
+    }
+  }
+
   /// The table of RFC 3629 section 4, for a lead byte that is not ASCII.
   @inline(__always)
   private mutating func start(_ lead: UInt8) -> Bool {

@@ -76,6 +76,12 @@ package enum WebSocketURLError: Error, Hashable, Sendable {
   case forbiddenByte(offset: Int, byte: UInt8)
   case fragment
   case host(String)
+  /// A name that is not ASCII and cannot be converted.
+  case internationalHost(String)
+  /// An IPv6 address without brackets.
+  case bareIPv6(String)
+  /// A scheme with a slash or its colon missing; the URL that was probably meant.
+  case misspelledScheme(suggestion: String)
 }
 
 extension WebSocketURL {
@@ -84,7 +90,15 @@ extension WebSocketURL {
   private typealias Bytes = Substring.UTF8View
 
   /// Reads what a person typed.
-  package static func parse(_ text: String) throws(WebSocketURLError) -> WebSocketURL {
+  ///
+  /// - Parameters:
+  ///   - text: with or without a scheme.
+  ///   - toASCII: converts a host name that is not ASCII (IDNA); nil if it cannot.
+  /// - Returns: the URL.
+  /// - Throws: `WebSocketURLError`.
+  package static func parse(
+    _ text: String, toASCII: (String) -> String? = { _ in nil }
+  ) throws(WebSocketURLError) -> WebSocketURL {
     let bytes = Substring(text).utf8
     guard !bytes.isEmpty else { throw .empty }
     try checkBytes(of: bytes)
@@ -94,6 +108,7 @@ extension WebSocketURL {
     where HeaderTokens.equalsIgnoringCase(bytes.prefix(prefix.utf8.count), prefix.utf8) {
       return try unixSocket(bytes.dropFirst(prefix.utf8.count), security)
     }
+    try checkScheme(of: bytes)
     let (security, rest) = try splitScheme(bytes)
     let end = rest.firstIndex(where: isEndOfAuthority) ?? rest.endIndex
     var authority = rest[..<end]
@@ -102,7 +117,7 @@ extension WebSocketURL {
       userInfo = string(authority[..<at])
       authority = authority[at...].dropFirst()
     }
-    let (host, port) = try splitPort(authority)
+    let (host, port) = try splitPort(authority, toASCII)
     var url = WebSocketURL(
       security: security, endpoint: .host(host, port: try number(port, security)),
       target: target(rest[end...]))
@@ -121,9 +136,9 @@ extension WebSocketURL {
 
   /// Reads `host`, `host:port` or `[v6]:port` of a URL that is not ours, as that of a proxy.
   package static func authority(
-    _ text: String
+    _ text: String, toASCII: (String) -> String? = { _ in nil }
   ) throws(WebSocketURLError) -> (host: String, port: Int?) {
-    let (host, port) = try splitPort(Substring(text).utf8)
+    let (host, port) = try splitPort(Substring(text).utf8, toASCII)
     return (host, port.isEmpty ? nil : try number(port, .plain))
   }
 
@@ -137,6 +152,20 @@ extension WebSocketURL {
     return WebSocketURL(
       security: security, endpoint: .unixSocket(path: string(trimmed[..<colon])),
       target: target(trimmed[colon...].dropFirst()))
+  }
+
+  /// `ws:/host` and `ws//host` would be hosts named ws.
+  private static func checkScheme(of text: Bytes) throws(WebSocketURLError) {
+    for scheme in ["ws", "wss", "http", "https"] {
+      let length = scheme.utf8.count
+      guard HeaderTokens.equalsIgnoringCase(text.prefix(length), scheme.utf8) else { continue }
+      let rest = text.dropFirst(length)
+      for (typed, isWrong) in [("://", false), (":/", true), ("//", true)]
+      where rest.starts(with: typed.utf8) {
+        guard isWrong else { return }
+        throw .misspelledScheme(suggestion: "\(scheme)://\(string(rest.dropFirst(2)))")
+      }
+    }
   }
 
   /// Takes off the scheme, if there is one: a `://` behind a `/` or `?` belongs to the target.
@@ -159,15 +188,28 @@ extension WebSocketURL {
   }
 
   private static func splitPort(
-    _ authority: Bytes
+    _ authority: Bytes, _ toASCII: (String) -> String?
   ) throws(WebSocketURLError) -> (host: String, port: Bytes) {
     if authority.first == UInt8(ascii: "[") { return try splitLiteral(authority) }
     let colon = authority.firstIndex(of: UInt8(ascii: ":")) ?? authority.endIndex
     let host = authority[..<colon]
     let port = authority[colon...].dropFirst()
-    guard !port.contains(UInt8(ascii: ":")) else { throw .host(string(authority)) }
+    guard !port.contains(UInt8(ascii: ":")) else {
+      // Two colons in a row, or all eight groups (RFC 4291 section 2.2).
+      let colons = authority.count { $0 == UInt8(ascii: ":") }
+      let isIPv6 =
+        authority.allSatisfy(isIPv6Byte) && (colons == 7 || string(authority).contains("::"))
+      throw isIPv6 ? .bareIPv6(string(authority)) : .host(string(authority))
+    }
     if host.isEmpty, !port.isEmpty { return ("localhost", port) }
     guard !host.isEmpty else { throw .noHost }
+    guard host.allSatisfy({ $0 < 0x80 }) else {
+      let name = string(host)
+      guard let ascii = toASCII(name), ascii.utf8.allSatisfy(isNameByte), !ascii.isEmpty else {
+        throw .internationalHost(name)
+      }
+      return (ascii.lowercased(), port)
+    }
     guard host.allSatisfy(isNameByte) else { throw .host(string(host)) }
     return (string(host).lowercased(), port)
   }

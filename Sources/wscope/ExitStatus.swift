@@ -22,6 +22,7 @@ enum ExitStatus: Int32, CaseIterable, Error {
   case connectionLost = 56
   case clientCertificateUnusable = 58
   case certificateNotTrusted = 60
+  case messageTooLarge = 63
   case pinMismatch = 90
   case proxyFailed = 97
   case measurementInvalid = 98
@@ -52,6 +53,7 @@ enum ExitStatus: Int32, CaseIterable, Error {
     case .connectionLost: "connection lost (1006)"
     case .clientCertificateUnusable: "client certificate unusable"
     case .certificateNotTrusted: "certificate not trusted"
+    case .messageTooLarge: "a message of the peer is over --max-message"
     case .pinMismatch: "pin mismatch"
     case .proxyFailed: "proxy handshake failed"
     case .measurementInvalid: "a bench measurement is invalid"
@@ -101,7 +103,8 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .pinMismatch: .pinMismatch
       case .configuration: .usage
       case .clientCertificate: .clientCertificateUnusable
-      case .notTLS, .closed, .alert, .version, .protocolChosen, .handshake: .tlsFailed
+      case .notTLS, .closed, .alert, .version, .protocolChosen, .renegotiation, .handshake:
+        .tlsFailed
       }
   }
 
@@ -113,7 +116,8 @@ enum ExitStatus: Int32, CaseIterable, Error {
         case .normal, .goingAway, .noStatus: .ok
         default: .unexpectedCloseCode
         }
-      case .failed: .protocolViolation
+      case .failed(let violation):
+        violation.isOverOwnLimit ? .messageTooLarge : .protocolViolation
       case .lost(.abandoned): .ok
       case .lost: .connectionLost
       }

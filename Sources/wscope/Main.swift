@@ -19,12 +19,17 @@ protocol SessionCommand: AsyncParsableCommand {
 struct Wscope: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wscope",
-    abstract: "An oscilloscope for WebSockets: connect, listen, send, bench.",
+    abstract: "An oscilloscope for WebSockets.",
     usage: "wscope <subcommand>",
     discussion: """
-      wscope URL is short for wscope connect URL; wscope -c URL and wscope -l PORT are understood too.
+      Examples:
+        wscope listen 8080                       # run an echo server
+        wscope connect :8080                     # talk to it
+        wscope send :8080 ping --expect ping     # check it in a script
+
+      wscope URL is short for wscope connect URL; wscope -c URL and wscope -l PORT also work.
       """,
-    version: Version.number,
+    version: Version.text,
     subcommands: [Connect.self, Listen.self, Send.self, Bench.self])
 
   @Flag(help: "Print the JSON Schema of --format jsonl and of recordings.")
@@ -46,6 +51,7 @@ struct Wscope: AsyncParsableCommand {
         try parsed.run()
         return
       }
+      try ProcessLimits.check()
       let color = ColorChoice(rawValue: command.output.color.rawValue) ?? .auto
       let context = CommandContext(color: color)
       Process.exit(await Process.run(command, context))

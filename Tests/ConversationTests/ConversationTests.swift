@@ -50,7 +50,7 @@ import WebSocketProtocol
     }
     #expect(conversation.results.map(\.isMet) == meets, sourceLocation: sourceLocation)
     let came = conversation.finalResults(at: .max).map { result -> String? in
-      guard case .message(_, let payload) = result.instead else { return nil }
+      guard case .message(_, let payload, _) = result.instead else { return nil }
       return String(decoding: payload, as: UTF8.self)
     }
     if let instead { #expect(came == instead, sourceLocation: sourceLocation) }

@@ -20,7 +20,7 @@ import WebSocketProtocol
     .message(.payload(Array(text.utf8)))
   }
   private static func text(_ text: String) -> ExpectationResult.Instead {
-    .message(.text, Array(text.utf8))
+    .message(.text, Array(text.utf8), nil)
   }
 
   /// Waits are 10 s, the linger 1 s.
@@ -81,11 +81,15 @@ import WebSocketProtocol
       instead: [Self.text("a\u{1F468}\u{200D}c")])
     check(
       [pattern], [.binary([0x61, 0xFF, 0x63], at: 1)], met: [false],
-      instead: [.message(.binary, [0x61, 0xFF, 0x63])])
+      instead: [.message(.binary, [0x61, 0xFF, 0x63], .notText(offset: 1))])
     check([condition], [.text("{\"op\":1}", at: 1), .finished(at: 1)], met: [true], instead: [nil])
     check(
       [condition], [.text("{\"op\":2}", at: 1), .text("no JSON", at: 2)], met: [false],
-      instead: [Self.text("no JSON")])
+      instead: [
+        .message(
+          .text, Array("no JSON".utf8),
+          .notJSON(JSONError(offset: 0, problem: "expected a value")))
+      ])
     let binary = Expectation.message(.binary([0x61]))
     check([binary], [.text("a", at: 1)], met: [false], instead: [Self.text("a")])
     check([binary], [.binary([0x61], at: 1), .finished(at: 1)], met: [true], instead: [nil])

@@ -1,6 +1,7 @@
-import Conversation
 import Testing
 import WebSocketProtocol
+
+@testable import Conversation
 
 /// The subset of jq's paths, beside what `jq -e` says of the same rows where it can be asked.
 @Suite struct JSONConditionTests {
@@ -36,6 +37,33 @@ import WebSocketProtocol
     #expect(try JSONCondition(text).holds(for: value) == holds)
   }
 
+  /// Numbers are compared by their digits: nothing is rounded, whatever their size.
+  static let numbers: [(String, String, Int)] = [
+    ("18446744073709551615", "18446744073709551614", 1),
+    ("9007199254740993", "9007199254740993.0", 0), ("1e400", "1e401", -1), ("-1e400", "-1e401", 1),
+    ("0.1", "0.10000000000000000000000001", -1), ("1E+2", "100", 0), ("100e-2", "1", 0),
+    ("0", "-0.0", 0), ("0e99", "0", 0), ("-1", "0", -1), ("-1", "1e-99", -1), ("0.001", "1e-3", 0),
+    ("123456789012345678901234567890", "123456789012345678901234567891", -1),
+    ("1e99999999999999999999", "1e99999999999999999998", 1), ("12", "9", 1), ("1.2", "1.19", 1),
+    ("5", "0", 1), ("0", "1e-400", -1),
+  ]
+
+  @Test(arguments: numbers) func numbersAreComparedExactly(
+    _ one: String, _ two: String, _ order: Int
+  ) throws {
+    let document = try JSONValue.parse(Array("[\(one),\(two)]".utf8))
+    func holds(_ comparison: String) throws -> Bool {
+      try JSONCondition(".[0] \(comparison) \(two)").holds(for: document)
+    }
+    #expect(try holds("==") == (order == 0))
+    #expect(try holds("!=") == (order != 0))
+    #expect(try holds("<") == (order < 0))
+    #expect(try holds("<=") == (order <= 0))
+    #expect(try holds(">") == (order > 0))
+    #expect(try holds(">=") == (order >= 0))
+    #expect(JSONNumber(two).order(to: JSONNumber(one)) == -order)
+  }
+
   /// Unlike jq, for which `null` and `false` are less than every number.
   @Test(arguments: [".missing < 5", ".nil <= 5", ".no < 1", ".s < 5", ".n > \"2\"", ".list > 3"])
   func whatHasNoOrder(_ text: String) throws {
@@ -58,17 +86,17 @@ import WebSocketProtocol
   }
 
   static let mistakes: [(String, Int, String)] = [
-    ("", 0, "a path such as .op was expected"), ("op", 0, "a path such as .op was expected"),
-    ("3", 0, "a path such as .op was expected"), ("3 == 3", 2, "one side"),
-    (".op = 3", 4, "== is"), (".op =", 4, "== is"), (".op ==", 6, "a value was expected"),
-    (".op == pong", 7, "a value was expected"), (".op == \"pong", 7, "does not end"),
-    (".op == \"\\x\"", 10, "an unknown escape"), (".op == 3 and .n", 9, "the end was expected"),
-    (".op | length", 4, "one of =="), (".a.", 3, "a member name was expected"),
-    (".a..b", 3, "a member name was expected"), (".a-b", 2, "one of =="),
-    (".[x]", 2, "a number or a string"), (".a[1", 4, "] was expected"), (".a[]", 3, "a number"),
-    (".3", 1, "a member name was expected"), (".n == 3x", 7, "the end was expected"),
-    (".n == 3.", 8, "a digit was expected"), (".n == -", 7, "a value was expected"),
-    ("..", 1, "a member name was expected"), (".a[99999999999999999999]", 3, "a number"),
+    ("", 0, "expected a path such as .op"), ("op", 0, "expected a path such as .op"),
+    ("3", 0, "expected a path such as .op"), ("3 == 3", 2, "one side"),
+    (".op = 3", 4, "use =="), (".op =", 4, "use =="), (".op ==", 6, "expected a value"),
+    (".op == pong", 7, "expected a value"), (".op == \"pong", 7, "does not end"),
+    (".op == \"\\x\"", 8, "unknown escape"), (".op == 3 and .n", 9, "expected the end"),
+    (".op | length", 4, "one of =="), (".a.", 3, "expected a member name"),
+    (".a..b", 3, "expected a member name"), (".a-b", 2, "one of =="),
+    (".[x]", 2, "a number or a string"), (".a[1", 4, "expected ]"), (".a[]", 3, "a number"),
+    (".3", 1, "expected a member name"), (".n == 3x", 7, "expected the end"),
+    (".n == 3.", 8, "expected a digit"), (".n == -", 7, "expected a value"),
+    ("..", 1, "expected a member name"), (".a[99999999999999999999]", 3, "a number"),
   ]
 
   @Test(arguments: mistakes)

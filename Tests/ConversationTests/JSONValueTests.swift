@@ -128,8 +128,8 @@ import Testing
     refuse(#""a\""#, at: 4)
     refuse("'a'", at: 0)
     refuse("a", at: 0)
-    for byte in UInt8(0)..<0x20 { refuse([0x22, byte, 0x22], at: 2) }
-    for escape in "acdeghijklmopqsvwxyzABFNRTU0'1 \n" { refuse("\"\\\(escape)\"", at: 3) }
+    for byte in UInt8(0)..<0x20 { refuse([0x22, byte, 0x22], at: 1) }
+    for escape in "acdeghijklmopqsvwxyzABFNRTU0'1 \n" { refuse("\"\\\(escape)\"", at: 1) }
     refuse(#""\u""#, at: 3)
     refuse(#""\u004""#, at: 3)
     refuse(#""\u00g0""#, at: 3)
@@ -138,17 +138,43 @@ import Testing
     refuse(#""\u００４１""#, at: 3)
   }
 
+  /// Read tolerantly, each half as U+FFFD: a language that cuts strings anywhere writes them.
   @Test func halvesOfSurrogatePairs() {
-    refuse(#""\uD800""#, at: 7)
-    refuse(#""\uD800x""#, at: 7)
-    refuse(#""\uD800\n""#, at: 7)
+    check(#""\uD800""#, .string("\u{FFFD}"))
+    check(#""\ud83dx""#, .string("\u{FFFD}x"))
+    check(#""\uD800\n""#, .string("\u{FFFD}\n"))
     refuse(#""\uD800\u""#, at: 9)
-    refuse(#""\uD800\u0041""#, at: 13)
-    refuse(#""\uD800\uD800""#, at: 13)
-    refuse(#""\uD800\uE000""#, at: 13)
-    refuse(#""\uDC00""#, at: 7)
-    refuse(#""\uDFFF\uD800""#, at: 7)
-    refuse(#""\uDBFF\\uDC00""#, at: 7)
+    check(#""\uD800\u0041""#, .string("\u{FFFD}A"))
+    check(#""\uD800\uD800""#, .string("\u{FFFD}\u{FFFD}"))
+    check(#""\uD800\uD83D\uDE00""#, .string("\u{FFFD}😀"))
+    check(#""\uD800\uE000""#, .string("\u{FFFD}\u{E000}"))
+    check(#""\uDC00""#, .string("\u{FFFD}"))
+    check(#""\uDFFF\uD800""#, .string("\u{FFFD}\u{FFFD}"))
+    check(#""\uDBFF\\uDC00""#, .string("\u{FFFD}\\uDC00"))
+  }
+
+  /// Several records in one message, with the separators of RFC 7464, SignalR and STOMP.
+  @Test func recordsOfAMessage() throws(JSONError) {
+    func count(_ text: String) throws(JSONError) -> Int {
+      try JSONValue.records(Array(text.utf8)).count
+    }
+    #expect(
+      try JSONValue.records(Array("{\"type\":6}\u{1E}".utf8)) == [
+        Self.object(("type", .number("6")))
+      ])
+    for (text, records) in [
+      ("{}", 1), ("{}\0", 1), ("\u{1E}{}\n", 1), ("\u{1E}{}\n\u{1E}[]\n", 2), ("{}\n{}\n", 2),
+      ("{}{}", 2), ("1 2", 2), ("1\u{1E}\"a\"\u{1E}", 2), ("{}\u{1E}[1]\u{1E}null\u{1E}", 3),
+    ] { #expect(try count(text) == records, "\(text)") }
+    for (text, offset) in [
+      ("", 0), ("\u{1E}", 1), ("{} x", 3), ("1\"a\"", 1), ("{}\u{1E}{", 4), ("12a", 2), ("{}}", 2),
+    ] {
+      do throws(JSONError) {
+        Issue.record("\(text): \(try count(text)) records")
+      } catch {
+        #expect(error.offset == offset, "\(text)")
+      }
+    }
   }
 
   @Test func stringsMustBeUTF8() {
@@ -157,8 +183,8 @@ import Testing
     ]
       as [[UInt8]]
     {
-      refuse([0x22] + bad + [0x22], at: bad.count + 2)
-      refuse([0x7B, 0x22] + bad + [0x22, 0x3A, 0x31, 0x7D], at: bad.count + 3)
+      refuse([0x22] + bad + [0x22], at: 1)
+      refuse([0x7B, 0x22] + bad + [0x22, 0x3A, 0x31, 0x7D], at: 2)
       // Outside a string they are nothing at all.
       refuse(bad, at: 0)
     }

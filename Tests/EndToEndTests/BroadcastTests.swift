@@ -3,7 +3,7 @@ import Testing
 
 /// What `listen --mode broadcast` owes to those who are there: every message, in order, from the moment
 /// they have their 101, on whichever loop they live.
-@Suite struct BroadcastTests {
+@Suite(.blocking) struct BroadcastTests {
   private static func join(_ listener: Listener) throws -> RawClient {
     let client = try RawClient(port: listener.port)
     client.send(RawClient.request())
@@ -42,7 +42,7 @@ import Testing
 }
 
 /// An upgrade behind other requests on the same connection.
-@Suite struct PipelinedUpgradeTests {
+@Suite(.blocking) struct PipelinedUpgradeTests {
   /// The replies before it do not fit into the kernel: they go first, whole.
   @Test func itsReplyComesBehindTheOthers() throws {
     let listener = try Listener(["-q"])

@@ -4,7 +4,7 @@ import WebSocketNIO
 
 /// Files of certificates and keys that are cut off or damaged: each is read or refused, and never ends
 /// the process, which the library does over some bundles.
-@Suite struct ClientIdentityTests {
+@Suite(.blocking) struct ClientIdentityTests {
   private func read(
     _ bytes: [UInt8], key: [UInt8]? = nil, passphrase: String? = "hush"
   ) -> TLSFailure? {

@@ -6,7 +6,7 @@ import WebSocketProtocol
 @testable import wscope
 
 /// Who the user says he is: ways in, what is sent, and that it stays a secret (SECURITY R16).
-@Suite struct CredentialTests {
+@Suite(.blocking) struct CredentialTests {
   private static let steps: [RawPeer.Step] = [
     .readRequest, .accept, .frame(opcode: 8, [0x03, 0xE8]), .readToEnd,
   ]
@@ -143,7 +143,7 @@ import WebSocketProtocol
     let finished = try Wscope.run(
       ["send", accepting.url, "--cookie-jar", "/dev/null/jar"], input: "")
     #expect(finished.exitCode == 0)
-    #expect(finished.errorText.contains("cookies are not kept: cannot write /dev/null/jar"))
+    #expect(finished.errorText.contains("cannot save cookies: cannot write /dev/null/jar"))
   }
 
   struct Refusal: Sendable, CustomTestStringConvertible {
@@ -158,31 +158,39 @@ import WebSocketProtocol
 
   static let refusals: [Refusal] = [
     Refusal(
-      arguments: ["-u", "a:b", "--bearer", "c"], said: "--user and --bearer exclude each other"),
-    Refusal(arguments: ["-u", "a:b", "-H", "Authorization: x"], said: "which -H sets too"),
-    Refusal(arguments: ["-u", "alice"], said: "--user alice has no password, and there is nobody"),
+      arguments: ["-u", "a:b", "--bearer", "c"], said: "--user and --bearer cannot be used together"
+    ),
+    Refusal(
+      arguments: ["-u", "a:b", "-H", "Authorization: x"],
+      said: "and -H 'Authorization: ...' cannot be used together"),
+    Refusal(
+      arguments: ["-u", "alice"], said: "--user: no password given, and no terminal to prompt on"),
     Refusal(arguments: ["-u", "a:\r\nX: y"], said: "--user contains a line break (byte 2)"),
     Refusal(arguments: ["--bearer", "a\nb"], said: "--bearer contains a line break (byte 1)"),
     Refusal(arguments: ["--bearer", "a\u{7f}"], said: "--bearer contains a control character"),
     Refusal(arguments: ["--bearer", "\u{85}"], said: "--bearer contains a control character"),
     Refusal(arguments: ["--bearer", ""], said: "--bearer is empty"),
-    Refusal(arguments: ["--bearer", "@/nonexistent"], said: "cannot read /nonexistent"),
+    Refusal(
+      arguments: ["--bearer", "@/nonexistent"],
+      said: "--bearer: cannot read the file after @: No such"),
     Refusal(arguments: ["--bearer", "@/dev/null"], said: "does not begin with a line of text"),
     Refusal(
-      arguments: ["--bearer", "env:NOT_THERE"], said: "--bearer: there is no variable NOT_THERE"),
+      arguments: ["--bearer", "env:NOT_THERE"],
+      said: "--bearer: the environment variable after env: is not set"),
     Refusal(arguments: ["--cookie", "a"], said: "--cookie-jar FILE"),
-    Refusal(arguments: ["--cookie", "=a"], said: "--cookie wants name=value"),
+    Refusal(arguments: ["--cookie", "=a"], said: "--cookie requires name=value"),
     Refusal(arguments: ["--cookie", "a=b\r\nc"], said: "--cookie contains a line break"),
     Refusal(arguments: ["-H", "@/nonexistent"], said: "cannot read /nonexistent"),
-    Refusal(arguments: ["--netrc", "--netrc-file", "x"], said: "exclude each other"),
+    Refusal(arguments: ["--netrc", "--netrc-file", "x"], said: "cannot be used together"),
     Refusal(arguments: ["--netrc-file", "/nonexistent"], said: "cannot read /nonexistent"),
     Refusal(arguments: ["--netrc"], said: "cannot read /nonexistent/.netrc"),
-    Refusal(arguments: [], said: "encodes nothing", url: "ws://a%zz:b@127.0.0.1:1/", exitCode: 3),
+    Refusal(
+      arguments: [], said: "invalid percent-encoding", url: "ws://a%zz:b@127.0.0.1:1/", exitCode: 3),
     Refusal(
       arguments: [], said: "control character", url: "ws://a%0d%0aX:b@127.0.0.1:1/", exitCode: 3),
     Refusal(arguments: [], said: "not valid UTF-8", url: "ws://%ff:b@127.0.0.1:1/", exitCode: 3),
     Refusal(
-      arguments: [], said: "exclude each other",
+      arguments: [], said: "cannot be used together",
       environment: ["WSCOPE_USER": "a:b", "WSCOPE_BEARER": "c"]),
     // In the clear, to another machine: the name is not even looked up.
     Refusal(
@@ -202,7 +210,8 @@ import WebSocketProtocol
       arguments: ["-u", "a:b"], said: "cannot resolve h.invalid", url: "wss://h.invalid/",
       exitCode: 6),
     Refusal(
-      arguments: ["-u", "a:b"], said: "would go to 127.0.0.1.nip.io", url: "ws://127.0.0.1.nip.io/"),
+      arguments: ["-u", "a:b"], said: "would be sent to 127.0.0.1.nip.io",
+      url: "ws://127.0.0.1.nip.io/"),
   ]
 
   @Test(arguments: refusals) func isRefusedInOneLine(row: Refusal) throws {
@@ -245,7 +254,7 @@ import WebSocketProtocol
 }
 
 /// The netrc file.
-@Suite struct NetrcTests {
+@Suite(.blocking) struct NetrcTests {
   @Test func entries() throws {
     let netrc = try Netrc(
       """
@@ -274,9 +283,9 @@ import WebSocketProtocol
   }
 
   @Test(arguments: [
-    ("machine", 1, "machine has no value"), ("\nlogin x", 2, "stands before any machine"),
-    ("machine a user b", 1, "\"user\" is no word"), ("machine \"a", 1, "a quote has no end"),
-    ("machine a\npassword \"x\n\"", 2, "a quote has no end"),
+    ("machine", 1, "machine has no value"), ("\nlogin x", 2, "before the first machine"),
+    ("machine a user b", 1, "unknown keyword \"user\""), ("machine \"a", 1, "unterminated quote"),
+    ("machine a\npassword \"x\n\"", 2, "unterminated quote"),
     ("machine a login \"x\\n\"", 1, "control character"),
   ])
   func problems(text: String, line: Int, words: String) {

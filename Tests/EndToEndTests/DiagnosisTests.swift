@@ -3,7 +3,7 @@ import Testing
 
 /// Why there is no connection: each case of PRODUCT 1.5 by a server that really does it, with the whole of
 /// what is said. Those of TLS are in `TLSTests`.
-@Suite struct DiagnosisTests {
+@Suite(.blocking) struct DiagnosisTests {
   /// `<port>` is the server's. A line that ends in `*` may go on.
   struct Row: Sendable, CustomTestStringConvertible {
     var name: String
@@ -17,10 +17,10 @@ import Testing
   }
 
   static let nginx =
-    "  hint: a reverse proxy must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; "
+    "  hint: a reverse proxy must forward Upgrade and Connection; nginx: proxy_http_version 1.1; "
     + "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
   static let accept =
-    "  hint: the server must make it from the key (RFC 6455 section 4.2.2); "
+    "  hint: the server must compute it from the key (RFC 6455 section 4.2.2); "
     + "or a cache repeats an old reply"
 
   /// A refusal: `fields` of the reply, its `body`, and the lines below the first.
@@ -41,28 +41,29 @@ import Testing
     refused(
       "200 OK", fields: ["Content-Type: text/html"], body: "<html><title>Shop</title>",
       "body: Shop",
-      "hint: an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"),
+      "hint: this path is an ordinary page; WebSocket endpoints are often /ws or /socket"),
     refused(
       "301 Moved Permanently", fields: ["Location: https://127.0.0.1/"],
       "location: https://127.0.0.1/",
-      "hint: -L goes where it leads"),
+      "hint: -L follows the redirect"),
     refused(
-      "302 Found", fields: ["Location: /login"], "location: /login", "hint: -L goes where it leads"),
+      "302 Found", fields: ["Location: /login"], "location: /login", "hint: -L follows the redirect"
+    ),
     refused(
       "307 Temporary Redirect", fields: ["Location: /b"], "location: /b",
-      "hint: -L goes where it leads"),
+      "hint: -L follows the redirect"),
     refused(
       "308 Permanent Redirect", fields: ["Location: /b"], "location: /b",
-      "hint: -L goes where it leads"),
-    refused("304 Not Modified", "hint: the server takes no WebSocket at this path"),
+      "hint: -L follows the redirect"),
+    refused("304 Not Modified", "hint: the server does not accept WebSockets at this path"),
     refused(
       "400 Bad Request",
-      "hint: the server may want another path, or another version of the protocol"),
+      "hint: the server may expect another path, or another version of the protocol"),
     refused(
       "400 Bad Request", fields: ["Sec-WebSocket-Version: 8"], name: "400, another version",
       "sec-websocket-version: 8",
-      "hint: wscope speaks version 13, which is the only one there is (RFC 6455); "
-        + "the server is older"),
+      "hint: wscope implements version 13, the only standard version (RFC 6455); "
+        + "the server is outdated"),
     refused(
       "400 Bad Request", body: "Can \"Upgrade\" only to \"WebSocket\".",
       name: "400, no upgrade came",
@@ -74,41 +75,41 @@ import Testing
       "hint: pass a token with --bearer @FILE"),
     refused(
       "401 Unauthorized", fields: ["WWW-Authenticate: Basic realm=\"x\""], name: "401, Basic",
-      "www-authenticate: Basic realm=\"x\"", "hint: pass a user and a password with --user NAME"),
+      "www-authenticate: Basic realm=\"x\"", "hint: pass a user name and password with --user NAME"),
     refused(
       "401 Unauthorized", name: "401, no scheme",
-      "hint: pass a password with --user NAME, a token with --bearer @FILE"),
+      "hint: pass a password with --user NAME, or a token with --bearer @FILE"),
     refused(
       "401 Unauthorized", options: ["--bearer", "old", "-o", "http://a"], name: "401, once more",
       "origin sent: http://a",
-      "hint: it does not take what was sent to authenticate; is that right, and has it not expired?"
+      "hint: the server rejected the credentials; are they correct, and not expired?"
     ),
     refused(
       "403 Forbidden", options: ["--origin", "https://a.example"], name: "403, an Origin",
-      "origin sent: https://a.example", "hint: the server may want another Origin: --origin URL"),
+      "origin sent: https://a.example", "hint: the server may require another Origin: --origin URL"),
     refused(
       "403 Forbidden", "origin sent: none",
-      "hint: the server may want an Origin, as a browser sends it: --origin URL"),
+      "hint: the server may require an Origin, as a browser sends it: --origin URL"),
     refused(
       "404 Not Found",
-      "hint: nothing lives at this path; WebSocket endpoints are often /ws or /socket"),
-    refused("405 Method Not Allowed", "hint: the server takes no WebSocket at this path"),
+      "hint: there is nothing at this path; WebSocket endpoints are often /ws or /socket"),
+    refused("405 Method Not Allowed", "hint: the server does not accept WebSockets at this path"),
     refused("426 Upgrade Required", String(nginx.dropFirst(2))),
     refused(
       "426 Upgrade Required", fields: ["Sec-WebSocket-Version: 7, 8"], name: "426, another version",
       "sec-websocket-version: 7, 8",
-      "hint: wscope speaks version 13, which is the only one there is (RFC 6455); "
-        + "the server is older"),
+      "hint: wscope implements version 13, the only standard version (RFC 6455); "
+        + "the server is outdated"),
     refused(
       "429 Too Many Requests", fields: ["Retry-After: 17"], "retry-after: 17",
-      "hint: too many requests: wait, for as long as Retry-After says if it is there"),
-    refused("500 Internal Server Error", "hint: the server itself has failed; its log may say why"),
+      "hint: too many requests: wait before trying again, as long as Retry-After says if present"),
+    refused("500 Internal Server Error", "hint: the server failed; check its log"),
     refused(
       "502 Bad Gateway",
-      "hint: a proxy answers, the server behind it does not; --wait-up 30s waits for it"),
+      "hint: a proxy replied, but the server behind it did not; --wait-up 30s waits for it"),
     refused(
       "503 Service Unavailable", fields: ["Retry-After: 5"], "retry-after: 5",
-      "hint: a proxy answers, the server behind it does not; --wait-up 30s waits for it"),
+      "hint: a proxy replied, but the server behind it did not; --wait-up 30s waits for it"),
   ]
 
   static func wrong(
@@ -146,11 +147,8 @@ import Testing
       "Sec-WebSocket-Accept does not match the key", upgrade + ["Sec-WebSocket-Accept: AAAA"],
       "  got: AAAA", "  expected: *", accept),
     wrong(
-      "Sec-WebSocket-Accept stands 2 times",
+      "Sec-WebSocket-Accept occurs 2 times",
       upgrade + ["Sec-WebSocket-Accept: AAAA", "Sec-WebSocket-Accept: AAAA"], accept),
-    chosen(
-      "a 101 reply cannot have a body (Transfer-Encoding)", "Transfer-Encoding: chunked",
-      "  hint: behind a 101 the WebSocket begins; the server must not say Transfer-Encoding"),
     chosen(
       "the server chose a subprotocol that was not offered", "Sec-WebSocket-Protocol: chat",
       options: ["-s", "a,b"], "  got: chat", "  offered: a, b",
@@ -158,13 +156,13 @@ import Testing
     chosen(
       "the server chose several subprotocols",
       "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b",
-      options: ["-s", "a,b"], "  got: a, b", "  hint: --subprotocol NAME offers one alone"),
+      options: ["-s", "a,b"], "  got: a, b", "  hint: --subprotocol NAME offers a single one"),
     chosen(
       "the server chose an extension that was not offered", "Sec-WebSocket-Extensions: x-bzip",
       "  got: x-bzip", "  offered: permessage-deflate*",
-      "  hint: the server must choose among those that are offered (RFC 6455 section 9.1)"),
+      "  hint: the server must choose among the offered ones (RFC 6455 section 9.1)"),
     chosen(
-      "the answer to permessage-deflate breaks its rules",
+      "invalid response to the permessage-deflate offer",
       "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7",
       "  got: permessage-deflate; server_max_window_bits=7", "  offered: permessage-deflate*",
       "  hint: --no-compress connects without it"),
@@ -177,13 +175,13 @@ import Testing
       name: "no such name", steps: [], url: "ws://no.such.host.invalid:<port>/", exitCode: 6,
       said: [
         "wscope: cannot resolve no.such.host.invalid: *",
-        "  hint: is the name right? --resolve no.such.host.invalid:<port>:ADDR gives it an address",
+        "  hint: is the name correct? --resolve no.such.host.invalid:<port>:ADDR sets its address",
       ]),
     Row(
       name: "a family that the address is not of", steps: [], options: ["-6"], exitCode: 6,
       said: [
         "wscope: cannot resolve 127.0.0.1: *",
-        "  hint: is the name right? Without -6 it may have an address",
+        "  hint: is the name correct? It may have an IPv4 address (omit -6)",
       ]),
     Row(
       name: "refused", exitCode: 7,
@@ -204,40 +202,41 @@ import Testing
       name: "no socket there", options: ["--unix-socket", "/nonexistent/s"], exitCode: 7,
       said: [
         "wscope: cannot connect to /nonexistent/s: *",
-        "  hint: is the server running, and is this the path of its socket?",
+        "  hint: is the server running, and is this its socket?",
       ]),
     Row(
       name: "closed before a reply", steps: [.readRequest], exitCode: 52,
       said: [
         "wscope: the server closed the connection before it replied",
-        "  hint: if it speaks TLS: wscope send wss://127.0.0.1:<port>/chat",
+        "  hint: if the server uses TLS: wscope send wss://127.0.0.1:<port>/chat",
       ]),
     Row(
       name: "reset before a reply", steps: [.readRequest, .reset], exitCode: 52,
       said: [
         "wscope: the server reset the connection before it replied",
-        "  hint: if it speaks TLS: wscope send wss://127.0.0.1:<port>/chat",
+        "  hint: if the server uses TLS: wscope send wss://127.0.0.1:<port>/chat",
       ]),
     Row(
       name: "closed inside the reply", steps: [.readRequest, reply("HTTP/1.1 101 Swi")],
       exitCode: 8,
       said: [
-        "wscope: the server closed the connection inside its reply",
+        "wscope: the server closed the connection in the middle of its reply",
         "  got: \"HTTP/1.1 101 Swi\"",
-        "  hint: it, or a proxy before it, has given up; the log there may say why",
+        "  hint: the server or a proxy in front of it failed; check its log",
       ]),
     Row(
       name: "not HTTP", steps: [reply("220 mail.example ESMTP\r\n"), .readToEnd], exitCode: 8,
       said: [
         "wscope: the server does not speak HTTP here", "  got: \"220 mail.example ESMTP\"",
-        "  hint: another protocol lives on this port; is it the right one?",
+        "  hint: this port serves another protocol; is it the right one?",
       ]),
     Row(
       name: "bad HTTP", steps: [.readRequest, reply("HTTP/1.1 1o1 Hm\r\n\r\n"), .readToEnd],
       exitCode: 8,
       said: [
-        "wscope: the reply is not valid HTTP/1.1", "  got: \"HTTP/1.1 1o1 Hm\"",
-        "  hint: the server, or a proxy before it, breaks the rules of HTTP (RFC 9112)",
+        "wscope: the reply is not valid HTTP/1.1: line 1 is not a valid status line",
+        "  got: \"HTTP/1.1 1o1 Hm\"",
+        "  hint: the server, or a proxy in front of it, must send valid HTTP (RFC 9112)",
       ]),
     Row(
       name: "a head without end",
@@ -248,7 +247,7 @@ import Testing
       said: [
         "wscope: the head of the reply is too large (over 8 KiB a line, 100 fields or 32 KiB)",
         "  got: \"HTTP/1.1 101 OK\"",
-        "  hint: a reply to an upgrade needs a few fields; is this the right server?",
+        "  hint: the reply to an upgrade needs only a few fields; is this the right server?",
       ]),
     Row(
       name: "interim replies",
@@ -258,7 +257,7 @@ import Testing
       ], exitCode: 8,
       said: [
         "wscope: more than 5 interim (1xx) replies",
-        "  hint: the server must come to its reply: a 101, or a refusal",
+        "  hint: the server must send a final response",
       ]),
     Row(
       name: "ws to a TLS port",
@@ -282,7 +281,7 @@ import Testing
       exitCode: 28,
       said: [
         "wscope: timed out after 300 ms waiting for the upgrade reply (TCP is up)",
-        "  hint: --open-timeout sets how long to wait",
+        "  hint: --open-timeout sets the time limit",
       ]),
   ]
 
@@ -301,22 +300,22 @@ import Testing
 
   static let redirects: [Row] = [
     moved(
-      "in circles", ["/chat"], exitCode: 47, options: ["--max-redirects", "2"],
-      "wscope: more than 2 redirects, the last one a 302", "  location: /chat",
-      "  hint: --max-redirects N follows more, unless they go round in circles"),
+      "redirect loop", ["/chat"], exitCode: 47, options: ["--max-redirects", "2"],
+      "wscope: more than 2 redirects, the last with status 302", "  location: /chat",
+      "  hint: --max-redirects N follows more, unless it is a redirect loop"),
     moved(
       "to nowhere", [], exitCode: 22,
-      "wscope: the server redirects with a 302, but names no Location",
-      "  hint: the server must say where to; without -L its own reply is shown"),
+      "wscope: the server redirects with status 302, but sends no Location",
+      "  hint: the server must send a Location; omit -L to see its reply"),
     moved(
-      "to several places", ["/a", "/b"], exitCode: 22,
-      "wscope: the server redirects with a 302 to several places", "  location: /a",
+      "several Location fields", ["/a", "/b"], exitCode: 22,
+      "wscope: the server redirects with status 302 and several Location fields", "  location: /a",
       "  location: /b", "  hint: connect to one of them without -L"),
     moved(
       "to a page that is none", ["mailto:a@b"], exitCode: 22,
-      "wscope: the server redirects with a 302 to what is no WebSocket URL",
+      "wscope: the server redirects with status 302 to a URL that is not a WebSocket URL",
       "  location: mailto:a@b", "  reason: *",
-      "  hint: a page for people, as for logging in, leads to no WebSocket; --cookie, --bearer"),
+      "  hint: this looks like a login page; pass credentials with --cookie or --bearer"),
   ]
 
   /// What a proxy does: here the peer is one.
@@ -343,32 +342,32 @@ import Testing
       "407 Proxy Authentication Required", "  hint: --proxy-user USER:PASSWORD"),
     proxyRefuses(
       "403 Forbidden",
-      "  hint: its rules may not allow it; --noproxy HOST goes around the proxy"),
+      "  hint: the rules of the proxy may forbid it; --noproxy HOST bypasses the proxy"),
     proxyRefuses(
       "502 Bad Gateway",
-      "  hint: the proxy does not reach the server; is its name and its port right?"),
+      "  hint: the proxy cannot reach the server; are its name and port correct?"),
     proxy(
       "no HTTP", [.readRequest, reply("hello\r\n\r\n"), .readToEnd],
-      "wscope: the reply of the proxy http://127.0.0.1:<port> is not valid: it is no HTTP",
+      "wscope: the reply of the proxy http://127.0.0.1:<port> is not valid: it is not HTTP",
       "  got: \"hello\"",
-      "  hint: is it a proxy for HTTP? One for SOCKS is --proxy socks5h://HOST:PORT"),
+      "  hint: is it an HTTP proxy? For SOCKS, use --proxy socks5h://HOST:PORT"),
     proxy(
       "closed", [.readRequest],
       "wscope: the proxy http://127.0.0.1:<port> closed the connection before it replied",
-      "  hint: is it a proxy, of this kind? https:// speaks TLS with it, socks5h:// SOCKS"),
+      "  hint: is this the right kind of proxy? https:// uses TLS, socks5h:// uses SOCKS"),
     proxy(
       "no SOCKS", [.read(1), reply("HTTP/1.1 400 Bad Request\r\n\r\n"), .readToEnd],
       scheme: "socks5h",
       "wscope: the proxy socks5h://127.0.0.1:<port> does not speak SOCKS version 5",
       "  got: \"HTTP/1.1 400 Bad Request\"",
-      "  hint: a proxy for HTTP is --proxy http://HOST:PORT"),
+      "  hint: for an HTTP proxy, use --proxy http://HOST:PORT"),
     proxy(
       "SOCKS reply 5",
       [.read(3), .send([5, 0]), .read(5), .send([5, 5, 0, 1, 0, 0, 0, 0, 0, 0]), .readToEnd],
       scheme: "socks5h",
       "wscope: the proxy socks5h://127.0.0.1:<port> refused: "
-        + "the server refused its connection (SOCKS reply 5)",
-      "  hint: the proxy does not reach the server; is its name and its port right?"),
+        + "connection refused by the server (SOCKS reply 5)",
+      "  hint: the proxy cannot reach the server; are its name and port correct?"),
   ]
 
   @Test(arguments: refusals + handshakes + others + redirects + proxies)

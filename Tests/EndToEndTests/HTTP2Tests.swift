@@ -4,7 +4,7 @@ import TestPeers
 import Testing
 
 /// WebSocket over HTTP/2 (RFC 8441) in both roles, and with servers that fail.
-@Suite struct HTTP2Tests {
+@Suite(.blocking) struct HTTP2Tests {
   /// A frame of HTTP/2 (RFC 9113 section 4.1).
   static func frame(_ kind: UInt8, flags: UInt8 = 0, stream: UInt8 = 1, _ payload: [UInt8])
     -> [UInt8]
@@ -93,7 +93,7 @@ import Testing
       name: "no extended CONNECT", steps: [.read(24), .send(frame(4, stream: 0, [])), .readToEnd],
       exitCode: 8,
       said: [
-        "speaks HTTP/2, but no WebSocket over it", "ENABLE_CONNECT_PROTOCOL", "without --http2",
+        "does not support WebSocket over HTTP/2", "ENABLE_CONNECT_PROTOCOL", "without --http2",
       ]
     ),
     Row(
@@ -116,7 +116,7 @@ import Testing
       steps: [
         .read(24), .send(settings + frame(7, stream: 0, [0, 0, 0, 0, 0, 0, 0, 11])), .readToEnd,
       ],
-      exitCode: 8, said: ["takes no streams any more", "GOAWAY, ENHANCE_YOUR_CALM (11)"]),
+      exitCode: 8, said: ["accepts no more streams", "GOAWAY, ENHANCE_YOUR_CALM (11)"]),
     Row(
       name: "404 with a body",
       steps: asked + [
@@ -155,7 +155,7 @@ import Testing
       said: ["the connection before it replied"]),
     Row(
       name: "the end behind the settings", steps: asked, exitCode: 8,
-      said: ["the connection inside its reply"]),
+      said: ["the connection in the middle of its reply"]),
     Row(
       name: "silence", steps: [.silence], options: ["--open-timeout", "300ms"], exitCode: 28,
       said: ["timed out after 300 ms", "upgrade"]),
@@ -226,7 +226,7 @@ import Testing
     let other = try run(old.port, "--http2", "--alpn", "http/1.1,h2")
     #expect(other.exitCode == 35 && other.errorText.contains("got: ALPN chose http/1.1"))
     let usage = try run(old.port, "--http2", "--alpn", "http/1.1")
-    #expect(usage.exitCode == 2 && usage.errorText.contains("--http2 needs h2"))
+    #expect(usage.exitCode == 2 && usage.errorText.contains("--http2 requires h2"))
   }
 
   @Test func refusalsAndPages() throws {

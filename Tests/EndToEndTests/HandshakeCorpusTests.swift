@@ -12,7 +12,7 @@ import WebSocketProtocol
 /// SECURITY R4: every head of the corpus gets the verdict that the file says, from the server and the
 /// client in this process. `Tests/Corpus/corpus.py` does the same through the binary, with two peers
 /// beside it, and at every byte of a good head.
-@Suite struct HandshakeCorpusTests {
+@Suite(.blocking) struct HandshakeCorpusTests {
   private static let workers = 16
   /// Heads that are larger only show that there is a limit; the script sends them.
   private static let largest = 1 << 20
@@ -42,7 +42,7 @@ import WebSocketProtocol
   private static func ask(_ port: Int, _ head: HandshakeCorpus.Case) -> String {
     guard let socket = try? RawSocket.connect(port: port) else { return "no connection" }
     defer { socket.close() }
-    socket.setReadTimeout(seconds: 10)
+    socket.setReadTimeout(seconds: 120)
     socket.send(head.bytes)
     let reply = String(decoding: socket.readHead(), as: UTF8.self)
     guard reply.hasPrefix("HTTP/1.1 ") else { return reply.isEmpty ? "close" : reply }
@@ -98,7 +98,7 @@ import WebSocketProtocol
     } catch {
       ending.fail(error)
       guard let error = error as? ConnectError else { return "\(error)" }
-      let said = Diagnostician(command: "send", configuration: configuration, escapes: false)
+      let said = Diagnostician(command: "send", configuration: configuration)
         .diagnose(error).lines.joined(separator: "\n")
       return complaint(wscope.ExitStatus(error), said, reply.verdict)
     }

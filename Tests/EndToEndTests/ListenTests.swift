@@ -3,7 +3,7 @@ import TestPeers
 import Testing
 
 /// `listen` as a peer for everything else.
-@Suite struct ListenTests {
+@Suite(.blocking) struct ListenTests {
   @Test func echoesEveryKindOfMessage() throws {
     let listener = try Listener()
     let client = try RawClient(port: listener.port)
@@ -99,7 +99,7 @@ import Testing
     listener.process.signal(SIGINT)
     let finished = try listener.process.wait()
     #expect(finished.exitCode == 0)
-    #expect(finished.duration < .seconds(10))
+    #expect(finished.duration < .seconds(100))
   }
 
   @Test func aTakenPortIsNamed() throws {

@@ -33,18 +33,7 @@ struct PromptDesk: Sendable {
     #expect(terminal.screen.unknownEscapes == [])
   }
 
-  func write(_ text: String, to path: String) throws {
-    let file = try #require(fopen(path, "w"))
-    defer { fclose(file) }
-    #expect(fputs(text, file) >= 0)
-  }
+  func write(_ text: String, to path: String) throws { try Wscope.write(text, to: path) }
 
-  /// The beginning of a file, at most 4 MiB of it.
-  func text(_ path: String) throws -> String {
-    let file = try #require(fopen(path, "r"), "\(path)")
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 1 << 22)
-    let count = fread(&bytes, 1, bytes.count, file)
-    return String(decoding: bytes.prefix(count), as: UTF8.self)
-  }
+  func text(_ path: String) throws -> String { try Wscope.read(path) }
 }

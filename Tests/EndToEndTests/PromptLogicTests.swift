@@ -1,12 +1,13 @@
 import NIOCore
 import Terminal
+import TestPeers
 import Testing
 import WebSocketProtocol
 
 @testable import wscope
 
 /// The logic of the prompt, without a terminal: what a line means.
-@Suite struct ReplTests {
+@Suite(.blocking) struct ReplTests {
   @Test func linesAndCommands() {
     var repl = Repl(usesCommands: true)
     #expect(repl.line("hello") == .send("hello"))
@@ -43,7 +44,7 @@ import WebSocketProtocol
       #expect(!repl.isCollecting)
     }
     #expect(repl.line("/multi") != nil)
-    #expect(repl.line("/end") == .inform("no lines, nothing sent"))
+    #expect(repl.line("/end") == .inform("no lines; nothing was sent"))
   }
 
   static let understood: [(String, SlashCommand)] = [
@@ -78,20 +79,23 @@ import WebSocketProtocol
   }
 
   static let mistakes = [
-    ("/", "no command /"), ("/pnig", "did you mean /ping?"), ("/xyzzy", "//xyzzy sends the text"),
-    ("/ping " + String(repeating: "x", count: 126), "at most 125 bytes"),
-    ("/close 70000", "is no close code"), ("/close -1", "is no close code"),
-    ("/close 1006", "must be 1000 or 3000 to 4999, not 1006"),
-    ("/close 1000 " + String(repeating: "x", count: 124), "at most 123 bytes"),
-    ("/quit now", "takes no arguments"), ("/connect", "needs a URL"), ("/hex", "needs"),
-    ("/hex 0", "odd number"), ("/hex 0g", "\"g\" is no hexadecimal digit"),
-    ("/hex ٣٣", "no hexadecimal"),
-    ("/base64", "needs"), ("/base64 A", "not valid base64"), ("/file", "needs the name"),
-    ("/repeat 3", "needs a number and a message"), ("/repeat x y", "is no number of times"),
-    ("/repeat 0 y", "is no number"), ("/json maybe", "on or off"), ("/timestamps", "needs iso"),
-    ("/timestamps utc", "not \"utc\""), ("/rtt 1", "on or off"), ("/pause 1", "takes no arguments"),
-    ("/save", "needs the name"), ("/record", "needs a file, or off"),
-    ("/help nix", "no command /nix"),
+    ("/", "unknown command /"), ("/pnig", "did you mean /ping?"),
+    ("/xyzzy", "//xyzzy sends the text"),
+    ("/ping " + String(repeating: "x", count: 126), "longer than 125 bytes"),
+    ("/close 70000", "invalid close code"), ("/close -1", "invalid close code"),
+    ("/close 1006", "invalid close code 1006 (expected 1000 or 3000 to 4999)"),
+    ("/close 1000 " + String(repeating: "x", count: 124), "longer than 123 bytes"),
+    ("/quit now", "takes no arguments"), ("/connect", "requires a URL"), ("/hex", "requires"),
+    ("/hex 0", "odd number"), ("/hex 0g", "invalid hexadecimal digit \"g\""),
+    ("/hex ٣٣", "invalid hexadecimal"),
+    ("/base64", "requires"), ("/base64 A", "invalid base64"), ("/file", "requires a file name"),
+    ("/repeat 3", "requires a number and a message"), ("/repeat x y", "invalid number"),
+    ("/repeat 0 y", "invalid number"), ("/json maybe", "on or off"),
+    ("/timestamps", "requires iso"),
+    ("/timestamps utc", "invalid value \"utc\""), ("/rtt 1", "on or off"),
+    ("/pause 1", "takes no arguments"),
+    ("/save", "requires a file name"), ("/record", "requires a file name, or off"),
+    ("/help nix", "unknown command /nix"),
     ("/help pnig", "did you mean /ping?"), ("/multi x", "takes no arguments"),
   ]
 
@@ -148,7 +152,7 @@ import WebSocketProtocol
   }
 }
 
-@Suite struct DisplayQueueTests {
+@Suite(.blocking) struct DisplayQueueTests {
   private func message(_ text: String, isIncoming: Bool = true) -> ShownMessage {
     ShownMessage(
       isIncoming: isIncoming, kind: .text, payload: ByteBuffer(string: text), time: .now())
@@ -261,7 +265,7 @@ import WebSocketProtocol
   }
 }
 
-@Suite struct RoundTripTests {
+@Suite(.blocking) struct RoundTripTests {
   private let start = NIODeadline.uptimeNanoseconds(1_000_000)
 
   @Test func pingsFindTheirPongs() {
@@ -288,7 +292,7 @@ import WebSocketProtocol
   }
 }
 
-@Suite struct MessageStoreTests {
+@Suite(.blocking) struct MessageStoreTests {
   @Test func theLastOnesAreKept() {
     var store = MessageStore()
     #expect(store[1] == nil)
@@ -312,7 +316,7 @@ import WebSocketProtocol
   }
 }
 
-@Suite struct PromptTextTests {
+@Suite(.blocking) struct PromptTextTests {
   @Test func whatStandsBeforeTheLine() {
     let style = Style(isOn: false)
     #expect(PromptText().text(style) == "> ")

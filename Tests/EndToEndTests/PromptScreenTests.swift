@@ -4,7 +4,7 @@ import Testing
 
 /// The line that is typed, while messages come: what the person sees, in both modes of editing, on
 /// narrow and wide terminals, with characters of all widths.
-@Suite struct PromptScreenTests {
+@Suite(.blocking) struct PromptScreenTests {
   enum Mode: String, CaseIterable, Sendable {
     case emacs
     case vi
@@ -132,11 +132,11 @@ import Testing
     try terminal.paste(text)
     try terminal.wait(for: "the end of the line", deadline: 60) { $0.cursorLine.hasSuffix("end") }
     peer.say("meanwhile")
-    try terminal.wait(for: "a message above it", deadline: 20) { screen in
+    try terminal.wait(for: "a message above it", deadline: 120) { screen in
       screen.text.contains("< meanwhile") && screen.cursorLine.hasSuffix("end")
     }
     try terminal.type("\r")
-    try peer.wait(messages: 1, deadline: 20)
+    try peer.wait(messages: 1, deadline: 120)
     #expect(peer.messages == [text])
     // The next line is an ordinary one again.
     try terminal.type("short")
@@ -170,7 +170,7 @@ import Testing
     let terminal = try connect(columns: 80)
     let text = (1...100).map { "line \($0)\twith a tab" }.joined(separator: "\n")
     try terminal.paste(text)
-    try terminal.wait(for: "its end", deadline: 20) { $0.text.contains("line 100") }
+    try terminal.wait(for: "its end", deadline: 120) { $0.text.contains("line 100") }
     try terminal.type("\r")
     try peer.wait(messages: 1)
     #expect(peer.messages == [text])

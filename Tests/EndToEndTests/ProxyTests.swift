@@ -2,7 +2,7 @@ import TestPeers
 import Testing
 
 /// The way through a proxy that does as it should.
-@Suite struct ProxyTests {
+@Suite(.blocking) struct ProxyTests {
   /// A proxy of each kind, as `--proxy` names it.
   struct Proxy: Sendable {
     let peer: ProxyPeer
@@ -175,9 +175,9 @@ import Testing
         let said =
           switch (scheme.hasPrefix("socks"), isKnown) {
           case (false, false): "hint: --proxy-user USER:PASSWORD"
-          case (false, true): "hint: it does not take this user and password"
-          case (true, false): "refused: it takes none of our ways to authenticate"
-          case (true, true): "refused: it does not take this user and password"
+          case (false, true): "hint: it rejects this user and password"
+          case (true, false): "refused: it accepts none of the offered authentication methods"
+          case (true, true): "refused: it rejects this user and password"
           }
         #expect(finished.errorText.contains("the proxy \(proxy.url) refused"))
         #expect(finished.errorText.contains(said), "\(finished.errorText)")
@@ -231,7 +231,7 @@ import Testing
       ["send", "wss://127.0.0.1:\(server.port)/", "x", "--proxy", proxy.url]
         + row.options.map { $0.replacing("DIR", with: authority.files) })
     #expect(finished.exitCode == row.exitCode, "\(finished.errorText)")
-    let about = "hint: this is about the proxy \(proxy.url), which speaks TLS itself"
+    let about = "hint: this is the TLS connection to the proxy \(proxy.url)"
     for text in [row.said, "wscope: the certificate of the proxy \(proxy.url) ", about] {
       #expect(finished.errorText.contains(text), "\(text) in: \(finished.errorText)")
     }

@@ -1,9 +1,10 @@
+import TestPeers
 import Testing
 
 @testable import wscope
 
 /// What is shown of the body of a refusal.
-@Suite struct RefusalTextTests {
+@Suite(.blocking) struct RefusalTextTests {
   @Test(arguments: [
     ("", ""), (" \r\n\t\n", ""), ("token expired\nmore", "token expired"),
     ("\n  {\"error\":1}  \n", "{\"error\":1}"),

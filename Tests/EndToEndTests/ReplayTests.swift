@@ -6,7 +6,7 @@ import Testing
 @testable import wscope
 
 /// `send --replay`: a recording is played against the server again.
-@Suite struct ReplayTests {
+@Suite(.blocking) struct ReplayTests {
   /// A session of three messages and their echoes, recorded by `send` itself.
   private func recorded(_ name: String) throws -> String {
     let path = try Wscope.scratch("replay") + "/\(name).jsonl"
@@ -15,7 +15,7 @@ import Testing
     let finished = try ChildProcess.run(
       "/bin/sh",
       ["-c", "(echo a; sleep 1; echo b) | $W send \(listener.url) -N2 --record \(path)"],
-      environment: Wscope.environment(["W": Wscope.path]), deadline: 20)
+      environment: Wscope.environment(["W": Wscope.path]), deadline: 120)
     #expect(finished.exitCode == 0)
     return path
   }
@@ -91,11 +91,11 @@ import Testing
     try FileContents.write("{\"event\":\"record\"}\n", to: path)
     let empty = try Wscope.run(["send", ":1", "--replay", path])
     #expect(empty.exitCode == 2)
-    #expect(empty.errorText.contains("nothing is recorded there"))
+    #expect(empty.errorText.contains("the recording is empty"))
     for (options, words) in [
-      (["--timing", "fast"], "--timing is for --replay"),
-      (["--replay", path, "--script", path], "exclude each other"),
-      (["--replay", path, "a"], "--replay says itself what is sent"),
+      (["--timing", "fast"], "--timing requires --replay"),
+      (["--replay", path, "--script", path], "cannot be used together"),
+      (["--replay", path, "a"], "--replay cannot be used together with messages"),
     ] {
       let refused = try Wscope.run(["send", ":1"] + options)
       #expect(refused.exitCode == 2)

@@ -7,7 +7,7 @@ import Testing
 @testable import wscope
 
 /// `send --script`, through the binary: the examples that are shipped, and what is said of steps that fail.
-@Suite struct ScriptTests {
+@Suite(.blocking) struct ScriptTests {
   private static let count = Atomic<Int>(0)
 
   /// Writes a script and runs it.
@@ -31,7 +31,7 @@ import Testing
   ) throws -> ChildProcess.Finished {
     let finished = try ChildProcess.run(
       Wscope.path, ["send", url, "--script", Self.examples + name] + options, input: nil,
-      environment: Wscope.environment(environment), deadline: 20)
+      environment: Wscope.environment(environment), deadline: 120)
     #expect(finished.exitCode == 0, "\(finished.errorText)")
     return finished
   }
@@ -111,6 +111,77 @@ import Testing
     _ = try example("json-rpc.wscope", peer.url)
   }
 
+  @Test func heartbeat() throws {
+    let peer = try PushPeer { message in
+      switch message {
+      case #"{"op":"subscribe","channel":"prices"}"#:
+        [.text(#"{"type":"notice"}"#), .text(#"{"type":"ping","id":"a\"b"}"#)]
+      case #"{"type":"pong","id":"a\"b"}"#:
+        [.text(#"{"op":"subscribed"}"#), .text(#"{"price":7}"#)]
+      default: [.close(1008)]
+      }
+    }
+    _ = try example("heartbeat.wscope", peer.url)
+  }
+
+  // MARK: Rules
+
+  @Test func rulesReactWhateverTheStepsWaitFor() throws {
+    let listener = try Listener()
+    let rules = """
+      <~ ^again ([a-z]+)$ => > $1
+      once < one => > two
+      every 50ms => > tick
+      < tick => nothing
+      @a < mark => @b > $MESSAGE
+      @a connect
+      @b connect
+      @b > again x
+      @b < x
+      @a > mark
+      @b < mark
+      > again one
+      < two
+      expect-none 200ms
+      """
+    let finished = try run(rules, listener.url).finished
+    #expect(finished.exitCode == 0, "\(finished.errorText)")
+    // What rules take is shown as what steps take is.
+    #expect(finished.outputText.contains("again one\none\n"), "\(finished.outputText)")
+    #expect(finished.outputText.contains("tick\n"))
+  }
+
+  @Test func aRuleThatTakesTooManyStepsIsSkipped() throws {
+    let listener = try Listener()
+    let text = String(repeating: "a", count: 34) + "!"
+    let finished = try run("<~ ^(a+)+$ => > no\n> \(text)\n< \(text)", listener.url).finished
+    #expect(finished.exitCode == 0, "\(finished.errorText)")
+    #expect(
+      finished.errorText.contains(
+        ":1: the regular expression needs too many steps on a message of 35 B; rule skipped"),
+      "\(finished.errorText)")
+  }
+
+  @Test func aRuleThatCannotBeCarriedOutIsReported() throws {
+    let listener = try Listener()
+    let (finished, path) = try run("< x => >@ no-such-file\n> x\nwait 200ms", listener.url)
+    #expect(finished.exitCode == 2)
+    #expect(
+      finished.errorText.hasPrefix("wscope: \(path):1: the rule failed\n  got: "),
+      "\(finished.errorText)")
+    #expect(finished.errorText.contains("no-such-file: No such file or directory"))
+  }
+
+  /// A peer answers a Close with our code: it says nothing about the peer.
+  @Test func aCloseByARuleIsOurs() throws {
+    let listener = try Listener()
+    let rule = "< x => close 4001 bye\n> x\n"
+    #expect(try run(rule + "wait 200ms", listener.url).finished.exitCode == 0)
+    let waiting = try run(rule + "< y", listener.url).finished
+    #expect(waiting.exitCode == 1)
+    #expect(waiting.errorText.contains("got: closed 4001 private to the application (by us)"))
+  }
+
   // MARK: What fails
 
   @Test func aStepThatIsNotMetIsNamed() throws {
@@ -123,7 +194,7 @@ import Testing
     #expect(
       finished.errorText == """
         * met: \(path):3: < one
-        wscope: \(path):6: what was expected did not come
+        wscope: \(path):6: the expected message did not arrive
           step: <~ ^three$ -> X
           got: "two"
 
@@ -137,7 +208,7 @@ import Testing
     #expect(silent.errorText.contains("  got: nothing within 200 ms\n"))
     let none = try run("> x\nexpect-none 2s", listener.url).finished
     #expect(none.exitCode == 1)
-    #expect(none.errorText.contains(":2: a message came where none was expected"))
+    #expect(none.errorText.contains(":2: a message arrived where none was expected"))
     #expect(none.errorText.contains("  got: \"x\"\n"))
     let open = try run("expect-close 1000", listener.url, ["--wait", "200ms"]).finished
     #expect(open.exitCode == 1)
@@ -174,13 +245,14 @@ import Testing
   }
 
   @Test(arguments: [
-    ("> a\n<a", ":2: a space is needed behind <", "  step: <a"),
-    ("send a", ":1: \"send\" is no step", "  step: send a"),
-    ("\u{1b}[2J", ":1: \"\\x1b[2J\" is no step", "  step: \\x1b[2J"),
-    ("> $NO_SUCH", ":1: $NO_SUCH is not set", "  hint: a dollar sign itself is written $$"),
-    ("@b > a", ":1: @b was not opened", "  step: @b > a"),
-    ("> a\nconnect ftp://h", ":2: \"ftp\" is no scheme", "  step: connect ftp://h"),
-    ("# nothing", ": it has no steps", ""),
+    ("> a\n<a", ":2: a space is required after <", "  step: <a"),
+    ("send a", ":1: unknown step \"send\"", "  step: send a"),
+    ("\u{1b}[2J", ":1: unknown step \"\\x1b[2J\"", "  step: \\x1b[2J"),
+    ("> $NO_SUCH", ":1: $NO_SUCH is not set", "  hint: write $$ for a dollar sign"),
+    ("every 1s => > a\n=> > $NO_SUCH\n> b", ":2: $NO_SUCH is not set", "  step: => > $NO_SUCH\n"),
+    ("@b > a", ":1: @b is not open", "  step: @b > a"),
+    ("> a\nconnect ftp://h", ":2: unsupported URL scheme \"ftp\"", "  step: connect ftp://h"),
+    ("# nothing", ": the script has no steps", ""),
   ])
   func whatIsNoScriptIsRefused(_ lines: String, _ words: String, _ detail: String) throws {
     let (finished, path) = try run(lines, ":1")
@@ -190,9 +262,10 @@ import Testing
   }
 
   @Test(arguments: [
-    (["message"], "--script says itself what is sent"),
-    (["--expect", "x"], "--script says itself what is expected"),
-    (["-N2"], "--script says itself what is sent"), (["--wait", "0"], "must be longer than 0"),
+    (["message"], "--script cannot be used together with messages"),
+    (["--expect", "x"], "--script cannot be used together with --expect"),
+    (["-N2"], "--script cannot be used together with messages"),
+    (["--wait", "0"], "must be longer than 0"),
   ])
   func whatDoesNotGoWithItIsRefused(_ options: [String], _ words: String) throws {
     let finished = try run("> a", ":1", options).finished
@@ -226,7 +299,7 @@ import Testing
     #expect(finished.exitCode == 0, "\(finished.errorText)")
     let missing = try run("> a\n>@ no-such-file\n", listener.url).finished
     #expect(missing.exitCode == 2)
-    #expect(missing.errorText.contains(":2: this could not be done"))
+    #expect(missing.errorText.contains(":2: the step failed"))
     #expect(missing.errorText.contains("no-such-file: No such file or directory"))
   }
 

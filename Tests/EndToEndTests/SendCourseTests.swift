@@ -7,7 +7,7 @@ import Testing
 
 /// When and how often `send` does what it does: --wait-up, --repeat, --interval, --record, --timestamps,
 /// and what its reports say when it is interrupted.
-@Suite struct SendCourseTests {
+@Suite(.blocking) struct SendCourseTests {
   @Test func itWaitsForAServerThatComesLate() throws {
     let socket = try RawSocket.listen()
     let port = socket.port
@@ -29,7 +29,7 @@ import Testing
     #expect(refused.exitCode == 7)
     #expect(refused.errorText.hasSuffix("\n  waited: 700 ms (--wait-up)\n"))
     #expect(refused.duration > .milliseconds(650))
-    #expect(refused.duration < .seconds(5))
+    #expect(refused.duration < .seconds(100))
   }
 
   @Test(arguments: [(503, true), (401, false), (404, false)])
@@ -85,12 +85,12 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--interval", "1s"], "--interval is for --repeat"),
+    (["--interval", "1s"], "--interval requires --repeat"),
     (["--repeat", "0"], "--repeat must be at least 1"),
     (["--wait-up", "0"], "--wait-up must be longer than 0"),
-    (["--force"], "--force is for --record"),
-    (["--timestamps", "--raw"], "--raw and --null are for payload as it is"),
-    (["--timestamps", "--tap-output"], "--tap-output has no messages"),
+    (["--force"], "--force requires --record"),
+    (["--timestamps", "--raw"], "--timestamps cannot be used together with --raw"),
+    (["--timestamps", "--tap-output"], "--tap-output and --timestamps"),
   ])
   func whatDoesNotFitIsRefused(_ options: [String], _ words: String) throws {
     let finished = try Wscope.run(["send", ":1", "a"] + options)
@@ -149,7 +149,7 @@ import Testing
     #expect(lines.dropFirst(5).allSatisfy { $0["conn"] == .number("2") })
     let again = try Wscope.run(arguments)
     #expect(again.exitCode == 2)
-    #expect(again.errorText.contains("is there already\n  hint: --force overwrites it\n"))
+    #expect(again.errorText.contains("already exists\n  hint: --force overwrites it\n"))
   }
 
   @Test func timestampsStandInFrontOfText() throws {

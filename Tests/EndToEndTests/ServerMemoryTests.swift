@@ -4,7 +4,7 @@ import Testing
 
 /// What a client of `listen` costs, as its manual page says: a thousand of them, and the memory that the
 /// process has in use.
-@Suite(.serialized) struct ServerMemoryTests {
+@Suite(.serialized, .blocking) struct ServerMemoryTests {
   private static let clients = 1000
   private static let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
   /// "Hello" as RFC 7692 section 7.2.3.1 compresses it, masked with zeros.
@@ -34,7 +34,7 @@ import Testing
     let request = Array(RawClient.request(fields: fields).utf8)
     return try (0..<count).map { _ in
       let socket = try RawSocket.connect(port: listener.port)
-      socket.setReadTimeout(seconds: 10)
+      socket.setReadTimeout(seconds: 120)
       socket.send(request + message)
       let head = String(decoding: socket.readHead(), as: UTF8.self)
       #expect(head.hasPrefix("HTTP/1.1 101 "))

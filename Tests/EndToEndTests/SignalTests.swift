@@ -4,7 +4,7 @@ import TestPeers
 import Testing
 
 /// SECURITY R19: the terminal is as it was, whatever ends the program, and whenever.
-@Suite struct SignalTests {
+@Suite(.blocking) struct SignalTests {
   static let moments = 20
 
   /// A shell with job control, as a person has it; `wscope` runs in it as its child.

@@ -5,13 +5,13 @@ import Testing
 @testable import wscope
 
 /// PRODUCT 1.3, sentence by sentence: what goes to which stream, and when it is over.
-@Suite struct StreamTests {
+@Suite(.blocking) struct StreamTests {
   private func send(
     _ url: String, _ arguments: [String], input: [UInt8]? = nil
   ) throws -> ChildProcess.Finished {
     try ChildProcess.run(
       Wscope.path, ["send", url] + arguments, input: input, environment: Wscope.environment(),
-      deadline: 20)
+      deadline: 120)
   }
 
   /// A text with a newline, text, and binary with a newline.
@@ -43,6 +43,39 @@ import Testing
     try terminal.wait(forText: "00 ff 01 0a 80")
   }
 
+  /// SECURITY R14: `--raw-terminal` is the only way out of escaping.
+  @Test(arguments: [["send"], ["connect"], ["connect", "--json"]])
+  func aRawTerminalGetsControlCharacters(_ command: [String]) throws {
+    let peer = try PushPeer { _ in
+      [.text("[\"\u{1B}[31mred\u{1B}[0m\"]"), .text("\u{1B}]0;title\u{7}end")]
+    }
+    for isRaw in [false, true] {
+      let terminal = try PseudoTerminal(
+        Wscope.path,
+        [command[0], peer.url, "-x", "go", "--color", "never"] + command.dropFirst()
+          + (isRaw ? ["--raw-terminal"] : []),
+        environment: Wscope.environment(["HOME": try Wscope.scratch("raw")]))
+      if isRaw {
+        try terminal.wait(for: "the text alone") { screen in
+          screen.text.contains("\"red\"") && screen.text.contains("end")
+            && !screen.text.contains("x1b") && !screen.text.contains("title")
+        }
+      } else {
+        try terminal.wait(forText: "\\x1b]0;title\\x07end")
+        try terminal.wait(forText: "\\x1b[31mred\\x1b[0m")
+      }
+    }
+  }
+
+  @Test func aRawTerminalIsNotForJSONLines() throws {
+    let finished = try Wscope.run([
+      "send", "ws://127.0.0.1:1", "--raw-terminal", "--format", "jsonl",
+    ])
+    #expect(finished.exitCode == 2)
+    #expect(
+      finished.errorText.contains("--raw-terminal and --format jsonl cannot be used together"))
+  }
+
   @Test func nothingIsLostBeforeTheOpening() throws {
     let peer = try RawPeer([
       .readRequest, .wait(milliseconds: 500), .accept, .read(3 * 7 + 8),
@@ -64,7 +97,7 @@ import Testing
     for command in ["send", "connect"] {
       let finished = try ChildProcess.run(
         Wscope.path, [command, peer.url, "--linger", "100ms"], input: [0x78, 0x0A],
-        environment: Wscope.environment(), deadline: 20)
+        environment: Wscope.environment(), deadline: 120)
       #expect(finished.outputText == "a\n")
       #expect(finished.exitCode == 0)
     }
@@ -90,7 +123,7 @@ import Testing
     let peer = try PushPeer()
     let finished = try send(peer.url, ["a", "--wait", "200ms"])
     #expect(finished.exitCode == 28)
-    #expect(finished.errorText.contains("timed out after 200 ms waiting for a reply (--wait)"))
+    #expect(finished.errorText.contains("no reply within 200 ms (--wait)"))
     #expect(try send(peer.url, ["a", "--wait", "0"]).exitCode == 0)
     #expect(try send(peer.url, ["a", "--expect-none", "100ms"]).exitCode == 0)
   }

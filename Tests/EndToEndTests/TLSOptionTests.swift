@@ -4,7 +4,7 @@ import TestPeers
 import Testing
 
 /// What is typed about TLS, and how it is shown.
-@Suite struct TLSOptionTests {
+@Suite(.blocking) struct TLSOptionTests {
   /// Files of the suite of servers, and some that are of no use.
   static let files = Result {
     let authority = try TLSTests.authority.get()
@@ -28,7 +28,7 @@ import Testing
   /// Options that are refused before anything is sent.
   static let refused: [(options: [String], exitCode: Int32, said: String)] = [
     (["--tls-min", "1.3", "--tls-max", "1.2"], 2, "--tls-max 1.2 is below --tls-min 1.3"),
-    (["--tls-max", "1.1"], 2, "hint: to accept it: --tls-min 1.1"),
+    (["--tls-max", "1.1"], 2, "hint: --tls-min 1.1 accepts it"),
     (["--tls-min", "1.4"], 2, "'1.4' is invalid"),
     (["--tls-min", "TLSv1.2"], 2, "is invalid"),
     (["--pin", "sha256//AAAA"], 2, "--pin \"sha256//AAAA\" is not sha256// and the Base64 of 32"),
@@ -36,16 +36,19 @@ import Testing
     (["--pinnedpubkey", "DIR/root.pem"], 2, "is not sha256//"),
     (["--pin", "sha256//\(String(repeating: "A", count: 43))=;"], 2, "--pin \"\" is not"),
     (["--pin", "DIR/root.pem"], 2, "is not sha256//"),
-    (["--alpn", "http/1.1,\u{7f}"], 2, "is no name of a protocol"),
-    (["--key", "DIR/client.pem"], 2, "--key goes with --cert"),
-    (["--pass", "hush"], 2, "--pass goes with --cert"),
+    (["--alpn", "http/1.1,\u{7f}"], 2, "invalid protocol name"),
+    (["--key", "DIR/client.pem"], 2, "--key requires --cert"),
+    (["--pass", "hush"], 2, "--pass requires --cert"),
     (["--cacert", "DIR/none"], 2, "DIR/none: no such file"),
     (["--cacert", "DIR/secret"], 2, "DIR/secret: no certificate"),
     (["--cert", "DIR/none"], 58, "cannot be used: cannot read DIR/none"),
     (["--cert", "DIR/empty"], 58, "DIR/empty: no certificate in it"),
     (["--cert", "DIR/secret"], 58, "DIR/secret: no certificate in it"),
-    (["--cert", "DIR/root.pem"], 58, "DIR/root.pem: no private key in it (--key names its file)"),
-    (["--cert", "DIR/root.pem", "--key", "DIR/empty"], 58, "DIR/empty: it is empty"),
+    (
+      ["--cert", "DIR/root.pem"], 58,
+      "DIR/root.pem: the file contains no private key (--key names another file)"
+    ),
+    (["--cert", "DIR/root.pem", "--key", "DIR/empty"], 58, "DIR/empty: the file is empty"),
     (
       ["--cert", "DIR/client.pem", "--key", "DIR/other.pem"], 58,
       "the key in DIR/other.pem does not belong to the certificate in DIR/client.pem"
@@ -65,9 +68,12 @@ import Testing
     ),
     (
       ["--cert", "DIR/client.p12", "--pass", "env:NOWHERE"], 2,
-      "--pass: there is no variable NOWHERE"
+      "--pass: the environment variable after env: is not set"
     ),
-    (["--cert", "DIR/client.p12", "--pass", "@DIR/none"], 2, "cannot read DIR/none"),
+    (
+      ["--cert", "DIR/client.p12", "--pass", "@DIR/none"], 2,
+      "--pass: cannot read the file after @: No such"
+    ),
   ]
 
   @Test(arguments: refused.indices) func isRefused(_ index: Int) throws {
@@ -164,8 +170,9 @@ import Testing
     let terminal = try desk.connect(
       ["-k"], url: "wss://localhost:\(listener.port)/", columns: 120)
     try terminal.type("/info\r")
-    for text in ["TLS: TLSv1.3, TLS_", "certificate names: localhost", "certificate pin: sha256//"]
-    {
+    for text in [
+      "TLS: TLSv1.3, TLS_", "certificate names: DNS:localhost", "certificate pin: sha256//",
+    ] {
       try terminal.wait(forText: text)
     }
     try desk.quit(terminal)

@@ -21,7 +21,7 @@ enum Wscope {
 
   static func run(
     _ arguments: [String], input: String? = nil, environment extra: [String: String] = [:],
-    deadline: Double = 20
+    deadline: Double = 120
   ) throws -> ChildProcess.Finished {
     try ChildProcess.run(
       path, arguments, input: input.map { Array($0.utf8) }, environment: environment(extra),
@@ -33,7 +33,7 @@ enum Wscope {
   }
 
   /// Runs a command line of the shell in which `wscope` is the binary.
-  static func shell(_ line: String, deadline: Double = 20) throws -> ChildProcess.Finished {
+  static func shell(_ line: String, deadline: Double = 120) throws -> ChildProcess.Finished {
     try ChildProcess.run(
       "/bin/bash", ["-c", "wscope() { command \"$WSCOPE\" \"$@\"; }; \(line)"],
       environment: environment(["WSCOPE": path]), deadline: deadline)
@@ -46,6 +46,20 @@ enum Wscope {
       throw TestPeerError("mkdir \(path): \(errno)")
     }
     return path
+  }
+
+  static func write(_ text: String, to path: String) throws {
+    guard let file = fopen(path, "w") else { throw TestPeerError("\(path): \(errno)") }
+    fputs(text, file)
+    fclose(file)
+  }
+
+  static func read(_ path: String) throws -> String {
+    guard let file = fopen(path, "r") else { throw TestPeerError("\(path): \(errno)") }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    while case let byte = fgetc(file), byte != EOF { bytes.append(UInt8(byte)) }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   private static let scratchRoot: String = {

@@ -1,5 +1,6 @@
 import FuzzTargets
 import Glibc
+import LoadTesting
 import Testing
 
 /// Every seed and every input that once failed (`Tests/Fuzz`) goes through its target again.
@@ -32,6 +33,12 @@ import Testing
       let complaint = bytes.withUnsafeBytes { target.complaint($0) }
       if let complaint { Issue.record("cut at \(cut): \(complaint)") }
     }
+  }
+
+  /// A seed that is rejected at its first member would lead a fuzzer nowhere.
+  @Test(arguments: ["open", "closed", "censored", "verdict", "errors", "cut", "later"])
+  func seedsOfResultsAreResults(name: String) throws {
+    _ = try LoadReport(json: try Self.read("\(Self.root)/Seeds/result/\(name)"))
   }
 
   /// A folder by another name would never be replayed.

@@ -8,7 +8,7 @@ import Testing
 /// The manual pages and the completions say what the binary says.
 ///
 /// `UPDATE_ARTIFACTS=1 swift test --filter ArtifactTests` writes them anew, before the others look.
-@Suite(.serialized) struct ArtifactTests {
+@Suite(.serialized, .blocking) struct ArtifactTests {
   static let pages = [
     "wscope", "wscope-connect", "wscope-listen", "wscope-send", "wscope-bench",
   ]
@@ -261,7 +261,7 @@ enum ShellLine {
   }
 }
 
-@Suite struct ManualPageTests {
+@Suite(.blocking) struct ManualPageTests {
   @Test(arguments: [
     ("a b", ["a b"]), ("One. Two.", ["One.", "Two."]), (".a 'b", ["\\&.a 'b"]), ("'a", ["\\&'a"]),
     ("--a \\b", ["\\-\\-a \\eb"]),

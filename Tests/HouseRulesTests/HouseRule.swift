@@ -48,14 +48,17 @@ extension HouseRule {
       "Synchronization", "CEpoll", "Dispatch", "HeapModule", "X509", "SwiftASN1", "Crypto",
     ],
     "LoadTesting": [
-      "WebSocketNIO", "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "Histogram", "Glibc",
-      "Synchronization",
+      "WebSocketNIO", "WebSocketProtocol", "Conversation", "NIOCore", "NIOPosix", "NIOHTTP1",
+      "Histogram", "Glibc", "Synchronization",
     ],
     "TestServer": [
-      "WebSocketNIO", "WebSocketProtocol", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL", "X509",
+      "WebSocketNIO", "WebSocketProtocol", "Conversation", "NIOCore", "NIOPosix", "NIOHTTP1",
+      "NIOSSL", "X509",
       "SwiftASN1", "Crypto", "FoundationEssentials", "Glibc", "Synchronization",
     ],
-    "Conversation": ["WebSocketProtocol", "struct NIOCore.ByteBuffer"],
+    "Conversation": [
+      "WebSocketProtocol", "struct NIOCore.ByteBuffer", "CPCRE2", "Synchronization",
+    ],
     "Terminal": ["CReadline", "Glibc", "Synchronization"],
     "wscope": [
       "WebSocketProtocol", "WebSocketNIO", "LoadTesting", "TestServer", "Conversation", "Terminal",
@@ -98,13 +101,14 @@ extension HouseRule {
     "CReadline": ["Sources/Terminal/ReadlineLoop.swift"],
     "CEpoll": [
       "Sources/WebSocketNIO/EpollLoop.swift", "Sources/WebSocketNIO/EpollSocket.swift",
-      "Sources/WebSocketNIO/EpollDoor.swift",
+      "Sources/WebSocketNIO/EpollAcceptor.swift",
     ],
     "Dispatch": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "HeapModule": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "CZlib": ["Sources/WebSocketProtocol/MessageDeflater.swift"],
-    "FoundationEssentials": ["Sources/TestServer/SelfSignedCertificate.swift"],
-    "Histogram": ["Sources/LoadTesting/LatencyHistogram.swift"],
+    "CPCRE2": ["Sources/Conversation/Pattern.swift"],
+    "FoundationEssentials": ["Sources/TestServer/Pages/SelfSignedCertificate.swift"],
+    "Histogram": ["Sources/LoadTesting/Figures/LatencyHistogram.swift"],
   ]
 
   static let confinedModules = HouseRule(

@@ -1,7 +1,8 @@
+import TestPeers
 import Testing
 
 /// The rules of the house, held by tests. Every rule is shown to be breakable by examples.
-@Suite struct HouseRulesTests {
+@Suite(.blocking) struct HouseRulesTests {
   @Test(arguments: HouseRule.all)
   func everySourceKeeps(_ rule: HouseRule) throws {
     let files = try Repository.sources.get()
@@ -44,7 +45,7 @@ import Testing
 }
 
 /// What the reader of sources takes for code.
-@Suite struct SourceFileTests {
+@Suite(.blocking) struct SourceFileTests {
   @Test(arguments: [
     ("a // b", "a     "),
     ("a /* b /* c */ d */ e", "a                   e"),

@@ -1,7 +1,8 @@
+import TestPeers
 import Testing
 
 /// What the repository holds, and what it must not hold.
-@Suite struct RepositoryTests {
+@Suite(.blocking) struct RepositoryTests {
   /// PRODUCT.md section 6.
   static let topLevel: Set<String> = [
     "Package.swift", "Sources", "Tests", "completions", "man", "README.md", "LICENSE",

@@ -1,8 +1,9 @@
+import TestPeers
 import Testing
 
 @testable import LoadTesting
 
-@Suite struct CPUQuotaTests {
+@Suite(.blocking) struct CPUQuotaTests {
   private static let second = "0::/kube/pod/box\n"
   private static let first = "4:memory:/box\n2:cpuacct,cpu:/docker/box\n0::/\n"
 
@@ -50,6 +51,36 @@ import Testing
   @Test(arguments: rows.indices) func isFoundInTheFiles(_ row: Int) {
     let (groups, files, cores) = Self.rows[row]
     #expect(CPUQuota.quota(groups: groups) { files[$0] } == cores)
+  }
+
+  @Test(
+    "row 15: how often the limit stopped the process",
+    arguments: [
+      (
+        second,
+        [
+          "/sys/fs/cgroup/kube/pod/box/cpu.max": "50000 100000\n",
+          "/sys/fs/cgroup/kube/pod/box/cpu.stat":
+            "usage_usec 9\nnr_periods 68\nnr_throttled 65\nthrottled_usec 5\n",
+          "/sys/fs/cgroup/kube/cpu.max": "max 100000\n",
+          "/sys/fs/cgroup/kube/cpu.stat": "nr_periods 1\nnr_throttled 900\n",
+        ], CPUQuota.Throttling(periods: 68, throttled: 65)
+      ),
+      (
+        first,
+        [
+          "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "80000\n",
+          "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+          "/sys/fs/cgroup/cpu/cpu.stat": "nr_periods 10\nnr_throttled 2\n",
+        ], CPUQuota.Throttling(periods: 10, throttled: 2)
+      ),
+      (second, ["/sys/fs/cgroup/kube/pod/box/cpu.max": "50000 100000\n"], nil),
+      (second, ["/sys/fs/cgroup/kube/pod/box/cpu.stat": "nr_periods 1\nnr_throttled 1\n"], nil),
+    ] as [(String, [String: String], CPUQuota.Throttling?)])
+  func row15_throttlingIsFoundInTheFiles(
+    groups: String, files: [String: String], throttling: CPUQuota.Throttling?
+  ) {
+    #expect(CPUQuota.throttling(groups: groups) { files[$0] } == throttling)
   }
 
   @Test(

@@ -1,8 +1,10 @@
+import Conversation
+import TestPeers
 import Testing
 
 @testable import LoadTesting
 
-@Suite struct LatencyHistogramTests {
+@Suite(.blocking) struct LatencyHistogramTests {
   /// Latencies as they come: a bulk and a long tail, from some microseconds to seconds.
   private static func latencies(_ count: Int, seed: UInt64) -> [Int64] {
     var random = SeededGenerator(seed: seed)
@@ -100,9 +102,54 @@ import Testing
     for ns in [Int64](repeating: 1_000, count: 50) + [Int64](repeating: 9_000, count: 40) {
       histogram.record(ns)
     }
-    histogram.recordCensored(10, atLeast: 5_000)
+    histogram.recordCensored(10, atLeast: 1_500)
     #expect(histogram.percentile(.p50) == .value(1_000))
-    #expect(histogram.percentile(.p90) == .atLeast(5_000))
+    // Ninety samples are known to be 1000 or less, or 9000, or at least 1500: the ninetieth is 9000 or more.
+    guard case .atLeast(let bound) = histogram.percentile(.p90) else {
+      Issue.record("the order is not known")
+      return
+    }
+    #expect(abs(bound - 9_000) <= 9)
+  }
+
+  @Test("row 2: each censored sample has a bound of its own")
+  func row02_censoredSamplesRankByTheirBounds() {
+    var histogram = LatencyHistogram()
+    for _ in 0..<600 { histogram.record(1_000_000) }
+    for age in Int64(1)...400 {
+      histogram.recordCensored(1, atLeast: 1_000_000_000 + age * 5_000_000)
+    }
+    #expect(histogram.censored == 400)
+    #expect(histogram.censoredFloor == 1_005_000_000)
+    guard case .value(let median) = histogram.percentile(.p50),
+      case .atLeast(let bound) = histogram.percentile(.p90)
+    else {
+      Issue.record("p50 is known, p90 is not")
+      return
+    }
+    #expect(abs(median - 1_000_000) <= 1_000)
+    #expect(abs(bound - 2_500_000_000) <= 2_500_000)
+    guard case .atLeast(let largest)? = histogram.summary().largest else {
+      Issue.record("the largest is not known")
+      return
+    }
+    #expect(abs(largest - 3_000_000_000) <= 3_000_000)
+    var other = LatencyHistogram()
+    other.merge(histogram)
+    #expect(other.summary() == histogram.summary())
+  }
+
+  @Test func theErrorOfTheMedian() throws {
+    var histogram = LatencyHistogram()
+    for _ in 0..<19 { histogram.record(5) }
+    #expect(histogram.summaryAndMedianError().1 == nil)
+    histogram = LatencyHistogram()
+    // Of 10 000 evenly spread ranks the binomial deviation is 50.
+    for ns in Int64(1)...10_000 { histogram.record(ns * 100) }
+    let (summary, found) = histogram.summaryAndMedianError()
+    let error = try #require(found)
+    #expect(summary == histogram.summary())
+    #expect(abs(error - 5_000) < 1_000)
   }
 
   @Test(arguments: [
@@ -133,7 +180,8 @@ import Testing
     }
     parts[1].recordCensored(7, atLeast: 50)
     parts[2].recordCensored(5, atLeast: 40)
-    whole.recordCensored(12, atLeast: 40)
+    whole.recordCensored(7, atLeast: 50)
+    whole.recordCensored(5, atLeast: 40)
     var merged = LatencyHistogram()
     for part in parts { merged.merge(part) }
     #expect(merged.summary() == whole.summary())

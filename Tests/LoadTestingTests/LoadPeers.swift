@@ -24,6 +24,20 @@ enum Behavior: Sendable {
   case dropSome(Int)
   /// Closes at the n-th message.
   case close(CloseCode, after: Int)
+  /// Answers every message of a connection but each n-th.
+  case lose(every: Int)
+  /// Sends something of its own before each n-th answer.
+  case push(every: Int)
+  /// Answers the first n messages of a connection, and then never again.
+  case stall(after: Int)
+  /// Answers each two messages in the wrong order.
+  case swap
+  /// Echoes with another last byte.
+  case alter
+  /// Echoes text as binary.
+  case asBinary
+  /// Echoes after this many milliseconds.
+  case delay(Int64)
   /// Breaks the protocol at the n-th message: a frame with a reserved bit set.
   case violate(after: Int)
 }
@@ -47,9 +61,10 @@ struct LoadPeer: Sendable {
       guard count <= most, case .upgrade(let upgrade) = ServerHandshake.judge(request.head) else {
         return .reply(HTTPReply(.serviceUnavailable))
       }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in
-        Actor(behavior, number: count)
-      }
+      return .upgrade(
+        AcceptedUpgrade(upgrade) { _ in
+          Actor(behavior, number: count)
+        })
     }
     self.group = group
     port = server.localAddress?.port ?? 0
@@ -62,7 +77,7 @@ struct LoadPeer: Sendable {
   ) async throws -> LoadResult {
     let test = LoadTest(
       plan, target: try Self.target(port: proxy ?? port),
-      origin: LoadOrigin(tool: .init(version: "test", build: "test")))
+      origin: LoadOrigin(tool: .init(version: "test", build: "test"), id: "test"))
     let result = await test.run { progress(test, $0) }
     await server.stopAccepting()
     try await group.shutdownGracefully()
@@ -91,6 +106,7 @@ private final class Actor: ConnectionConsumer {
   private let number: Int
   private var handler: ConnectionHandler?
   private var count = 0
+  private var held: [UInt8]?
 
   init(_ behavior: Behavior, number: Int) {
     self.behavior = behavior
@@ -116,6 +132,24 @@ private final class Actor: ConnectionConsumer {
       try? machine.send(kind, payload)
       try? machine.send(kind, payload)
     case .other(let text): try? machine.send(.text, Array(text.utf8))
+    case .lose(let each): if count % each != 0 { try? machine.send(kind, payload) }
+    case .push(let each):
+      if count % each == 0 { try? machine.send(kind, Array("news".utf8)) }
+      try? machine.send(kind, payload)
+    case .stall(let most): if count <= most { try? machine.send(kind, payload) }
+    case .swap:
+      if let first = held.take() {
+        try? machine.send(kind, payload)
+        try? machine.send(kind, first)
+      } else {
+        held = Array(payload)
+      }
+    case .alter:
+      var changed = Array(payload)
+      changed[changed.count - 1] ^= 1
+      try? machine.send(kind, changed)
+    case .asBinary: try? machine.send(.binary, payload)
+    case .delay(let milliseconds): answer(kind, Array(payload), after: milliseconds)
     case .drop(let most): dropOrEcho(count >= most, kind, payload, &machine)
     case .dropSome(let some): dropOrEcho(number <= some && count >= 10, kind, payload, &machine)
     case .close(let code, let most):
@@ -130,6 +164,13 @@ private final class Actor: ConnectionConsumer {
       } else {
         try? machine.send(kind, payload)
       }
+    }
+  }
+
+  private func answer(_ kind: MessageKind, _ payload: [UInt8], after milliseconds: Int64) {
+    let handler = handler
+    handler?.eventLoop?.assumeIsolated().scheduleTask(in: .milliseconds(milliseconds)) {
+      try? handler?.perform { machine throws(SendError) in try machine.send(kind, payload) }
     }
   }
 

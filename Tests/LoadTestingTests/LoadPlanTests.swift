@@ -1,8 +1,9 @@
+import TestPeers
 import Testing
 
 @testable import LoadTesting
 
-@Suite struct LoadPlanTests {
+@Suite(.blocking) struct LoadPlanTests {
   private static let second: Int64 = 1_000_000_000
 
   private static let warmUps: [(LoadPlan.Length, Int64?, Int64)] = [
@@ -36,7 +37,7 @@ import Testing
   @Test(arguments: [(1, 1), (7, 3), (8, 4), (5, 5)])
   func shardsAddUp(connections: Int, count: Int) {
     var whole = LoadPlan(
-      model: .open(rate: 1000, arrival: .constant), connections: connections,
+      pacing: .open(rate: 1000, arrival: .constant), connections: connections,
       length: .messages(100), seed: 1)
     var numbers: [Int] = []
     var rate = 0.0
@@ -47,22 +48,20 @@ import Testing
     }
     #expect(numbers.sorted() == Array(0..<connections))
     #expect(abs(rate - 1000) < 0.001)
-    #expect(numbers.compactMap(whole.quota(ofConnection:)).reduce(0, +) == 100)
+    #expect(whole.quotas()?.reduce(0, +) == 100)
     whole.shard = nil
     #expect(whole.ownConnections == connections && whole.ownRate == 1000)
   }
 
   @Test func quotasAddUp() {
     let plan = LoadPlan(connections: 7, length: .messages(100), seed: 1)
-    let quotas = (0..<7).compactMap(plan.quota(ofConnection:))
-    #expect(quotas == [15, 15, 14, 14, 14, 14, 14])
-    #expect(plan.quota(ofConnection: 7) == 0)
-    #expect(LoadPlan(seed: 1).quota(ofConnection: 0) == nil)
+    #expect(plan.quotas() == [15, 15, 14, 14, 14, 14, 14])
+    #expect(LoadPlan(seed: 1).quotas() == nil)
   }
 
   @Test func onlyTheOpenModelHasASchedule() {
     #expect(LoadPlan(seed: 1).schedule() == nil)
-    #expect(LoadPlan(model: .open(rate: 10, arrival: .constant), seed: 1).schedule() != nil)
-    #expect(LoadPlan(model: .open(rate: 0, arrival: .constant), seed: 1).schedule() == nil)
+    #expect(LoadPlan(pacing: .open(rate: 10, arrival: .constant), seed: 1).schedule() != nil)
+    #expect(LoadPlan(pacing: .open(rate: 0, arrival: .constant), seed: 1).schedule() == nil)
   }
 }

@@ -1,9 +1,10 @@
+import TestPeers
 import Testing
 
 @testable import LoadTesting
 
 /// The small parts of the runner that need no socket.
-@Suite struct RunnerPartsTests {
+@Suite(.blocking) struct RunnerPartsTests {
   @Test func connectionsAreDealtOut() {
     for threads in 1...7 {
       for connections in [1, 2, 7, 50, 1001] {
@@ -28,28 +29,33 @@ import Testing
   func otherTextIsNoProcStat(text: String) { #expect(HostLoad(stat: text) == nil) }
 
   @Test func shareOfTheHost() throws {
-    let before = try #require(HostLoad(stat: "cpu 100 0 0 100\n"))
-    let after = try #require(HostLoad(stat: "cpu 130 0 0 110\n"))
+    let before = try #require(HostLoad(stat: "cpu 1000 0 0 1000\n"))
+    let after = try #require(HostLoad(stat: "cpu 1300 0 0 1100\n"))
     #expect(after.share(since: before) == 0.75)
     #expect(before.share(since: before) == nil)
+    // Ticks of 10 ms say nothing of less than a second.
+    let soon = try #require(HostLoad(stat: "cpu 1090 0 0 1009\n"))
+    #expect(soon.share(since: before) == nil)
     #expect(before.share(since: after) == nil)
   }
 
   /// The kernel counts 100 ticks a second (proc(5): USER_HZ).
-  @Test(arguments: [(100, 0.5), (300, 0), (1000, 0), (0, 0.75)] as [(Int64, Double)])
+  @Test(arguments: [(1000, 0.5), (3000, 0), (10_000, 0), (0, 0.75)] as [(Int64, Double)])
   func shareOfTheHostWithoutTheTimeAwake(milliseconds: Int64, share: Double) throws {
-    let before = try #require(HostLoad(stat: "cpu 100 0 0 100\n"))
-    let after = try #require(HostLoad(stat: "cpu 130 0 0 110\n"))
+    let before = try #require(HostLoad(stat: "cpu 1000 0 0 1000\n"))
+    let after = try #require(HostLoad(stat: "cpu 1300 0 0 1100\n"))
     #expect(after.share(since: before, without: milliseconds * 1_000_000) == share)
   }
 
   @Test func textPayloadsAreTextAndRepeatable() throws {
     let plan = LoadPlan(content: .generated(size: 100), seed: 3)
     let payload = MessagePayload(plan)
+    defer { payload.deallocate() }
     let first = Array(payload.message(connection: 5, sequence: 9))
     #expect(String(validating: first, as: UTF8.self) != nil)
     #expect(first.withUnsafeBytes { MessageID($0) } == MessageID(connection: 5, sequence: 9))
     let other = MessagePayload(plan)
+    defer { other.deallocate() }
     #expect(first == Array(other.message(connection: 5, sequence: 9)))
     #expect(first != Array(payload.message(connection: 5, sequence: 10)))
   }
@@ -68,13 +74,13 @@ import Testing
       SendSchedule(rate: 1000, connections: 4, arrival: .constant, seed: 1))
     var queue = ScheduleQueue(schedule: schedule)
     for slot in 0..<4 { queue.add(slot: slot, connection: slot) }
-    #expect(queue.estimate(dueBefore: 1_000_000_000) == 1000)
-    #expect(queue.estimate(dueBefore: 0) == 0)
-    #expect(queue.estimate(dueBefore: 1) == 1)
+    #expect(queue.count(dueBefore: 1_000_000_000) == 1000)
+    #expect(queue.count(dueBefore: 0) == 0)
+    #expect(queue.count(dueBefore: 1) == 1)
     for _ in 0..<250 { _ = queue.next(dueBy: .max) }
-    #expect(queue.estimate(dueBefore: 1_000_000_000) == 750)
+    #expect(queue.count(dueBefore: 1_000_000_000) == 750)
     queue.add(slot: 0, connection: 0, quota: 3)
-    #expect(queue.estimate(dueBefore: .max) > 1_000_000)
+    #expect(queue.count(dueBefore: .max) > 1_000_000)
   }
 
   @Test func estimatesNeedNoMinimum() {

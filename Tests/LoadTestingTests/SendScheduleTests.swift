@@ -1,8 +1,10 @@
+import Conversation
+import TestPeers
 import Testing
 
 @testable import LoadTesting
 
-@Suite struct SendScheduleTests {
+@Suite(.blocking) struct SendScheduleTests {
   private static func times(
     _ schedule: SendSchedule, connection: Int, count: Int
   ) -> [Int64] {
@@ -57,6 +59,39 @@ import Testing
     #expect(more == (true, false))
   }
 
+  @Test("row 6: a count takes the first messages of the merged stream", arguments: [1, 50, 1000])
+  func row06_theFirstOfTheMergedStream(total: Int) throws {
+    for connections in [1, 7, 50] {
+      let schedule = try #require(
+        SendSchedule(rate: 500, connections: connections, arrival: .poisson, seed: 3))
+      let merged = (0..<connections).flatMap { connection in
+        Self.times(schedule, connection: connection, count: total).map { ($0, connection) }
+      }.sorted { $0 < $1 }.prefix(total)
+      var quotas = [Int](repeating: 0, count: connections)
+      for (_, connection) in merged { quotas[connection] += 1 }
+      #expect(schedule.quotas(ofFirst: total) == quotas)
+    }
+    let even = try #require(
+      SendSchedule(rate: 500, connections: 3, arrival: .constant, seed: 3))
+    #expect(even.quotas(ofFirst: 5) == [2, 2, 1])
+  }
+
+  @Test func whatIsDueIsCountedExactly() throws {
+    for rate in [3.0, 70, 999.5, 1e6] {
+      let schedule = try #require(
+        SendSchedule(rate: rate, connections: 3, arrival: .constant, seed: 1))
+      for connection in 0..<3 {
+        let times = Self.times(schedule, connection: connection, count: 40)
+        let cursor = schedule.cursor(connection: connection)
+        let ends: [Int64] = [0, 1] + times + times.map { $0 + 1 }
+        for end in ends where end <= times[39] {
+          #expect(schedule.count(from: cursor, dueBefore: end) == times.count { $0 < end })
+        }
+        #expect(schedule.count(from: cursor, dueBefore: .max) > 1_000_000)
+      }
+    }
+  }
+
   @Test func poissonGapsAreExponential() throws {
     let schedule = try #require(
       SendSchedule(rate: 20_000, connections: 10, arrival: .poisson, seed: 42))
@@ -75,7 +110,7 @@ import Testing
   }
 }
 
-@Suite struct ScheduleQueueTests {
+@Suite(.blocking) struct ScheduleQueueTests {
   @Test func tenThousandConnectionsKeepTheTotalRate() throws {
     let connections = 10_000
     let schedule = try #require(
@@ -116,10 +151,11 @@ import Testing
 
   @Test func quotasEmptyTheQueue() throws {
     let plan = LoadPlan(
-      model: .open(rate: 1_000, arrival: .poisson), connections: 7, length: .messages(100), seed: 5)
+      pacing: .open(rate: 1_000, arrival: .poisson), connections: 7, length: .messages(100), seed: 5
+    )
     var queue = ScheduleQueue(schedule: try #require(plan.schedule()))
     for slot in 0..<7 {
-      queue.add(slot: slot, connection: slot, quota: plan.quota(ofConnection: slot))
+      queue.add(slot: slot, connection: slot, quota: plan.quotas()?[slot])
     }
     var sent = 0
     while queue.next(dueBy: Int64.max) != nil { sent += 1 }

@@ -1,8 +1,9 @@
+import TestPeers
 import Testing
 
 @testable import LoadTesting
 
-@Suite struct TallyTests {
+@Suite(.blocking) struct TallyTests {
   @Test func theCommonestFirstThenPhaseClassAndCode() {
     var tally = ErrorTally()
     tally.record(.open, .unanswered, count: 5, at: 30)
@@ -36,6 +37,23 @@ import Testing
     #expect(tally.entries.last?.sample?.count == 200)
   }
 
+  @Test func failuresOfTheWindowAreToldApart() {
+    var begin = ErrorTally()
+    begin.record(.tcp, .refused, count: 2, at: 1)
+    begin.record(.open, .mismatch, count: 1, at: 2)
+    var end = begin
+    end.record(.open, .mismatch, count: 4, at: 3)
+    end.record(.open, .lost, at: 4)
+    var all = end
+    all.record(.open, .lost, count: 5, at: 5)
+    all.setWindow(from: begin, to: end)
+    var other = ErrorTally()
+    other.record(.open, .lost, at: 1)
+    all.merge(other)
+    #expect(all.entries.map(\.count) == [7, 5, 2])
+    #expect(all.entries.map(\.inWindow) == [1, 4, 0])
+  }
+
   @Test func closes() {
     var tally = CloseTally()
     tally.record(code: 1006, by: .peer)
@@ -65,6 +83,11 @@ import Testing
     counts.merge(other)
     #expect(counts.accounting() == 0)
     #expect(counts.attempted == 150)
+    #expect(counts.censored == 59)
+    counts.missing = 7
+    counts.dropped = 3
+    #expect(counts.planned == 160)
+    #expect(counts.censored == 66)
     counts.answered += 5
     #expect(counts.accounting() == -5)
   }

@@ -46,7 +46,7 @@ package final class ChildProcess: Sendable {
   /// - Throws: `TestPeerError` if it cannot be started, or past the deadline.
   package static func run(
     _ path: String, _ arguments: [String] = [], input: [UInt8]? = nil,
-    environment: [String: String]? = nil, directory: String? = nil, deadline seconds: Double = 20
+    environment: [String: String]? = nil, directory: String? = nil, deadline seconds: Double = 100
   ) throws -> Finished {
     let deadline = Deadline(seconds: seconds)
     let child = try start(
@@ -104,20 +104,20 @@ package final class ChildProcess: Sendable {
   /// Writes to the standard input of the program; blocks until it is taken.
   ///
   /// - Throws: `TestPeerError` if the program reads no more, or past the deadline.
-  package func write(_ bytes: [UInt8], deadline seconds: Double = 10) throws {
+  package func write(_ bytes: [UInt8], deadline seconds: Double = 100) throws {
     try write(bytes, deadline: Deadline(seconds: seconds))
   }
 
   /// Writes a line to the standard input of the program.
   package func writeLine(_ line: String) throws { try write(Array((line + "\n").utf8)) }
 
-  /// Tells the program that nothing more comes.
+  /// Tells the program that no more messages.
   package func closeInput() { input.close() }
 
   /// The next line of one of the outputs, without its newline; nil at the end of the output.
   ///
   /// - Throws: `TestPeerError` past the deadline, with what came instead.
-  package func readLine(from stream: Stream, deadline seconds: Double = 10) throws -> String? {
+  package func readLine(from stream: Stream, deadline seconds: Double = 100) throws -> String? {
     try collected.nextLine(of: stream, Deadline(seconds: seconds))
   }
 
@@ -125,7 +125,7 @@ package final class ChildProcess: Sendable {
   ///
   /// - Throws: `TestPeerError` past the deadline and at the end of the output.
   package func readLine(
-    from stream: Stream, deadline seconds: Double = 10, where condition: (String) -> Bool
+    from stream: Stream, deadline seconds: Double = 100, where condition: (String) -> Bool
   ) throws -> String {
     let deadline = Deadline(seconds: seconds)
     while let line = try collected.nextLine(of: stream, deadline) {
@@ -140,7 +140,7 @@ package final class ChildProcess: Sendable {
   /// Waits for the end of the program.
   ///
   /// - Throws: `TestPeerError` past the deadline; the program is killed then.
-  package func wait(deadline seconds: Double = 20) throws -> Finished {
+  package func wait(deadline seconds: Double = 100) throws -> Finished {
     try wait(Deadline(seconds: seconds))
   }
 
@@ -166,8 +166,11 @@ package final class ChildProcess: Sendable {
 
   private static func openPipe() throws -> (reader: Int32, writer: Int32) {
     var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { throw TestPeerError.system("pipe") }
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    let code = SpawnedProgram.withoutSpawning {
+      defer { for end in ends where end >= 0 { _ = fcntl(end, F_SETFD, FD_CLOEXEC) } }
+      return pipe(&ends)
+    }
+    guard code == 0 else { throw TestPeerError.system("pipe") }
     return (ends[0], ends[1])
   }
 }

@@ -12,7 +12,7 @@ package final class DeadAddress: Sendable {
   ///   - port: 0 for a free one.
   /// - Throws: `TestPeerError`.
   package init(_ host: String = "127.0.0.2", port: Int = 0) throws {
-    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard listener >= 0 else { throw TestPeerError.system("socket") }
     guard Self.withAddress(host, port, { bind(listener, $0, $1) }) == 0,
       Glibc.listen(listener, 0) == 0
@@ -30,7 +30,8 @@ package final class DeadAddress: Sendable {
     // The queue holds one or two; dead is what leaves a connect hanging.
     for _ in 0..<8 {
       let knocking = socket(
-        AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        AF_INET,
+        Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
       descriptors.append(knocking)
       _ = withAddress(host, port) { connect(knocking, $0, $1) }
       var answer = pollfd(fd: knocking, events: Int16(POLLOUT), revents: 0)

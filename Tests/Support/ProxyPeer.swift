@@ -52,7 +52,7 @@ package final class ProxyPeer: Sendable {
   package var requests: [String] { state.withLock { $0.requests } }
 
   private func serve(_ client: RawSocket) {
-    client.setReadTimeout(seconds: 20)
+    client.setReadTimeout(seconds: 120)
     let destination = manner == .connect ? connected(client) : asked(client)
     guard let destination else { return client.close() }
     state.withLock { $0.destinations.append(destination) }
@@ -62,7 +62,7 @@ package final class ProxyPeer: Sendable {
       client.send(manner == .connect ? refusal : [5, 5, 0, 1, 0, 0, 0, 0, 0, 0])
       return client.close()
     }
-    upstream.setReadTimeout(seconds: 20)
+    upstream.setReadTimeout(seconds: 120)
     client.send(
       manner == .connect
         ? Array("HTTP/1.1 200 Connection established\r\n\r\n".utf8)

@@ -33,12 +33,12 @@ package final class PseudoTerminal {
     var size = winsize(
       ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
     var (master, slave): (Int32, Int32) = (-1, -1)
-    guard openpty(&master, &slave, nil, nil, &size) == 0 else {
-      throw TestPeerError.system("openpty")
+    let code = SpawnedProgram.withoutSpawning {
+      defer { for end in [master, slave] where end >= 0 { _ = fcntl(end, F_SETFD, FD_CLOEXEC) } }
+      return openpty(&master, &slave, nil, nil, &size)
     }
+    guard code == 0 else { throw TestPeerError.system("openpty") }
     defer { close(slave) }
-    _ = fcntl(master, F_SETFD, FD_CLOEXEC)
-    _ = fcntl(slave, F_SETFD, FD_CLOEXEC)
     _ = fcntl(master, F_SETFL, O_NONBLOCK)
     descriptor = master
     var name = [CChar](repeating: 0, count: 64)
@@ -68,7 +68,7 @@ package final class PseudoTerminal {
   }
 
   /// Types keys; `\r` is Return, `\u{3}` Ctrl-C, `\u{4}` Ctrl-D, `\u{1a}` Ctrl-Z.
-  package func type(_ keys: String, deadline seconds: Double = 10) throws {
+  package func type(_ keys: String, deadline seconds: Double = 100) throws {
     let deadline = Deadline(seconds: seconds)
     var rest = Array(keys.utf8)[...]
     while !rest.isEmpty {
@@ -93,7 +93,7 @@ package final class PseudoTerminal {
   ///   - condition: looked at after each piece of output.
   /// - Throws: `TestPeerError` with the screen in it, past the deadline.
   package func wait(
-    for what: String, deadline seconds: Double = 10, until condition: (Screen) -> Bool
+    for what: String, deadline seconds: Double = 100, until condition: (Screen) -> Bool
   ) throws {
     let deadline = Deadline(seconds: seconds)
     while !condition(screen) {
@@ -104,7 +104,7 @@ package final class PseudoTerminal {
   }
 
   /// Reads until the screen shows `text`.
-  package func wait(forText text: String, deadline seconds: Double = 10) throws {
+  package func wait(forText text: String, deadline seconds: Double = 100) throws {
     try wait(for: "\"\(text)\"", deadline: seconds) { $0.everything.contains(text) }
   }
 
@@ -133,7 +133,7 @@ package final class PseudoTerminal {
   /// Reads until the program has ended; its last output is on the screen then.
   ///
   /// - Throws: `TestPeerError` past the deadline; the program is killed then.
-  package func waitForEnd(deadline seconds: Double = 10) throws -> ProgramEnding {
+  package func waitForEnd(deadline seconds: Double = 100) throws -> ProgramEnding {
     if let ending { return ending }
     let deadline = Deadline(seconds: seconds)
     var status: Int32 = 0

@@ -86,7 +86,7 @@ package final class PushPeer: Sendable {
   ///
   /// - Throws: `TestPeerError` past the deadline.
   package func wait(
-    accepted: Int = 0, messages: Int = 0, deadline seconds: Double = 10
+    accepted: Int = 0, messages: Int = 0, deadline seconds: Double = 100
   ) throws {
     let deadline = Deadline(seconds: seconds)
     while state.withLock({ $0.accepted < accepted || $0.messages.count < messages }) {

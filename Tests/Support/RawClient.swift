@@ -7,7 +7,7 @@ package final class RawClient {
   /// - Throws: `TestPeerError`.
   package init(port: Int) throws {
     connection = try RawSocket.connect(port: port)
-    connection.setReadTimeout(seconds: 10)
+    connection.setReadTimeout(seconds: 120)
   }
 
   deinit {

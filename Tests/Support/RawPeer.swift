@@ -61,7 +61,7 @@ package final class RawPeer: Sendable {
   }
 
   private func run(_ connection: RawSocket) {
-    connection.setReadTimeout(seconds: 20)
+    connection.setReadTimeout(seconds: 120)
     defer { connection.close() }
     var request: [UInt8] = []
     for step in steps {

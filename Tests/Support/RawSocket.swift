@@ -38,7 +38,7 @@ package struct RawSocket: Sendable {
   }
 
   private static func make() throws -> RawSocket {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw TestPeerError.system("socket") }
     return RawSocket(descriptor)
   }

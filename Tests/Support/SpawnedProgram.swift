@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A system call or a wait that went wrong in a test.
 package struct TestPeerError: Error, CustomStringConvertible {
@@ -46,6 +47,13 @@ struct SpawnedProgram {
     case terminal(path: String)
   }
 
+  private static let spawning = Mutex(())
+
+  /// Opens descriptors that no program must inherit which another test starts at this moment.
+  static func withoutSpawning<Answer>(_ body: () -> Answer) -> Answer {
+    spawning.withLock { _ in body() }
+  }
+
   /// Starts `path` with default signal actions and nothing blocked, whatever the test process does.
   /// An `environment` is all that the program gets; nil stands for that of the tests.
   static func start(
@@ -87,7 +95,9 @@ struct SpawnedProgram {
     return try withPointers([path] + arguments) { arguments in
       try withPointers(words ?? currentEnvironment()) { environment in
         var identifier = pid_t()
-        let code = posix_spawn(&identifier, path, &actions, &attributes, arguments, environment)
+        let code = withoutSpawning {
+          posix_spawn(&identifier, path, &actions, &attributes, arguments, environment)
+        }
         guard code == 0 else { throw TestPeerError.system("posix_spawn \(path)", code: code) }
         return identifier
       }

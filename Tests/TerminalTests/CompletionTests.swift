@@ -1,9 +1,10 @@
 import Glibc
+import TestPeers
 import Testing
 
 @testable import Terminal
 
-@Suite struct CompletionTests {
+@Suite(.blocking) struct CompletionTests {
   private let directory: TemporaryDirectory
 
   init() throws {
@@ -66,7 +67,7 @@ import Testing
   }
 }
 
-@Suite struct HistoryPlaceTests {
+@Suite(.blocking) struct HistoryPlaceTests {
   private let directory: TemporaryDirectory
   private var path: String { directory.path + "/history" }
 

@@ -1,8 +1,9 @@
 import Glibc
 import Terminal
+import TestPeers
 import Testing
 
-@Suite struct ConsoleTests {
+@Suite(.blocking) struct ConsoleTests {
   init() { Console.ignoreBrokenPipes() }
 
   @Test func streamsAreSeparate() throws {

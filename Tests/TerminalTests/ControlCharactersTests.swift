@@ -1,7 +1,8 @@
 import Terminal
+import TestPeers
 import Testing
 
-@Suite struct ControlCharactersTests {
+@Suite(.blocking) struct ControlCharactersTests {
   private func check(
     _ bytes: [UInt8], _ expected: String, keepingNewlines: Bool = true,
     sourceLocation: SourceLocation = #_sourceLocation

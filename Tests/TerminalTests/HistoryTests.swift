@@ -1,8 +1,9 @@
 import Glibc
 import Terminal
+import TestPeers
 import Testing
 
-@Suite struct HistoryTests {
+@Suite(.blocking) struct HistoryTests {
   private let directory: TemporaryDirectory
   private var path: String { directory.path + "/history" }
 

@@ -1,7 +1,8 @@
 import Terminal
+import TestPeers
 import Testing
 
-@Suite struct LayoutTests {
+@Suite(.blocking) struct LayoutTests {
   @Test func columns() {
     #expect(DisplayWidth.columns(of: "abc") == 3)
     #expect(DisplayWidth.columns(of: "\u{1b}[31mabc\u{1b}[0m") == 3)

@@ -1,8 +1,9 @@
 import Glibc
 import Terminal
+import TestPeers
 import Testing
 
-@Suite struct MessageSplitterTests {
+@Suite(.blocking) struct MessageSplitterTests {
   /// The messages are the same however the input is cut into chunks.
   private func check(
     _ boundary: MessageSplitter.Boundary, _ input: String, _ expected: [String],
@@ -52,7 +53,7 @@ import Testing
   }
 }
 
-@Suite struct StandardInputTests {
+@Suite(.blocking) struct StandardInputTests {
   @Test func batchesHoldEverythingThatHasCome() async throws {
     let pipe = try TestPipe()
     let input = StandardInput(descriptor: pipe.reader, boundary: .newline)

@@ -1,7 +1,8 @@
 import Terminal
+import TestPeers
 import Testing
 
-@Suite struct StyleTests {
+@Suite(.blocking) struct StyleTests {
   private static let terminal = ["TERM": "xterm"]
 
   @Test(arguments: [

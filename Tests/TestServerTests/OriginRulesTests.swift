@@ -1,10 +1,11 @@
 import NIOHTTP1
+import TestPeers
 import Testing
 
 @testable import TestServer
 
 /// SECURITY R11 and R12: which pages may talk to a server on a developer's machine.
-@Suite struct OriginRulesTests {
+@Suite(.blocking) struct OriginRulesTests {
   /// One Host and one Origin, or none.
   private func check(
     _ host: String, _ origin: String?, _ verdict: OriginRules.Verdict,

@@ -10,7 +10,7 @@ import WebSocketProtocol
 /// SECURITY R21 for the core: on every connection, whatever happens to it, what one side sent is what
 /// the other received and what was dropped on the way, in frames and in bytes; and both agree with
 /// what a proxy between them has seen. The number of a connection is its seed.
-@Suite struct AccountingTests {
+@Suite(.blocking) struct AccountingTests {
   private static let connections = 160
   private static let atOnce = 20
   private static let messages = 40
@@ -29,9 +29,10 @@ import WebSocketProtocol
       guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head),
         let number = Int(request.head.uri.dropFirst())
       else { return .reply(HTTPReply(.badRequest)) }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in
-        Accountant(number, sends: 0, books.noteServer)
-      }
+      return .upgrade(
+        AcceptedUpgrade(upgrade) { _ in
+          Accountant(number, sends: 0, books.noteServer)
+        })
     }
     let serverPort = try #require(server.localAddress?.port)
     var records: [FaultProxy.Record] = []

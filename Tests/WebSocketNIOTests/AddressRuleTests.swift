@@ -1,11 +1,12 @@
 import NIOCore
+import TestPeers
 import Testing
 import WebSocketProtocol
 
 @testable import WebSocketNIO
 
 /// Which addresses are tried, and in which order.
-@Suite struct AddressRuleTests {
+@Suite(.blocking) struct AddressRuleTests {
   private static func addresses(_ list: String) throws -> [SocketAddress] {
     try list.split(separator: " ").map { try SocketAddress(ipAddress: String($0), port: 80) }
   }

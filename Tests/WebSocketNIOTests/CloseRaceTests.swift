@@ -11,7 +11,7 @@ import WebSocketProtocol
 /// SECURITY R7 over real sockets: both sides close when they like, and the peer ends in every way
 /// there is. Each run ends within the close timeout, with one Close each way at most and the right
 /// outcome. A run is made of its number alone, which a failure tells.
-@Suite struct CloseRaceTests {
+@Suite(.blocking) struct CloseRaceTests {
   private static let runs = 5_000
   private static let workers = 24
   private static let closeTimeout = TimeAmount.milliseconds(500)
@@ -30,9 +30,10 @@ import WebSocketProtocol
       guard case .upgrade(let upgrade) = ServerHandshake.judge(request.head),
         let number = UInt64(request.head.uri.dropFirst())
       else { return .reply(HTTPReply(.badRequest, text: "?")) }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in
-        Racer(RacePlan(number), ends.note)
-      }
+      return .upgrade(
+        AcceptedUpgrade(upgrade) { _ in
+          Racer(RacePlan(number), ends.note)
+        })
     }
     let port = try #require(server.localAddress?.port)
     await Self.onThreads { number in

@@ -1,11 +1,12 @@
 import Dispatch
 import NIOCore
 import Synchronization
+import TestPeers
 import Testing
 import WebSocketNIO
 
 /// The event loop itself, as everything that lives on it uses it.
-@Suite struct EpollLoopTests {
+@Suite(.blocking) struct EpollLoopTests {
   private final class Log: Sendable {
     private let words = Mutex<[String]>([])
 

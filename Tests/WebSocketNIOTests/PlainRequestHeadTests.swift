@@ -8,7 +8,7 @@ import WebSocketProtocol
 @testable import WebSocketNIO
 
 /// The short way into the server takes nothing that NIO's parser would not read in the same way.
-@Suite struct PlainRequestHeadTests {
+@Suite(.blocking) struct PlainRequestHeadTests {
   private static func plain(_ bytes: [UInt8]) -> (head: HTTPRequestHead, length: Int)? {
     bytes.withUnsafeBytes { PlainRequestHead.read($0) }
   }
@@ -37,7 +37,7 @@ import WebSocketProtocol
       let other = try #require(Self.byNIO(one.bytes), "\(one) is taken, and NIO refuses it")
       #expect(head == other.head, "\(one)")
       #expect(!other.hasBody, "\(one)")
-      #expect(length <= HeadLimits.head && length <= one.bytes.count, "\(one)")
+      #expect(length <= HeadLimits.standard.head && length <= one.bytes.count, "\(one)")
     }
     // Most are wrong in what they say, not in how.
     #expect(taken > 40 && taken < cases.count)
@@ -99,14 +99,14 @@ import WebSocketProtocol
       let value = String(repeating: "v", count: length - "a: \r\n".utf8.count)
       return Array("GET / HTTP/1.1\r\na: \(value)\r\n\r\n".utf8)
     }
-    #expect(Self.plain(line(HeadLimits.line)) != nil)
-    #expect(Self.plain(line(HeadLimits.line + 1)) == nil)
+    #expect(Self.plain(line(HeadLimits.standard.line)) != nil)
+    #expect(Self.plain(line(HeadLimits.standard.line + 1)) == nil)
     func target(_ length: Int) -> [UInt8] {
       let path = String(repeating: "p", count: length - "GET / HTTP/1.1\r\n".utf8.count)
       return Array("GET /\(path) HTTP/1.1\r\n\r\n".utf8)
     }
-    #expect(Self.plain(target(HeadLimits.line - 1)) != nil)
-    #expect(Self.plain(target(HeadLimits.line + 1)) == nil)
+    #expect(Self.plain(target(HeadLimits.standard.line - 1)) != nil)
+    #expect(Self.plain(target(HeadLimits.standard.line + 1)) == nil)
     func head(_ length: Int) -> [UInt8] {
       let start =
         "GET / HTTP/1.1\r\n"
@@ -114,7 +114,7 @@ import WebSocketProtocol
       let left = length - start.utf8.count - "b: \r\n\r\n".utf8.count
       return Array((start + "b: \(String(repeating: "w", count: left))\r\n\r\n").utf8)
     }
-    #expect(Self.plain(head(HeadLimits.head)) != nil)
-    #expect(Self.plain(head(HeadLimits.head + 1)) == nil)
+    #expect(Self.plain(head(HeadLimits.standard.head)) != nil)
+    #expect(Self.plain(head(HeadLimits.standard.head + 1)) == nil)
   }
 }

@@ -1,10 +1,11 @@
+import TestPeers
 import Testing
 import WebSocketProtocol
 
 @testable import WebSocketNIO
 
 /// Which proxy is on the way, as curl chooses.
-@Suite struct ProxyChoiceTests {
+@Suite(.blocking) struct ProxyChoiceTests {
   struct Row: Sendable, CustomTestStringConvertible {
     var url: String
     var option: String?

@@ -6,7 +6,7 @@ import WebSocketProtocol
 @testable import WebSocketNIO
 
 /// What is said to a proxy, and what is made of its replies, however they come.
-@Suite struct ProxyDialogueTests {
+@Suite(.blocking) struct ProxyDialogueTests {
   /// What came of a dialogue.
   struct Course: Equatable {
     var said: [[UInt8]]

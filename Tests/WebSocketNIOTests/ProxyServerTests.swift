@@ -1,10 +1,11 @@
+import TestPeers
 import Testing
 import WebSocketProtocol
 
 @testable import WebSocketNIO
 
 /// What a URL of a proxy means, and which are none.
-@Suite struct ProxyServerTests {
+@Suite(.blocking) struct ProxyServerTests {
   @Test(arguments: [
     ("proxy.example", "http://proxy.example:1080"),
     ("proxy.example:3128", "http://proxy.example:3128"),
@@ -58,8 +59,8 @@ import WebSocketProtocol
       ("a:+1", .place(.port("+1"))),
       ("a:80x", .place(.port("80x"))),
       ("a:99999999999999999999", .place(.port("99999999999999999999"))),
-      ("a b", .place(.host("a b"))), ("b\u{fc}cher", .place(.host("b\u{fc}cher"))),
-      ("::1", .place(.host("::1"))), ("http://[::1", .place(.host("[::1"))),
+      ("a b", .place(.host("a b"))),
+      ("::1", .place(.bareIPv6("::1"))), ("http://[::1", .place(.host("[::1"))),
       ("http://[::1]x", .place(.host("[::1]x"))), ("http://[a]", .place(.host("[a]"))),
       ("http://a\r\nb", .place(.forbiddenByte(offset: 8, byte: 0x0D))),
       ("\u{1b}", .place(.forbiddenByte(offset: 0, byte: 0x1B))),
@@ -81,6 +82,17 @@ import WebSocketProtocol
     ] as [(String, ProxyURLError)])
   func isNone(_ text: String, _ error: ProxyURLError) {
     #expect(throws: error) { try ProxyServer.parse(text) }
+  }
+
+  @Test func anInternationalName() throws {
+    let name = InternationalName.ascii("b\u{fc}cher")
+    guard let name else {
+      #expect(throws: ProxyURLError.place(.internationalHost("b\u{fc}cher"))) {
+        try ProxyServer.parse("b\u{fc}cher")
+      }
+      return
+    }
+    #expect(try ProxyServer.parse("b\u{fc}cher").host == name)
   }
 
   @Test func credentialsOfTheirOwn() throws {

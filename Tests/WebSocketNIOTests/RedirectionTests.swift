@@ -1,11 +1,12 @@
 import NIOHTTP1
+import TestPeers
 import Testing
 import WebSocketProtocol
 
 @testable import WebSocketNIO
 
 /// The rules of redirects that need no server (SECURITY R13).
-@Suite struct RedirectionTests {
+@Suite(.blocking) struct RedirectionTests {
   private func followed(
     _ from: String, _ location: String, allowsDowngrade: Bool = false, hops: Int = 0
   ) throws -> ClientConfiguration {

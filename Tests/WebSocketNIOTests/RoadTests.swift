@@ -7,7 +7,7 @@ import WebSocketNIO
 import WebSocketProtocol
 
 /// What holds on both roads: bytes in any pieces, peers that do not read, every kind of end.
-@Suite struct RoadTests {
+@Suite(.blocking) struct RoadTests {
   private static let hello = Array("hello".utf8)
 
   private func withMirror(

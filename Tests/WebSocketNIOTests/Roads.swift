@@ -18,10 +18,10 @@ enum Road: CaseIterable, Sendable {
   }
 
   /// Runs `body` with the port of a server on this road that upgrades everybody.
-  func withServer(
+  func withServer<Value>(
     _ edit: (inout ServerConfiguration) -> Void = { _ in },
-    consumer: @escaping @Sendable () -> any ConnectionConsumer, _ body: (Int) throws -> Void
-  ) async throws {
+    consumer: @escaping @Sendable () -> any ConnectionConsumer, _ body: (Int) throws -> Value
+  ) async throws -> Value {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     var configuration = ServerConfiguration()
     configuration.loops = try makeLoops()
@@ -35,14 +35,14 @@ enum Road: CaseIterable, Sendable {
       guard case .upgrade(let upgrade) = verdict else {
         return .reply(HTTPReply(.ok, text: "page"))
       }
-      return .upgrade(upgrade, subprotocol: nil, deflate: nil) { _ in consumer() }
+      return .upgrade(AcceptedUpgrade(upgrade) { _ in consumer() })
     }
     let port = try #require(server.localAddress?.port)
     let result = Result { try body(port) }
     await server.stopAccepting()
     configuration.loops?.stop()
     try await group.shutdownGracefully()
-    try result.get()
+    return try result.get()
   }
 }
 
@@ -56,7 +56,7 @@ final class Diary: Sendable {
 
   /// Waits until so many connections have ended.
   func outcomes(atLeast count: Int) -> [CloseOutcome] {
-    let end = NIODeadline.now() + .seconds(10)
+    let end = NIODeadline.now() + .seconds(100)
     while outcomes.count < count, NIODeadline.now() < end { usleep(2000) }
     return outcomes
   }

@@ -4,7 +4,7 @@ import Testing
 @testable import WebSocketNIO
 
 /// What is read of the clear part of a handshake, from bytes that anybody may send.
-@Suite struct ServerHelloTests {
+@Suite(.blocking) struct ServerHelloTests {
   static func record(_ payload: [UInt8], type: UInt8 = 0x16) -> [UInt8] {
     [type, 3, 3, UInt8(payload.count >> 8), UInt8(payload.count & 0xFF)] + payload
   }

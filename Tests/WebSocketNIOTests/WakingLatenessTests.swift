@@ -1,8 +1,9 @@
+import TestPeers
 import Testing
 
 @testable import WebSocketNIO
 
-@Suite struct WakingLatenessTests {
+@Suite(.blocking) struct WakingLatenessTests {
   private static func after(_ count: Int, _ lateness: (Int) -> Int64) -> Int64 {
     var seen = WakingLateness()
     for number in 0..<count { seen.add(lateness(number)) }

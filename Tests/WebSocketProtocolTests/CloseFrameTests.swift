@@ -58,7 +58,10 @@ import WebSocketProtocol
       ([0x03, 0xE8, 0x6F, 0x6B], .success(CloseFrame(.normal, reason: "ok"))),
       ([0x03, 0xE8, 0xE2, 0x82, 0xAC], .success(CloseFrame(.normal, reason: "€"))),
       ([0x03, 0xE8, 0x00], .success(CloseFrame(.normal, reason: "\0"))),
-      ([0x03, 0xE8, 0xE2, 0x82], .failure(.closeReasonIsNotUTF8)),
+      (
+        [0x03, 0xE8, 0xE2, 0x82],
+        .failure(.closeReasonIsNotUTF8(TextSequences.evidence([0xE2, 0x82])))
+      ),
       // The code is judged before the reason.
       ([0x03, 0xED, 0xFF], .failure(.invalidCloseCode(1005))),
     ]

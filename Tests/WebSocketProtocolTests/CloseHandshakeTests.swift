@@ -115,10 +115,10 @@ import WebSocketProtocol
       let violation: ProtocolViolation =
         switch frame.opcode {
         case 0: .continuationWithoutStart
-        case 1: .textIsNotUTF8
+        case 1: .textIsNotUTF8(TextSequences.evidence([0xFF]))
         case 8 where frame.payload.count == 1: .closeBodyOfOneByte
         case 8 where frame.payload.count == 2: .invalidCloseCode(999)
-        default: .closeReasonIsNotUTF8
+        default: .closeReasonIsNotUTF8(TextSequences.evidence([0xFF]))
         }
       check(
         [frame], before: Self.weClose, hears: [.violation(violation)], says: [Self.ourClose],

@@ -72,6 +72,17 @@ import Testing
       .messages([hello]))
     // 7.2.3.4, a block with BFINAL set
     check([0xC1, 0x08, 0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00], .messages([hello]))
+    // without the empty block that should follow it, in one frame and in two, and then another message
+    let bare: [UInt8] = [0xC1, 0x07, 0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]
+    check(bare, .messages([hello]))
+    check(bare + bare, .messages([hello, hello]))
+    check(bare + [0xC1, 0x05, 0xF2, 0x00, 0x11, 0x00, 0x00], .messages([hello, hello]))
+    check(
+      [0x41, 0x04, 0xF3, 0x48, 0xCD, 0xC9, 0x80, 0x03, 0xC9, 0x07, 0x00], .messages([hello]))
+    check(
+      [0x41, 0x07, 0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x80, 0x00], .messages([hello]))
+    // the limit holds across it
+    check(bare, .violation(.inflatesBeyondLimit(limit: 4)), limit: 4)
     // and the window goes on behind it
     check(
       [0xC1, 0x08, 0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00]
@@ -96,13 +107,17 @@ import Testing
 
   @Test func rsv1StandsOnTheFirstFrameOfADataMessageOnly() {
     check(Self.helloFrame, .violation(.reservedBits(4)), agreement: nil)
-    check([0xC9, 0x00], .violation(.reservedBits(4)))
-    check([0xD1, 0x00], .violation(.reservedBits(5)))
+    check([0xC9, 0x00], .violation(.compressedFrame(.ping)))
+    check([0xCA, 0x00], .violation(.compressedFrame(.pong)))
+    check([0xC8, 0x00], .violation(.compressedFrame(.close)))
+    check([0xCB, 0x00], .violation(.reservedOpcode(11)))
+    check([0xD1, 0x00], .violation(.reservedBits(1)))
+    check([0xF9, 0x00], .violation(.reservedBits(3)))
     check([0xA1, 0x00], .violation(.reservedBits(2)))
     check(
       [0x41, 0x03, 0xF2, 0x48, 0xCD, 0xC0, 0x04, 0xC9, 0xC9, 0x07, 0x00],
-      .violation(.reservedBits(4)))
-    check([0x01, 0x01, 0x61, 0xC0, 0x00], .violation(.reservedBits(4)))
+      .violation(.compressedFrame(.continuation)))
+    check([0x01, 0x01, 0x61, 0xC0, 0x00], .violation(.compressedFrame(.continuation)))
   }
 
   @Test func whatDoesNotInflateIsRefused() {
@@ -123,7 +138,7 @@ import Testing
 
   @Test func textIsValidatedAfterInflating() {
     let compressed = compress([[0x61, 0xFF, 0x62]], kind: .text)
-    check(compressed, .violation(.textIsNotUTF8))
+    check(compressed, .violation(.textIsNotUTF8(TextSequences.evidence([0x61, 0xFF, 0x62]))))
     let whole = compress([Array("aé€😀".utf8)], kind: .text)
     check(whole, .messages([Array("aé€😀".utf8)]))
   }

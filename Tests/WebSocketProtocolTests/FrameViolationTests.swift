@@ -166,7 +166,9 @@ import WebSocketProtocol
       [0xFF], [0x61, 0x80], [0xC3], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80],
       [0xCE, 0xBA, 0xE1, 0xBD, 0xB9, 0xCF, 0x83, 0xCE, 0xBC, 0xCE, 0xB5, 0xED, 0xA0, 0x80],
     ]
-    for reason in reasons { refuse(.close(1000, reason), .closeReasonIsNotUTF8) }
+    for reason in reasons {
+      refuse(.close(1000, reason), .closeReasonIsNotUTF8(TextSequences.evidence(reason)))
+    }
   }
 
   /// Which rule is named when several are broken.
@@ -200,13 +202,24 @@ import WebSocketProtocol
       (.unfinishedMessage(.binary), 1002, "new message (opcode 2) inside a fragmented one"),
       (.closeBodyOfOneByte, 1002, "close frame with a body of one byte"),
       (.invalidCloseCode(1005), 1002, "close code 1005 is not allowed on the wire"),
-      (.closeReasonIsNotUTF8, 1007, "close reason is not valid UTF-8"),
-      (.textIsNotUTF8, 1007, "text is not valid UTF-8"),
+      (
+        .closeReasonIsNotUTF8(TextSequences.evidence([0xFF])), 1007,
+        "close reason is not valid UTF-8"
+      ),
+      (.textIsNotUTF8(TextSequences.evidence([0xFF])), 1007, "text is not valid UTF-8"),
       (
         .messageTooBig(size: 1_000_001, limit: 1_000_000), 1009,
         "message of 1000001 bytes is over the limit of 1000000 (--max-message)"
       ),
       (.tooManyFragments(limit: 3), 1009, "too many fragments"),
+      (
+        .compressedFrame(.ping), 1002,
+        "RSV1 on a ping: control frames are never compressed"
+      ),
+      (
+        .compressedFrame(.continuation), 1002,
+        "RSV1 on a continuation: only the first frame of a message may have it"
+      ),
       (
         .messageTooBig(size: .max, limit: Limits.largestMessageSize), 1009,
         "message of 18446744073709551615 bytes is over the limit of 1073741824 (--max-message)"

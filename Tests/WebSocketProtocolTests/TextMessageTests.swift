@@ -7,7 +7,7 @@ import WebSocketProtocol
   /// In one frame, in frames of one byte each, and in two frames cut at every point.
   private func refuse(_ text: [UInt8], sourceLocation: SourceLocation = #_sourceLocation) {
     let certain = TextSequences.certainlyInvalid(text)
-    let hears = [Heard.violation(.textIsNotUTF8)]
+    let hears = [Heard.violation(.textIsNotUTF8(TextSequences.evidence(text)))]
     for (role, header) in [(Role.client, 2), (.server, 6)] {
       // What is not certain by its bytes is so by the end of the message.
       check(
@@ -82,7 +82,7 @@ import WebSocketProtocol
         [
           .text(Array(text[..<parts.lowerBound]), isFinal: false),
           .continuation(Array(text[parts]), isFinal: false),
-        ], hears: [.violation(.textIsNotUTF8)])
+        ], hears: [.violation(.textIsNotUTF8(TextSequences.evidence(text)))])
       check([.text(Array(text[..<parts.lowerBound]), isFinal: false)], hears: [])
     }
   }
@@ -94,10 +94,43 @@ import WebSocketProtocol
       for (role, header) in [(Role.client, rest < 100 ? 2 : 10), (.server, rest < 100 ? 6 : 14)] {
         let frame = WireFrame(opcode: 1, payload: bad, declaredLength: UInt64(bad.count) + rest)
         check(
-          WireFrame.wire([frame], to: role), to: role, hears: [.violation(.textIsNotUTF8)],
+          WireFrame.wire([frame], to: role), to: role,
+          hears: [.violation(.textIsNotUTF8(TextSequences.evidence(bad)))],
           last: header + bad.count)
         let good = WireFrame(opcode: 1, payload: bad.dropLast(), declaredLength: 40)
         check(WireFrame.wire([good], to: role), to: role, hears: [])
+      }
+    }
+  }
+
+  /// The byte, its offset in the message and the text before it, in one frame, in fragments and in parts of
+  /// a frame.
+  @Test func theEvidenceOfInvalidText() {
+    let rows: [(text: [UInt8], evidence: InvalidUTF8)] = [
+      (
+        Array("temp: 21 ".utf8) + [0xB0, 0x43],
+        InvalidUTF8(byte: 0xB0, offset: 9, before: Array("temp: 21 ".utf8))
+      ),
+      ([0xFF, 0x61], InvalidUTF8(byte: 0xFF, offset: 0, before: [])),
+      // The end of the text inside a character: its first byte.
+      ([0x61, 0xE2, 0x82], InvalidUTF8(byte: 0xE2, offset: 1, before: [0x61])),
+      ([0x61, 0xC3, 0x28], InvalidUTF8(byte: 0xC3, offset: 1, before: [0x61])),
+      // As much as 16 bytes before it, from the beginning of a character on.
+      (
+        Array("\u{20AC}123456789 12345".utf8) + [0xC0],
+        InvalidUTF8(byte: 0xC0, offset: 18, before: Array("123456789 12345".utf8))
+      ),
+      (
+        [UInt8](repeating: 0x20, count: 70_000) + [0x80],
+        InvalidUTF8(byte: 0x80, offset: 70_000, before: [UInt8](repeating: 0x20, count: 16))
+      ),
+    ]
+    for (text, evidence) in rows {
+      #expect(TextSequences.evidence(text) == evidence)
+      if text.count < 100 { refuse(text) }
+      for size in [1000, text.count] {
+        check(
+          Self.fragments(text, of: size), hears: [.violation(.textIsNotUTF8(evidence))])
       }
     }
   }

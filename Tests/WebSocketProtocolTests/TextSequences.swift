@@ -1,6 +1,16 @@
+import WebSocketProtocol
+
 /// Sequences of bytes that are, or nearly are, UTF-8: Markus Kuhn's list, as the conformance suite
 /// of Autobahn uses it in its groups 6.5 to 6.23.
 enum TextSequences {
+  /// What a violation must report of an invalid text: the first byte after the longest valid prefix.
+  static func evidence(_ text: [UInt8]) -> InvalidUTF8 {
+    let offset =
+      (0..<text.count).last { String(validating: text[..<$0], as: UTF8.self) != nil } ?? 0
+    let before = text[..<offset].suffix(16).drop { $0 & 0xC0 == 0x80 }
+    return InvalidUTF8(byte: text[offset], offset: offset, before: Array(before))
+  }
+
   static let valid: [[UInt8]] = [
     // 6.5 some valid sequences
     Array("hello$world".utf8), Array("hello\u{A2}world".utf8), Array("hello\u{20AC}world".utf8),

@@ -82,7 +82,7 @@ import Testing
     ("ws:", .noHost),
     ("ws:///x", .noHost),
     ("ws://host:99999/", .port("99999")),
-    ("//b\u{fc}cher/", .host("b\u{fc}cher")),
+    ("//b\u{fc}cher/", .internationalHost("bücher")),
     ("/a b", .forbiddenByte(offset: 2, byte: 0x20)),
     ("/a\r\nb", .forbiddenByte(offset: 2, byte: 0x0D)),
     ("?a\u{0}", .forbiddenByte(offset: 2, byte: 0)),

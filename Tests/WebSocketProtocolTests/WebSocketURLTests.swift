@@ -180,8 +180,8 @@ import WebSocketProtocol
     refuse("ws://[1:2]/", .host("[1:2]"))
     refuse("ws://[::g]/", .host("[::g]"))
     refuse("ws://[v1.a:b:c]/", .host("[v1.a:b:c]"))
-    refuse("ws://::1/", .host("::1"))
-    refuse("ws://2001:db8::a/", .host("2001:db8::a"))
+    refuse("ws://::1/", .bareIPv6("::1"))
+    refuse("ws://2001:db8::a/", .bareIPv6("2001:db8::a"))
     refuse("ws://[::1]:x/", .port("x"))
     refuse("ws://[::1]:0/", .port("0"))
   }
@@ -283,8 +283,8 @@ import WebSocketProtocol
       "ws+unix:/s:\u{301}", .plain, .unixSocket(path: "/s"), "/%CC%81", hostField: "localhost",
       description: "ws+unix:/s:/%CC%81")
     refuse("ws://a/x#\u{301}", .fragment)
-    refuse("ws://\u{301}a/", .host("\u{301}a"))
-    refuse("ws://a@\u{301}b/", .host("\u{301}b"))
+    refuse("ws://\u{301}a/", .internationalHost("\u{301}a"))
+    refuse("ws://a@\u{301}b/", .internationalHost("\u{301}b"))
     refuse("ws://a:\u{301}1/", .port("\u{301}1"))
   }
 
@@ -309,8 +309,8 @@ import WebSocketProtocol
     refuse("javascript://a", .scheme("javascript"))
     // The long s and the Kelvin sign are no s and k.
     refuse("w\u{17F}://a", .scheme("w\u{17F}"))
-    refuse("ws://\u{212A}/", .host("\u{212A}"))
-    refuse("ws://héllo/", .host("héllo"))
+    refuse("ws://\u{212A}/", .internationalHost("\u{212A}"))
+    refuse("ws://héllo/", .internationalHost("héllo"))
     refuse("ws://a,b/", .host("a,b"))
     refuse("ws://a%41/", .host("a%41"))
     refuse("ws://a\\b/", .host("a\\b"))

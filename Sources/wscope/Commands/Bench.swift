@@ -14,8 +14,13 @@ struct Bench: SessionCommand {
       which measures throughput. Without a URL an echo server of its own is measured for 5 s.
       """)
 
-  @Argument(help: ArgumentHelp("Whom to load; it must echo.", valueName: "url"))
-  var url: String?
+  @Argument(
+    help: ArgumentHelp(
+      "URL of the server under test; it must echo every message.", valueName: "url"))
+  var url: URLText?
+
+  @Option(help: ArgumentHelp("What the connections do.", valueName: "mode"))
+  var mode = LoadModeOption(LoadModes.echo)
 
   @Option(
     name: [.customShort("c", allowingJoined: true), .long],
@@ -30,7 +35,8 @@ struct Bench: SessionCommand {
   @Option(
     name: [.customShort("n", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Measure this many messages of all connections together, not a duration.", valueName: "n"))
+      "Measure this many messages of all connections together, not a duration; with --rate the first "
+        + "ones of the schedule.", valueName: "n"))
   var messages: CountOption?
 
   @Option(
@@ -48,7 +54,7 @@ struct Bench: SessionCommand {
   @Option(
     help: ArgumentHelp(
       "With --rate: even gaps (constant) or independent users (poisson).", valueName: "arrival"))
-  var arrival = LoadPlan.Arrival.constant
+  var arrival = Pacing.Arrival.constant
 
   @Option(help: ArgumentHelp("New connections a second.", valueName: "rate"))
   var connectRate = RateOption(500)
@@ -81,13 +87,14 @@ struct Bench: SessionCommand {
   @Option(
     name: [.customShort("x", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Send always this, and take any reply for its answer; @FILE sends a file.",
+      "Send this payload every time and count any reply as its answer; @FILE sends a file.",
       valueName: "message"))
   var message: String?
 
   @Option(
     help: ArgumentHelp(
-      "How a reply finds its message: seq (an id in the payload) or fifo (in order).",
+      "Match replies by an id in the payload (seq), or in order (fifo): only for a server that sends "
+        + "one reply to each message, in order, and nothing else.",
       valueName: "how"))
   var match: LoadPlan.Matching?
 
@@ -109,8 +116,8 @@ struct Bench: SessionCommand {
       valueName: "addresses"))
   var localIps: LocalAddressesOption?
 
-  @Option(help: ArgumentHelp("The report: text or json.", valueName: "format"))
-  var format = ReportFormat.text
+  @Option(help: ArgumentHelp("Format of the report.", valueName: "format"))
+  var format = ReportFormatOption(ReportFormats.text)
 
   @Option(
     help: ArgumentHelp("The percentiles to report, with commas between them.", valueName: "list"))
@@ -126,18 +133,13 @@ struct Bench: SessionCommand {
   @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
-  /// `--format`.
-  enum ReportFormat: String, ExpressibleByArgument, CaseIterable {
-    case text
-    case json
-  }
-
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let plan = try plan()
+    let format = try format.entry()
     let target: BenchConfiguration.Target
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
-    if let url {
+    if let url = url?.text {
       _ = try client.configuration(url: url, ClientReading(context))
       var configuration = try client.configuration(url: url, try await client.read(context))
       configuration.redirected = ClientOptions.tellOfRedirects(!quiet, context)
@@ -145,10 +147,10 @@ struct Bench: SessionCommand {
       target = .endpoint(configuration)
     } else {
       guard client.unixSocket == nil else {
-        throw CommandFailure(.usage, "--unix-socket goes with a URL")
+        throw CommandFailure(.usage, "--unix-socket requires a URL")
       }
       guard !client.network.namesAPlace, client.proxy.proxy == nil else {
-        throw CommandFailure(.usage, "--resolve, --connect-to and --proxy go with a URL")
+        throw CommandFailure(.usage, "--resolve, --connect-to and --proxy require a URL")
       }
       // Its port, and with it the URL, is known only once it runs.
       var configuration = try client.configuration(
@@ -157,13 +159,13 @@ struct Bench: SessionCommand {
       target = .embedded(configuration)
     }
     guard client.network.interface == nil || localIps == nil else {
-      throw CommandFailure(.usage, "--interface and --local-ips exclude each other")
+      throw CommandFailure(.usage, "--interface and --local-ips cannot be used together")
     }
     let session = BenchSession(
       BenchConfiguration(
         plan: plan, target: target, sources: localIps?.addresses ?? [],
         levels: percentiles.levels, format: format,
-        argv: BenchArguments.redacted(CommandLine.arguments),
+        argv: ReportedCommandLine.words(self),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)
     if case .endpoint(let configuration) = target { client.tls.tellDangers(configuration, context) }
@@ -175,14 +177,15 @@ struct Bench: SessionCommand {
   private func plan() throws -> LoadPlan {
     try check()
     var plan = LoadPlan(
-      model: .closed(inflight: inflight?.value ?? 1), connections: connections.value,
+      mode: try mode.entry(), pacing: .closed(inflight: inflight?.value ?? 1),
+      connections: connections.value,
       length: length, connectRate: connectRate.perSecond, minimumOpen: minOpen.share,
       warmUp: warmup?.nanoseconds, timeout: timeout.nanoseconds,
-      maximumInFlight: maxInflight.value, content: try content(), kind: binary ? .binary : .text,
+      maxInFlight: maxInflight.value, content: try content(), kind: binary ? .binary : .text,
       matching: match, seed: seed ?? UInt64.random(in: .min ... .max), threads: threads,
       shard: shard?.shard)
     if let rate {
-      plan.model = .open(rate: rate.perSecond, arrival: arrival)
+      plan.pacing = .open(rate: rate.perSecond, arrival: arrival)
       guard plan.schedule() != nil else {
         throw CommandFailure(.usage, "--rate is out of range")
       }
@@ -192,7 +195,7 @@ struct Bench: SessionCommand {
         .usage,
         message == nil
           ? "--match seq needs \(MessageID.length) bytes for its id: --size \(MessageID.length)"
-          : "--match seq puts an id into the payload, which --message leaves no place for")
+          : "--match seq and --message cannot be used together: the id is part of the payload")
     }
     return plan
   }
@@ -243,14 +246,14 @@ struct Bench: SessionCommand {
         .usage, "at most 10M connections and 1M messages in flight on each are understood")
     }
     let exclusive = [
-      (rate != nil && inflight != nil, "--inflight is the closed loop: not with --rate"),
-      (duration != nil && messages != nil, "--duration and --messages exclude each other"),
-      (size != nil && message != nil, "--size and --message exclude each other"),
+      (rate != nil && inflight != nil, "--inflight and --rate cannot be used together"),
+      (duration != nil && messages != nil, "--messages and --duration cannot be used together"),
+      (size != nil && message != nil, "--size and --message cannot be used together"),
       (
         rate == nil && arrival == .poisson,
-        "--arrival spreads what --rate sends: give a --rate too"
+        "--arrival poisson requires --rate"
       ),
     ]
-    for (isWrong, words) in exclusive where isWrong { throw CommandFailure(.usage, words) }
+    for (isWrong, message) in exclusive where isWrong { throw CommandFailure(.usage, message) }
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversation
 import LoadTesting
 import NIOCore
 
@@ -125,10 +126,71 @@ struct PercentilesOption: ExpressibleByArgument, Hashable, Sendable {
   var defaultValueDescription: String { levels.map(\.text).joined(separator: ",") }
 }
 
-extension LoadPlan.Arrival: ExpressibleByArgument, CaseIterable {
+extension Pacing.Arrival: ExpressibleByArgument, CaseIterable {
   static let allCases: [Self] = [.constant, .poisson]
 }
 
 extension LoadPlan.Matching: ExpressibleByArgument, CaseIterable {
   static let allCases: [Self] = [.sequence, .fifo]
+}
+
+/// An option whose values are the names in a registry.
+///
+/// It takes every name, and `entry` rejects one that the registry lacks: the parser's own error could not
+/// suggest the name that was meant.
+protocol RegistryOption: ExpressibleByArgument, Reportable, Hashable, Sendable {
+  associatedtype Entry
+
+  /// What the registry holds, as in `mode`.
+  static var kind: String { get }
+  static var registry: [(name: String, entry: Entry)] { get }
+
+  var name: String { get }
+  init(name: String)
+}
+
+extension RegistryOption {
+  init(argument: String) { self.init(name: argument) }
+
+  static var allValueStrings: [String] { registry.map(\.name) }
+  static var defaultCompletionKind: CompletionKind { .list(allValueStrings) }
+  var defaultValueDescription: String { name }
+  var reported: String { name }
+
+  /// The entry of the registry.
+  ///
+  /// - Throws: `CommandFailure` for a name that no entry has.
+  func entry() throws -> Entry {
+    if let found = Self.registry.first(where: { $0.name == name }) { return found.entry }
+    let near = Nearest.word(to: name, among: Self.allValueStrings)
+    let choice =
+      near.map { "did you mean \($0)?" } ?? "known: " + Self.allValueStrings.joined(separator: ", ")
+    throw CommandFailure(.usage, "unknown \(Self.kind) \"\(name)\"; \(choice)")
+  }
+}
+
+/// `--mode`.
+struct LoadModeOption: RegistryOption {
+  static let kind = "mode"
+  static var registry: [(name: String, entry: LoadModeEntry)] {
+    LoadModes.all.map { ($0.name, $0) }
+  }
+
+  let name: String
+
+  init(name: String) { self.name = name }
+  init(_ entry: LoadModeEntry) { name = entry.name }
+}
+
+/// `--format`.
+struct ReportFormatOption: RegistryOption {
+  static let kind = "format"
+  static var registry: [(name: String, entry: ReportFormatEntry)] {
+    ReportFormats.all.map { ($0.name, $0) }
+  }
+
+  let name: String
+
+  init(name: String) { self.name = name }
+  init(_ entry: ReportFormatEntry) { name = entry.name }
 }

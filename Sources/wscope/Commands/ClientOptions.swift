@@ -10,39 +10,63 @@ struct ClientOptions: ParsableArguments {
   @Option(
     name: [.customShort("H", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Add a header field to the request; may be repeated. @FILE has one a line.",
+      """
+      Add this header field to the request; may be repeated. @FILE reads one field per line from a \
+      file.
+      """,
       valueName: "K: V"))
   var header: [HeaderOption] = []
 
   @Option(
-    name: [.customShort("s"), .long, .customLong("protocol")],
     help: ArgumentHelp(
-      "Offer a subprotocol; may be repeated, or be a list with commas.", valueName: "name"))
-  var subprotocol: [String] = []
-
-  @Option(
-    name: .shortAndLong, help: ArgumentHelp("Send an Origin, as a browser would.", valueName: "url")
-  )
-  var origin: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Connect to this unix socket; the URL still gives Host and path.", valueName: "path"),
-    completion: .file())
-  var unixSocket: String?
+      """
+      Set a header field that belongs to the handshake, such as Sec-WebSocket-Version, instead of the \
+      one that wscope sends; an empty value removes it. Use it to test how a server reacts.
+      """, valueName: "K: V"))
+  var forceHeader: [HeaderOption] = []
 
   @Option(
     help: ArgumentHelp(
       """
-      Give up when all of the opening takes longer, from the name to the upgrade; with --connect-timeout \
-      alone it is 10s more than that.
+      Send the bytes of this file as the whole request, valid or not, instead of generating one; - \
+      reads standard input.
+      """, valueName: "file"),
+    completion: .file())
+  var rawRequest: PublicText?
+
+  @Option(
+    name: [.customShort("s"), .long, .customLong("protocol")],
+    help: ArgumentHelp(
+      "Offer this subprotocol; may be repeated, or be a comma-separated list.", valueName: "name"))
+  var subprotocol: [SubprotocolText] = []
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      "Send this Origin header field, as a browser would; by default there is none.",
+      valueName: "url")
+  )
+  var origin: URLText?
+
+  @Option(
+    help: ArgumentHelp(
+      "Connect to this unix socket; Host and path still come from the URL.", valueName: "path"),
+    completion: .file())
+  var unixSocket: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Time limit for opening a connection, from name resolution to the upgrade. If only \
+      --connect-timeout is given, the limit is 10s more than that.
       """, valueName: "duration"))
   var openTimeout = DurationOption.seconds(10)
 
   @Flag(
     name: .customLong("http2"),
     help: """
-      Ask for the WebSocket over HTTP/2 (RFC 8441): by ALPN with wss://, with ws:// by prior knowledge.
+      Use WebSocket over HTTP/2 (RFC 8441): negotiated by ALPN with wss://, with prior knowledge with \
+      ws://.
       """)
   var http2 = false
 
@@ -50,11 +74,13 @@ struct ClientOptions: ParsableArguments {
   @OptionGroup var proxy: ProxyOptions
 
   @Option(
-    help: ArgumentHelp("Wait this long for the peer's Close.", valueName: "duration"))
+    help: ArgumentHelp(
+      "Time limit for the peer's Close after ours was sent.", valueName: "duration"))
   var closeTimeout = DurationOption.seconds(5)
 
   @Option(
-    help: ArgumentHelp("Refuse messages that are larger.", valueName: "size"))
+    help: ArgumentHelp(
+      "Reject received messages larger than this, with Close 1009.", valueName: "size"))
   var maxMessage = SizeOption(bytes: Limits.clientMessageSize)
 
   @OptionGroup(title: "TLS") var tls: TLSOptions
@@ -68,6 +94,7 @@ struct ClientOptions: ParsableArguments {
     var reading = ClientReading(context)
     reading.credentials = try await credentials.read(context)
     reading.credentials.fields = try header.flatMap { try $0.read() }
+    reading.rawRequest = try rawRequest.map { RawRequest(try FileContents.read($0.text)) }
     reading.tls = try await tls.settings(context)
     if http2, tls.alpn == nil { reading.tls.protocols = ["h2"] }
     return reading
@@ -79,20 +106,23 @@ struct ClientOptions: ParsableArguments {
   ) throws -> ClientConfiguration {
     let url: WebSocketURL
     do {
-      url = try WebSocketURL.parse(text)
+      url = try WebSocketURL.parse(text, toASCII: InternationalName.ascii)
     } catch {
       throw CommandFailure(.badURL, error.words(text))
     }
     var configuration = ClientConfiguration(url: url)
-    if let unixSocket { configuration.socketPath = unixSocket }
-    for field in header.compactMap(\.typed) {
+    if let unixSocket { configuration.socketPath = unixSocket.text }
+    for field in try header.compactMap({ try $0.typed() }) {
       if let problem = field.problem { throw CommandFailure(.usage, problem) }
       configuration.headers.append((field.name, field.value))
     }
-    if let origin, let (offset, _) = HeaderSyntax.firstForbiddenByte(inValue: origin) {
+    if let origin = origin?.text, let (offset, _) = HeaderSyntax.firstForbiddenByte(inValue: origin)
+    {
       throw CommandFailure(.usage, "--origin contains a control character (byte \(offset))")
     }
-    configuration.origin = origin
+    configuration.forcedHeaders = try forcedFields()
+    configuration.rawRequest = reading.rawRequest
+    configuration.origin = try Self.origin(origin?.text, &configuration.headers)
     configuration.subprotocols = try offeredSubprotocols()
     configuration.userAgent = Version.userAgent
     try network.apply(to: &configuration)
@@ -110,8 +140,9 @@ struct ClientOptions: ParsableArguments {
       throw CommandFailure(.usage, "--open-timeout must be longer than 0")
     }
     let offered = try tls.checked().protocols
+    try checkRawRequest()
     guard !http2 || tls.alpn == nil || offered.contains("h2") else {
-      throw CommandFailure(.usage, "--http2 needs h2 among the protocols of --alpn")
+      throw CommandFailure(.usage, "--http2 requires h2 in --alpn")
     }
     try reading.credentials.apply(to: &configuration)
     configuration.redirects = try redirects.policy(reading.tls) { [proxy] in
@@ -122,17 +153,82 @@ struct ClientOptions: ParsableArguments {
     return configuration
   }
 
+  private func forcedFields() throws -> [(String, String)] {
+    try forceHeader.map { option in
+      guard let field = try option.typed() else {
+        throw CommandFailure(.usage, "--force-header does not accept @FILE")
+      }
+      if let problem = field.grammarProblem { throw CommandFailure(.usage, problem) }
+      return (field.name, field.value)
+    }
+  }
+
+  /// What cannot have an effect is refused.
+  private func checkRawRequest() throws {
+    guard !http2 || (forceHeader.isEmpty && rawRequest == nil) else {
+      throw CommandFailure(
+        .usage,
+        "--http2 cannot be combined with --\(rawRequest == nil ? "force-header" : "raw-request"): "
+          + "HTTP/2 requests have no such fields")
+    }
+    guard rawRequest != nil else { return }
+    let others: [(String, Bool)] = [
+      ("--header", !header.isEmpty), ("--force-header", !forceHeader.isEmpty),
+      ("--subprotocol", !subprotocol.isEmpty), ("--origin", origin != nil),
+      ("--user", credentials.user != nil), ("--bearer", credentials.bearer != nil),
+      ("--cookie", !credentials.cookie.isEmpty), ("--cookie-jar", credentials.cookieJar != nil),
+      ("--netrc", credentials.netrc || credentials.netrcFile != nil),
+      ("--location", redirects.location),
+    ]
+    for (name, isTyped) in others where isTyped {
+      throw CommandFailure(
+        .usage, "--raw-request and \(name) cannot be used together: it is the whole request")
+    }
+  }
+
+  /// The one Origin of the request, from `--origin` or from `-H`.
+  ///
+  /// - Throws: `CommandFailure` if they contradict each other.
+  private static func origin(
+    _ option: String?, _ headers: inout [(String, String)]
+  ) throws -> String? {
+    let isOrigin: ((String, String)) -> Bool = { $0.0.lowercased() == "origin" }
+    let origins = (option.map { [$0] } ?? []) + headers.filter(isOrigin).map(\.1)
+    guard Set(origins).count <= 1 else {
+      throw CommandFailure(
+        .usage, "--origin and -H 'Origin: ...' differ: a request has one Origin")
+    }
+    headers.removeAll(where: isOrigin)
+    return origins.first
+  }
+
   private func offeredSubprotocols() throws -> [String] {
     let names = subprotocol.flatMap { list in
-      list.split(separator: ",").map { name in name.filter { $0 != " " } }
+      list.text.split(separator: ",", omittingEmptySubsequences: false).map(HeaderField.trimmed)
     }
     for name in names where !HeaderSyntax.isToken(name) {
-      throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token")
+      throw CommandFailure(
+        .usage,
+        name.isEmpty
+          ? "--subprotocol contains an empty name"
+          : "--subprotocol \"\(name)\" is not a token (RFC 9110)"
+      )
     }
     guard Set(names).count == names.count else {
-      throw CommandFailure(.usage, "--subprotocol: the same name twice")
+      throw CommandFailure(.usage, "--subprotocol contains the same name twice")
     }
     return names
+  }
+
+  /// With `-v`: the cookies of the jar that are not sent because they are for TLS only.
+  static func reportWithheldCookies(_ configuration: ClientConfiguration, _ context: CommandContext)
+  {
+    guard let names = configuration.cookies?.withheld(from: configuration.url), !names.isEmpty
+    else {
+      return
+    }
+    context.inform(
+      "cookies marked Secure are not sent over ws://: \(names.joined(separator: ", "))")
   }
 
   /// Tells of every redirect that is followed if `isVerbose`, of those behind which the server gets less
@@ -153,14 +249,16 @@ struct ClientOptions: ParsableArguments {
 
 /// The options of every command that prints.
 struct OutputOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Colour: auto, always or never.", valueName: "when"))
+  @Option(
+    help: ArgumentHelp(
+      "When to use colour: auto (on a terminal), always or never.", valueName: "when"))
   var color = ColorOption.auto
 
   @Flag(
     name: .shortAndLong,
     help: """
-      Tell about the handshake, the timings, sizes and the close; listen: log every message. Twice, \
-      connect tells about every frame and about sizes on the wire.
+      Print the handshake, timings, sizes and the close; in listen, log every message. Given twice, \
+      connect also prints every frame and the sizes on the wire.
       """)
   var verbose: Int
 
@@ -179,55 +277,79 @@ struct MessageOptions: ParsableArguments {
   @Option(
     name: [.customShort("x", allowingJoined: true), .long, .customLong("message")],
     help: ArgumentHelp(
-      "Send this message on open; may be repeated. @FILE sends a file, @- standard input.",
+      """
+      Send this message as soon as the connection opens; may be repeated. @FILE sends the contents \
+      of a file, @- standard input.
+      """,
       valueName: "message"))
   var execute: [String] = []
 
-  @Flag(name: .shortAndLong, help: "Send messages as binary.")
+  @Flag(name: .shortAndLong, help: "Send binary messages; the default is text.")
   var binary = false
 
   @Flag(
     name: [.customShort("0"), .long, .customLong("null-terminated")],
-    help: "Messages on standard input and output end with NUL, not with a newline.")
+    help: "End each message on standard input and output with NUL instead of a newline.")
   var null = false
 
-  @Flag(help: "All of standard input is one message.")
+  @Flag(help: "Send all of standard input as one message.")
   var stdinWhole = false
 
-  @Flag(help: "Nothing ends a message on standard output.")
+  @Flag(help: "Write messages to standard output without a newline after each.")
   var raw = false
+
+  @Flag(
+    help: """
+      Write messages to a terminal without escaping control characters. A peer can then do whatever \
+      the terminal allows.
+      """)
+  var rawTerminal = false
 
   @Option(
     name: [.customShort("w", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Wait this long for the first reply to the last message; 0 does not wait.",
+      "Time limit for the first reply after the last message was sent; 0 does not wait.",
       valueName: "duration"))
   var wait = DurationOption.seconds(10)
 
   @Option(
     help: ArgumentHelp(
-      "Once a reply came, end when nothing more comes for this long.", valueName: "duration"))
+      "After a reply, end when no further message arrives for this long.", valueName: "duration"))
   var linger = DurationOption.seconds(1)
 
   @Option(
     name: [.customShort("N", allowingJoined: true), .long, .customLong("max-messages")],
-    help: ArgumentHelp("End when this many messages have come.", valueName: "n"))
+    help: ArgumentHelp(
+      "End after receiving this many messages; by default there is no limit.", valueName: "n"))
   var count: Int?
 
-  @Flag(name: [.customShort("1"), .long], help: "The same as --count 1.")
+  @Flag(
+    name: [.customShort("1"), .long], help: "End after receiving one message; same as --count 1.")
   var oneMessage = false
 
-  @Option(help: ArgumentHelp("Output: text or jsonl (a JSON line an event).", valueName: "format"))
+  @Option(
+    help: ArgumentHelp(
+      "Output format: text, or jsonl (one JSON object per event and line).", valueName: "format"))
   var format = FormatOption.text
 
   @Option(
-    help: ArgumentHelp("Input: text or jsonl (as --format jsonl prints).", valueName: "format"))
+    help: ArgumentHelp(
+      "Format of standard input: text, or jsonl (the lines that --format jsonl prints).",
+      valueName: "format"))
   var input = FormatOption.text
 
-  @Flag(name: [.customShort("P"), .long], help: "Show pings and pongs.")
+  @Flag(
+    help: """
+      Count legal but unusual properties of the peer's frames, and report them at the end: lengths \
+      encoded in more bytes than necessary, empty fragments, text fragments that end inside a \
+      character.
+      """)
+  var lint = false
+
+  @Flag(name: [.customShort("P"), .long], help: "Show received and sent pings and pongs.")
   var showPingPong = false
 
-  @Flag(help: "Do not hide passwords and tokens in what -v and recordings show of the handshake.")
+  @Flag(help: "Show passwords and tokens in the output of -v and in recordings instead of ***.")
   var showSecrets = false
 
   enum FormatOption: String, ExpressibleByArgument, CaseIterable {
@@ -245,9 +367,9 @@ struct MessageOptions: ParsableArguments {
   static func message(_ text: String, _ kind: MessageKind) throws -> OutgoingMessage {
     guard text.hasPrefix("@") else { return OutgoingMessage(kind, Array(text.utf8)) }
     let payload = try FileContents.read(String(text.dropFirst()))
-    guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
+    if kind == .text, let problem = InvalidText(payload) {
       throw CommandFailure(
-        .usage, "\(text.dropFirst()) is not valid UTF-8; to send it as it is: --binary")
+        .usage, "\(text.dropFirst()) is \(problem.words); --binary sends it unchanged")
     }
     return OutgoingMessage(kind, payload)
   }
@@ -255,19 +377,19 @@ struct MessageOptions: ParsableArguments {
   func checkedCount() throws -> Int? {
     if let count, count < 1 { throw CommandFailure(.usage, "--count must be at least 1") }
     if oneMessage, let count, count != 1 {
-      throw CommandFailure(.usage, "--one-message and --count \(count) exclude each other")
+      throw CommandFailure(.usage, "--one-message and --count \(count) cannot be used together")
     }
     return oneMessage ? 1 : count
   }
 
   func conversationInput() throws -> ConversationConfiguration.Input {
     guard !(null && stdinWhole) else {
-      throw CommandFailure(.usage, "--null and --stdin-whole exclude each other")
+      throw CommandFailure(.usage, "--null and --stdin-whole cannot be used together")
     }
     guard input == .text else {
       guard !null, !stdinWhole, !binary else {
         throw CommandFailure(
-          .usage, "--input jsonl has lines of its own: no --null, --stdin-whole or --binary")
+          .usage, "--input jsonl cannot be used together with --null, --stdin-whole or --binary")
       }
       return .jsonLines
     }
@@ -276,16 +398,22 @@ struct MessageOptions: ParsableArguments {
 
   func conversationFormat(toTerminal: Bool) throws -> RunConfiguration.Format {
     guard format == .text else {
+      guard !rawTerminal else {
+        throw CommandFailure(
+          .usage,
+          "--raw-terminal and --format jsonl cannot be used together: JSON is always escaped")
+      }
       guard !null, !raw else {
-        throw CommandFailure(.usage, "--format jsonl has lines of its own: no --null or --raw")
+        throw CommandFailure(.usage, "--format jsonl cannot be used together with --null or --raw")
       }
       return .jsonLines
     }
     guard !(null && raw) else {
-      throw CommandFailure(.usage, "--null and --raw exclude each other")
+      throw CommandFailure(.usage, "--null and --raw cannot be used together")
     }
     return .payload(
       PayloadFormat(
-        terminator: raw ? .none : null ? .null : .newline, isForTerminal: toTerminal))
+        terminator: raw ? .none : null ? .null : .newline, isForTerminal: toTerminal && !rawTerminal
+      ))
   }
 }

@@ -4,6 +4,8 @@ import WebSocketNIO
 struct ClientReading: Sendable {
   let environment: [String: String]
   var credentials = Credentials()
+  /// The request that was read from a file.
+  var rawRequest: RawRequest?
   /// What is trusted, and the certificate to show.
   var tls = ClientTLS()
 

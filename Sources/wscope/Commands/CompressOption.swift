@@ -34,21 +34,21 @@ struct CompressionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Compress messages (permessage-deflate); may have parameters: client_max_window_bits=N, \
-      server_max_window_bits=N, client_no_context_takeover, server_no_context_takeover, \
-      no_context_takeover.
+      Compress messages with permessage-deflate, optionally with comma-separated parameters: \
+      client_max_window_bits=N, server_max_window_bits=N (bits, 8 to 15), client_no_context_takeover, \
+      server_no_context_takeover, no_context_takeover.
       """,
       valueName: "params"))
   var compress: CompressOption?
 
-  @Flag(help: "Do not compress messages.")
+  @Flag(help: "Do not compress messages, and do not negotiate compression.")
   var noCompress = false
 
   /// What is offered or allowed; `standard` where nothing was said.
   func parameters(standard: DeflateParameters?) throws -> DeflateParameters? {
     if noCompress {
       guard compress == nil else {
-        throw CommandFailure(.usage, "--compress and --no-compress exclude each other")
+        throw CommandFailure(.usage, "--compress and --no-compress cannot be used together")
       }
       return nil
     }

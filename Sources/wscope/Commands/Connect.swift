@@ -8,31 +8,37 @@ import WebSocketProtocol
 struct Connect: SessionCommand {
   static let configuration = CommandConfiguration(
     commandName: "connect",
-    abstract: "Talk to an endpoint: a prompt on a terminal, a filter in a pipe.",
+    abstract: "Talk to an endpoint: interactive on a terminal, a filter in a pipe.",
     discussion: """
-      On a terminal: a line is a message, messages that arrive appear above the prompt, /help lists \
-      the commands; without a URL it offers the recent ones. In a pipe: each line of standard input \
-      is a message, messages go to standard output, and at the end of the input it waits as send does.
+      Examples:
+        wscope connect :8080
+        wscope connect wss://example.com/feed -H 'Authorization: Bearer ...' -s chat
+        tail -f events.log | wscope connect :8080
+
+      On a terminal, each line you type is a message, messages that arrive appear above the prompt, \
+      and /help lists the commands; without a URL, recent ones are offered. In a pipe, each line of \
+      standard input is a message, messages go to standard output, and at the end of the input it \
+      waits for replies as send does.
       """)
 
   @Argument(
-    help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
+    help: ArgumentHelp("URL to connect to: ws://, wss://, host:port or :port.", valueName: "url"))
   var url: String?
 
   @OptionGroup(title: "Messages") var message: MessageOptions
 
-  @Flag(help: "A line that begins with / is a message like any other.")
+  @Flag(help: "Send lines that begin with / as messages instead of treating them as commands.")
   var noSlash = false
 
-  @Flag(help: "Send every message back at once, as an echo server does.")
+  @Flag(help: "Send every message back immediately, as an echo server does.")
   var echo = false
 
   @OptionGroup(title: "Session") var session: SessionOptions
   @OptionGroup(title: "Recording") var record: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
-  @OptionGroup(title: "Look") var stamps: StampOptions
-  @OptionGroup(title: "Look") var look: LookOptions
+  @OptionGroup(title: "Display") var stamps: StampOptions
+  @OptionGroup(title: "Display") var look: LookOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -50,6 +56,7 @@ struct Connect: SessionCommand {
     }
     let client = try place(url)
     self.client.tls.tellDangers(client, context)
+    if output.isVerbose { ClientOptions.reportWithheldCookies(client, context) }
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
         try prompt(client, place, descriptor, context), context
@@ -71,6 +78,7 @@ struct Connect: SessionCommand {
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.keepAlive = try session.keepAlive()
     client.tracesFrames = output.verbose > 1
+    client.lintsFrames = message.lint
     return client
   }
 
@@ -82,7 +90,7 @@ struct Connect: SessionCommand {
     _ = try record.recording()
     try stamps.check(message)
     guard message.format == .text || !look.json else {
-      throw CommandFailure(.usage, "--format jsonl has a look of its own: no --json")
+      throw CommandFailure(.usage, "--format jsonl and --json cannot be used together")
     }
   }
 
@@ -106,7 +114,8 @@ struct Connect: SessionCommand {
       format: try message.conversationFormat(toTerminal: context.console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,
       verbosity: output.verbose, showsSecrets: message.showSecrets, timestamps: stamps.timestamps,
-      indentsJSON: look.json, reconnect: session.reconnectPolicy,
+      indentsJSON: look.json, isRawTerminal: message.rawTerminal,
+      reconnect: session.reconnectPolicy,
       recording: try record.recording(), promptDescriptor: descriptor)
   }
 

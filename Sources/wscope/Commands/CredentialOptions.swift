@@ -11,41 +11,49 @@ struct CredentialOptions: ParsableArguments {
     name: [.customShort("u", allowingJoined: true), .long, .customLong("auth")],
     help: ArgumentHelp(
       """
-      Basic authentication; asks for a password that is missing. @FILE and env:NAME say where it \
-      stands. Without it: what stands before the @ of the URL, then $WSCOPE_USER.
+      Use Basic authentication; prompts for the password if it is missing; @FILE and env:NAME read it \
+      from there. The default is the user information in the URL, then $WSCOPE_USER.
       """, valueName: "user:password"))
-  var user: String?
+  var user: Secret?
 
   @Option(
     name: [.long, .customLong("oauth2-bearer")],
     help: ArgumentHelp(
-      "Authenticate by a bearer token; also @FILE and env:NAME. Without it: $WSCOPE_BEARER.",
+      """
+      Authenticate with this bearer token; @FILE and env:NAME read it from there. The default is \
+      $WSCOPE_BEARER.
+      """,
       valueName: "token"))
-  var bearer: String?
+  var bearer: Secret?
 
-  @Flag(help: "Take name and password for the host from ~/.netrc.")
+  @Flag(help: "Read user name and password for the host from ~/.netrc.")
   var netrc = false
 
   @Option(
-    help: ArgumentHelp("Take name and password for the host from this file.", valueName: "file"),
+    help: ArgumentHelp(
+      "Read user name and password for the host from this file, in the format of .netrc.",
+      valueName: "file"),
     completion: .file())
-  var netrcFile: String?
+  var netrcFile: PublicText?
 
-  @Flag(help: "Send passwords and tokens over ws:// to other machines too, for anybody to read.")
+  @Flag(help: "Allow passwords and tokens to be sent unencrypted over ws:// to other machines.")
   var allowClearAuth = false
 
   @Option(
     help: ArgumentHelp(
-      "Send this cookie, as in a=b or 'a=b; c=d'; may be repeated. Also @FILE and env:NAME.",
+      """
+      Send this cookie, as in a=b or 'a=b; c=d'; may be repeated. @FILE and env:NAME read it from \
+      there.
+      """,
       valueName: "name=value"))
-  var cookie: [String] = []
+  var cookie: [Secret] = []
 
   @Option(
     help: ArgumentHelp(
-      "Send the cookies of this file (Netscape's format), and keep in it what servers set.",
+      "Send the cookies in this file (Netscape format), and save those that servers set.",
       valueName: "file"),
     completion: .file())
-  var cookieJar: String?
+  var cookieJar: PublicText?
 
   /// Reads files and variables, and asks the person for a password that is missing.
   ///
@@ -56,71 +64,72 @@ struct CredentialOptions: ParsableArguments {
     var credentials = Credentials()
     credentials.allowsClear = allowClearAuth
     if let bearer {
-      credentials.typed = .bearer(try token(bearer, "--bearer", environment))
+      let token = try bearer.read(of: "--bearer", environment)
+      credentials.typed = .bearer(try checked(token, "--bearer"))
     } else if let user {
-      credentials.typed = try await basic(user, "--user", context)
+      let pair = try user.read(of: "--user", environment)
+      credentials.typed = try await basic(pair, "--user", context)
     } else if let bearer = environment["WSCOPE_BEARER"] {
       guard environment["WSCOPE_USER"] == nil else {
-        throw CommandFailure(.usage, "WSCOPE_USER and WSCOPE_BEARER exclude each other")
+        throw CommandFailure(.usage, "WSCOPE_USER and WSCOPE_BEARER cannot be used together")
       }
-      credentials.standing = .bearer(try token(bearer, "WSCOPE_BEARER", environment))
+      let token = try Secret.read(bearer, of: "WSCOPE_BEARER", environment)
+      credentials.standing = .bearer(try checked(token, "WSCOPE_BEARER"))
     } else if let user = environment["WSCOPE_USER"] {
-      credentials.standing = try await basic(user, "WSCOPE_USER", context)
+      let pair = try Secret.read(user, of: "WSCOPE_USER", environment)
+      credentials.standing = try await basic(pair, "WSCOPE_USER", context)
     }
     credentials.netrc = try readNetrc(environment)
     credentials.cookies = try cookie.map { try pair($0, environment) }
-    credentials.store = try cookieJar.map { try Self.store($0, context) }
+    credentials.store = try cookieJar.map { try Self.store($0.text, context) }
     return credentials
   }
 
   private func check() throws {
     guard user == nil || bearer == nil else {
-      throw CommandFailure(.usage, "--user and --bearer exclude each other")
+      throw CommandFailure(.usage, "--user and --bearer cannot be used together")
     }
     guard !netrc || netrcFile == nil else {
-      throw CommandFailure(.usage, "--netrc and --netrc-file exclude each other")
+      throw CommandFailure(.usage, "--netrc and --netrc-file cannot be used together")
     }
   }
 
-  private func token(
-    _ text: String, _ option: String, _ environment: [String: String]
-  ) throws -> String {
-    let token = try SecretValue.read(text, of: option, environment)
-    guard !token.isEmpty else { throw CommandFailure(.usage, "\(option) is empty") }
-    return token
+  private func checked(_ secret: String, _ option: String) throws -> String {
+    guard !secret.isEmpty else { throw CommandFailure(.usage, "\(option) is empty") }
+    return secret
   }
 
   private func basic(
     _ text: String, _ option: String, _ context: CommandContext
   ) async throws -> Credentials.Authorization {
-    let pair = try token(text, option, context.environment)
+    let pair = try checked(text, option)
     if let colon = pair.utf8.firstIndex(of: UInt8(ascii: ":")) {
       return .basic(
         user: String(pair[..<colon]), password: String(pair.utf8[colon...].dropFirst()) ?? "")
     }
     guard let password = await context.console.secret("Password for \(pair): ") else {
       throw CommandFailure(
-        .usage, "\(option) \(pair) has no password, and there is nobody to ask for it",
-        details: ["try: \(option) \(pair):PASSWORD, or @FILE, or env:NAME"])
+        .usage, "\(option): no password given, and no terminal to prompt on",
+        details: ["try: \(option) USER:PASSWORD, or @FILE, or env:NAME"])
     }
     return .basic(user: pair, password: password)
   }
 
-  private func pair(_ text: String, _ environment: [String: String]) throws -> String {
-    let cookie = try SecretValue.read(text, of: "--cookie", environment)
+  private func pair(_ secret: Secret, _ environment: [String: String]) throws -> String {
+    let cookie = try secret.read(of: "--cookie", environment)
     guard cookie.contains("="), !cookie.hasPrefix("=") else {
       throw CommandFailure(
-        .usage, "--cookie wants name=value; for a file of cookies: --cookie-jar FILE")
+        .usage, "--cookie requires name=value; --cookie-jar FILE reads a file of cookies")
     }
     return cookie
   }
 
   private func readNetrc(_ environment: [String: String]) throws -> Netrc? {
     guard netrc || netrcFile != nil else { return nil }
-    guard let path = netrcFile ?? environment["HOME"].map({ "\($0)/.netrc" }) else {
-      throw CommandFailure(.usage, "--netrc: there is no HOME to look for .netrc in")
+    guard let path = netrcFile?.text ?? environment["HOME"].map({ "\($0)/.netrc" }) else {
+      throw CommandFailure(.usage, "--netrc: HOME is not set; use --netrc-file FILE")
     }
-    let bytes = try FileContents.read(path)
+    let bytes = try FileContents.readText(path)
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw CommandFailure(.usage, "\(path) is not valid UTF-8")
     }
@@ -133,17 +142,55 @@ struct CredentialOptions: ParsableArguments {
 
   /// A file that is not there yet is an empty jar.
   private static func store(_ path: String, _ context: CommandContext) throws -> CookieStore {
+    guard path != "-" else {
+      throw CommandFailure(.usage, "--cookie-jar requires a file: it is read and written")
+    }
     var jar = CookieJar()
-    if access(path, F_OK) == 0 {
-      jar = CookieJar(String(decoding: try FileContents.read(path), as: UTF8.self))
+    // A device has nothing to read, and a FIFO would wait for a writer.
+    if access(path, F_OK) == 0, !OutputFile.isStream(path) {
+      jar = CookieJar(try FileContents.readText(path))
+      try report(jar, path, context)
     }
     return CookieStore(jar, now: { UTCTime.now / 1_000_000_000 }) { jar in
       do {
-        try FileContents.write(jar.text, to: path, mode: 0o600)
+        try FileContents.write(jar.contents, to: path, mode: 0o600, context.console)
       } catch {
         let words = (error as? CommandFailure)?.words ?? "\(error)"
-        context.warn("cookies are not kept: \(words)")
+        context.warn("cannot save cookies: \(words)")
       }
+    }
+  }
+}
+
+extension CredentialOptions {
+  /// Names the lines that are not cookies.
+  ///
+  /// - Throws: `CommandFailure` if there is no other line: the file is something else.
+  fileprivate static func report(
+    _ jar: CookieJar, _ path: String, _ context: CommandContext
+  ) throws {
+    guard let first = jar.unreadable.first else { return }
+    guard !jar.cookies.isEmpty else {
+      throw CommandFailure(
+        .usage, "\(path):\(first.number): \(text(first.problem))",
+        details: ["hint: --cookie-jar reads the Netscape format, which curl -c writes"])
+    }
+    for line in jar.unreadable.prefix(5) {
+      context.warn("\(path):\(line.number): \(text(line.problem)); the line is kept as it is")
+    }
+    if jar.unreadable.count > 5 {
+      context.warn("\(path): \(jar.unreadable.count - 5) more lines that are not cookies")
+    }
+  }
+
+  private static func text(_ problem: CookieJar.UnreadableLine.Problem) -> String {
+    switch problem {
+    case .fields(let count): "not a cookie: expected 7 fields separated by tabs, got \(count)"
+    case .spaces: "not a cookie: its fields are separated by spaces, not by tabs"
+    case .expiry: "not a cookie: its expiry is not a number of seconds"
+    case .emptyName: "not a cookie: its name is empty"
+    case .controlCharacter: "not a cookie: it contains a control character"
+    case .notUTF8: "not a cookie: it is not valid UTF-8"
     }
   }
 }
@@ -153,17 +200,18 @@ struct RedirectOptions: ParsableArguments {
   @Flag(
     name: [.customShort("L"), .long, .customLong("follow")],
     help: """
-      Go where a redirect leads. Another host, port or scheme gets none of the header fields, passwords, \
-      cookies and client certificates.
+      Follow redirects. If the target has another host, port or scheme, no header fields, passwords, \
+      cookies or client certificates are sent there.
       """)
   var location = false
 
   @Option(
     name: [.long, .customLong("max-redirs")],
-    help: ArgumentHelp("With --location: at most this many in a row.", valueName: "n"))
+    help: ArgumentHelp(
+      "Limit for consecutive redirects with --location (default: 10).", valueName: "n"))
   var maxRedirects: Int?
 
-  @Flag(help: "With --location: also from wss:// to ws://.")
+  @Flag(help: "Allow --location to follow a redirect from wss:// to ws://.")
   var allowDowngrade = false
 
   /// nil follows none.

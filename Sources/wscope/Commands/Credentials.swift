@@ -36,14 +36,16 @@ struct Credentials: Sendable {
   func apply(to configuration: inout ClientConfiguration) throws {
     configuration.cookies = store
     configuration.headers += fields.map { ($0.name, $0.value) }
-    if !cookies.isEmpty {
-      configuration.headers.append(("Cookie", cookies.joined(separator: "; ")))
-    }
+    // "the user agent MUST NOT attach more than one Cookie header field" (RFC 6265 section 5.4).
+    let isCookie: ((String, String)) -> Bool = { $0.0.lowercased() == "cookie" }
+    let pairs = configuration.headers.filter(isCookie).map(\.1) + cookies
+    configuration.headers.removeAll(where: isCookie)
+    if !pairs.isEmpty { configuration.headers.append(("Cookie", pairs.joined(separator: "; "))) }
     let isTyped = configuration.headers.contains { $0.0.lowercased() == "authorization" }
     guard !isTyped else {
       guard typed == nil else {
         throw CommandFailure(
-          .usage, "--user and --bearer make the field Authorization, which -H sets too")
+          .usage, "--user or --bearer and -H 'Authorization: ...' cannot be used together")
       }
       return
     }
@@ -51,8 +53,8 @@ struct Credentials: Sendable {
     guard allowsClear || !Self.isClear(configuration) else {
       throw CommandFailure(
         .usage,
-        "\(source) would go to \(configuration.url.hostField) unencrypted, for anybody to read",
-        details: ["try: wss://, or --allow-clear-auth"])
+        "\(source) would be sent to \(configuration.url.hostField) unencrypted",
+        details: ["hint: use wss://, or --allow-clear-auth to send it anyway"])
     }
     configuration.headers.append(("Authorization", authorization.field))
   }
@@ -68,12 +70,12 @@ struct Credentials: Sendable {
       let user = try Self.decoded(parts[0])
       if parts.count > 1 {
         let password = try Self.decoded(parts[1])
-        return (.basic(user: user, password: password), "the password of the URL")
+        return (.basic(user: user, password: password), "the password in the URL")
       }
       if let entry = netrc?.entry(for: url, user: user) {
         return (.basic(user: user, password: entry.password), "the password of the netrc file")
       }
-      return (.basic(user: user, password: ""), "the user of the URL")
+      return (.basic(user: user, password: ""), "the user name in the URL")
     }
     if let standing { return (standing, Self.name(standing, "WSCOPE_USER", "WSCOPE_BEARER")) }
     if let entry = netrc?.entry(for: url, user: nil) {
@@ -95,24 +97,14 @@ struct Credentials: Sendable {
 
   /// What stands percent-encoded in the URL.
   private static func decoded(_ text: String) throws -> String {
-    var bytes: [UInt8] = []
-    var rest = text.utf8[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      guard let digits = String(rest.prefix(2)), digits.utf8.count == 2,
-        digits.allSatisfy(\.isHexDigit), let byte = UInt8(digits, radix: 16)
-      else { throw CommandFailure(.badURL, "the user of the URL has a % that encodes nothing") }
-      bytes.append(byte)
-      rest = rest.dropFirst(2)
+    guard let bytes = PercentEncoding.bytes(text[...]) else {
+      throw CommandFailure(.badURL, "the user in the URL contains an invalid percent-encoding")
     }
     guard let decoded = String(validating: bytes, as: UTF8.self) else {
-      throw CommandFailure(.badURL, "the user of the URL is not valid UTF-8")
+      throw CommandFailure(.badURL, "the user in the URL is not valid UTF-8")
     }
     if HeaderSyntax.firstForbiddenByte(inValue: decoded) != nil {
-      throw CommandFailure(.badURL, "the user of the URL contains a control character")
+      throw CommandFailure(.badURL, "the user in the URL contains a control character")
     }
     return decoded
   }

@@ -9,31 +9,36 @@ struct ExpectationOptions: ParsableArguments {
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       """
-      Expect a message that is exactly this. Expected messages may be repeated and mixed, and are met \
-      in their order, each by the first message that fits. Exit code 1 if one does not come.
+      Expect exactly this message. Message expectations can be repeated and combined; they are met in \
+      order, each by the first message that matches. If one is not met, the exit code is 1.
       """, valueName: "text"))
   var expect: [PlacedText] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Expect a text message in which this regular expression is found.", valueName: "regex"))
+      "Expect a text message that matches this regular expression (PCRE2).",
+      valueName: "regex"))
   var expectRegex: [PlacedText] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "Expect a JSON message of which this holds, as '.op == \"pong\"'.", valueName: "expr"))
+      "Expect a JSON message for which this expression is true, as in '.op == \"pong\"'.",
+      valueName: "expr"))
   var expectJson: [PlacedText] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
-    help: ArgumentHelp("Expect a binary message of exactly these bytes.", valueName: "hex"))
+    help: ArgumentHelp(
+      "Expect a binary message of exactly these bytes, as hexadecimal digits.", valueName: "hex"))
   var expectBinary: [PlacedText] = []
 
   @Option(
     help: ArgumentHelp(
-      "Expect no message for this long, behind the last one that was sent or expected.",
+      """
+      Expect no message for this long, as in 1s, after the last one that was sent or expected.
+      """,
       valueName: "duration"))
   var expectNone: DurationOption?
 
@@ -42,55 +47,71 @@ struct ExpectationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Expect the peer to close, with one of these codes: 1008, 1000,1001, 4000-4999.",
+      "Expect the peer to close with one of these codes, as in 1008 or 1000,1001,4000-4999.",
       valueName: "codes"))
   var expectClose: String?
 
   @Option(
     help: ArgumentHelp(
-      "Expect this status in reply to the handshake, as 401; being refused with it is a success.",
+      """
+      Expect this HTTP status in response to the handshake, as in 401; being rejected with it is a \
+      success.
+      """,
       valueName: "status"))
   var expectStatus: Int?
 
-  @Option(help: ArgumentHelp("Expect the server to choose this subprotocol.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "Expect the server to choose this subprotocol, which --subprotocol must offer.",
+      valueName: "name"))
   var expectSubprotocol: String?
 
   @Option(
     help: ArgumentHelp(
       """
-      What is expected must have come this long after the opening. Without it a peer that never pauses is \
-      listened to until it came.
+      Time limit for all expectations, as in 2s, measured from the opening. Without it, the wait ends \
+      when no message arrives for --linger.
       """, valueName: "duration"))
   var within: DurationOption?
 
   @Option(
     help: ArgumentHelp(
-      "Each reply must come this soon behind what was sent last.", valueName: "duration"))
+      "Time limit for each reply, as in 200ms, measured from the last message sent.",
+      valueName: "duration"))
   var maxRtt: DurationOption?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "End when a text message has come in which this is found.", valueName: "regex"))
+      "End when a text message matches this regular expression (PCRE2).",
+      valueName: "regex"))
   var until: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("End when a JSON message has come of which this holds.", valueName: "expr"))
+    help: ArgumentHelp(
+      "End when a JSON message arrives for which this expression is true, as in '.n >= 2'.",
+      valueName: "expr"))
   var untilJson: String?
 
   @Option(
     help: ArgumentHelp(
-      "These close codes of the peer are no failure, besides 1000, 1001 and none.",
+      """
+      Accept these close codes from the peer, as in 4000-4999, in addition to 1000, 1001 and no \
+      code.
+      """,
       valueName: "codes"))
   var acceptClose: String?
 
-  @Flag(help: "Print what was expected and how it went as TAP, instead of the messages.")
+  @Flag(
+    help: """
+      Print the results of the expectations in the Test Anything Protocol (TAP) instead of the messages.
+      """)
   var tapOutput = false
 
   @Option(
     help: ArgumentHelp(
-      "Write what was expected and how it went into a file, as JUnit XML.", valueName: "file"),
+      "Write the results of the expectations to this file as JUnit XML.", valueName: "file"),
     completion: .file())
   var junit: String?
 
@@ -110,7 +131,7 @@ struct ExpectationOptions: ParsableArguments {
     if let name = expectSubprotocol {
       guard offered.contains(name) else {
         throw CommandFailure(
-          .usage, "--expect-subprotocol \"\(name)\": it is not offered, so no server may choose it",
+          .usage, "--expect-subprotocol \"\(name)\" is not among the offered subprotocols",
           details: ["try: --subprotocol \(name)"])
       }
       expectations.append(.subprotocol(name))
@@ -147,7 +168,7 @@ struct ExpectationOptions: ParsableArguments {
       guard let bytes = Hexadecimal.bytes(text.text) else {
         throw CommandFailure(
           .usage,
-          "--expect-binary \"\(text.text)\": an even number of hexadecimal digits is needed")
+          "--expect-binary \"\(text.text)\": expected an even number of hexadecimal digits")
       }
       placed.append((text.place, .binary(bytes)))
     }
@@ -156,7 +177,7 @@ struct ExpectationOptions: ParsableArguments {
 
   private func ending() throws -> MessageTest? {
     guard until == nil || untilJson == nil else {
-      throw CommandFailure(.usage, "--until and --until-json exclude each other")
+      throw CommandFailure(.usage, "--until and --until-json cannot be used together")
     }
     if let until { return try Self.pattern(until, "--until") }
     return try untilJson.map { try Self.condition($0, "--until-json") }
@@ -172,7 +193,7 @@ struct ExpectationOptions: ParsableArguments {
     guard awaits else {
       throw CommandFailure(
         .usage,
-        "--within is for what is expected to come: --expect, --until and the like are missing")
+        "--within requires --expect, --until or another expectation")
     }
     return try Self.positive(within, "--within")
   }
@@ -191,7 +212,7 @@ struct ExpectationOptions: ParsableArguments {
   private static func codes(_ text: String, _ name: String) throws -> CloseCodes {
     guard let codes = CloseCodes(text) else {
       throw CommandFailure(
-        .usage, "\(name) \"\(text)\": codes are from 1000 to 4999, as in 1008,4000-4999")
+        .usage, "\(name) \"\(text)\": expected codes from 1000 to 4999, as in 1008,4000-4999")
     }
     return codes
   }

@@ -28,9 +28,12 @@ struct Listen: SessionCommand {
 
   @Option(
     help: ArgumentHelp(
-      "echo, broadcast (to all others) or broadcast=all (to the sender too).", valueName: "mode"),
-    completion: .list(["echo", "broadcast", "broadcast=all"]))
-  var mode = ModeOption(mode: .echo)
+      "What answers a connection (default: echo). \(ModeOption.summaries)", valueName: "mode"),
+    completion: .list(Modes.spellings))
+  var mode: ModeOption?
+
+  @Flag(help: "Reject paths that are not test paths with 404.")
+  var strictPaths = false
 
   @Option(
     help: ArgumentHelp("Write the port number to this file once bound.", valueName: "file"),
@@ -73,6 +76,12 @@ struct Listen: SessionCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Refuse requests whose head is larger, or has a line larger than a quarter of it.",
+      valueName: "size"))
+  var maxHead = SizeOption(bytes: HeadLimits.standard.head)
+
+  @Option(
+    help: ArgumentHelp(
       "Close a client that does not read when more than this waits for it.", valueName: "size"))
   var maxQueue = SizeOption(bytes: 16 << 20)
 
@@ -92,22 +101,40 @@ struct Listen: SessionCommand {
   @Flag(help: "Let other processes listen on the same port; the kernel divides the clients.")
   var reusePort = false
 
+  @Flag(
+    help: """
+      Count what is legal but odd in a client's frames, and log it when the client leaves: lengths in more \
+      bytes than they take, empty fragments, text cut inside a character, masking keys used again.
+      """)
+  var lint = false
+
   @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
   var quiet = false
 
+  @OptionGroup(title: "Scripts and rules") var scripts: ServerScriptOptions
+  @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let place = try self.place()
     var server = TestServerConfiguration()
-    server.mode = mode.mode
+    server.mode = try mode?.mode() ?? .echo
+    try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
+    let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
+    server.scripting = scripting?.scripting
+    server.reportsReplies = output.isVerbose
     server.origins = OriginRules(
       allowedOrigins: allowOrigin, allowedHosts: allowHost + [place.hostName].compactMap { $0 })
+    server.originRemedy = Self.originRemedy
     guard (1...Limits.largestMessageSize).contains(maxMessage.bytes) else {
       throw CommandFailure(.usage, "--max-message must be from 1 byte to 1 GiB")
     }
     server.limits = Limits(messageSize: maxMessage.bytes)
+    guard (1024...(16 << 20)).contains(maxHead.bytes) else {
+      throw CommandFailure(.usage, "--max-head must be from 1 KiB to 16 MiB")
+    }
+    server.headLimits = HeadLimits(head: maxHead.bytes)
     server.queueLimit = maxQueue.bytes
     server.closeTimeout = .nanoseconds(closeTimeout.nanoseconds)
     for name in subprotocol where !HeaderSyntax.isToken(name) {
@@ -125,16 +152,21 @@ struct Listen: SessionCommand {
     if let maxClients, maxClients < 1 {
       throw CommandFailure(.usage, "--max-clients must be at least 1")
     }
-    server.mostClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
-    if output.isVerbose { server.messagesToldPerSecond = .max }
-    if quiet { server.messagesToldPerSecond = 0 }
+    server.maxClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
+    if output.isVerbose { server.loggedMessagesPerSecond = .max }
+    if quiet { server.loggedMessagesPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity
     server.http2 = http2
+    server.lintsFrames = lint
+    server.isStrictAboutPaths = strictPaths
+    server.faults = try faults.plan()
+    server.allowsURLFaults = !faults.noURLFaults
     let session = ListenSession(
       ListenConfiguration(
         place: place, server: server, certificate: certificate, threads: threads,
-        portFile: portFile, isQuiet: quiet),
+        portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
+        scripts: scripting),
       context)
     return await session.run()
   }
@@ -184,24 +216,41 @@ struct Listen: SessionCommand {
     return .host(name, port: number)
   }
 
-  /// `--mode`.
-  struct ModeOption: ExpressibleByArgument {
-    var mode: ServerMode
+  @Sendable private static func originRemedy(_ verdict: OriginRules.Verdict) -> String? {
+    switch verdict {
+    case .allowed: nil
+    case .refusedHost: "to allow: --allow-host NAME"
+    case .refusedOrigin(let origin): "to allow: --allow-origin \(origin)"
+    }
+  }
 
-    init(mode: ServerMode) {
-      self.mode = mode
+  /// `--mode`, as it was typed.
+  struct ModeOption: ExpressibleByArgument {
+    var text: String
+
+    init(text: String) {
+      self.text = text
     }
 
     init?(argument: String) {
-      switch argument {
-      case "echo": mode = .echo
-      case "broadcast": mode = .broadcast(includingSender: false)
-      case "broadcast=all": mode = .broadcast(includingSender: true)
-      default: return nil
+      text = argument
+    }
+
+    /// - Throws: `CommandFailure` for an unknown mode.
+    func mode() throws -> Mode {
+      do {
+        return try Modes.parse(text)
+      } catch {
+        throw CommandFailure(.usage, "\(error)")
       }
     }
 
-    var defaultValueDescription: String { "echo" }
-    static var allValueStrings: [String] { ["echo", "broadcast", "broadcast=all"] }
+    /// Every mode with its sentence, for the help.
+    static var summaries: String {
+      Modes.all.flatMap(\.spellings).map { "\($0.text): \($0.summary)" }.joined(separator: " ")
+    }
+
+    var defaultValueDescription: String { text }
+    static var allValueStrings: [String] { Modes.spellings }
   }
 }

@@ -28,12 +28,13 @@ struct Netrc: Sendable, Hashable {
       case "login", "password", "account":
         let value = try tokens.value(of: token)
         guard !entries.isEmpty else {
-          throw Problem(line: tokens.line, words: "\(token) stands before any machine")
+          throw Problem(line: tokens.line, words: "\(token) before the first machine")
         }
         if token == "login" { entries[entries.count - 1].user = value }
         if token == "password" { entries[entries.count - 1].password = value }
       case "macdef": tokens.skipMacro()
-      default: throw Problem(line: tokens.line, words: "\"\(token)\" is no word of a netrc file")
+      default:
+        throw Problem(line: tokens.line, words: "unknown keyword \"\(token)\" in a netrc file")
       }
     }
   }
@@ -89,11 +90,11 @@ struct Netrc: Sendable, Hashable {
         case "\\":
           guard let escaped = rest.popFirst() else { break }
           token.append(["n": "\n", "r": "\r", "t": "\t"][escaped] ?? escaped)
-        case _ where character.isNewline: throw Problem(line: line, words: "a quote has no end")
+        case _ where character.isNewline: throw Problem(line: line, words: "unterminated quote")
         default: token.append(character)
         }
       }
-      throw Problem(line: line, words: "a quote has no end")
+      throw Problem(line: line, words: "unterminated quote")
     }
 
     mutating func value(of word: String) throws(Problem) -> String {

@@ -13,30 +13,33 @@ struct NetworkOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Connect from this address of this machine, or through this network interface.",
+      "Connect from this local address, or through this network interface.",
       valueName: "address"))
-  var interface: String?
+  var interface: PublicText?
 
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
       """
-      Take these addresses for a host and port, and look up nothing; * is every host, -HOST:PORT takes \
-      an earlier one back. May be repeated.
+      Use these addresses for a host and port instead of resolving the name; * matches every host, \
+      -HOST:PORT removes an earlier entry. May be repeated.
       """, valueName: "host:port:addr[,addr]"))
-  var resolve: [String] = []
+  var resolve: [PublicText] = []
 
   @Option(
     help: ArgumentHelp(
       """
-      Connect to host2 and port2 instead of host1 and port1; what is left empty is any, or stays. May \
-      be repeated; the first that fits counts.
+      Connect to HOST2:PORT2 instead of HOST1:PORT1. An empty HOST1 or PORT1 matches any; an empty \
+      HOST2 or PORT2 is left unchanged. May be repeated; the first match applies.
       """, valueName: "host1:port1:host2:port2"))
-  var connectTo: [String] = []
+  var connectTo: [PublicText] = []
 
   @Option(
     help: ArgumentHelp(
-      "Give up when name, TCP, proxy and TLS together take longer.", valueName: "duration"))
+      """
+      Time limit for name resolution, TCP, proxy and TLS together, as in 3s; by default only \
+      --open-timeout applies.
+      """, valueName: "duration"))
   var connectTimeout: DurationOption?
 
   /// What was typed becomes what is meant.
@@ -45,14 +48,14 @@ struct NetworkOptions: ParsableArguments {
   func apply(to configuration: inout ClientConfiguration) throws {
     var rules = AddressRules()
     guard !(ipv4 && ipv6) else {
-      throw CommandFailure(.usage, "--ipv4 and --ipv6 exclude each other")
+      throw CommandFailure(.usage, "--ipv4 and --ipv6 cannot be used together")
     }
     if ipv4 { rules.family = .v4 }
     if ipv6 { rules.family = .v6 }
-    if let interface { try leave(from: interface, &rules, &configuration) }
-    for text in resolve { try PlaceOption.resolve(text, &rules.overrides) }
+    if let interface { try leave(from: interface.text, &rules, &configuration) }
+    for text in resolve { try PlaceOption.resolve(text.text, &rules.overrides) }
     configuration.addressRules = rules
-    configuration.connectTo = try connectTo.map(PlaceOption.connectTo)
+    configuration.connectTo = try connectTo.map { try PlaceOption.connectTo($0.text) }
     if let connectTimeout {
       guard connectTimeout.nanoseconds > 0 else {
         throw CommandFailure(.usage, "--connect-timeout must be longer than 0")
@@ -67,18 +70,19 @@ struct NetworkOptions: ParsableArguments {
     guard let address = try? SocketAddress(ipAddress: place, port: 0) else {
       guard LocalAddress.isInterface(place) else {
         throw CommandFailure(
-          .usage, "--interface \"\(place)\" is no address and no network interface of this machine")
+          .usage,
+          "--interface \"\(place)\" is not an address or a network interface of this machine")
       }
       configuration.interface = place
       return
     }
     guard LocalAddress.isOfThisMachine(address) else {
-      throw CommandFailure(.usage, "--interface: \(place) is no address of this machine")
+      throw CommandFailure(.usage, "--interface: \(place) is not an address of this machine")
     }
     let family = AddressFamily(of: address)
     guard rules.family == .any || rules.family == family else {
       throw CommandFailure(
-        .usage, "--interface: \(place) is of the other family than -4 or -6 says")
+        .usage, "--interface: \(place) does not belong to the address family of -4 or -6")
     }
     rules.family = family
     configuration.localAddress = address
@@ -113,7 +117,7 @@ enum PlaceOption {
     }
     for address in addresses where (try? SocketAddress(ipAddress: address, port: 0)) == nil {
       guard !rest.isEmpty else { throw failure }
-      throw CommandFailure(.usage, "--resolve \"\(text)\": \"\(address)\" is no address")
+      throw CommandFailure(.usage, "--resolve \"\(text)\": invalid address \"\(address)\"")
     }
     guard !addresses.isEmpty else { throw failure }
     rules.append(NameOverride(host: name, port: port, addresses: addresses))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Conversation
+import TestServer
 import WebSocketProtocol
 
 /// A duration as it is typed: `10s`, `200ms`, `1m`; a bare number is seconds.
@@ -33,19 +34,7 @@ struct SizeOption: ExpressibleByArgument, Hashable, Sendable {
   }
 
   init?(argument: String) {
-    let digits = argument.prefix { $0.isASCII && $0.isNumber }
-    guard let value = Int(digits) else { return nil }
-    let shift: Int
-    // With a space too, as help prints the defaults.
-    switch argument[digits.endIndex...].lowercased().filter({ $0 != " " }) {
-    case "", "b": shift = 0
-    case "k", "kb", "kib": shift = 10
-    case "m", "mb", "mib": shift = 20
-    case "g", "gb", "gib": shift = 30
-    default: return nil
-    }
-    let (bytes, overflow) = value.multipliedReportingOverflow(by: 1 << shift)
-    guard !overflow else { return nil }
+    guard let bytes = ByteSize.parse(argument) else { return nil }
     self.bytes = bytes
   }
 
@@ -82,20 +71,28 @@ struct CountOption: ExpressibleByArgument, Hashable, Sendable {
 enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
   case field(HeaderField)
   case file(path: String)
+  /// The text has no colon. The parser would repeat it in its error, a secret or not.
+  case malformed
 
-  init?(argument: String) {
+  init(argument: String) {
     if argument.hasPrefix("@") {
       self = .file(path: String(argument.dropFirst()))
     } else {
-      guard let field = HeaderField(argument) else { return nil }
-      self = .field(field)
+      self = HeaderField(argument).map { .field($0) } ?? .malformed
     }
   }
 
-  /// What is typed in the command line.
-  var typed: HeaderField? {
-    guard case .field(let field) = self else { return nil }
-    return field
+  /// The field that is typed in the command line; nil for a file.
+  ///
+  /// - Throws: `CommandFailure`.
+  func typed() throws -> HeaderField? {
+    switch self {
+    case .field(let field): return field
+    case .file: return nil
+    case .malformed:
+      throw CommandFailure(
+        .usage, "invalid header field: a colon is missing, as in --header 'Name: value'")
+    }
   }
 
   /// What stands in the file: a field a line; empty lines and lines of comment, behind a `#`, are left out.
@@ -103,7 +100,7 @@ enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
   /// - Throws: `CommandFailure`.
   func read() throws -> [HeaderField] {
     guard case .file(let path) = self else { return [] }
-    let contents = try FileContents.read(path)
+    let contents = try FileContents.readText(path)
     return try contents.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
       .compactMap { index, line in
         let bytes = line.last == 0x0D ? line.dropLast() : line
@@ -129,8 +126,8 @@ struct HeaderField: Hashable, Sendable {
     value = Self.trimmed(text[text.index(after: colon)...])
   }
 
-  /// Why the field must not be sent, or nil.
-  var problem: String? {
+  /// Why the field cannot be sent at all, or nil.
+  var grammarProblem: String? {
     guard HeaderSyntax.isToken(name) else {
       return "header \"\(name)\": the name is not a token"
     }
@@ -138,10 +135,16 @@ struct HeaderField: Hashable, Sendable {
       let what = byte == 0x0A || byte == 0x0D ? "a line break" : "a control character"
       return "header \(name): value contains \(what) (byte \(offset))"
     }
+    return nil
+  }
+
+  /// Why the field must not be sent, or nil.
+  var problem: String? {
+    if let grammarProblem { return grammarProblem }
     // The handshake is the protocol's: with fields of one's own it would be another protocol.
     let reserved = ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version"]
     if reserved.contains(name.lowercased()) {
-      return "header \(name) belongs to the handshake and cannot be set"
+      return "header \(name) belongs to the handshake; --force-header sets it"
     }
     if name.lowercased() == "sec-websocket-protocol" {
       return "header \(name): subprotocols are offered with --subprotocol NAME"
@@ -152,7 +155,8 @@ struct HeaderField: Hashable, Sendable {
     return nil
   }
 
-  private static func trimmed(_ text: Substring) -> String {
+  /// Without spaces and tabs around it.
+  static func trimmed(_ text: Substring) -> String {
     let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
     var text = text.drop(while: isSpace)
     while let last = text.last, isSpace(last) { text.removeLast() }
@@ -162,18 +166,34 @@ struct HeaderField: Hashable, Sendable {
 
 extension WebSocketURLError {
   /// The words for exit code 3.
+  ///
+  /// Of a URL with user information no part of the authority is repeated: an unencoded `/` or `:` of a
+  /// password makes a part of it look like a host or a port.
   func words(_ text: String) -> String {
-    switch self {
+    let isOpen = !text.contains("@")
+    return switch self {
     case .empty: "the URL is empty"
-    case .scheme(let scheme): "\"\(scheme)\" is no scheme for a WebSocket; ws or wss is"
-    case .noHost: "the URL \"\(text)\" has no host"
-    case .port(let port): "\"\(port)\" is no port: 1 to 65535"
+    case .scheme(let scheme):
+      isOpen
+        ? "unsupported URL scheme \"\(scheme)\": use ws:// or wss://"
+        : "unsupported URL scheme: use ws:// or wss://"
+    case .noHost: "the URL \"\(Redaction.url(text))\" has no host"
+    case .port(let port):
+      "invalid port\(isOpen ? " \"\(port)\"" : "") in the URL (expected 1 to 65535)"
+    case .internationalHost(let host):
+      "cannot convert the host name\(isOpen ? " \"\(host)\"" : "") to ASCII (IDNA); type its xn-- form"
+    case .bareIPv6(let address):
+      "an IPv6 address needs brackets\(isOpen ? ", as in [\(address)]" : "")"
+    case .misspelledScheme(let suggestion):
+      "invalid URL: did you mean \(Redaction.url(suggestion))"
     case .forbiddenByte(let offset, let byte):
       byte == 0x20
         ? "the URL contains a space (byte \(offset)); write %20"
         : "the URL contains a control character (byte \(offset))"
     case .fragment: "a WebSocket URL has no fragment (#...); write %23 for the character"
-    case .host(let host): "\"\(host)\" is no host name or address"
+    case .host(let host):
+      isOpen
+        ? "invalid host name or address \"\(host)\"" : "invalid host name or address in the URL"
     }
   }
 }

@@ -7,37 +7,46 @@ struct ProxyOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Go through this proxy: http, https, socks5 or socks5h (which looks the name up itself), as \
-      http://user:password@host:port. Else http_proxy, https_proxy, all_proxy and no_proxy say.
+      Connect through this proxy, as in http://user:password@host:port; the scheme is http, https, \
+      socks5 or socks5h (the proxy resolves the name). By default http_proxy, https_proxy, all_proxy \
+      and no_proxy apply.
       """, valueName: "url"))
-  var proxy: String?
+  var proxy: URLText?
 
   @Option(
     help: ArgumentHelp(
-      "Who to be for the proxy, as user:password; @FILE and env:NAME keep it off the command line.",
+      """
+      Credentials for the proxy, as user:password; @FILE and env:NAME read them from there.
+      """,
       valueName: "user:password"))
-  var proxyUser: String?
+  var proxyUser: Secret?
 
   @Option(
     help: ArgumentHelp(
-      "Trust the certificates of this PEM file only, for an https proxy.", valueName: "file"),
+      """
+      Trust only the certificates in this PEM file for an https proxy; by default those of the \
+      system.
+      """, valueName: "file"),
     completion: .file())
-  var proxyCacert: String?
+  var proxyCacert: PublicText?
 
   @Option(
     help: ArgumentHelp(
-      "Go through no proxy to these hosts, as no_proxy says it; * is every host.",
+      """
+      Connect to these hosts directly: a comma-separated list as in no_proxy; * matches every host.
+      """,
       valueName: "list"))
-  var noproxy: String?
+  var noproxy: PublicText?
 
   /// What was typed becomes what is meant.
   ///
   /// - Throws: `CommandFailure`; `TLSFailure` for a file of certificates that is none.
   func apply(to configuration: inout ClientConfiguration, environment: [String: String]) throws {
-    if proxy?.isEmpty == false, case .unixSocket = configuration.endpoint {
-      throw CommandFailure(.usage, "--proxy and a unix socket exclude each other")
+    if proxy?.text.isEmpty == false, case .unixSocket = configuration.endpoint {
+      throw CommandFailure(.usage, "--proxy and a unix socket cannot be used together")
     }
-    let choice = ProxyChoice(option: proxy, exceptions: noproxy, environment: environment)
+    let choice = ProxyChoice(
+      option: proxy?.text, exceptions: noproxy?.text, environment: environment)
     // By the name that the URL has, as with curl, whatever stands in its place.
     let named =
       configuration.socketPath == nil ? configuration.url.endpoint : configuration.endpoint
@@ -51,7 +60,8 @@ struct ProxyOptions: ParsableArguments {
     }
     if let proxyUser {
       guard server.credentials == nil || wish.origin != "--proxy" else {
-        throw CommandFailure(.usage, "--proxy-user and a user in --proxy exclude each other")
+        throw CommandFailure(
+          .usage, "--proxy-user and a user in the URL of --proxy cannot be used together")
       }
       server.credentials = try Self.credentials(proxyUser, environment)
       do throws(CredentialsError) {
@@ -64,21 +74,21 @@ struct ProxyOptions: ParsableArguments {
     guard server.kind == .https else {
       // Another URL may have another proxy by a variable.
       guard proxyCacert == nil || wish.origin != "--proxy" else {
-        throw CommandFailure(.usage, "--proxy-cacert is for an https proxy, and this is \(server)")
+        throw CommandFailure(.usage, "--proxy-cacert requires an https proxy, not \(server)")
       }
       return
     }
     configuration.proxyTLS = try ClientTLS(
-      trust: proxyCacert.map { .file(path: $0) } ?? .standard(environment)
+      trust: proxyCacert.map { .file(path: $0.text) } ?? .standard(environment)
     ).prepared()
   }
 
   private static func credentials(
-    _ typed: String, _ environment: [String: String]
+    _ typed: Secret, _ environment: [String: String]
   ) throws -> ProxyServer.Credentials {
-    let text = try SecretValue.read(typed, of: "--proxy-user", environment)
+    let text = try typed.read(of: "--proxy-user", environment)
     guard let colon = text.firstIndex(of: ":") else {
-      throw CommandFailure(.usage, "--proxy-user: there is no colon between user and password")
+      throw CommandFailure(.usage, "--proxy-user requires USER:PASSWORD")
     }
     return ProxyServer.Credentials(
       user: String(text[..<colon]), password: String(text[text.index(after: colon)...]))
@@ -90,14 +100,14 @@ extension ProxyURLError {
   fileprivate var words: String {
     switch self {
     case .scheme(let scheme):
-      "\"\(scheme)\" is no proxy that is spoken here; http, https, socks5 and socks5h are"
+      "unsupported proxy scheme \"\(scheme)\": use http, https, socks5 or socks5h"
     case .place(.empty), .place(.noHost): "the URL has no host"
-    case .place(.port): "the port is none: 1 to 65535"
+    case .place(.port): "invalid port (expected 1 to 65535)"
     case .place(.forbiddenByte(let offset, _)):
       "the URL contains a control character (byte \(offset))"
-    case .place: "its host is no name and no address"
-    case .percentEncoding: "the user or the password is not percent-encoded as it should be"
-    case .path: "a proxy has no path; / alone may stand behind the port"
+    case .place: "invalid host name or address"
+    case .percentEncoding: "the user or the password contains an invalid percent-encoding"
+    case .path: "a proxy URL has no path"
     case .credentials(let error): error.words
     }
   }
@@ -106,9 +116,9 @@ extension ProxyURLError {
 extension CredentialsError {
   fileprivate var words: String {
     switch self {
-    case .controlCharacter: "user or password contain a control character"
-    case .tooLongForSOCKS: "SOCKS takes at most 255 bytes for the user, and for the password"
-    case .colonInUser: "a user's name has no colon (RFC 7617)"
+    case .controlCharacter: "the user or the password contains a control character"
+    case .tooLongForSOCKS: "the user and the password can have at most 255 bytes each with SOCKS"
+    case .colonInUser: "a user name cannot contain a colon (RFC 7617)"
     }
   }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Conversation
-import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -9,8 +8,8 @@ struct ScriptOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Do the steps of a script, one a line: "> text" sends, "< text" waits for a message; the others \
-      are in the manual page. - is standard input.
+      Run a script of steps, one per line ("> text" sends, "< text" waits for a message), and rules \
+      ("< ping => > pong"); wscope-send(1) lists all of them. - reads standard input.
       """, valueName: "file"),
     completion: .file())
   var script: String?
@@ -18,8 +17,8 @@ struct ScriptOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Send again what was sent in a recording of --record, and compare what comes with what came; \
-      exit code 1 if it differs.
+      Send again what was sent in a recording made with --record, and compare the replies with the \
+      recorded ones; if they differ, the exit code is 1.
       """, valueName: "file"),
     completion: .file())
   var replay: String?
@@ -27,8 +26,8 @@ struct ScriptOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      When --replay sends: fast (as soon as the replies before have come) or recorded (as long after \
-      the opening as then).
+      When --replay sends: fast (as soon as the earlier replies have arrived; the default) or recorded \
+      (at the recorded times).
       """, valueName: "when"))
   var timing: ReplayConfiguration.Timing?
 
@@ -38,10 +37,10 @@ struct ScriptOptions: ParsableArguments {
   /// - Throws: `CommandFailure` for what a script has no use for.
   func check(_ send: Send) throws {
     guard script == nil || replay == nil else {
-      throw CommandFailure(.usage, "--script and --replay exclude each other")
+      throw CommandFailure(.usage, "--script and --replay cannot be used together")
     }
     guard timing == nil || replay != nil else {
-      throw CommandFailure(.usage, "--timing is for --replay, which is missing")
+      throw CommandFailure(.usage, "--timing requires --replay")
     }
     guard isUsed else { return }
     let name = script == nil ? "--replay" : "--script"
@@ -55,18 +54,20 @@ struct ScriptOptions: ParsableArguments {
       || expectation.expectSubprotocol != nil || expectation.within != nil
       || expectation.maxRtt != nil || expectation.until != nil || expectation.untilJson != nil
     guard !isExpecting else {
-      throw CommandFailure(.usage, "\(name) says itself what is expected: no --expect or the like")
+      throw CommandFailure(
+        .usage, "\(name) cannot be used together with --expect and other expectations")
     }
     guard send.messages.isEmpty, send.file.isEmpty, send.message.execute.isEmpty,
       send.message.count == nil,
       !send.message.oneMessage, !send.message.stdinWhole, send.message.input == .text
     else {
       throw CommandFailure(
-        .usage, "\(name) says itself what is sent: no messages, --execute, --count or input")
+        .usage,
+        "\(name) cannot be used together with messages, --execute, --file, --count or --input")
     }
     guard send.message.wait.nanoseconds > 0 else {
       throw CommandFailure(
-        .usage, "--wait is how long a step of \(name) waits: it must be longer than 0")
+        .usage, "--wait must be longer than 0 with \(name): it limits each step")
     }
   }
 
@@ -76,13 +77,7 @@ struct ScriptOptions: ParsableArguments {
     _ place: @escaping @Sendable (String?) throws -> ClientConfiguration
   ) throws -> ScriptConfiguration {
     let path = script ?? ""
-    let name = path == "-" ? "standard input" : path
-    let parsed = try Self.parsed(path, name)
-    for (variable, step) in parsed.free where environment[variable] == nil {
-      throw CommandFailure(
-        .usage, "\(name):\(step.line): $\(variable) is not set",
-        details: [Self.detail(step.text), "hint: a dollar sign itself is written $$"])
-    }
+    let (parsed, name) = try ScriptFile.read(path, .send, environment)
     for step in parsed.steps {
       guard case .connect(let url?) = step.action, let text = url.constant else { continue }
       do {
@@ -90,7 +85,7 @@ struct ScriptOptions: ParsableArguments {
       } catch let failure as CommandFailure {
         throw CommandFailure(
           failure.status, "\(name):\(step.line): \(failure.words)",
-          details: [Self.detail(step.text)])
+          details: [ScriptFile.detail(step.text)])
       }
     }
     let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
@@ -101,29 +96,11 @@ struct ScriptOptions: ParsableArguments {
       place: place)
   }
 
-  /// A file may hold anything.
-  private static func detail(_ step: String) -> String {
-    "step: \(ControlCharacters.escaped(step, keepingNewlines: false, highlight: false))"
-  }
-
-  private static func parsed(_ path: String, _ name: String) throws -> Script {
-    let bytes = path == "-" ? try FileContents.read(path) : try FileContents.readFile(path)
-    do throws(ScriptError) {
-      return try Script.parse(bytes)
-    } catch {
-      guard error.line > 0 else { throw CommandFailure(.usage, "\(name): \(error.problem)") }
-      throw CommandFailure(
-        .usage,
-        "\(name):\(error.line): \(ControlCharacters.escaped(error.problem, highlight: false))",
-        details: [Self.detail(error.text)])
-    }
-  }
-
   /// - Throws: `CommandFailure` if the recording is none.
   func configuration(
     _ send: Send, replaying path: String, _ client: ClientConfiguration
   ) throws -> ReplayConfiguration {
-    let bytes = try FileContents.readFile(path)
+    let bytes = FileContents.withoutByteOrderMark(try FileContents.readFile(path))
     let recording: Recording
     do throws(Recording.Failure) {
       recording = try Recording(bytes)
@@ -131,7 +108,7 @@ struct ScriptOptions: ParsableArguments {
       throw CommandFailure(.usage, "\(path):\(error.line): \(InputSource.words(error.problem))")
     }
     guard !recording.events.isEmpty else {
-      throw CommandFailure(.usage, "\(path): nothing is recorded there")
+      throw CommandFailure(.usage, "\(path): the recording is empty")
     }
     return ReplayConfiguration(
       recording: recording, name: path, timing: timing ?? .fast, client: client,

@@ -8,34 +8,42 @@ import WebSocketProtocol
 struct Send: SessionCommand {
   static let configuration = CommandConfiguration(
     commandName: "send",
-    abstract: "Send messages, print the replies, exit with a meaningful code.",
+    abstract: "Send messages, check the replies, and exit with a meaningful code.",
     discussion: """
-      Without a message the messages are the lines of standard input, if that is no terminal; \
-      with neither, it checks the handshake.
+      Examples:
+        wscope send :8080 ping --expect ping
+        wscope send wss://example.com/ws -u user --expect-json '.ok' --within 2s '{}'
+        wscope send -v wss://example.com/ws </dev/null
+
+      Without a message, each line of standard input is one, unless it is a terminal; with nothing to \
+      send, it checks the handshake.
       """)
 
   @Argument(
-    help: ArgumentHelp("Where to connect: ws://, wss://, host:port or :port.", valueName: "url"))
+    help: ArgumentHelp("URL to connect to: ws://, wss://, host:port or :port.", valueName: "url"))
   var url: String
 
-  @Argument(help: ArgumentHelp("Messages to send, in order; - reads standard input too."))
+  @Argument(help: ArgumentHelp("Messages to send, in order; - also reads standard input."))
   var messages: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "Send this file, as one message behind the others; may be repeated. - is standard input.",
+      """
+      Send the contents of this file as one message, after the others; may be repeated. - is \
+      standard input.
+      """,
       valueName: "file"),
     completion: .file())
   var file: [String] = []
 
   @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
   @OptionGroup(title: "Script") var script: ScriptOptions
-  @OptionGroup(title: "Course") var course: CourseOptions
+  @OptionGroup(title: "Repetition") var course: CourseOptions
   @OptionGroup(title: "Messages") var message: MessageOptions
   @OptionGroup(title: "Recording") var recording: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
-  @OptionGroup(title: "Look") var look: StampOptions
+  @OptionGroup(title: "Display") var look: StampOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -44,9 +52,11 @@ struct Send: SessionCommand {
     let reading = try await client.read(context)
     var client = try client.configuration(url: url, reading)
     client.deflate = try compression.parameters(standard: .standardOffer)
+    client.lintsFrames = message.lint
     client.redirected = ClientOptions.tellOfRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
     self.client.tls.tellDangers(client, context)
+    if output.isVerbose { ClientOptions.reportWithheldCookies(client, context) }
     let maxTime = try course.limit(&client)
     let count = try message.checkedCount()
     let texts = messages.filter { $0 != "-" }
@@ -59,7 +69,7 @@ struct Send: SessionCommand {
     let expectations = try expectation.expectations(offered: client.subprotocols)
     let within = try expectation.deadline()
     guard count == nil || (expectation.until == nil && expectation.untilJson == nil) else {
-      throw CommandFailure(.usage, "--count and --until exclude each other: both end it")
+      throw CommandFailure(.usage, "--count and --until cannot be used together")
     }
     try look.check(message)
     let format = try message.conversationFormat(
@@ -67,10 +77,10 @@ struct Send: SessionCommand {
     if expectation.tapOutput {
       guard message.format == .text, !message.null, !message.raw else {
         throw CommandFailure(
-          .usage, "--tap-output takes the place of the messages: no --format, --null or --raw")
+          .usage, "--tap-output cannot be used together with --format, --null or --raw")
       }
       guard look.timestamps == nil else {
-        throw CommandFailure(.usage, "--tap-output has no messages to put --timestamps in front of")
+        throw CommandFailure(.usage, "--tap-output and --timestamps cannot be used together")
       }
     }
     var run = RunConfiguration(
@@ -129,6 +139,7 @@ struct Send: SessionCommand {
       client.phaseChanged = base.phaseChanged
       client.deflate = try compression.parameters(standard: .standardOffer)
       client.redirected = base.redirected
+      client.lintsFrames = message.lint
       return client
     }
     let configuration = try script.configuration(self, context.environment, place)

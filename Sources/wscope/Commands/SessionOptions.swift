@@ -8,18 +8,22 @@ struct SessionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Open a lost connection again, each time after a longer pause, and send the -x messages again; \
-      with a number at most that many times in a row.
+      Reopen a lost connection, with growing pauses, and send the -x messages again; =N gives up \
+      after N failed attempts in a row (default: no limit).
       """, valueName: "n"))
   var reconnect: ReconnectOption?
 
   @Option(
-    help: ArgumentHelp("Send a ping that often.", valueName: "duration"))
+    help: ArgumentHelp(
+      "Send a ping at this interval, as in 20s; by default none is sent.", valueName: "duration"))
   var pingInterval: DurationOption?
 
   @Option(
     help: ArgumentHelp(
-      "Give the connection up when the pong to a ping of --ping-interval takes longer.",
+      """
+      Drop the connection if the pong to a ping of --ping-interval takes longer than this, as in 5s; \
+      by default there is no limit.
+      """,
       valueName: "duration"))
   var pingTimeout: DurationOption?
 
@@ -28,7 +32,7 @@ struct SessionOptions: ParsableArguments {
     guard let pingInterval else {
       guard pingTimeout == nil else {
         throw CommandFailure(
-          .usage, "--ping-timeout is for the pings of --ping-interval, which is missing")
+          .usage, "--ping-timeout requires --ping-interval")
       }
       return nil
     }
@@ -47,17 +51,18 @@ struct SessionOptions: ParsableArguments {
 struct RecordingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Record all that is sent and received into a new file, as JSON Lines.", valueName: "file"),
+      "Record everything that is sent and received to a new file, as JSON Lines.", valueName: "file"
+    ),
     completion: .file())
   var record: String?
 
-  @Flag(help: "Overwrite the file of --record.")
+  @Flag(help: "Overwrite the file of --record if it exists.")
   var force = false
 
   func recording() throws -> RecordingConfiguration? {
     guard let record else {
       guard !force else {
-        throw CommandFailure(.usage, "--force is for --record, which is missing")
+        throw CommandFailure(.usage, "--force requires --record")
       }
       return nil
     }
@@ -67,7 +72,7 @@ struct RecordingOptions: ParsableArguments {
 
 /// How messages are shown, on a terminal or in a pipe.
 struct LookOptions: ParsableArguments {
-  @Flag(help: "Show JSON indented, at the prompt also coloured.")
+  @Flag(help: "Pretty-print JSON messages; at the prompt, in colour.")
   var json = false
 }
 
@@ -76,8 +81,8 @@ struct StampOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Show when messages come, in front of each: iso (UTC, if nothing is said), rel (since the \
-      start) or delta (since the one before). Not in front of binary in a pipe.
+      Show before each message when it arrived: iso (UTC; the default without a value), rel (since the \
+      start) or delta (since the previous message). Not shown before binary messages in a pipe.
       """, valueName: "kind"))
   var timestamps: MessageStamps.Kind?
 
@@ -86,11 +91,12 @@ struct StampOptions: ParsableArguments {
     guard timestamps != nil else { return }
     guard message.format == .text else {
       throw CommandFailure(
-        .usage, "--format jsonl has the times already: no --timestamps")
+        .usage,
+        "--format jsonl and --timestamps cannot be used together: JSON Lines contain the times")
     }
     guard !message.raw, !message.null else {
       throw CommandFailure(
-        .usage, "--raw and --null are for payload as it is: no --timestamps")
+        .usage, "--timestamps cannot be used together with --raw or --null")
     }
   }
 }
@@ -100,28 +106,34 @@ struct CourseOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Try again for so long until the server is there: while it cannot be reached, or answers with a \
-      5xx. Then the exit code is that of the last cause.
+      Keep retrying for up to this long, as in 30s, while the server is unreachable or answers 5xx. \
+      The exit code is that of the last failure.
       """, valueName: "duration"))
   var waitUp: DurationOption?
 
   @Option(
     help: ArgumentHelp(
       """
-      Do all of it this many times, each on a new connection. The exit code is that of the first one \
-      that failed.
+      Repeat everything this many times, each time on a new connection (default: 1). The exit code is \
+      that of the first repetition that failed.
       """, valueName: "n"))
   var `repeat`: Int?
 
   @Option(
     help: ArgumentHelp(
-      "From the start of one repetition to the start of the next.", valueName: "duration"))
+      """
+      Time from the start of one repetition to the start of the next, as in 500ms (default: 0s, no \
+      pause).
+      """, valueName: "duration"))
   var interval: DurationOption?
 
   @Option(
     name: [.customShort("m", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "End with exit code 28 when all of it takes longer, from the start to the end.",
+      """
+      Time limit for the whole run, as in 30s; exceeding it is exit code 28. By default there is \
+      none.
+      """,
       valueName: "duration"))
   var maxTime: DurationOption?
 
@@ -153,7 +165,7 @@ struct CourseOptions: ParsableArguments {
   func repetition() throws -> Repetition? {
     guard let count = self.repeat else {
       guard interval == nil else {
-        throw CommandFailure(.usage, "--interval is for --repeat, which is missing")
+        throw CommandFailure(.usage, "--interval requires --repeat")
       }
       return nil
     }

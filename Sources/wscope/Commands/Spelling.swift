@@ -35,7 +35,7 @@ enum Spelling {
     case "-V": return ["--version"]
     case "-p", "-n":
       throw CommandFailure(
-        .usage, "\(first) means different things in wscat and websocat and nothing here",
+        .usage, "\(first) is ambiguous: wscat and websocat use it for different things",
         details: [
           first == "-p" ? "try: --subprotocol NAME, or wscope listen PORT" : "try: --insecure"
         ])
@@ -49,10 +49,10 @@ enum Spelling {
     }
     let near = Nearest.word(to: first, among: commands)
     throw CommandFailure(
-      .usage, "\"\(first)\" is no command",
+      .usage, "unknown command \"\(first)\"",
       details: [
         near.map { "did you mean: wscope \($0)" }
-          ?? "commands: \(commands.joined(separator: ", ")); a URL alone connects"
+          ?? "commands: \(commands.joined(separator: ", ")); wscope URL connects"
       ])
   }
 
@@ -78,7 +78,7 @@ enum Spelling {
   /// The one line for what ArgumentParser has found wrong.
   static func failure(_ message: String) -> CommandFailure {
     let lines = message.split(separator: "\n").map(String.init)
-    var words = lines.first ?? "the command line is not understood"
+    var words = lines.first ?? "invalid command line"
     if words.hasPrefix("Error: ") { words.removeFirst("Error: ".count) }
     while words.hasSuffix(".") { words.removeLast() }
     let lowered = words.prefix(1).lowercased() + words.dropFirst()

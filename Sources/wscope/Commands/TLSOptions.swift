@@ -7,61 +7,67 @@ import WebSocketProtocol
 struct TLSOptions: ParsableArguments {
   @Flag(
     name: [.customShort("k"), .long, .customLong("no-check")],
-    help: "Accept any certificate; says so once a run.")
+    help: "Accept any certificate, with a warning once per run.")
   var insecure = false
 
   @Option(
     name: [.long, .customLong("ca")],
-    help: ArgumentHelp("Trust the certificates of this PEM file only.", valueName: "file"),
-    completion: .file())
-  var cacert: String?
-
-  @Option(
     help: ArgumentHelp(
-      "Show this certificate to a server that asks: PEM with its chain, or PKCS#12 with the key.",
+      "Trust only the certificates in this PEM file; by default those of the system.",
       valueName: "file"),
     completion: .file())
-  var cert: String?
+  var cacert: PublicText?
 
   @Option(
     help: ArgumentHelp(
-      "The private key of --cert (PEM), if it is in another file.", valueName: "file"),
+      """
+      Client certificate for servers that request one: PEM followed by its chain, DER, or PKCS#12 \
+      with the key.
+      """,
+      valueName: "file"),
     completion: .file())
-  var key: String?
+  var cert: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      "Private key for --cert (PEM), if it is in a separate file.", valueName: "file"),
+    completion: .file())
+  var key: PublicText?
 
   @Option(
     name: [.long, .customLong("passphrase")],
     help: ArgumentHelp(
       """
-      The passphrase of --key or of a PKCS#12 --cert. @FILE reads it from a file, env:NAME from the \
-      environment; without it, wscope asks on a terminal.
+      Passphrase for --key or a PKCS#12 --cert; @FILE and env:NAME read it from there. By default \
+      wscope prompts for it on a terminal.
       """, valueName: "secret"))
-  var pass: String?
+  var pass: Secret?
 
   @Option(
     help: ArgumentHelp(
-      "Accept no TLS older than this: 1.0, 1.1, 1.2 or 1.3.", valueName: "version"))
+      "Oldest TLS version to accept: 1.0, 1.1, 1.2 or 1.3.", valueName: "version"))
   var tlsMin = VersionOption.tls12
 
   @Option(
-    help: ArgumentHelp("Offer no TLS newer than this.", valueName: "version"))
+    help: ArgumentHelp("Newest TLS version to offer: 1.0, 1.1, 1.2 or 1.3.", valueName: "version"))
   var tlsMax = VersionOption.tls13
 
   @Option(
     name: [.long, .customLong("pinnedpubkey")],
     help: ArgumentHelp(
       """
-      Accept only a server with this public key, sha256//BASE64; may be repeated, or be a list with \
-      semicolons. With --insecure nothing else is checked.
+      Accept only servers with this public key, as sha256//BASE64; may be repeated, or be a list \
+      separated by semicolons. With --insecure, nothing else is checked.
       """, valueName: "pin"))
-  var pin: [String] = []
+  var pin: [PublicText] = []
 
   @Option(
     help: ArgumentHelp(
       """
-      Offer these protocols by ALPN, a list with commas (default: http/1.1); an empty one offers none.
+      Offer these protocols by ALPN, as a comma-separated list (default: http/1.1); an empty list \
+      disables ALPN.
       """, valueName: "names"))
-  var alpn: String?
+  var alpn: PublicText?
 
   enum VersionOption: String, ExpressibleByArgument, CaseIterable {
     case tls10 = "1.0"
@@ -88,12 +94,12 @@ struct TLSOptions: ParsableArguments {
     guard oldest <= newest else {
       throw CommandFailure(
         .usage, "--tls-max \(tlsMax.rawValue) is below --tls-min \(tlsMin.rawValue)",
-        details: ["hint: to accept it: --tls-min \(tlsMax.rawValue)"])
+        details: ["hint: --tls-min \(tlsMax.rawValue) accepts it"])
     }
     settings.versions = oldest...newest
-    if let alpn { settings.protocols = try Self.protocols(alpn) }
+    if let alpn { settings.protocols = try Self.protocols(alpn.text) }
     settings.pins = try pin.flatMap { list in
-      try list.split(separator: ";", omittingEmptySubsequences: false).map { text in
+      try list.text.split(separator: ";", omittingEmptySubsequences: false).map { text in
         guard let pin = PublicKeyPin(String(text)) else {
           throw CommandFailure(
             .usage, "--pin \"\(text)\" is not sha256// and the Base64 of 32 bytes",
@@ -103,8 +109,8 @@ struct TLSOptions: ParsableArguments {
       }
     }
     if cert == nil {
-      guard key == nil else { throw CommandFailure(.usage, "--key goes with --cert") }
-      guard pass == nil else { throw CommandFailure(.usage, "--pass goes with --cert") }
+      guard key == nil else { throw CommandFailure(.usage, "--key requires --cert") }
+      guard pass == nil else { throw CommandFailure(.usage, "--pass requires --cert") }
     }
     return settings
   }
@@ -125,7 +131,7 @@ struct TLSOptions: ParsableArguments {
 
   private func trust(_ environment: [String: String]) -> ClientTLS.Trust {
     if insecure { return .anything }
-    return cacert.map { .file(path: $0) } ?? .standard(environment)
+    return cacert.map { .file(path: $0.text) } ?? .standard(environment)
   }
 
   private static func protocols(_ list: String) throws -> [String] {
@@ -134,19 +140,17 @@ struct TLSOptions: ParsableArguments {
       (1...255).contains(name.utf8.count) && name.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
     for name in names where !isName(name) {
-      throw CommandFailure(.usage, "--alpn \"\(name)\" is no name of a protocol")
+      throw CommandFailure(.usage, "invalid protocol name \"\(name)\" in --alpn")
     }
     return names
   }
 
   private func identity(_ context: CommandContext) async throws -> ClientIdentity? {
     guard let cert else { return nil }
-    let certificate = try Self.file(cert)
-    let keyFile = try key.map(Self.file)
+    let certificate = try Self.file(cert.text)
+    let keyFile = try key.map { try Self.file($0.text) }
     let encrypted = keyFile ?? certificate
-    var passphrase = try pass.map { text in
-      try SecretValue.read(text, of: "--pass", context.environment)
-    }
+    var passphrase = try pass?.read(of: "--pass", context.environment)
     if passphrase == nil, ClientIdentity.isEncrypted(encrypted.bytes) {
       passphrase = await context.console.secret("Passphrase for \(encrypted.name): ")
     }
@@ -172,9 +176,9 @@ struct TLSOptions: ParsableArguments {
   /// What has to be said once a run.
   func tellDangers(_ configuration: ClientConfiguration, _ context: CommandContext) {
     guard insecure, configuration.tls != nil else { return }
-    let but = pin.isEmpty ? "" : ", only its public key is (--pin)"
+    let but = pin.isEmpty ? "" : ", only its public key (--pin)"
     context.console.note(
-      "wscope: --insecure: the certificate of \(configuration.url.hostField) is not checked\(but)")
+      "wscope: --insecure: the certificate of \(configuration.url.hostField) is not verified\(but)")
   }
 }
 

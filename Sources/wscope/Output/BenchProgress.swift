@@ -22,26 +22,43 @@ struct BenchProgress {
   /// Failures so far.
   var errors: Int
 
-  /// The line for a terminal of that width: the parts that matter least are left out first.
+  /// The line for a terminal of that width: what matters most is first, and what does not fit is cut at
+  /// the end. Where the phase takes the room of a figure that matters more, only its time is left.
   func line(columns: Int) -> String {
-    var parts = parts
-    while parts.count > 1, parts.joined(separator: "  ").count > columns { parts.removeLast() }
-    return String(parts.joined(separator: "  ").prefix(max(0, columns)))
+    var line = phase.rawValue + " " + time
+    if (([line] + essential).joined(separator: "  ")).count > columns, interval != nil {
+      line = time
+    }
+    for part in essential + others {
+      let longer = line + "  " + part
+      guard longer.count <= columns else { break }
+      line = longer
+    }
+    return String(line.prefix(max(0, columns)))
   }
 
   /// The line for a file or a pipe.
-  var plainLine: String { parts.joined(separator: "  ") }
+  var plainLine: String {
+    (["\(phase.rawValue) \(time)"] + essential + others).joined(separator: "  ")
+  }
 
-  private var parts: [String] {
-    var parts = ["\(phase.rawValue) \(time)"]
-    parts.append(open == asked ? "open \(open)" : "open \(open)/\(asked)")
+  /// The figures that a person watches.
+  private var essential: [String] {
+    let percentiles = [PercentileLevel.p50, .p99].compactMap { level in
+      interval.map { "p\(level.text) " + latency($0.rtt[level]) }
+    }
+    return percentiles + ["err \(errors)"]
+  }
+
+  private var others: [String] {
+    var parts: [String] = []
     if let interval {
       parts.append("sent \(Figures.shortRate(interval.sentRate))/s" + share(interval))
       parts.append("recv \(Figures.shortRate(interval.receivedRate))/s")
-      parts.append(latency(interval.rtt))
     }
+    parts.append(open == asked ? "open \(open)" : "open \(open)/\(asked)")
+    if let interval { parts.append("max \(Figures.percentile(interval.rtt.largest))") }
     if interval != nil || inFlight > 0 { parts.append("inflight \(inFlight)") }
-    parts.append("err \(errors)")
     if let cpu = interval?.cpu { parts.append("cpu \(Figures.decimal(cpu * 100, decimals: 0))%") }
     if let lag = interval?.loopDelay { parts.append("lag \(Figures.shortDuration(lag))") }
     return parts
@@ -58,12 +75,8 @@ struct BenchProgress {
     return " \(Figures.decimal(interval.sentRate / targetRate * 100, decimals: 0))%"
   }
 
-  private func latency(_ rtt: LatencySummary) -> String {
-    let figures = [PercentileLevel.p50, .p99].map { level in
-      // The needed number of samples would take too much room here.
-      rtt[level]?.bound == nil
-        ? "p\(level.text) \(Figures.none)" : "p\(level.text) \(Figures.percentile(rtt[level]))"
-    }
-    return (figures + ["max \(Figures.percentile(rtt.largest))"]).joined(separator: " ")
+  /// The number of samples that are missing would take too much room here.
+  private func latency(_ percentile: Percentile?) -> String {
+    percentile?.bound == nil ? Figures.none : Figures.percentile(percentile)
   }
 }

@@ -1,16 +1,12 @@
+import Conversation
 import Terminal
 import WebSocketNIO
 
 /// What TLS came to, and who the server says it is.
 struct CertificateText {
   let tls: TLSFacts
-  /// Whether strangers' bytes must be escaped: the stream is a terminal.
-  let escapes: Bool
 
-  init(_ tls: TLSFacts, escapes: Bool) {
-    self.tls = tls
-    self.escapes = escapes
-  }
+  init(_ tls: TLSFacts) { self.tls = tls }
 
   var lines: [String] {
     let parts = [
@@ -39,7 +35,7 @@ struct CertificateText {
   static func names(_ certificate: PeerCertificate, _ safe: (String) -> String) -> String {
     guard !certificate.names.isEmpty else { return "none" }
     let more = certificate.names.count > 8 ? ", and \(certificate.names.count - 8) more" : ""
-    return certificate.names.prefix(8).map(safe).joined(separator: ", ") + more
+    return certificate.names.prefix(8).map { safe("\($0)") }.joined(separator: ", ") + more
   }
 
   static func validity(_ certificate: PeerCertificate) -> String {
@@ -61,6 +57,6 @@ struct CertificateText {
   }
 
   private func safe(_ text: String) -> String {
-    escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
   }
 }

@@ -26,7 +26,7 @@ struct CloseCircumstances: Sendable, Equatable {
     switch event {
     case .message(_, _, _, let time), .ping(_, let time), .pong(_, let time): lastHeard = time
     case .ended: idle = lastHeard.map { max((NIODeadline.now() - $0).nanoseconds, 0) }
-    case .close, .violation, .frame, .pinged: break
+    case .close, .violation, .frame, .pinged, .linted: break
     }
   }
 }

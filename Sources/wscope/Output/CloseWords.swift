@@ -6,16 +6,20 @@ import WebSocketProtocol
 enum CloseWords {
   /// `closed 1008 policy violation "nope" (by the peer)`.
   static func line(
-    _ outcome: CloseOutcome, _ circumstances: CloseCircumstances = CloseCircumstances(),
-    escapes: Bool
+    _ outcome: CloseOutcome, _ circumstances: CloseCircumstances = CloseCircumstances()
   ) -> String {
     switch outcome {
     case .closed(let frame, let initiator):
       let by = initiator == .us ? "by us" : "by the peer"
-      let code = code(frame, subprotocol: circumstances.subprotocol, escapes: escapes)
+      let code = code(frame, subprotocol: circumstances.subprotocol)
       return "closed \(code) (\(by))"
+    case .failed(.tooManyFragments(let limit)):
+      return "too many fragments: a message has more than \(limit) "
+        + "(closed with \(CloseCode.tooBig.rawValue))"
+    case .failed(let violation) where violation.isOverOwnLimit:
+      return "\(violation.reason) (closed with \(violation.closeCode.rawValue))"
     case .failed(let violation):
-      return "protocol violation by the peer: \(violation.reason) "
+      return "protocol violation by the peer: \(words(violation)) "
         + "(closed with \(violation.closeCode.rawValue))"
     case .lost(let end):
       let idle = circumstances.idle.map { "; idle for \(Figures.shortDuration($0))" } ?? ""
@@ -23,17 +27,34 @@ enum CloseWords {
     }
   }
 
+  private static func words(_ violation: ProtocolViolation) -> String {
+    switch violation {
+    case .textIsNotUTF8(let evidence):
+      "invalid UTF-8 in a text message: \(InvalidText.words(evidence))"
+    case .closeReasonIsNotUTF8(let evidence):
+      "invalid UTF-8 in a Close reason: \(InvalidText.words(evidence))"
+    default: violation.reason
+    }
+  }
+
+  /// The peer ended TCP, or reset it, where its answer to our Close was due; nil if it did not.
+  static func unanswered(_ outcome: CloseOutcome) -> String? {
+    switch outcome {
+    case .lost(.endOfStream): "the peer ended TCP without answering our Close"
+    case .lost(.reset): "the peer reset TCP without answering our Close"
+    case .lost, .closed, .failed: nil
+    }
+  }
+
   /// `1008 policy violation "nope"`.
   static func code(
-    _ frame: CloseFrame, subprotocol: String? = nil, escapes: Bool
+    _ frame: CloseFrame, subprotocol: String? = nil
   ) -> String {
     let code = frame.reportedCode
     let words = "\(code.rawValue) \(name(code, subprotocol: subprotocol))"
     guard !frame.reason.isEmpty else { return words }
-    let reason =
-      escapes
-      ? ControlCharacters.escaped(frame.reason, keepingNewlines: false, highlight: false)
-      : frame.reason
+    let reason = ControlCharacters.escaped(
+      frame.reason, keepingNewlines: false, highlight: false)
     return "\(words) \"\(reason)\""
   }
 
@@ -62,9 +83,9 @@ enum CloseWords {
     case .reset(let errno):
       errno == 0 || errno == ECONNRESET
         ? "TCP reset by the peer" : String(cString: strerror(errno))
-    case .timedOut(.closingHandshake): "no Close came back in time"
-    case .timedOut(.ping): "no pong came back in time"
-    case .abandoned: "given up"
+    case .timedOut(.closingHandshake): "no Close from the peer in time"
+    case .timedOut(.ping): "no pong from the peer in time"
+    case .abandoned: "abandoned"
     }
   }
 }

@@ -6,7 +6,7 @@ import WebSocketNIO
 import WebSocketProtocol
 
 /// Why something failed, in words: one cause, the evidence, one next command (PRODUCT 1.5). Words
-/// of the peer are escaped here when they go to a terminal.
+/// of the peer are escaped here.
 struct Diagnosis: Equatable {
   var cause: String
   /// Lines that stand below it, each with its label: `got: ...`, `try: ...`.
@@ -22,8 +22,7 @@ struct Diagnosis: Equatable {
 struct Diagnostician {
   let command: String
   let configuration: ClientConfiguration
-  /// Whether strangers' bytes must be escaped: the stream is a terminal.
-  let escapes: Bool
+  var isVerbose = false
 
   var url: WebSocketURL { configuration.url }
 
@@ -59,43 +58,43 @@ struct Diagnostician {
     switch problem {
     case .tooMany(let limit):
       return Diagnosis(
-        cause: "more than \(limit) redirects, the last one a \(status)",
+        cause: "more than \(limit) redirects, the last with status \(status)",
         details: locations(refusal) + [
-          "hint: --max-redirects N follows more, unless they go round in circles"
+          "hint: --max-redirects N follows more, unless it is a redirect loop"
         ])
     case .noLocation:
       return Diagnosis(
-        cause: "the server redirects with a \(status), but names no Location",
-        details: ["hint: the server must say where to; without -L its own reply is shown"])
+        cause: "the server redirects with status \(status), but sends no Location",
+        details: ["hint: the server must send a Location; omit -L to see its reply"])
     case .severalLocations:
       return Diagnosis(
-        cause: "the server redirects with a \(status) to several places",
+        cause: "the server redirects with status \(status) and several Location fields",
         details: locations(refusal) + ["hint: connect to one of them without -L"])
     case .downgrade(let place):
       return Diagnosis(
-        cause: "the server redirects from wss:// to ws://, which anybody on the way can read",
+        cause: "the server redirects from wss:// to ws://, which is not encrypted",
         details: locations(refusal) + [
-          "try: wscope \(command) wss\(place.description.dropFirst(2)), or --allow-downgrade"
+          "try: wscope \(command) \(Redaction.url("wss\(place.description.dropFirst(2))")), or --allow-downgrade"
         ])
     case .badLocation(_, let error):
       return Diagnosis(
-        cause: "the server redirects with a \(status) to what is no WebSocket URL",
+        cause: "the server redirects with status \(status) to a URL that is not a WebSocket URL",
         details: locations(refusal) + [
           "reason: \(safe(error.words("Location")))",
-          "hint: a page for people, as for logging in, leads to no WebSocket; --cookie, --bearer",
+          "hint: this looks like a login page; pass credentials with --cookie or --bearer",
         ])
     case .badProxy(let reason):
       return Diagnosis(
-        cause: "there is no way to the proxy for the place to which the server redirects",
+        cause: "no usable proxy for the URL that the server redirects to",
         details: locations(refusal) + [
           "reason: \(safe(reason))",
-          "hint: --proxy, or a variable such as http_proxy, names the proxy",
+          "hint: the proxy is set by --proxy or a variable such as http_proxy",
         ])
     }
   }
 
   private func locations(_ refusal: HTTPRefusal) -> [String] {
-    refusal.head.headers["Location"].map { "location: \(safe($0))" }
+    refusal.head.headers["Location"].map { "location: \(safe(Redaction.reference($0)))" }
   }
 
   private func timedOut(
@@ -107,8 +106,8 @@ struct Diagnostician {
         + phase.words(configuration),
       details: attempts.map(Self.words) + [
         phase == .proxy
-          ? "hint: is it a proxy of this kind? http, https, socks5 and socks5h differ"
-          : "hint: \(option) sets how long to wait"
+          ? "hint: is this the right kind of proxy? http, https, socks5 and socks5h differ"
+          : "hint: \(option) sets the time limit"
       ])
   }
 
@@ -119,11 +118,13 @@ struct Diagnostician {
   private func unresolved(_ host: String, _ message: String) -> Diagnosis {
     let hint: String
     switch (configuration.endpoint, configuration.addressRules.family) {
-    case (.unixSocket, _): hint = "a shorter path, as a relative one, will do"
+    case (.unixSocket, _): hint = "use a shorter path, for instance a relative one"
+    case (.host(let name, _), _) where name.contains(":"):
+      hint = "ip -6 address lists the interfaces of this machine"
     case (.host(_, let port), .any):
-      hint = "is the name right? --resolve \(host):\(port):ADDR gives it an address"
-    case (.host, .v4): hint = "is the name right? Without -4 it may have an address"
-    case (.host, .v6): hint = "is the name right? Without -6 it may have an address"
+      hint = "is the name correct? --resolve \(host):\(port):ADDR sets its address"
+    case (.host, .v4): hint = "is the name correct? It may have an IPv6 address (omit -4)"
+    case (.host, .v6): hint = "is the name correct? It may have an IPv4 address (omit -6)"
     }
     return Diagnosis(
       cause: "cannot resolve \(host): \(message)", details: ["hint: \(hint)"])
@@ -152,32 +153,36 @@ struct Diagnostician {
     let codes = Set(attempts.compactMap(\.errno))
     if case .unixSocket = configuration.endpoint {
       return codes.contains(EACCES)
-        ? "who may connect is in the permissions of the socket and of its directories"
-        : "is the server running, and is this the path of its socket?"
+        ? "check the permissions of the socket and of its directories"
+        : "is the server running, and is this its socket?"
     }
     if codes.contains(ECONNREFUSED) {
       return "is the server running, and is this its port?"
         + (command == "send" ? " --wait-up 30s waits for it" : "")
     }
     if !codes.isDisjoint(with: [ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL]) {
-      return "no way leads there from here; -4, -6, --interface and --proxy choose another"
+      return "no route to the host; -4, -6, --interface and --proxy select another route"
     }
-    if !codes.isDisjoint(with: [EPERM, EACCES]) { return "a rule of this machine forbids it" }
-    return "is the address right? A firewall may drop what goes there"
+    if !codes.isDisjoint(with: [EPERM, EACCES]) {
+      return "a local firewall rule or policy forbids it"
+    }
+    return "is the address correct? A firewall may be dropping the packets"
   }
 
   static func text(_ address: SocketAddress?) -> String {
     guard let address else { return "?" }
-    guard let ip = address.ipAddress, let port = address.port else {
+    guard var ip = address.ipAddress, let port = address.port else {
       return address.pathname ?? "unix socket"
     }
+    // A client of IPv4 at a socket of IPv6 (RFC 4291 section 2.5.5.2).
+    if ip.hasPrefix("::ffff:"), ip.contains(".") { ip.removeFirst("::ffff:".count) }
     return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
   }
 
   func other(_ security: WebSocketURL.Security) -> String {
     var other = url
     other.security = security
-    return other.description
+    return Redaction.url(other.description)
   }
 
   private func closedBeforeReply(_ received: [UInt8], _ errno: Int32?) -> Diagnosis {
@@ -187,16 +192,16 @@ struct Diagnostician {
         cause: "the server \(how) before it replied",
         details: [
           url.security == .plain
-            ? "hint: if it speaks TLS: wscope \(command) \(other(.tls))"
-            : "hint: the log of the server may say why; is the path right?"
+            ? "hint: if the server uses TLS: wscope \(command) \(other(.tls))"
+            : "hint: check the path and the server's log"
         ])
     }
     if received.first == 0x15 || received.first == 0x16 { return speaksTLS(received) }
     return Diagnosis(
-      cause: "the server \(how) inside its reply",
+      cause: "the server \(how) in the middle of its reply",
       details: [
         "got: \(firstLine(received))",
-        "hint: it, or a proxy before it, has given up; the log there may say why",
+        "hint: the server or a proxy in front of it failed; check its log",
       ])
   }
 
@@ -216,32 +221,52 @@ struct Diagnostician {
     case .notHTTP:
       if received.first == 0x15 || received.first == 0x16 { return speaksTLS(received) }
       let isHTTP = received.starts(with: "HTTP/".utf8)
+      if isHTTP, let fault = ReplyHead.fault(received) { return faulty(fault) }
       return Diagnosis(
         cause: isHTTP ? "the reply is not valid HTTP/1.1" : "the server does not speak HTTP here",
         details: [
           "got: \(firstLine(received))",
           isHTTP
-            ? "hint: the server, or a proxy before it, breaks the rules of HTTP (RFC 9112)"
-            : "hint: another protocol lives on this port; is it the right one?",
+            ? "hint: the server, or a proxy in front of it, must send valid HTTP (RFC 9112)"
+            : "hint: this port serves another protocol; is it the right one?",
         ])
     case .headTooLarge:
       return Diagnosis(
         cause: "the head of the reply is too large (over 8 KiB a line, 100 fields or 32 KiB)",
         details: [
           "got: \(firstLine(received))",
-          "hint: a reply to an upgrade needs a few fields; is this the right server?",
+          "hint: the reply to an upgrade needs only a few fields; is this the right server?",
         ])
     case .tooManyInterimReplies:
       return Diagnosis(
         cause: "more than 5 interim (1xx) replies",
-        details: ["hint: the server must come to its reply: a 101, or a refusal"])
+        details: ["hint: the server must send a final response"])
     }
+  }
+
+  private func faulty(_ fault: ReplyHead.Fault) -> Diagnosis {
+    let problem =
+      switch fault.problem {
+      case .badStatusLine: "is not a valid status line"
+      case .folded: "begins with a space: a folded field, which is obsolete (RFC 9112 section 5.2)"
+      case .noColon: "has no colon, so it is not a header field"
+      case .spaceBeforeColon: "has a space before the colon (RFC 9112 section 5.1)"
+      case .badName: "has a field name that is not a token (RFC 9110 section 5.1)"
+      case .controlCharacter: "contains a control character"
+      case .bareCarriageReturn: "contains a carriage return without a line feed"
+      }
+    return Diagnosis(
+      cause: "the reply is not valid HTTP/1.1: line \(fault.line) \(problem)",
+      details: [
+        "got: \(firstLine(fault.text))",
+        "hint: the server, or a proxy in front of it, must send valid HTTP (RFC 9112)",
+      ])
   }
 
   // MARK: Strangers' bytes
 
   func safe(_ text: String) -> String {
-    escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
   }
 
   func firstLine(_ bytes: [UInt8]) -> String {

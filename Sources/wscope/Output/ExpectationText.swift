@@ -32,11 +32,12 @@ enum ExpectationText {
   static func instead(_ result: ExpectationResult) -> String {
     switch result.instead {
     case nil: "nothing"
-    case .message(let kind, let payload): message(kind, payload)
-    case .notReached: "nothing, because what was to come before it did not"
+    case .message(let kind, let payload, let reason):
+      message(kind, payload, reason) + difference(result.expectation, payload)
+    case .notReached: "nothing, because an earlier expectation was not met"
     case .count(let count): count == 1 ? "1 message" : "\(count) messages"
     case .close(let code, let reason, let subprotocol):
-      CloseWords.code(CloseFrame(code, reason: reason), subprotocol: subprotocol, escapes: true)
+      CloseWords.code(CloseFrame(code, reason: reason), subprotocol: subprotocol)
     case .stillOpen: "no Close: the connection was still open"
     case .status(let status): status.map { "status \($0)" } ?? "no connection"
     case .subprotocol(let name): name.map { "subprotocol \(safe($0))" } ?? "no subprotocol"
@@ -45,15 +46,44 @@ enum ExpectationText {
     }
   }
 
-  /// A message that came.
-  static func message(_ kind: MessageKind, _ payload: [UInt8]) -> String {
-    kind == .text ? shown(payload) : "binary \(hex(payload))"
+  private static func difference(_ expectation: Expectation, _ payload: [UInt8]) -> String {
+    guard case .message(.payload(let wanted)) = expectation else { return "" }
+    return difference(wanted, payload)
+  }
+
+  /// Where two messages differ, if they look the same as they are shown.
+  static func difference(_ wanted: [UInt8], _ payload: [UInt8]) -> String {
+    // As strings: two spellings of the same character look the same.
+    guard wanted != payload, shown(wanted) == shown(payload) else { return "" }
+    let common = zip(wanted, payload).prefix { $0 == $1 }.count
+    return " (differs at byte \(common))"
+  }
+
+  /// A message that came, and why it does not fit if that is not obvious.
+  static func message(
+    _ kind: MessageKind, _ payload: [UInt8], _ reason: MismatchReason? = nil
+  ) -> String {
+    let message = kind == .text ? shown(payload) : "binary \(hex(payload))"
+    return message + (reason.map { " (\(text($0)))" } ?? "")
+  }
+
+  static func text(_ reason: MismatchReason) -> String {
+    switch reason {
+    case .notJSON(let error): text(error)
+    case .tooManySteps: "the regular expression needs too many steps on this message"
+    case .notText(let offset): "not text: invalid UTF-8 at byte \(offset)"
+    }
+  }
+
+  static func text(_ error: JSONError) -> String {
+    "not JSON: \(error.problem) (byte \(error.offset))"
   }
 
   private static func shown(_ payload: [UInt8]) -> String {
     "\""
       + ControlCharacters.escaped(
-        Array(payload.prefix(200)), keepingNewlines: false, highlight: false) + "\""
+        Array(payload.prefix(200)), keepingNewlines: false, highlight: false, keepingBlanks: false)
+      + "\""
       + (payload.count > 200 ? "... (\(payload.count) bytes)" : "")
   }
 

@@ -19,6 +19,9 @@ enum Figures {
     return withoutEmptyDecimals(text) + " " + unit
   }
 
+  /// Seconds with one decimal, however long: `2.0 s`.
+  static func seconds(_ ns: Int64) -> String { decimal(Double(ns) / 1e9, decimals: 1) + " s" }
+
   /// One percentile: a value, `>5 s`, or `–  (n<10 000)` while samples are missing.
   static func percentile(_ percentile: Percentile?) -> String {
     switch percentile {

@@ -8,7 +8,7 @@ enum FrameText {
     if header.maskingKey != nil { words += ", masked" }
     if header.reservedBits & 0x4 != 0 { words += ", compressed" }
     if header.reservedBits & 0x3 != 0 { words += ", reserved bits set" }
-    if !header.isFinal { words += ", to be continued" }
+    if !header.isFinal { words += ", not final" }
     return words
   }
 

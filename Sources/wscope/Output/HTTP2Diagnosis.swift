@@ -5,7 +5,7 @@ import WebSocketProtocol
 /// Why there is no WebSocket over HTTP/2, in words.
 extension Diagnostician {
   func diagnose(_ failure: HTTP2Failure) -> Diagnosis {
-    let plainly = "try: wscope \(command) \(configuration.url), without --http2"
+    let plainly = "try: wscope \(command) \(Redaction.url("\(configuration.url)")), without --http2"
     switch failure {
     case .notChosen(let name):
       return Diagnosis(
@@ -13,7 +13,7 @@ extension Diagnostician {
         details: ["got: ALPN chose \(name.map { safe($0) } ?? "nothing")", plainly])
     case .noExtendedConnect:
       return Diagnosis(
-        cause: "the server speaks HTTP/2, but no WebSocket over it",
+        cause: "the server does not support WebSocket over HTTP/2",
         details: ["got: SETTINGS without ENABLE_CONNECT_PROTOCOL (RFC 8441)", plainly])
     case .notHTTP2(let received):
       return Diagnosis(
@@ -25,10 +25,10 @@ extension Diagnostician {
         details: ["got: RST_STREAM, \(Self.name(ofHTTP2Error: code))", plainly])
     case .goneAway(let code):
       return Diagnosis(
-        cause: "the server takes no streams any more",
+        cause: "the server accepts no more streams",
         details: [
           "got: GOAWAY, \(Self.name(ofHTTP2Error: code))",
-          "hint: it may be shutting down; --wait-up waits for one that comes back",
+          "hint: it may be shutting down; --wait-up retries until it is back",
         ])
     case .broken(let reason):
       return Diagnosis(

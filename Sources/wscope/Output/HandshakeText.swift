@@ -8,8 +8,6 @@ import WebSocketProtocol
 /// What `-v`, `/headers` and `/info` say of a handshake.
 struct HandshakeText {
   let info: HandshakeInfo
-  /// Whether strangers' bytes must be escaped: the stream is a terminal.
-  let escapes: Bool
   var showsSecrets = false
 
   /// All of it, as `-v` tells it.
@@ -37,33 +35,76 @@ struct HandshakeText {
 
   /// The two heads, `>` sent and `<` received.
   var headers: [String] {
-    let target = showsSecrets ? info.request.uri : Redaction.url(info.request.uri)
     let version = info.request.version.major == 2 ? "HTTP/2" : "HTTP/1.1"
-    let reason = info.reasonPhrase.isEmpty ? "" : " \(safe(info.reasonPhrase))"
-    let reply = "< \(version) \(info.status.code)\(reason)"
-    return ["> \(info.request.method.rawValue) \(target) \(version)"]
-      + fields(info.request.headers, mark: ">")
-      + [reply] + fields(info.headers, mark: "<")
+    let reason = info.reasonPhrase.isEmpty ? "" : " \(info.reasonPhrase)"
+    let reply = ["< \(version) \(info.status.code)\(reason)"]
+    let request = Self.lines(info.request, raw: info.rawRequest, showsSecrets)
+    return (request + reply + Self.lines(info.headers, "<", showsSecrets)).map(safe)
+  }
+
+  /// The two heads of a handshake that came to nothing, as far as they were sent and read.
+  static func heads(_ heads: HandshakeTranscript.Heads, showsSecrets: Bool) -> [String] {
+    var lines = heads.request.map { self.lines($0, raw: heads.rawRequest, showsSecrets) } ?? []
+    if let reply = heads.fields {
+      lines.append("< HTTP/2 \(reply.status.code)")
+      lines += self.lines(reply.headers, "<", showsSecrets)
+    } else {
+      lines += self.lines(heads.reply, "<", showsSecrets)
+    }
+    return lines.map { ControlCharacters.escaped($0, keepingNewlines: false, highlight: false) }
+  }
+
+  private static func lines(
+    _ request: HTTPRequestHead, raw: RawRequest?, _ showsSecrets: Bool
+  ) -> [String] {
+    if let raw { return lines(raw.bytes, ">", showsSecrets) }
+    let target = showsSecrets ? request.uri : Redaction.url(request.uri)
+    let version = request.version.major == 2 ? "HTTP/2" : "HTTP/1.1"
+    return ["> \(request.method.rawValue) \(target) \(version)"]
+      + lines(request.headers, ">", showsSecrets)
+  }
+
+  private static func lines(
+    _ fields: HTTPHeaders, _ mark: String, _ showsSecrets: Bool
+  ) -> [String] {
+    fields.map { name, value in
+      "\(mark) \(name): \(Redaction.value(value, of: name, showsSecrets: showsSecrets))"
+    }
+  }
+
+  /// A head as it is on the wire, up to its empty line. Its lines may be no valid fields.
+  private static func lines(_ head: [UInt8], _ mark: String, _ showsSecrets: Bool) -> [String] {
+    head.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
+      String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
+    }.prefix { !$0.isEmpty }.map { line in
+      guard let colon = line.firstIndex(of: ":") else {
+        return "\(mark) \(showsSecrets ? line : Redaction.url(line))"
+      }
+      let name = String(line[..<colon])
+      let value = HeaderField.trimmed(line[colon...].dropFirst())
+      let shown = Redaction.value(value, of: name, showsSecrets: showsSecrets)
+      return "\(mark) \(shown == value ? line : "\(name): \(shown)")"
+    }
+  }
+
+  static func ignoredFields(_ info: HandshakeInfo) -> String {
+    let names = info.ignoredFields.joined(separator: ", ")
+    return "the 101 reply has \(names), although it cannot have a body (RFC 9112); ignored"
   }
 
   /// What both sides agreed on, and who the server says it is.
   var agreed: [String] {
     var lines: [String] = []
     if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
-    if let subprotocol = info.subprotocol { lines.append("subprotocol \(safe(subprotocol))") }
-    if let tls = info.tls { lines += CertificateText(tls, escapes: escapes).lines }
+    if let subprotocol = info.subprotocol {
+      lines.append("subprotocol \(safe(Redaction.subprotocols(subprotocol)))")
+    }
+    if let tls = info.tls { lines += CertificateText(tls).lines }
     return lines
   }
 
-  private func fields(_ fields: HTTPHeaders, mark: String) -> [String] {
-    fields.map { name, value in
-      let shown = Redaction.value(value, of: name, showsSecrets: showsSecrets)
-      return "\(mark) \(safe(name)): \(safe(shown))"
-    }
-  }
-
   private func safe(_ text: String) -> String {
-    escapes ? ControlCharacters.escaped(text, keepingNewlines: false, highlight: false) : text
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
   }
 
   /// What compression achieved, of each direction that had any.

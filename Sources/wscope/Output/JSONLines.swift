@@ -24,12 +24,24 @@ struct JSONLines {
       .now())
   }
 
+  func refused(_ refusal: HTTPRefusal, _ showsSecrets: Bool) -> [UInt8] {
+    let fields = refusal.head.headers.map { name, value in
+      (name: name, value: Redaction.value(value, of: name, showsSecrets: showsSecrets))
+    }
+    return line(
+      .refused(
+        status: Int(refusal.head.status.code), reason: refusal.head.status.reasonPhrase,
+        fields: fields, body: RefusalText.text(of: refusal)),
+      .now())
+  }
+
   private static func session(_ tls: TLSFacts) -> SessionEvent.TLS {
     SessionEvent.TLS(
       version: tls.version.name, cipher: tls.cipher, applicationProtocol: tls.applicationProtocol,
       certificate: tls.certificate.map { certificate in
         SessionEvent.Certificate(
-          subject: certificate.subject, issuer: certificate.issuer, names: certificate.names,
+          subject: certificate.subject, issuer: certificate.issuer,
+          names: certificate.names.map(\.value),
           notBefore: UTCTime.text(second: certificate.notBefore),
           notAfter: UTCTime.text(second: certificate.notAfter),
           fingerprint: CertificateText.hex(certificate.fingerprint, separator: "").lowercased(),
@@ -56,6 +68,15 @@ struct JSONLines {
     _ direction: SessionEvent.Direction, _ payload: [UInt8], time: NIODeadline = .now()
   ) -> [UInt8] {
     line(.pong(direction, payload), time)
+  }
+
+  func linted(_ counts: [Oddity: Int]) -> [UInt8] {
+    let findings = Oddity.allCases.compactMap { oddity in
+      counts[oddity].map {
+        SessionEvent.Finding(name: LintText.name(oddity), section: oddity.section, count: $0)
+      }
+    }
+    return line(.lint(findings), .now())
   }
 
   func ended(_ outcome: CloseOutcome) -> [UInt8] {

@@ -17,10 +17,22 @@ struct JSONText {
   func indented(_ bytes: [UInt8], limit: Int = ControlCharacters.displayLimit) -> (
     text: String, isCut: Bool
   )? {
-    guard (try? JSONValue.parse(bytes)) != nil else { return nil }
+    guard (try? JSONValue.records(bytes)) != nil else { return nil }
     var writer = Writer(bytes: bytes, look: self, limit: limit)
     writer.run()
     return (writer.text, writer.isCut)
+  }
+
+  /// Why a text that looks like JSON is not; nil if it is, or was never meant to be.
+  static func problem(_ bytes: [UInt8]) -> String? {
+    let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D, 0x1E].contains($0) }
+    guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
+    do throws(JSONError) {
+      _ = try JSONValue.records(bytes)
+      return nil
+    } catch {
+      return ExpectationText.text(error)
+    }
   }
 
   /// Walks through a text that is known to be JSON.
@@ -50,6 +62,8 @@ struct JSONText {
     }
 
     private mutating func token(_ byte: UInt8) {
+      // Another record of the same message.
+      if depth == 0, !text.isEmpty, !Self.separators.contains(byte) { newLine() }
       switch byte {
       case UInt8(ascii: "{"), UInt8(ascii: "["): open(byte)
       case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -63,10 +77,12 @@ struct JSONText {
         put(byte)
         text += " "
       case UInt8(ascii: "\""): string()
-      case 0x20, 0x09, 0x0A, 0x0D: next += 1
+      case _ where Self.separators.contains(byte): next += 1
       default: word()
       }
     }
+
+    private static let separators: [UInt8] = [0x20, 0x09, 0x0A, 0x0D, 0x1E, 0x00]
 
     private mutating func put(_ byte: UInt8) {
       text.unicodeScalars.append(Unicode.Scalar(byte))
@@ -113,7 +129,7 @@ struct JSONText {
 
     private mutating func word() {
       let start = next
-      while next < bytes.count, !",]} \t\r\n".utf8.contains(bytes[next]) { next += 1 }
+      while next < bytes.count, !",]} \t\r\n{[\"\u{1E}\0".utf8.contains(bytes[next]) { next += 1 }
       let word = String(decoding: bytes[start..<next], as: UTF8.self)
       text += look.style(["true", "false", "null"].contains(word) ? .bold : .yellow, word)
     }

@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 
 /// When something came, in front of it: `--timestamps`.

@@ -24,6 +24,8 @@ struct MessageText: Sendable {
   let style: Style
   var timestamps: MessageStamps.Kind?
   var indentsJSON = false
+  /// Whether text is shown as it is, control characters too.
+  var isRaw = false
   /// Sizes from 1 on, and on the wire from 2 on.
   var verbosity = 0
   var columns = 80
@@ -91,10 +93,16 @@ struct MessageText: Sendable {
   private func text(_ message: ShownMessage) -> String {
     if indentsJSON {
       let bytes = Array(message.payload.readableBytesView)
-      if let (text, isCut) = JSONText(style: style).indented(bytes) {
+      if let (text, isCut) = JSONText(style: style, escapes: !isRaw).indented(bytes) {
         return isCut ? text + "\n" + more(nil, message) : text
       }
+      return plain(message) + (JSONText.problem(bytes).map { style(.dim, " (\($0))") } ?? "")
     }
+    return plain(message)
+  }
+
+  private func plain(_ message: ShownMessage) -> String {
+    if isRaw { return String(decoding: message.payload.readableBytesView, as: UTF8.self) }
     let cut = message.payload.withUnsafeReadableBytes {
       ControlCharacters.cut($0, highlight: style.isOn)
     }
@@ -103,7 +111,7 @@ struct MessageText: Sendable {
 
   private func more(_ bytes: Int?, _ message: ShownMessage) -> String {
     let amount = bytes.map { "\(Figures.count($0)) more bytes" } ?? "and more"
-    let whole = message.number.map { "; /save FILE \($0) keeps the whole" } ?? ""
+    let whole = message.number.map { "; /save FILE \($0) writes all of it" } ?? ""
     return style(.dim, "... \(amount)\(whole)")
   }
 }

@@ -1,33 +1,66 @@
 import WebSocketProtocol
 
-/// Keeps secrets out of what is shown and kept (SECURITY R16): `-v`, recordings, the history.
+/// Keeps secrets out of everything that is shown or kept (SECURITY R16): `-v`, reports, recordings, errors,
+/// logs and the history.
 enum Redaction {
   static let replacement = "***"
 
-  /// Whether the value of a header field is a secret.
+  /// Whether the value of a header field is a secret: by its name, as `Authorization` or `X-Api-Key`.
   static func isSecret(header name: String) -> Bool {
     let name = name.lowercased()
-    return ["authorization", "proxy-authorization", "cookie", "set-cookie"].contains(name)
-      || name.hasPrefix("x-") && (name.hasSuffix("-key") || name.hasSuffix("-token"))
+    guard !name.hasPrefix("sec-websocket-") else { return false }
+    return name.hasSuffix("authorization") || name.hasSuffix("cookie") || name.hasSuffix("-key")
+      || ["token", "secret", "password", "apikey", "api-key", "signature"].contains {
+        name.contains($0)
+      }
   }
 
-  /// The value of a header field, or what stands in its place.
+  /// The value of a header field, or what is shown in its place. In fields that hold URLs or subprotocols
+  /// only the secret parts of them are replaced.
   static func value(_ value: String, of name: String, showsSecrets: Bool) -> String {
-    isSecret(header: name) && !showsSecrets ? replacement : value
+    guard !showsSecrets else { return value }
+    if isSecret(header: name) { return replacement }
+    return switch name.lowercased() {
+    case "location", "content-location", "referer", "origin": reference(value)
+    case "sec-websocket-protocol": subprotocols(value)
+    default: value
+    }
   }
 
-  /// A URL, or the target of a request, without user information and without the values of queries
-  /// that are named like secrets.
+  /// A URL, or the target of a request, without user information and without the values of query items
+  /// whose names sound like secrets.
   static func url(_ text: String) -> String {
     let parts = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-    let place = withoutUserInfo(String(parts[0]))
-    guard parts.count > 1 else { return place }
+    let endpoint = withoutUserInfo(String(parts[0]))
+    guard parts.count > 1 else { return endpoint }
     let items = parts[1].split(separator: "&", omittingEmptySubsequences: false).map { item in
       let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard pair.count > 1, isSecret(query: String(pair[0])) else { return String(item) }
+      guard pair.count > 1, isSecret(query: pair[0]) else { return String(item) }
       return "\(pair[0])=\(replacement)"
     }
-    return place + "?" + items.joined(separator: "&")
+    return endpoint + "?" + items.joined(separator: "&")
+  }
+
+  /// The same for a URI reference (RFC 3986 section 4.1), in which an authority follows two slashes:
+  /// `mailto:a@b` has none.
+  static func reference(_ text: String) -> String {
+    let path = text.prefix { $0 != "?" }
+    guard path.contains("@"), !path.contains("//") else { return url(text) }
+    return String(path) + url(String(text[path.endIndex...]))
+  }
+
+  /// A list of subprotocols: some services take a token as the end of one, since a browser can set no other
+  /// field of the handshake.
+  static func subprotocols(_ list: String) -> String {
+    let prefixes = ["openai-insecure-api-key.", "base64url.bearer.authorization.k8s.io."]
+    return list.split(separator: ",", omittingEmptySubsequences: false).map { name in
+      for prefix in prefixes {
+        if let range = name.firstRange(of: prefix) {
+          return name[..<range.upperBound] + replacement
+        }
+      }
+      return String(name)
+    }.joined(separator: ",")
   }
 
   /// A line of the prompt: of `/connect URL` the secrets of the URL.
@@ -37,9 +70,12 @@ enum Redaction {
     return command + url(String(line.dropFirst(command.count)))
   }
 
-  private static func isSecret(query name: String) -> Bool {
-    let name = name.lowercased()
-    return ["token", "key", "secret", "password", "sig", "auth"].contains { name.contains($0) }
+  /// Whether the value of a query item is a secret, by its name as a server decodes it.
+  private static func isSecret(query name: Substring) -> Bool {
+    let name = PercentEncoding.text(name).lowercased()
+    return ["token", "key", "secret", "password", "passwd", "pwd", "sig", "auth", "jwt"].contains {
+      name.contains($0)
+    }
   }
 
   private static func withoutUserInfo(_ text: String) -> String {

@@ -9,7 +9,8 @@ extension Diagnostician {
     var details: [String] = []
     for name in ["Location", "WWW-Authenticate", "Retry-After", "Sec-WebSocket-Version"] {
       for value in refusal.head.headers[name] {
-        details.append("\(name.lowercased()): \(safe(value))")
+        let shown = Redaction.value(value, of: name, showsSecrets: false)
+        details.append("\(name.lowercased()): \(safe(shown))")
       }
     }
     if [401, 403].contains(status.code) {
@@ -19,13 +20,21 @@ extension Diagnostician {
         details.append("origin sent: none")
       }
     }
-    let body = RefusalText.line(of: refusal.body)
-    if !body.isEmpty { details.append("body: \(safe(String(body.prefix(200))))") }
+    let body = RefusalText.line(of: refusal)
+    if !body.isEmpty { details.append("body: \(cut(body))") }
     details.append(next(refusal.head, body.lowercased()))
     let words = "\(status.code) \(safe(status.reasonPhrase))"
     return Diagnosis(
       cause: "server refused the upgrade: \(words) (expected \(configuration.http2 ? 200 : 101))",
       details: details)
+  }
+
+  /// Strangers' text up to 1 KiB, or all that was read with `-v`.
+  private func cut(_ text: String) -> String {
+    let limit = isVerbose ? 16 * 1024 : 1024
+    guard text.utf8.count > limit else { return safe(text) }
+    let shown = String(decoding: text.utf8.prefix(limit), as: UTF8.self)
+    return safe(shown) + "..." + (isVerbose ? "" : " (-v shows more)")
   }
 
   /// What to try, by the status and by what the body says in lower case.
@@ -39,12 +48,12 @@ extension Diagnostician {
       return "try: wscope \(command) \(other(.tls))"
     }
     if [400, 403].contains(code), says("ssl certificate", "client certificate") {
-      return "hint: --cert FILE --key FILE shows a client certificate"
+      return "hint: --cert FILE --key FILE sends a client certificate"
     }
     let versions = head.headers[canonicalForm: "Sec-WebSocket-Version"]
     if [400, 426].contains(code), !versions.isEmpty, !versions.contains("13") {
-      return "hint: wscope speaks version 13, which is the only one there is (RFC 6455); "
-        + "the server is older"
+      return "hint: wscope implements version 13, the only standard version (RFC 6455); "
+        + "the server is outdated"
     }
     if [400, 426].contains(code), says("upgrade", "http/1.1", "connection header") {
       return "hint: " + Self.reverseProxy
@@ -53,41 +62,41 @@ extension Diagnostician {
   }
 
   private static let reverseProxy =
-    "a reverse proxy must pass Upgrade and Connection on; nginx: proxy_http_version 1.1; "
+    "a reverse proxy must forward Upgrade and Connection; nginx: proxy_http_version 1.1; "
     + "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 
   /// What goes into `Authorization`, by the schemes that the server names (RFC 9110 section 11.6.1).
   private func credentials(_ head: HTTPResponseHead) -> String {
     if configuration.headers.contains(where: { $0.0.lowercased() == "authorization" }) {
       return
-        "it does not take what was sent to authenticate; is that right, and has it not expired?"
+        "the server rejected the credentials; are they correct, and not expired?"
     }
     let schemes = head.headers["WWW-Authenticate"].map { $0.lowercased() }
     func offers(_ scheme: String) -> Bool { schemes.contains { $0.hasPrefix(scheme) } }
     switch (offers("basic"), offers("bearer")) {
-    case (true, false): return "pass a user and a password with --user NAME"
+    case (true, false): return "pass a user name and password with --user NAME"
     case (false, true): return "pass a token with --bearer @FILE"
-    default: return "pass a password with --user NAME, a token with --bearer @FILE"
+    default: return "pass a password with --user NAME, or a token with --bearer @FILE"
     }
   }
 
   private func hint(_ code: UInt) -> String {
     switch code {
     case 200..<300:
-      "an ordinary page lives at this path; WebSocket endpoints are often /ws or /socket"
-    case 301, 302, 303, 307, 308: "-L goes where it leads"
-    case 400: "the server may want another path, or another version of the protocol"
+      "this path is an ordinary page; WebSocket endpoints are often /ws or /socket"
+    case 301, 302, 303, 307, 308: "-L follows the redirect"
+    case 400: "the server may expect another path, or another version of the protocol"
     case 426: Self.reverseProxy
     case 403 where configuration.origin == nil:
-      "the server may want an Origin, as a browser sends it: --origin URL"
-    case 403: "the server may want another Origin: --origin URL"
-    case 404: "nothing lives at this path; WebSocket endpoints are often /ws or /socket"
-    case 429: "too many requests: wait, for as long as Retry-After says if it is there"
+      "the server may require an Origin, as a browser sends it: --origin URL"
+    case 403: "the server may require another Origin: --origin URL"
+    case 404: "there is nothing at this path; WebSocket endpoints are often /ws or /socket"
+    case 429: "too many requests: wait before trying again, as long as Retry-After says if present"
     case 502, 503, 504:
-      "a proxy answers, the server behind it does not"
+      "a proxy replied, but the server behind it did not"
         + (command == "send" ? "; --wait-up 30s waits for it" : "")
-    case 500...: "the server itself has failed; its log may say why"
-    default: "the server takes no WebSocket at this path"
+    case 500...: "the server failed; check its log"
+    default: "the server does not accept WebSockets at this path"
     }
   }
 
@@ -112,23 +121,19 @@ extension Diagnostician {
     case .missingAccept:
       return invalid("Sec-WebSocket-Accept is missing", hint: Self.accept)
     case .severalAccepts(let count):
-      return invalid("Sec-WebSocket-Accept stands \(count) times", hint: Self.accept)
+      return invalid("Sec-WebSocket-Accept occurs \(count) times", hint: Self.accept)
     case .wrongAccept(let got, let expected):
       return invalid(
         "Sec-WebSocket-Accept does not match the key", "got: \(safe(got))",
         "expected: \(expected)", hint: Self.accept)
-    case .body:
-      return invalid(
-        "a 101 reply cannot have a body (Transfer-Encoding)",
-        hint: "behind a 101 the WebSocket begins; the server must not say Transfer-Encoding")
     case .unofferedExtension(let name):
       return invalid(
         "the server chose an extension that was not offered", "got: \(safe(name))",
         "offered: \(configuration.deflate?.text ?? "none")",
-        hint: "the server must choose among those that are offered (RFC 6455 section 9.1)")
+        hint: "the server must choose among the offered ones (RFC 6455 section 9.1)")
     case .wrongExtension(let text):
       return invalid(
-        "the answer to permessage-deflate breaks its rules", "got: \(safe(text))",
+        "invalid response to the permessage-deflate offer", "got: \(safe(text))",
         "offered: \(configuration.deflate?.text ?? "none")",
         hint: "--no-compress connects without it")
     case .unofferedSubprotocol(let name):
@@ -139,12 +144,12 @@ extension Diagnostician {
     case .severalSubprotocols(let names):
       return invalid(
         "the server chose several subprotocols", "got: \(safe(names))",
-        hint: "--subprotocol NAME offers one alone")
+        hint: "--subprotocol NAME offers a single one")
     }
   }
 
   private static let accept =
-    "the server must make it from the key (RFC 6455 section 4.2.2); or a cache repeats an old reply"
+    "the server must compute it from the key (RFC 6455 section 4.2.2); or a cache repeats an old reply"
 
   private func invalid(_ what: String, _ details: String..., hint: String) -> Diagnosis {
     Diagnosis(

@@ -1,10 +1,57 @@
+import NIOHTTP1
+import WebSocketNIO
+import WebSocketProtocol
+
 /// What the body of a refusal says, in one line.
 enum RefusalText {
-  /// The title of a page, or the first line that has text; not escaped, and empty if there is none.
+  /// What the body of a refusal says, its content coding undone; not escaped, and empty if there is none.
+  static func line(of refusal: HTTPRefusal) -> String {
+    let coding = refusal.head.headers["Content-Encoding"].joined(separator: ",")
+    switch ContentCoding.decode(refusal.body, coding, limit: 64 * 1024) {
+    case .plain(let body): return line(of: body)
+    case .unreadable(let coding):
+      return "(\(Figures.bytes(refusal.body.count)) with content coding \(coding))"
+    }
+  }
+
+  /// The whole body as text, its content coding undone if that is possible.
+  static func text(of refusal: HTTPRefusal) -> String {
+    let coding = refusal.head.headers["Content-Encoding"].joined(separator: ",")
+    guard case .plain(let body) = ContentCoding.decode(refusal.body, coding, limit: 64 * 1024)
+    else {
+      return ""
+    }
+    return String(decoding: body, as: UTF8.self)
+  }
+
+  /// JSON without the space between its tokens, the title of a page, or the first line that has text; not
+  /// escaped, and empty if there is none.
   static func line(of body: [UInt8]) -> String {
     let text = String(decoding: body, as: UTF8.self)
+    if let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" {
+      return compactJSON(text)
+    }
     guard text.drop(while: \.isWhitespace).first == "<" else { return first(text) }
     return title(text) ?? first(withoutTags(text))
+  }
+
+  /// Without white space outside of strings; a body may be cut off anywhere.
+  private static func compactJSON(_ text: String) -> String {
+    var compact = ""
+    var isInString = false
+    var isEscaped = false
+    for character in text.unicodeScalars {
+      if isInString {
+        isInString = isEscaped || character != "\""
+        isEscaped = !isEscaped && character == "\\"
+      } else if character.properties.isWhitespace {
+        continue
+      } else {
+        isInString = character == "\""
+      }
+      compact.unicodeScalars.append(character)
+    }
+    return compact
   }
 
   private static func first(_ text: String) -> String {

@@ -1,42 +1,84 @@
+import Conversation
 import Glibc
 import NIOCore
 import NIOHTTP1
 import Terminal
 import TestServer
+import WebSocketNIO
 import WebSocketProtocol
 
 /// The log of `listen`: one line an event. Strangers' text is escaped in a file too: a newline in
 /// it would forge an event.
 struct ServerLog {
   let style: Style
+  /// What the script of the connections is called.
+  var scriptName = ""
 
   func line(_ event: ServerEvent) -> String {
     switch event {
-    case .opened(let client, let from, let arrival):
-      let version = arrival.isHTTP2 ? ", HTTP/2" : ""
-      let offered = arrival.subprotocol.map { ", subprotocol \(safe($0))" } ?? ""
-      return "\(mark(client)) open   \(safe(arrival.target)) from \(origin(from))"
+    case .opened(let client, let from, let info):
+      let version = info.isHTTP2 ? ", HTTP/2" : ""
+      let offered =
+        info.subprotocol.map { ", subprotocol \(safe(Redaction.subprotocols($0)))" } ?? ""
+      return "\(mark(client)) open   \(safe(Redaction.url(info.target))) from \(origin(from))"
         + "\(version)\(offered)"
     case .message(let client, let message):
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"
-    case .closed(let client, let departure):
-      let circumstances = CloseCircumstances(
-        subprotocol: departure.subprotocol, idle: departure.idle.nanoseconds)
-      let traffic = departure.traffic
+    case .sent(let client, let message):
+      return "\(mark(client)) \(style(.green, ">")) \(text(message))"
+    case .script(let client, let summary):
+      return "\(mark(client)) \(text(summary))"
+    case .ruleSkipped(let client, let rule, let bytes):
       return
-        "\(mark(client)) \(CloseWords.line(departure.outcome, circumstances, escapes: true))   "
+        "\(mark(client)) \(style(.yellow, "!")) rule \(rule): the regular expression takes too many "
+        + "steps on a message of \(Figures.bytes(bytes)); rule skipped"
+    case .closed(let client, let summary):
+      let circumstances = CloseCircumstances(
+        subprotocol: summary.subprotocol, idle: summary.idle.nanoseconds)
+      let traffic = summary.traffic
+      return
+        "\(mark(client)) \(CloseWords.line(summary.outcome, circumstances))   "
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
-        + Figures.duration(departure.duration.nanoseconds)
+        + Figures.duration(summary.duration.nanoseconds)
+    case .fault(let client, let fault):
+      return "\(mark(client)) fault \(safe(fault))"
+    case .linted(let client, let counts):
+      return "\(mark(client)) * \(LintText.line(counts))"
     case .refused(let from, let status, let explanation):
       return style(.yellow, "!")
         + " \(status.code) to \(origin(from)): \(safe(explanation))"
+    case .malformed(let from, let status, let problem):
+      let reply = status.map { "\($0.code) to " } ?? "closed "
+      return style(.yellow, "!") + " \(reply)\(origin(from)): \(text(problem))"
     case .acceptFailed(let code):
       return style(.yellow, "!")
         + " cannot accept more clients for now: \(SystemError(code: code).reason)"
         + (code == EMFILE ? "; raise the limit of open files: ulimit -n" : "")
     case .more(let messages):
-      return style(.dim, "* \(Figures.count(Int(clamping: messages))) messages more in this second")
+      return style(.dim, "* \(Figures.count(Int(clamping: messages))) more messages this second")
+    }
+  }
+
+  private func text(_ problem: MalformedRequest) -> String {
+    switch problem {
+    case .tlsHello: "the client speaks TLS, this port does not; --tls serves wss"
+    case .plainHTTP: "the client speaks plain HTTP, this port TLS; without --tls it serves ws"
+    case .tlsFailed(let reason):
+      "the TLS handshake failed: \(safe(reason)); does the client trust the certificate?"
+    case .http2Preface: "the client speaks HTTP/2; --http2 accepts it"
+    case .headTooLarge(let limits):
+      "the request head is over \(Figures.bytes(limits.head)), \(Figures.bytes(limits.line)) a line or "
+        + "\(limits.fields) fields; --max-head SIZE raises the limit"
+    case .timedOut(let isEmpty):
+      isEmpty
+        ? "no request came within the time limit"
+        : "no complete request head came within the time limit"
+    case .bareLineFeed(let line):
+      "line \(line) of the request ends in LF; HTTP/1.1 lines end in CR LF (RFC 9112 section 2.2)"
+    case .notHTTP(let received):
+      "not a valid HTTP/1.1 request: "
+        + "\"\(ControlCharacters.escaped(Array(received.prefix { $0 != 0x0A && $0 != 0x0D }.prefix(80)), keepingNewlines: false, highlight: false))\""
     }
   }
 
@@ -66,6 +108,22 @@ struct ServerLog {
       shown = hex.joined(separator: " ") + (message.size > 24 ? " ..." : "")
     }
     return "\(kind) \(Figures.bytes(message.size))  \(shown)"
+      + (message.note.map { "   \($0)" } ?? "")
+  }
+
+  private func text(_ summary: ScriptSummary) -> String {
+    switch summary.result {
+    case .done:
+      let steps = summary.script.steps.count
+      return "script ok      \(safe(scriptName))  \(steps == 1 ? "1 step" : "\(steps) steps"), "
+        + Figures.duration(summary.duration)
+    case .failed(let report):
+      let step = summary.script.steps[report.index]
+      let got = report.failure.map(ScriptFailureText.got) ?? ""
+      return
+        "\(style(.red, "script failed"))  \(safe(scriptName)):\(step.line)  \(safe(step.text))   "
+        + "got \(safe(got))"
+    }
   }
 
   private func safe(_ text: String) -> String {

@@ -1,4 +1,5 @@
 import Glibc
+import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -37,11 +38,16 @@ struct TLSDiagnostician {
     case .closed:
       failed(
         "\(peer) closed the connection during the handshake",
-        "hint: it may want another version (--tls-min), a client certificate (--cert), or no TLS at all"
+        "hint: it may require another version (--tls-min), a client certificate (--cert), or no TLS"
       )
     case .alert(let alert, let authentication): refused(alert, authentication)
     case .version(let version): versionRefused(version)
     case .protocolChosen(let name): protocolChosen(name)
+    case .renegotiation:
+      failed(
+        "\(peer) asks to renegotiate after the request, probably for a client certificate",
+        "hint: --cert FILE --key FILE sends one and allows one renegotiation; "
+          + "or configure the server to ask in the first handshake")
     case .handshake(let reason): failed(other.safe(reason), Self.log)
     case .configuration(let reason), .clientCertificate(let reason): Diagnosis(cause: reason)
     }
@@ -52,50 +58,54 @@ struct TLSDiagnostician {
   }
 
   private static let log =
-    "hint: the log of the server may say more; --tls-max 1.2 may go around it"
+    "hint: check the server's log; --tls-max 1.2 may avoid the problem"
 
   // MARK: The server's certificate
 
   private func diagnose(_ distrust: Distrust) -> Diagnosis {
     let certificate = distrust.certificate
-    let owner = distrust.isLeaf ? "the certificate of \(host)" : "an authority behind \(host)"
+    let owner =
+      distrust.isLeaf ? "the certificate of \(host)" : "the certificate of an authority of \(host)"
     let issuer = quoted(certificate.issuer)
-    let trusting = "--cacert FILE trusts an authority, --insecure trusts anybody"
+    let trusting = "--cacert FILE trusts an authority, --insecure accepts any certificate"
     let (what, hint): (String, String) =
       switch distrust.cause {
       case .expired:
         (
           "\(owner) has expired: it was valid until \(CertificateText.date(certificate.notAfter))",
-          "the server needs a new one; --insecure connects all the same"
+          "the server needs a new certificate; --insecure connects anyway"
         )
       case .notYetValid:
         (
-          "\(owner) is not yet valid: it will be from \(CertificateText.date(certificate.notBefore))",
-          "is the clock of this machine right? It says \(CertificateText.date(Int64(time(nil))))"
+          "\(owner) is not yet valid: it is valid from \(CertificateText.date(certificate.notBefore))",
+          "is the clock of this machine correct? It shows \(CertificateText.date(Int64(time(nil))))"
         )
       case .selfSigned:
         (
           "\(owner) is not trusted: it is self-signed",
-          "--cacert FILE with this certificate trusts it, --pin its key alone (with --insecure)"
+          "--cacert FILE trusts this certificate, --insecure with --pin trusts only its key"
         )
       case .unknownAuthority:
         ("\(owner) is not trusted: unknown issuer \(issuer)", trusting)
       case .unknownIssuer:
         (
           "\(owner) is not trusted: unknown issuer \(issuer)",
-          "\(trusting); or the server does not send its whole chain"
+          "\(trusting); or the server does not send its complete chain"
         )
       case .missingIntermediate:
         (
           "\(owner) is not trusted: \(peer) did not send the certificate of its issuer \(issuer)",
-          "the server must send the whole chain; --cacert FILE with the missing one trusts it"
+          "the server must send the complete chain; --cacert FILE with the missing certificate trusts it"
         )
       case .wrongPurpose:
-        ("\(owner) is not trusted: it is not meant for servers", "--insecure trusts anybody")
+        (
+          "\(owner) is not trusted: it is not for server authentication",
+          "--insecure accepts any certificate"
+        )
       case .other:
         (
-          "\(owner) is not trusted: the chain of certificates breaks a rule (RFC 5280)",
-          "--insecure trusts anybody"
+          "\(owner) is not trusted: the certificate chain is invalid (RFC 5280)",
+          "--insecure accepts any certificate"
         )
       }
     return Diagnosis(cause: what, details: evidence(certificate) + ["hint: \(hint)"])
@@ -106,19 +116,27 @@ struct TLSDiagnostician {
     details.insert("names: \(CertificateText.names(certificate, other.safe))", at: 0)
     let hint =
       certificate.names.isEmpty
-      ? "a certificate without subjectAltName is for nobody, whatever its common name is"
-      : "connect by a name that is in the certificate, or --insecure"
+      ? "a certificate needs a subjectAltName; the common name is ignored"
+      : isAddress(name) && certificate.names.contains { $0.kind == .dns && $0.value == name }
+        ? "an address must be in the certificate as IP:\(name), not as DNS:\(name)"
+        : "use a name that is in the certificate, or --insecure"
     let owner = isProxy ? "the certificate of \(host)" : "the certificate"
     return Diagnosis(
       cause: "\(owner) is not for \(name)", details: details + ["hint: \(hint)"])
   }
 
+  private func isAddress(_ name: String) -> Bool {
+    (try? SocketAddress(ipAddress: name, port: 0)) != nil
+  }
+
   private func pinMismatch(_ certificate: PeerCertificate, _ pins: [PublicKeyPin]) -> Diagnosis {
     Diagnosis(
-      cause: "the public key of \(host) is not the one of --pin",
+      cause: "the public key of \(host) does not match --pin",
       details: ["got: \(certificate.pin.map { "\($0)" } ?? "none")"]
         + pins.map { "expected: \($0)" } + evidence(certificate)
-        + ["hint: if the server has a new key, pin the one it has now; else somebody is in between"]
+        + [
+          "hint: if the server has a new key, update --pin; otherwise the connection may be intercepted"
+        ]
     )
   }
 
@@ -161,48 +179,50 @@ struct TLSDiagnostician {
     switch alert {
     case .protocolVersion:
       return failed(
-        "\(peer) refuses the versions of TLS that were offered", got, "offered: \(offered)",
-        "hint: --tls-min 1.0 offers the old ones too; --tls-max must not keep the new ones out")
+        "\(peer) rejects the offered TLS versions", got, "offered: \(offered)",
+        "hint: --tls-min 1.0 also offers old versions; check that --tls-max does not exclude new ones"
+      )
     case .noApplicationProtocol:
       return failed(
-        "\(peer) refuses the protocols that were offered by ALPN", got, "offered: \(protocols)",
-        "hint: a port for HTTP/2 alone has no WebSocket; --alpn '' offers nothing")
+        "\(peer) rejects the protocols offered by ALPN", got, "offered: \(protocols)",
+        "hint: this port may serve HTTP/2 only (try --http2); --alpn '' offers nothing")
     case .unrecognizedName:
       return failed(
-        "\(peer) does not know the name \(name)", got,
-        "hint: the server has no certificate for it; connect by a name that it serves")
+        "\(peer) does not recognize the name \(name)", got,
+        "hint: the server has no certificate for it; use a name that it serves")
     default:
       break
     }
     if authentication == .offered, alert.isAboutCertificate {
       return failed(
-        "\(peer) refuses the client certificate", got,
-        "hint: is it from an authority that the server trusts, and not expired?")
+        "\(peer) rejects the client certificate", got,
+        "hint: is it issued by an authority that the server trusts, and not expired?")
     }
     if authentication == .missing || alert.isAboutCertificate {
       return failed(
         "\(peer) requires a client certificate", got,
-        "hint: --cert FILE --key FILE shows one")
+        "hint: --cert FILE --key FILE sends one")
     }
     guard alert == .handshakeFailure else {
       return failed("\(peer) refused the handshake", got, Self.log)
     }
     return failed(
-      "\(peer) found nothing in common: no cipher, no version or no key", got,
-      "offered: \(offered)", "hint: an old server may speak --tls-min 1.0")
+      "\(peer) supports none of the offered versions, ciphers or signature algorithms", got,
+      "offered: \(offered); \(ClientTLS.signatureNames)",
+      "hint: an old server may need --tls-min 1.0; other kinds of certificate are not supported")
   }
 
   private func versionRefused(_ version: TLSProtocolVersion?) -> Diagnosis {
-    let name = version?.name ?? "a version that is not known"
+    let name = version?.name ?? "an unknown version"
     return failed(
       "\(peer) speaks another version of TLS", "got: \(name)", "offered: \(offered)",
-      "hint: --tls-min and --tls-max set what is accepted")
+      "hint: --tls-min and --tls-max set the accepted versions")
   }
 
   private func protocolChosen(_ name: String) -> Diagnosis {
     failed(
-      "ALPN chose \(other.safe(name)), in which there is no upgrade to WebSocket",
+      "ALPN chose \(other.safe(name)), which has no upgrade to WebSocket",
       "offered: \(protocols)",
-      "hint: offer http/1.1 alone, as without --alpn")
+      "hint: offer only http/1.1, the default of --alpn")
   }
 }

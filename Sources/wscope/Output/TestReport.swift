@@ -1,3 +1,5 @@
+import Conversation
+
 /// How the expectations of a run went, for the machines that read it: TAP and JUnit.
 struct TestReport {
   struct Case: Equatable {
@@ -15,6 +17,8 @@ struct TestReport {
   var seconds: Double
   var host: String
   var cases: [Case]
+  /// What the cases are of, for JUnit.
+  var classname = "wscope.send"
 
   private var failures: Int { cases.count { $0.failure != nil } }
 
@@ -34,20 +38,27 @@ struct TestReport {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  private static let xmlHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
+
   /// JUnit XML, with everything that the schema of Ant asks for and nothing that it does not know.
-  var junit: String {
+  var junit: String { Self.xmlHead + "\n" + suite.joined(separator: "\n") + "\n" }
+
+  /// JUnit XML of several suites.
+  static func junit(_ suites: [TestReport]) -> String {
+    ([xmlHead, "<testsuites>"] + suites.flatMap { $0.suite.map { "  " + $0 } } + ["</testsuites>"])
+      .joined(separator: "\n") + "\n"
+  }
+
+  private var suite: [String] {
     let suite = [
       ("name", name), ("timestamp", String(UTCTime(started).text.prefix(19))),
       ("hostname", host.isEmpty ? "localhost" : host), ("tests", "\(cases.count)"),
       ("failures", "\(failures)"), ("errors", "0"), ("time", Self.time(seconds)),
     ]
-    var lines = [
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "<testsuite\(Self.attributes(suite))>",
-      "  <properties/>",
-    ]
+    var lines = ["<testsuite\(Self.attributes(suite))>", "  <properties/>"]
     for test in cases {
       let attributes = Self.attributes([
-        ("name", test.name), ("classname", "wscope.send"), ("time", Self.time(test.seconds)),
+        ("name", test.name), ("classname", classname), ("time", Self.time(test.seconds)),
       ])
       guard let failure = test.failure else {
         lines.append("  <testcase\(attributes)/>")
@@ -61,7 +72,7 @@ struct TestReport {
       ]
     }
     lines += ["  <system-out/>", "  <system-err/>", "</testsuite>"]
-    return lines.joined(separator: "\n") + "\n"
+    return lines
   }
 
   private static func time(_ seconds: Double) -> String {

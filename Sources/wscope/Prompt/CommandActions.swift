@@ -29,14 +29,14 @@ extension PromptCommands {
         look.indentsJSON = wanted ?? !look.indentsJSON
         return look.indentsJSON
       }
-      voice.inform(isOn ? "JSON is indented" : "JSON is shown as it comes")
+      voice.inform(isOn ? "JSON pretty-printing on" : "JSON pretty-printing off")
     case .timestamps(let wanted): setTimestamps(wanted)
     case .roundTrips(let wanted):
       showsRoundTrips = wanted ?? !showsRoundTrips
-      voice.inform(showsRoundTrips ? "replies show their time" : "replies do not show their time")
+      voice.inform(showsRoundTrips ? "reply times on" : "reply times off")
     case .pause:
       let isPaused = voice.display.togglePause()
-      if isPaused { voice.inform("paused: messages are held; /pause shows them") }
+      if isPaused { voice.inform("paused: messages are held back; /pause shows them") }
     case .filter(let pattern): setFilter(pattern)
     case .clear: editor.clearScreen()
 
@@ -94,7 +94,7 @@ extension PromptCommands {
   private func setTimestamps(_ wanted: SlashCommand.Timestamps) {
     let kind: MessageStamps.Kind? = if case .on(let kind) = wanted { kind } else { nil }
     voice.display.setLook { $0.timestamps = kind }
-    voice.inform(kind.map { "messages show their time: \($0.rawValue)" } ?? "no times are shown")
+    voice.inform(kind.map { "timestamps on: \($0.rawValue)" } ?? "timestamps off")
   }
 
   private func setFilter(_ pattern: String?) {
@@ -102,9 +102,9 @@ extension PromptCommands {
       let hidden = try voice.display.setFilter(pattern)
       if let pattern {
         voice.inform(
-          "only messages that match \"\(Self.safe(pattern))\" are shown; /filter ends it")
+          "showing only messages that match \"\(Self.safe(pattern))\"; /filter shows all")
       } else {
-        voice.inform("all messages are shown; \(Figures.count(hidden)) were hidden")
+        voice.inform("showing all messages; \(Figures.count(hidden)) were hidden")
       }
     } catch {
       voice.warn(error.words)
@@ -114,15 +114,15 @@ extension PromptCommands {
   // MARK: Keeping
 
   private func save(_ typed: String, _ number: Int?) {
-    guard store.last > 0 else { return voice.warn("/save: no message has come yet") }
+    guard store.last > 0 else { return voice.warn("/save: no message has arrived yet") }
     guard let payload = store[number ?? store.last] else {
-      return voice.warn("/save: of the messages, \(store.first) to \(store.last) are kept")
+      return voice.warn("/save: only messages \(store.first) to \(store.last) are still kept")
     }
     let path = FileNames.expanded(typed)
     do {
       try FileContents.create(Array(payload.readableBytesView), at: path)
       let name = "message \(number ?? store.last)"
-      voice.inform("\(name), \(Figures.bytes(payload.readableBytes)), is in \(Self.safe(path))")
+      voice.inform("saved \(name), \(Figures.bytes(payload.readableBytes)), to \(Self.safe(path))")
     } catch let failure as CommandFailure {
       voice.warn("/save: \(Self.safe(failure.words))")
     } catch {
@@ -133,15 +133,15 @@ extension PromptCommands {
   private func record(_ typed: String?) async {
     guard let typed else {
       let path = recorder.end()
-      return path.map { voice.inform("recorded in \(Self.safe($0))") }
-        ?? voice.warn("/record: nothing is being recorded")
+      return path.map { voice.inform("recording saved to \(Self.safe($0))") }
+        ?? voice.warn("/record: not recording")
     }
     let path = FileNames.expanded(typed)
     do {
       try recorder.begin(path, url: "\(await reconnector.client.url)")
       let info = await reconnector.connection.info
       if await reconnector.isConnected { recorder.write { $0.opened(info) } }
-      voice.inform("recording to \(Self.safe(path)); /record off ends it")
+      voice.inform("recording to \(Self.safe(path)); /record off stops it")
     } catch let failure as CommandFailure {
       voice.warn("/record: \(Self.safe(failure.words))")
     } catch {
@@ -152,7 +152,7 @@ extension PromptCommands {
   private static let mostHistory = 40
 
   private func tellHistory(_ query: SlashCommand.HistoryQuery) {
-    guard let history else { return voice.warn("/history: there is no home to keep one in") }
+    guard let history else { return voice.warn("/history: no history, because HOME is not set") }
     let place = history.place
     let entries = ((try? history.entries()) ?? []).filter { entry in
       switch query {
@@ -162,7 +162,9 @@ extension PromptCommands {
       case .containing(let text): entry.place == place && entry.line.contains(text)
       }
     }
-    guard !entries.isEmpty else { return voice.inform("nothing in the history; /history all") }
+    guard !entries.isEmpty else {
+      return voice.inform("nothing in the history for this URL; /history all shows the rest")
+    }
     if entries.count > Self.mostHistory {
       voice.inform("the last \(Self.mostHistory) of \(entries.count) lines:")
     }
@@ -177,7 +179,7 @@ extension PromptCommands {
     let client = await reconnector.client
     let text = handshakeText(connection.info)
     voice.inform("url \(Redaction.url("\(client.url)"))")
-    voice.inform(isConnected ? text.connected : "not connected any more; it was \(text.connected)")
+    voice.inform(isConnected ? text.connected : "not connected; last: \(text.connected)")
     if let local = connection.info.localAddress {
       voice.inform("from \(Diagnostician.text(local))")
     }
@@ -191,7 +193,7 @@ extension PromptCommands {
     voice.inform(
       CountersText.line(
         "sent", traffic.messagesOut, traffic.payloadOut, traffic.wireOut))
-    if counters.queued > 0 { voice.inform("\(Figures.bytes(counters.queued)) wait to be sent") }
+    if counters.queued > 0 { voice.inform("\(Figures.bytes(counters.queued)) queued to be sent") }
     if let compression = counters.compression {
       for line in HandshakeText.lines(compression) { voice.inform(line) }
     }

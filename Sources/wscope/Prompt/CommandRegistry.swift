@@ -16,7 +16,8 @@ enum CommandRegistry {
     let name = words.first.map(String.init) ?? ""
     guard let entry = entry(name) else {
       throw CommandMistake(
-        "no command /\(name)\(suggestion(for: name)); /help lists them, //\(name) sends the text")
+        "unknown command /\(name)\(suggestion(for: name)); /help lists commands, //\(name) sends the text"
+      )
     }
     return try entry.parse(words.count > 1 ? trimmed(words[1]) : "")
   }

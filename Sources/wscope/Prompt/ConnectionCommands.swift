@@ -5,26 +5,26 @@ enum ConnectionCommands {
   static let entries = [
     CommandEntry(
       name: "ping", arguments: "[data]", summary: "round-trip time",
-      explanation: "Sends a ping, with data if you like, and tells when its pong is back.",
+      explanation: "Sends a ping with optional data, and prints the round-trip time.",
       parse: { rest throws(CommandMistake) in .ping(try control("ping", rest)) }),
     CommandEntry(
-      name: "pong", arguments: "[data]", summary: "unasked pong",
-      explanation: "Sends a pong that nobody asked for.",
+      name: "pong", arguments: "[data]", summary: "send a pong",
+      explanation: "Sends an unsolicited pong.",
       parse: { rest throws(CommandMistake) in .pong(try control("pong", rest)) }),
     CommandEntry(
       name: "close", arguments: "[code [reason]]", summary: "close and leave",
       explanation: "Closes with 1000, or with a code from 3000 to 4999 and a reason, and leaves.",
       argument: .words(["1000", "3000", "4000"]), parse: close),
     CommandEntry(
-      name: "reconnect", summary: "open it anew",
+      name: "reconnect", summary: "connect again",
       explanation: "Closes the connection and opens it again; -x messages are sent again.",
       parse: CommandEntry.plain("reconnect", .reconnect)),
     CommandEntry(
-      name: "connect", arguments: "URL", summary: "go elsewhere",
+      name: "connect", arguments: "URL", summary: "another URL",
       explanation: "Closes the connection and opens one to another URL, with the same options.",
       argument: .url,
       parse: { rest throws(CommandMistake) in
-        guard !rest.isEmpty else { throw CommandMistake("/connect needs a URL") }
+        guard !rest.isEmpty else { throw CommandMistake("/connect requires a URL") }
         return .connect(rest)
       }),
     CommandEntry(
@@ -36,7 +36,7 @@ enum ConnectionCommands {
   private static func control(_ name: String, _ rest: String) throws(CommandMistake) -> [UInt8] {
     let data = Array(rest.utf8)
     guard data.count <= 125 else {
-      throw CommandMistake("/\(name): the data of a control frame has at most 125 bytes")
+      throw CommandMistake("/\(name): the data is longer than 125 bytes")
     }
     return data
   }
@@ -45,15 +45,16 @@ enum ConnectionCommands {
     guard !rest.isEmpty else { return .close(CloseFrame(.normal)) }
     let words = rest.split(separator: " ", maxSplits: 1)
     guard let number = UInt16(words[0]) else {
-      throw CommandMistake("/close: \"\(words[0])\" is no close code: 1000 or 3000 to 4999")
+      throw CommandMistake(
+        "/close: invalid close code \"\(words[0])\" (expected 1000 or 3000 to 4999)")
     }
     let code = CloseCode(rawValue: number)
     guard code.mayBeChosen else {
-      throw CommandMistake("/close: the close code must be 1000 or 3000 to 4999, not \(number)")
+      throw CommandMistake("/close: invalid close code \(number) (expected 1000 or 3000 to 4999)")
     }
     let reason = words.count > 1 ? String(words[1]) : ""
     guard reason.utf8.count <= CloseFrame.maximumReasonLength else {
-      throw CommandMistake("/close: the reason has at most 123 bytes")
+      throw CommandMistake("/close: the reason is longer than 123 bytes")
     }
     return .close(CloseFrame(code, reason: reason))
   }

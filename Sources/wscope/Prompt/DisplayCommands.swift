@@ -3,30 +3,32 @@ enum DisplayCommands {
   static let entries = [
     CommandEntry(
       name: "json", arguments: "[on|off]", summary: "indent JSON",
-      explanation: "Shows JSON indented and coloured. Order and numbers stay as they came.",
+      explanation:
+        "Pretty-prints JSON in colour. The order of members and the digits of numbers stay the same.",
       argument: .words(["on", "off"]),
       parse: { rest throws(CommandMistake) in .json(try CommandEntry.toggle("json", rest)) }),
     CommandEntry(
       name: "timestamps", arguments: "iso|rel|delta|off", summary: "",
       explanation:
-        "Shows when messages come: iso in UTC, rel since the start, delta since the one before.",
+        "Shows when messages arrive: iso (UTC), rel (since the start) or delta (since the last one).",
       argument: .words(["iso", "rel", "delta", "off"]), parse: timestamps),
     CommandEntry(
-      name: "rtt", arguments: "[on|off]", summary: "time of replies",
-      explanation: "Shows the time between a message sent and the next one that comes.",
+      name: "rtt", arguments: "[on|off]", summary: "reply times",
+      explanation: "Shows the time between each sent message and the next one received.",
       argument: .words(["on", "off"]),
       parse: { rest throws(CommandMistake) in .roundTrips(try CommandEntry.toggle("rtt", rest)) }),
     CommandEntry(
       name: "pause", summary: "hold messages",
       explanation:
-        "Holds messages back, counted in the prompt; once more shows them. Recordings go on.",
+        "Holds messages back until the next /pause; the prompt counts them. Recordings continue.",
       parse: CommandEntry.plain("pause", .pause)),
     CommandEntry(
       name: "filter", arguments: "[regex]", summary: "only matches",
-      explanation: "Shows only messages that match; the hidden ones are counted. Alone: shows all.",
+      explanation:
+        "Shows only messages that match, and counts the others. Without a regex, shows all.",
       parse: { rest throws(CommandMistake) in .filter(rest.isEmpty ? nil : rest) }),
     CommandEntry(
-      name: "clear", summary: "empty screen", explanation: "Empties the screen.",
+      name: "clear", summary: "clear screen", explanation: "Clears the screen.",
       parse: CommandEntry.plain("clear", .clear)),
   ]
 
@@ -35,7 +37,7 @@ enum DisplayCommands {
     if let kind = MessageStamps.Kind(rawValue: rest) { return .timestamps(.on(kind)) }
     throw CommandMistake(
       rest.isEmpty
-        ? "/timestamps needs iso, rel, delta or off"
-        : "/timestamps: iso, rel, delta or off, not \"\(rest)\"")
+        ? "/timestamps requires iso, rel, delta or off"
+        : "/timestamps: invalid value \"\(rest)\" (expected iso, rel, delta or off)")
   }
 }

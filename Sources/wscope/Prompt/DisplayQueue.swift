@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 
 /// What waits to be shown, and what is not to be shown. Pure: it is told what comes, and asked what to
@@ -35,6 +36,8 @@ struct DisplayQueue {
   private(set) var filter: MessageFilter?
   /// Messages that the filter has hidden since it was set.
   private(set) var hiddenCount = 0
+  /// The size of a message that took the filter too many steps, which has turned the filter off.
+  private(set) var filterFailure: Int?
 
   var isEmpty: Bool { items.isEmpty && resumed.isEmpty }
 
@@ -43,9 +46,16 @@ struct DisplayQueue {
   mutating func add(line: String) { items.append(.line(line)) }
 
   mutating func add(_ message: ShownMessage) {
-    if let filter, message.isIncoming, !filter.matches(message.payload) {
-      hiddenCount += 1
-      return
+    if let filter, message.isIncoming {
+      switch filter.matches(message.payload) {
+      case true?: break
+      case false?:
+        hiddenCount += 1
+        return
+      case nil:
+        set(nil)
+        filterFailure = message.payload.readableBytes
+      }
     }
     // What the person does is shown in any case.
     guard isPaused, message.isIncoming else { return append(message) }
@@ -111,6 +121,12 @@ struct DisplayQueue {
     heldCount = 0
   }
 
+  /// Takes note of the filter's failure, once.
+  mutating func takeFilterFailure() -> Int? {
+    defer { filterFailure = nil }
+    return filterFailure
+  }
+
   mutating func set(_ filter: MessageFilter?) {
     self.filter = filter
     hiddenCount = 0
@@ -152,27 +168,32 @@ struct DisplayQueue {
 
 /// What `/filter` lets through.
 struct MessageFilter {
-  private let regex: Regex<AnyRegexOutput>
-  /// The text itself, if it is nothing but letters: then no regex is needed.
+  private let pattern: Pattern
+  /// The text itself, if it is nothing but letters: then no search of the pattern is needed.
   private let plain: [UInt8]?
 
   /// - Throws: what is wrong with the pattern.
-  init(_ pattern: String) throws(CommandMistake) {
-    do {
-      regex = try Regex(pattern)
+  init(_ text: String) throws(CommandMistake) {
+    do throws(Pattern.Failure) {
+      pattern = try Pattern(text)
     } catch {
       throw CommandMistake("/filter: not a regular expression: \(error)")
     }
-    let isPlain = pattern.allSatisfy { $0.isASCII && !"\\^$.|?*+()[]{}".contains($0) }
-    plain = isPlain ? Array(pattern.utf8) : nil
+    let isPlain = text.allSatisfy { $0.isASCII && !"\\^$.|?*+()[]{}".contains($0) }
+    plain = isPlain ? Array(text.utf8) : nil
   }
 
-  func matches(_ payload: ByteBuffer) -> Bool {
+  /// - Returns: nil if the pattern takes too many steps on this message.
+  func matches(_ payload: ByteBuffer) -> Bool? {
     if let plain {
       return payload.withUnsafeReadableBytes { $0.firstRange(of: plain) != nil }
     }
     // Text beyond what is shown decides nothing.
     let text = String(decoding: payload.readableBytesView.prefix(64 * 1024), as: UTF8.self)
-    return (try? regex.firstMatch(in: text)) != nil
+    switch pattern.find(in: text) {
+    case .found: return true
+    case .notFound: return false
+    case .tooManySteps: return nil
+    }
   }
 }

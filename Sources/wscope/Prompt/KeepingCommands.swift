@@ -2,32 +2,32 @@
 enum KeepingCommands {
   static let entries = [
     CommandEntry(
-      name: "save", arguments: "file [number]", summary: "keep a message",
-      explanation: "Writes the last message, or the one of that number, into a new file, whole.",
+      name: "save", arguments: "file [number]", summary: "save a message",
+      explanation: "Writes the last message, or the one with that number, to a new file.",
       argument: .fileName, parse: save),
     CommandEntry(
-      name: "record", arguments: "file|off", summary: "keep everything",
+      name: "record", arguments: "file|off", summary: "record session",
       explanation:
-        "Records all that is sent and received into a new file, as JSON Lines, until off.",
+        "Records everything sent and received to a new file, as JSON Lines, until off.",
       argument: .fileName,
       parse: { rest throws(CommandMistake) in
-        guard !rest.isEmpty else { throw CommandMistake("/record needs a file, or off") }
+        guard !rest.isEmpty else { throw CommandMistake("/record requires a file name, or off") }
         return .record(rest == "off" ? nil : rest)
       }),
     CommandEntry(
-      name: "history", arguments: "[all|text]", summary: "what was typed",
-      explanation: "Lists what was typed at this URL, or everywhere, or with a text in it.",
+      name: "history", arguments: "[all|text]", summary: "typed lines",
+      explanation: "Lists lines typed at this URL, at all URLs, or those that contain a text.",
       argument: .words(["all"]),
       parse: { rest throws(CommandMistake) in
         .history(rest.isEmpty ? .here : rest == "all" ? .everywhere : .containing(rest))
       }),
     CommandEntry(
       name: "info", summary: "the connection",
-      explanation: "Tells about handshake, TLS, extensions, addresses, counters and uptime.",
+      explanation: "Shows addresses, handshake, TLS, extensions, counters and uptime.",
       parse: CommandEntry.plain("info", .info)),
     CommandEntry(
       name: "headers", summary: "the handshake",
-      explanation: "Shows the request and the reply of the handshake.",
+      explanation: "Shows the request and the response of the handshake.",
       parse: CommandEntry.plain("headers", .headers)),
     CommandEntry(
       name: "help", arguments: "[command]", summary: "explain one",
@@ -35,7 +35,7 @@ enum KeepingCommands {
   ]
 
   @Sendable private static func save(_ rest: String) throws(CommandMistake) -> SlashCommand {
-    guard !rest.isEmpty else { throw CommandMistake("/save needs the name of a file") }
+    guard !rest.isEmpty else { throw CommandMistake("/save requires a file name") }
     guard let space = rest.lastIndex(of: " "), let number = Int(rest[rest.index(after: space)...])
     else { return .save(rest, nil) }
     let path = String(rest[..<space]).reversed().drop { $0 == " " }.reversed()
@@ -46,7 +46,8 @@ enum KeepingCommands {
     guard !rest.isEmpty else { return .help(nil) }
     let name = rest.hasPrefix("/") ? String(rest.dropFirst()) : rest
     guard CommandRegistry.entry(name) != nil else {
-      throw CommandMistake("/help: no command /\(name)\(CommandRegistry.suggestion(for: name))")
+      throw CommandMistake(
+        "/help: unknown command /\(name)\(CommandRegistry.suggestion(for: name))")
     }
     return .help(name)
   }

@@ -11,7 +11,7 @@ extension PromptCommands {
   /// Begins something that Ctrl-C stops; one at a time.
   private func begin(_ name: String, _ body: @escaping @Sendable () async -> Void) {
     guard work == nil else {
-      return voice.warn("/\(name): something is still being sent; Ctrl-C stops it")
+      return voice.warn("/\(name): another message is still being sent; Ctrl-C stops it")
     }
     work = Task {
       await body()
@@ -68,9 +68,9 @@ extension PromptCommands {
       } catch {
         return voice.warn("/file: \(error)")
       }
-      guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
+      if kind == .text, let problem = InvalidText(payload) {
         return voice.warn(
-          "/file: \(Self.safe(path)) is no UTF-8 text; /file \(Self.safe(typed)) binary")
+          "/file: \(Self.safe(path)) is \(problem.words); /file \(Self.safe(typed)) binary")
       }
       await send(payload, kind, named: path, on: connection)
     }
@@ -99,7 +99,7 @@ extension PromptCommands {
     let name = Self.safe(path)
     guard left == 0 else {
       return voice.inform(
-        "\(name): \(Figures.bytes(left)) are not sent yet and go on by themselves")
+        "\(name): \(Figures.bytes(left)) are still being sent in the background")
     }
     let time = max((NIODeadline.now() - began).nanoseconds, 1)
     let kindName = kind == .text ? "text" : "binary"
@@ -126,17 +126,17 @@ extension PromptCommands {
     let ending = await editor.lendTerminal { ForegroundProgram.run(command, argument: path) }
     voice.display.setLent(false)
     guard ending == .exited(0) else {
-      return voice.warn("/edit: \(Self.words(ending)); nothing is sent")
+      return voice.warn("/edit: \(Self.words(ending)); nothing was sent")
     }
     var written: [UInt8] = []
     do { written = try FileContents.readFile(path) } catch {
-      return voice.warn("/edit: the file is gone; nothing is sent")
+      return voice.warn("/edit: the file no longer exists; nothing was sent")
     }
     // Editors end a text with a newline that nobody typed.
     if written.last == 0x0A { written.removeLast() }
-    guard !written.isEmpty else { return voice.inform("empty: nothing is sent") }
-    guard configuration.kind == .binary || String(validating: written, as: UTF8.self) != nil else {
-      return voice.warn("/edit: this is no UTF-8 text; nothing is sent")
+    guard !written.isEmpty else { return voice.inform("the text is empty; nothing was sent") }
+    if configuration.kind == .text, let problem = InvalidText(written) {
+      return voice.warn("/edit: \(problem.words); nothing was sent")
     }
     isKept = await !send(OutgoingMessage(configuration.kind, written), isShown: true)
     if isKept { voice.inform("the text is in \(Self.safe(path))") }
@@ -152,7 +152,7 @@ extension PromptCommands {
     case .exited(let code): "the editor ended with \(code)"
     case .signaled(let number): "the editor was ended by signal \(number)"
     case .failed(let error): error.reason
-    case nil: "the prompt is gone"
+    case nil: "the prompt has ended"
     }
   }
 }

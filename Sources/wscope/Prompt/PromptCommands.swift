@@ -71,6 +71,7 @@ actor PromptCommands {
     if configuration.verbosity > 0 {
       for line in handshakeText(info).lines { voice.inform(line) }
     }
+    if !info.ignoredFields.isEmpty { voice.warn(HandshakeText.ignoredFields(info)) }
     let subprotocol = info.subprotocol.map { " (\(Self.safe($0)))" } ?? ""
     voice.inform("connected to \(Redaction.url("\(url)"))\(subprotocol)")
     if case .jsonLines = configuration.format { write(lines.opened(info)) }
@@ -78,7 +79,7 @@ actor PromptCommands {
 
   func handshakeText(_ info: HandshakeInfo) -> HandshakeText {
     HandshakeText(
-      info: info, escapes: voice.context.console.standardErrorIsTerminal,
+      info: info,
       showsSecrets: configuration.showsSecrets)
   }
 
@@ -102,6 +103,9 @@ actor PromptCommands {
       }
     case .frame(let header, let isIncoming, _):
       voice.inform(FrameText.line(header, isIncoming: isIncoming))
+    case .linted(let counts):
+      voice.inform(LintText.line(counts))
+      if case .jsonLines = configuration.format { write(lines.linted(counts)) }
     case .ended(let outcome, _, let compression):
       hearEnd(outcome, compression)
     case .close, .violation:
@@ -252,7 +256,7 @@ actor PromptCommands {
     guard let connection = await openConnection() else { return false }
     let queued = await connection.counters().queued
     guard queued < Self.mostQueued else {
-      voice.warn("not sent: the peer does not read, \(Figures.bytes(queued)) wait for it")
+      voice.warn("not sent: the peer is not reading, \(Figures.bytes(queued)) are queued")
       return false
     }
     do {

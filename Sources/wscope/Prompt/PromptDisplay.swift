@@ -53,7 +53,16 @@ final class PromptDisplay: Sendable {
 
   func add(line: String) { change { $0.queue.add(line: line + "\n") } }
 
-  func add(_ message: ShownMessage) { change { $0.queue.add(message) } }
+  func add(_ message: ShownMessage) {
+    change { state in
+      state.queue.add(message)
+      guard let bytes = state.queue.takeFilterFailure() else { return }
+      let words =
+        "! /filter: the regular expression needs too many steps on a message of "
+        + "\(Figures.bytes(bytes)); the filter is off"
+      state.queue.add(line: style(.red, words) + "\n")
+    }
+  }
 
   func setPrompt(_ body: @Sendable (inout PromptText) -> Void) { change { body(&$0.prompt) } }
 
@@ -155,7 +164,8 @@ final class PromptDisplay: Sendable {
       switch item {
       case .line(let line): text += line
       case .skipped(let count):
-        text += style(.dim, "* \(Figures.count(count)) messages not shown: too fast for the screen")
+        text += style(
+          .dim, "* \(Figures.count(count)) messages not shown: the terminal is too slow")
         text += "\n"
       case .message(let message):
         if let makesLine = state.makesLine {

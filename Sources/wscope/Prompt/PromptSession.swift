@@ -25,6 +25,8 @@ struct PromptConfiguration: Sendable {
   var showsSecrets: Bool
   var timestamps: MessageStamps.Kind?
   var indentsJSON: Bool
+  /// Whether text reaches the terminal as it is.
+  var isRawTerminal: Bool
   var reconnect: ReconnectPolicy?
   var recording: RecordingConfiguration?
   var promptDescriptor: Int32
@@ -56,18 +58,28 @@ final class PromptSession: Sendable {
   }
 
   func run() async throws -> ExitStatus {
-    let recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets) {
-      [context] in context.warn($0)
-    }
+    let recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets, context)
     if let recording = configuration.recording {
       try recorder.begin(recording, url: "\(configuration.client.url)")
     }
     let opening = OpeningConnection(
-      configuration.client, reaction: configuration.reaction, command: "connect", context)
+      configuration.client, reaction: configuration.reaction, command: "connect",
+      isVerbose: configuration.verbosity > 0, context)
     let signals = Task { await watchSignals() }
     defer { signals.cancel() }
     do throws(ExitStatus) {
-      return await talk(try await opening.explained(), recorder)
+      let connection: Connection
+      switch await opening.result {
+      case .success(let opened): connection = opened
+      case .failure(let error):
+        if configuration.verbosity > 0 {
+          let heads = HandshakeText.heads(
+            opening.transcript.heads, showsSecrets: configuration.showsSecrets)
+          for line in heads { context.inform(line) }
+        }
+        throw opening.explain(error)
+      }
+      return await talk(connection, recorder)
     } catch {
       return error
     }
@@ -152,6 +164,7 @@ final class PromptSession: Sendable {
     text.timestamps = configuration.timestamps
     text.indentsJSON = configuration.indentsJSON
     text.verbosity = configuration.verbosity
+    text.isRaw = configuration.isRawTerminal
     var makesLine: (@Sendable (ShownMessage) -> [UInt8])?
     switch configuration.format {
     case .jsonLines:
@@ -169,8 +182,8 @@ final class PromptSession: Sendable {
 
   private static func words(_ error: HistoryError) -> String {
     switch error {
-    case .notRegular(let path): "no history is kept: \(path) is not a regular file"
-    case .failed(let path, let cause): "no history is kept: \(path): \(cause.reason)"
+    case .notRegular(let path): "history is off: \(path) is not a regular file"
+    case .failed(let path, let cause): "history is off: \(path): \(cause.reason)"
     }
   }
 

@@ -26,15 +26,14 @@ struct PromptVoice: Sendable {
 
   /// What the person hears of connections that end and begin.
   func tell(_ notice: Reconnector.Notice) {
-    let escapes = context.console.standardErrorIsTerminal
     switch notice {
     case .ended(let outcome, let circumstances, let isWanted):
       display.setPrompt { $0.isConnected = false }
-      let words = CloseWords.line(outcome, circumstances, escapes: escapes)
+      let words = CloseWords.line(outcome, circumstances)
       if isWanted || ExitStatus(outcome) == .ok { inform(words) } else { warn(words) }
     case .failed(let error, let client):
       let diagnostician = Diagnostician(
-        command: "connect", configuration: client, escapes: escapes)
+        command: "connect", configuration: client)
       for (index, line) in diagnostician.diagnose(error).lines.enumerated() {
         say(index == 0 ? context.style(.red, line) : line)
       }

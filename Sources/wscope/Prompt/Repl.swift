@@ -31,7 +31,7 @@ struct Repl: Equatable {
       let command = try CommandRegistry.parse(line)
       guard command == .multi else { return .perform(command) }
       lines = []
-      return .inform("/end or Ctrl-D sends the lines as one message, Ctrl-C drops them")
+      return .inform("/end or Ctrl-D sends the lines as one message, Ctrl-C discards them")
     } catch {
       return .warn(error.words)
     }
@@ -58,6 +58,6 @@ struct Repl: Equatable {
   private mutating func finish() -> Effect {
     let text = (lines ?? []).joined(separator: "\n")
     lines = nil
-    return text.isEmpty ? .inform("no lines, nothing sent") : .send(text)
+    return text.isEmpty ? .inform("no lines; nothing was sent") : .send(text)
   }
 }

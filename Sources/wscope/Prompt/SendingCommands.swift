@@ -5,31 +5,31 @@ enum SendingCommands {
   static let entries = [
     CommandEntry(
       name: "hex", arguments: "bytes", summary: "send binary",
-      explanation: "Sends a binary message of hexadecimal digits: /hex 00 ff 0a.",
+      explanation: "Sends a binary message given as hexadecimal digits: /hex 00 ff 0a.",
       parse: { rest throws(CommandMistake) in .sendBinary(try hex(rest)) }),
     CommandEntry(
       name: "base64", arguments: "text", summary: "send binary",
-      explanation: "Sends a binary message that is typed in base64: /base64 AP8K.",
+      explanation: "Sends a binary message given in base64: /base64 AP8K.",
       parse: { rest throws(CommandMistake) in
-        guard !rest.isEmpty else { throw CommandMistake("/base64 needs a text in base64") }
+        guard !rest.isEmpty else { throw CommandMistake("/base64 requires a text in base64") }
         guard let bytes = Base64.decode(rest) else {
-          throw CommandMistake("/base64: this is not valid base64")
+          throw CommandMistake("/base64: invalid base64")
         }
         return .sendBinary(bytes)
       }),
     CommandEntry(
       name: "file", arguments: "path [kind]", summary: "send a file",
       explanation:
-        "Sends a file as one message: text or binary as the last word says, or as lines are sent.",
+        "Sends a file as one message, as text or binary; by default, the type of typed lines.",
       argument: .fileName, parse: file),
     CommandEntry(
       name: "edit", arguments: "[text]", summary: "use $EDITOR",
       explanation:
-        "Writes a message in $VISUAL or $EDITOR, beginning with the text. Once saved it is sent.",
+        "Opens $VISUAL or $EDITOR with the text, and sends what is saved.",
       parse: { rest throws(CommandMistake) in .edit(rest) }),
     CommandEntry(
       name: "multi", summary: "several lines",
-      explanation: "Lines are one message until /end or Ctrl-D; Ctrl-C drops them.",
+      explanation: "Sends the lines up to /end or Ctrl-D as one message; Ctrl-C discards them.",
       parse: CommandEntry.plain("multi", .multi)),
     CommandEntry(
       name: "repeat", arguments: "n message", summary: "send n times",
@@ -39,12 +39,12 @@ enum SendingCommands {
 
   private static func hex(_ rest: String) throws(CommandMistake) -> [UInt8] {
     let digits = rest.filter { !" \t:,".contains($0) }
-    guard !digits.isEmpty else { throw CommandMistake("/hex needs hexadecimal digits") }
+    guard !digits.isEmpty else { throw CommandMistake("/hex requires hexadecimal digits") }
     if let wrong = digits.first(where: { !$0.isHexDigit || !$0.isASCII }) {
-      throw CommandMistake("/hex: \"\(wrong)\" is no hexadecimal digit")
+      throw CommandMistake("/hex: invalid hexadecimal digit \"\(wrong)\"")
     }
     guard digits.count.isMultiple(of: 2) else {
-      throw CommandMistake("/hex: an odd number of digits; every byte has two")
+      throw CommandMistake("/hex: odd number of digits; every byte has two")
     }
     let values = digits.compactMap { $0.hexDigitValue }
     return stride(from: 0, to: values.count - 1, by: 2).map {
@@ -60,17 +60,17 @@ enum SendingCommands {
         if !path.isEmpty { return .sendFile(String(path), kind) }
       }
     }
-    guard !rest.isEmpty else { throw CommandMistake("/file needs the name of a file") }
+    guard !rest.isEmpty else { throw CommandMistake("/file requires a file name") }
     return .sendFile(rest, nil)
   }
 
   @Sendable private static func repeated(_ rest: String) throws(CommandMistake) -> SlashCommand {
     let words = rest.split(separator: " ", maxSplits: 1)
     guard words.count == 2 else {
-      throw CommandMistake("/repeat needs a number and a message: /repeat 3 hello")
+      throw CommandMistake("/repeat requires a number and a message, as in /repeat 3 hello")
     }
     guard let count = Int(words[0]), count > 0 else {
-      throw CommandMistake("/repeat: \"\(words[0])\" is no number of times")
+      throw CommandMistake("/repeat: invalid number \"\(words[0])\"")
     }
     return .repeatMessage(count, String(words[1]))
   }

@@ -100,7 +100,7 @@ extension CommandEntry {
     case "": return nil
     case "on": return true
     case "off": return false
-    default: throw CommandMistake("/\(name): on or off, not \"\(rest)\"")
+    default: throw CommandMistake("/\(name): invalid value \"\(rest)\" (expected on or off)")
     }
   }
 }

@@ -17,7 +17,7 @@ struct URLChoice {
     let places = Array(((try? history?.places()) ?? []).prefix(Self.mostOffered))
     guard !places.isEmpty else {
       throw CommandFailure(
-        .usage, "no URL, and none was used before",
+        .usage, "no URL given, and none in the history",
         details: ["try: wscope connect ws://localhost:8080/, or wscope listen for a server"])
     }
     for (index, place) in places.enumerated() {
@@ -49,7 +49,7 @@ struct URLChoice {
       if typed.isEmpty { return places[0] }
       guard let number = Int(typed) else { return typed }
       if places.indices.contains(number - 1) { return places[number - 1] }
-      context.warn("a number from 1 to \(places.count), or a URL; Return takes the first")
+      context.warn("enter a number from 1 to \(places.count) or a URL; Return selects the first")
     }
     return nil
   }

@@ -9,7 +9,7 @@ import WebSocketProtocol
 
 /// What `bench` is to do.
 struct BenchConfiguration: Sendable {
-  /// Whom to load.
+  /// The server under test.
   enum Target: Sendable {
     case endpoint(ClientConfiguration)
     /// An echo server of this process; the URL lacks its port.
@@ -21,15 +21,14 @@ struct BenchConfiguration: Sendable {
   /// The addresses to connect from.
   var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
-  var format: Bench.ReportFormat
+  var format: ReportFormatEntry
   /// The command line, with secrets taken out.
   var argv: [String]
   var showsProgress: Bool
   var isQuiet: Bool
 }
 
-/// `bench`: runs a load test, shows how it stands, prints the report and says in the exit code what
-/// came of it.
+/// `bench`: runs a load test, shows its progress, prints the report and returns the exit status.
 final class BenchSession: Sendable {
   private let configuration: BenchConfiguration
   private let context: CommandContext
@@ -46,7 +45,7 @@ final class BenchSession: Sendable {
   }
 
   func run() async -> ExitStatus {
-    if let problem = tooFewFiles() ?? strangeSource() { return fail(problem) }
+    if let problem = tooFewFiles() ?? unusableSourceAddress() { return fail(problem) }
     let client: ClientConfiguration
     do {
       client = try await target()
@@ -90,15 +89,15 @@ final class BenchSession: Sendable {
 
   /// The kernel has one error for an address that is not this machine's and for one without a free
   /// port; only before the run they can be told apart.
-  private func strangeSource() -> CommandFailure? {
+  private func unusableSourceAddress() -> CommandFailure? {
     for source in configuration.sources where !LocalAddress.isOfThisMachine(source) {
       return CommandFailure(
-        .usage, "--local-ips: \(source.ipAddress ?? "?") is no address of this machine")
+        .usage, "--local-ips: \(source.ipAddress ?? "?") is not an address of this machine")
     }
     return nil
   }
 
-  /// Whom to connect to; starts the embedded server when there is nobody else.
+  /// The server to connect to; starts the embedded one when no URL was given.
   private func target() async throws -> ClientConfiguration {
     switch configuration.target {
     case .endpoint(let client):
@@ -108,7 +107,7 @@ final class BenchSession: Sendable {
       return client
     case .embedded(var client):
       var server = TestServerConfiguration()
-      server.messagesToldPerSecond = 0
+      server.loggedMessagesPerSecond = 0
       server.limits = Limits(messageSize: Limits.largestMessageSize)
       // It lives as long as the process, which ends with the report.
       let running = try await TestServer.start(
@@ -161,7 +160,7 @@ final class BenchSession: Sendable {
         configuration: client, route: route, lookUp: lookUp, sources: configuration.sources),
       origin: LoadOrigin(
         tool: LoadReport.Tool(version: Version.number, build: Version.build),
-        argv: configuration.argv),
+        id: String(UInt64.random(in: 1 << 60...UInt64.max), radix: 16), argv: configuration.argv),
       levels: configuration.levels)
   }
 
@@ -181,7 +180,7 @@ final class BenchSession: Sendable {
     }
   }
 
-  // MARK: Telling
+  // MARK: Output
 
   private func show(_ progress: LoadProgress, _ shown: borrowing Atomic<Int>) {
     guard configuration.showsProgress else { return }
@@ -195,12 +194,10 @@ final class BenchSession: Sendable {
     if seconds % Self.plainLineEvery == 0 { context.console.note(line.plainLine) }
   }
 
-  private func printReport(_ report: LoadReport) -> ExitStatus {
-    let text =
-      switch configuration.format {
-      case .text: BenchText(report).text
-      case .json: BenchJSON(report).text()
-      }
+  private func printReport(_ complete: LoadReport) -> ExitStatus {
+    var report = complete
+    report.target.url = Redaction.url(report.target.url)
+    let text = configuration.format.render(report)
     do throws(OutputError) {
       try context.console.payload(Array(text.utf8))
       return .ok
@@ -212,7 +209,7 @@ final class BenchSession: Sendable {
   }
 
   /// What is this machine's doing must not be taken for the server's (SECURITY R20).
-  private func tellOwnLimits(_ report: LoadReport) {
+  private func reportLocalFailures(_ report: LoadReport) {
     func count(_ class: ErrorTally.Class) -> Int {
       report.errors.reduce(0) { $1.class == `class` ? $0 + $1.count : $0 }
     }
@@ -231,7 +228,13 @@ final class BenchSession: Sendable {
   }
 
   private func explain(_ result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
-    tellOwnLimits(result.report)
+    reportLocalFailures(result.report)
+    let status = status(of: result, client)
+    // Numbers that contradict each other are worth nothing, whatever else has happened.
+    return result.report.contradictions().isEmpty ? status : .measurementInvalid
+  }
+
+  private func status(of result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
     switch result.ending {
     case .interrupted:
       return stopped.withLock { $0 } == .interrupt ? .interrupted : .terminated
@@ -249,15 +252,13 @@ final class BenchSession: Sendable {
       let status = ExitStatus(outcome)
       return status == .ok ? .connectionLost : status
     case .completed:
-      let messages = result.report.messages
-      let isMeasured = messages.attempted > 0 && messages.accounting() == 0
-      return isMeasured ? .ok : .measurementInvalid
+      return result.report.messages.attempted > 0 ? .ok : .measurementInvalid
     }
   }
 
   private func explain(_ error: ConnectError, _ client: ClientConfiguration) -> ExitStatus {
     let diagnostician = Diagnostician(
-      command: "bench", configuration: client, escapes: context.console.standardErrorIsTerminal)
+      command: "bench", configuration: client)
     context.explain(diagnostician.diagnose(error))
     return ExitStatus(error)
   }

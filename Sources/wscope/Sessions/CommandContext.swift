@@ -1,5 +1,6 @@
 import Glibc
 import Terminal
+import WebSocketNIO
 
 /// What a command has around it: the streams, the signals and the environment, each made once.
 struct CommandContext: Sendable {
@@ -31,6 +32,11 @@ struct CommandContext: Sendable {
     for (index, line) in diagnosis.lines.enumerated() {
       console.note(index == 0 ? style(.red, line) : line)
     }
+  }
+
+  /// Names the fields of a 101 that it cannot have; the connection is open all the same.
+  func warnAboutIgnoredFields(_ info: HandshakeInfo) {
+    if !info.ignoredFields.isEmpty { warn(HandshakeText.ignoredFields(info)) }
   }
 
   private static func currentEnvironment() -> [String: String] {

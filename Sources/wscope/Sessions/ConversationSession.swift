@@ -44,10 +44,16 @@ final class ConversationSession: OneShot {
   func run() async -> ExitStatus {
     let opening = OpeningConnection(
       configuration.client, reaction: configuration.reaction, command: configuration.command,
-      patience: configuration.waitUp.map { WaitUp($0, isEnough: judge.expects) }, context)
+      patience: configuration.waitUp.map { WaitUp($0, isEnough: judge.expects) },
+      isVerbose: output.isVerbose, context)
     switch await opening.result {
     case .success(let connection): return await converse(connection)
-    case .failure(let error): return judge.failed(error, opening)
+    case .failure(let error):
+      if case .refused(let refusal) = error {
+        recorder.write(connection: number) { $0.refused(refusal, recorder.showsSecrets) }
+      }
+      try? output.notOpened(error, opening.transcript.heads, number)
+      return judge.failed(error, opening)
     }
   }
 
@@ -121,16 +127,14 @@ final class ConversationSession: OneShot {
     case .failed(let error, let client):
       context.explain(
         Diagnostician(
-          command: configuration.command, configuration: client,
-          escapes: context.console.standardErrorIsTerminal
+          command: configuration.command, configuration: client
         ).diagnose(error))
     case .waiting(let pause, let attempt, let limit):
       // Only now is it clear that the session goes on.
       if attempt == 1 {
-        let escapes = context.console.standardErrorIsTerminal
         context.warn(
           CloseWords.line(
-            outcome.withLock { $0 }, circumstances.withLock { $0 }, escapes: escapes))
+            outcome.withLock { $0 }, circumstances.withLock { $0 }))
       }
       let count = limit.map { " of \($0)" } ?? ""
       context.inform("reconnecting in \(Figures.duration(pause)) (attempt \(attempt)\(count))")
@@ -259,6 +263,7 @@ final class ConversationSession: OneShot {
     // The deadline runs although there may be much to send.
     if configuration.policy.within != nil { awaitEnd() }
     recorder.write { $0.opened(info) }
+    context.warnAboutIgnoredFields(info)
     try? output.opened(info, number, isAgain: number > self.number)
   }
 

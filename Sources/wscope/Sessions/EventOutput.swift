@@ -31,7 +31,7 @@ final class EventOutput: Sendable {
   func opened(_ info: HandshakeInfo, _ number: Int, isAgain: Bool = false) throws(OutputError) {
     if isVerbose {
       let text = HandshakeText(
-        info: info, escapes: context.console.standardErrorIsTerminal,
+        info: info,
         showsSecrets: configuration.showsSecrets)
       for line in text.lines { context.inform(line) }
     } else if isAgain {
@@ -39,6 +39,22 @@ final class EventOutput: Sendable {
     }
     guard case .jsonLines = configuration.format else { return }
     try context.console.payload(JSONLines(start: start, connection: number).opened(info))
+  }
+
+  /// A connection was not opened: with `-v` what both sides said, and in JSON Lines a refusal.
+  ///
+  /// - Throws: `OutputError`.
+  func notOpened(
+    _ error: ConnectError, _ heads: HandshakeTranscript.Heads, _ number: Int
+  ) throws(OutputError) {
+    if isVerbose {
+      for line in HandshakeText.heads(heads, showsSecrets: configuration.showsSecrets) {
+        context.inform(line)
+      }
+    }
+    guard case .jsonLines = configuration.format, case .refused(let refusal) = error else { return }
+    let lines = JSONLines(start: start, connection: number)
+    try context.console.payload(lines.refused(refusal, configuration.showsSecrets))
   }
 
   /// A connection has ended.
@@ -82,6 +98,11 @@ final class EventOutput: Sendable {
       }
     case .frame(let header, let isIncoming, _):
       context.inform(FrameText.line(header, isIncoming: isIncoming))
+    case .linted(let counts):
+      context.inform(LintText.line(counts))
+      if case .jsonLines = configuration.format {
+        try context.console.payload(lines.linted(counts))
+      }
     case .close, .violation, .ended:
       break
     }

@@ -77,7 +77,9 @@ final class ExpectationReporter: Sendable {
       cases: state.withLock { $0.cases })
     do {
       if configuration.isTAP { try context.console.payload(Array(report.tap.utf8)) }
-      if let junit = configuration.junit { try FileContents.write(report.junit, to: junit) }
+      if let junit = configuration.junit {
+        try FileContents.write(report.junit, to: junit, context.console)
+      }
       return true
     } catch let failure as CommandFailure {
       context.explain(Diagnosis(cause: failure.words))
@@ -113,11 +115,8 @@ final class ExpectationReporter: Sendable {
       if case .status(let status) = $0.expectation { status != 101 } else { false }
     }
     if let opened {
-      let time = opened - start
       cases.append(
-        TestReport.Case(
-          name: "opened in \(Figures.shortDuration(time.nanoseconds))",
-          seconds: Self.seconds(time)))
+        TestReport.Case(name: "the connection opens", seconds: Self.seconds(opened - start)))
     } else if !expectsRefusal {
       cases.append(
         TestReport.Case(
@@ -136,7 +135,7 @@ final class ExpectationReporter: Sendable {
     if let failure, opened != nil || expectsRefusal {
       cases.append(
         TestReport.Case(
-          name: "the connection ends well", seconds: Self.seconds(.now() - start),
+          name: "the connection ends normally", seconds: Self.seconds(.now() - start),
           failure: failure))
     }
     return cases
@@ -144,7 +143,7 @@ final class ExpectationReporter: Sendable {
 
   static func seconds(_ time: TimeAmount) -> Double { Double(time.nanoseconds) / 1e9 }
 
-  private static var host: String {
+  static var host: String {
     var name = [CChar](repeating: 0, count: 256)
     guard gethostname(&name, name.count - 1) == 0 else { return "" }
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -20,6 +20,13 @@ enum FileContents {
     }
   }
 
+  /// All bytes of a file that is read for its syntax, without the byte order mark at its start.
+  static func readText(_ path: String) throws -> [UInt8] { withoutByteOrderMark(try read(path)) }
+
+  static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
+    bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
+  }
+
   /// All bytes of a regular file that may become a message.
   static func readFile(_ path: String) throws -> [UInt8] {
     // Not asked here: where a module of Foundation is about, the members of `stat` are taken for its own.
@@ -29,7 +36,7 @@ enum FileContents {
     } catch {
       throw CommandFailure(.usage, "cannot read \(path): \(error.reason)")
     }
-    guard let size else { throw CommandFailure(.usage, "\(path) is no regular file") }
+    guard let size else { throw CommandFailure(.usage, "\(path) is not a regular file") }
     guard size <= Limits.largestMessageSize else {
       throw CommandFailure(
         .usage, "\(path) is larger than \(Figures.bytes(Limits.largestMessageSize))")
@@ -37,46 +44,58 @@ enum FileContents {
     return try read(path)
   }
 
-  /// Replaces a file as a whole: who reads it sees the old text or the new one, never a part.
-  static func write(_ text: String, to path: String, mode: mode_t = 0o644) throws {
-    let temporary = "\(path).\(getpid()).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
-    guard descriptor >= 0 else { throw failure(path, "write") }
-    let isWritten = writeAll(Array(text.utf8), to: descriptor)
-    close(descriptor)
-    guard isWritten, rename(temporary, path) == 0 else {
-      let failed = failure(path, "write")
-      unlink(temporary)
-      throw failed
+  /// Writes all of a report: `-` is standard output, a regular file is replaced as a whole, and anything else
+  /// is written to (see `OutputFile`).
+  ///
+  /// - Throws: `CommandFailure`.
+  static func write(
+    _ text: String, to path: String, mode: mode_t = 0o644, _ console: Console = Console()
+  ) throws {
+    try write(Array(text.utf8), to: path, mode: mode, console)
+  }
+
+  /// The same for bytes.
+  static func write(
+    _ bytes: [UInt8], to path: String, mode: mode_t = 0o644, _ console: Console = Console()
+  ) throws {
+    guard path != "-" else {
+      do throws(OutputError) {
+        return try console.payload(bytes)
+      } catch {
+        // A reader that has left is the quiet end.
+        guard case .failed(let code, let stream) = error else { return }
+        throw CommandFailure(
+          .outputFailed, "cannot write \(stream): \(SystemError(code: code).reason)")
+      }
+    }
+    do throws(SystemError) {
+      try OutputFile.write(bytes, to: path, mode: mode)
+    } catch {
+      throw failure(path, "write", error)
     }
   }
 
-  /// Makes a new file for its owner only; one that is there is left alone.
+  /// Makes a new file for its owner only, or writes to a device or FIFO; a file that exists is left alone.
+  ///
+  /// - Throws: `CommandFailure`.
   static func create(_ bytes: [UInt8], at path: String) throws {
+    let isNew = !OutputFile.isStream(path)
     let file = try AppendedFile(path)
-    guard file.append(bytes) else {
-      let failed = failure(path, "write")
-      unlink(path)
-      throw failed
+    do throws(SystemError) {
+      try file.append(bytes)
+    } catch {
+      if isNew { unlink(path) }
+      throw failure(path, "write", error)
     }
   }
 
-  fileprivate static func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { return false }
-      rest = rest.dropFirst(count)
-    }
-    return true
-  }
-
-  fileprivate static func failure(_ path: String, _ verb: String) -> CommandFailure {
+  fileprivate static func failure(
+    _ path: String, _ verb: String, _ error: SystemError = SystemError(code: errno)
+  ) -> CommandFailure {
     let name = path == "-" ? "standard input" : path
+    let reason = error.code == ENXIO ? "no process reads it" : error.reason
     return CommandFailure(
-      verb == "read" ? .usage : .outputFailed,
-      "cannot \(verb) \(name): \(SystemError(code: errno).reason)")
+      verb == "read" ? .usage : .outputFailed, "cannot \(verb) \(name): \(reason)")
   }
 }
 
@@ -85,32 +104,52 @@ final class AppendedFile: Sendable {
   let path: String
   private let descriptor: Int32
 
-  /// Makes the file. One that is there already is left alone, unless it may be overwritten; a symbolic
-  /// link is never followed.
+  /// Makes the file, or opens a device or FIFO. A regular file that exists is left alone unless it may be
+  /// overwritten, and a symbolic link to one is never followed (SECURITY R16).
   ///
   /// - Throws: `CommandFailure`.
   init(_ path: String, overwriting: Bool = false) throws {
-    let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW
-    let descriptor = open(path, flags | (overwriting ? O_TRUNC : O_EXCL), 0o600)
-    guard descriptor >= 0 else {
-      if errno == EEXIST { throw CommandFailure(.usage, "\(path) is there already") }
-      throw FileContents.failure(path, "write")
-    }
     self.path = path
-    self.descriptor = descriptor
+    if OutputFile.isStream(path) {
+      descriptor = try Self.openStream(path)
+      return
+    }
+    let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW
+    descriptor = open(path, flags | (overwriting ? O_TRUNC : O_EXCL), 0o600)
+    guard descriptor >= 0 else {
+      switch errno {
+      case EEXIST: throw CommandFailure(.usage, "\(path) already exists")
+      case ELOOP: throw CommandFailure(.usage, "\(path) is a symbolic link, which is not followed")
+      default: throw FileContents.failure(path, "write")
+      }
+    }
   }
 
-  /// Opens a file to add to what is in it, and makes it if there is none.
+  /// Opens a file to add to its contents, and makes it if it does not exist.
   ///
   /// - Throws: `CommandFailure`.
   init(addingTo path: String) throws {
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     self.path = path
+    if OutputFile.isStream(path) {
+      descriptor = try Self.openStream(path)
+      return
+    }
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw FileContents.failure(path, "write") }
   }
 
   deinit { close(descriptor) }
 
-  /// Adds bytes; false if the system does not take them, and `errno` says why.
-  func append(_ bytes: [UInt8]) -> Bool { FileContents.writeAll(bytes, to: descriptor) }
+  private static func openStream(_ path: String) throws -> Int32 {
+    do throws(SystemError) {
+      return try OutputFile.openExisting(path)
+    } catch {
+      throw FileContents.failure(path, "write", error)
+    }
+  }
+
+  /// Adds bytes at the end.
+  func append(_ bytes: [UInt8]) throws(SystemError) {
+    try OutputFile.append(bytes, to: descriptor)
+  }
 }

@@ -38,7 +38,8 @@ final class InputSource: Sendable {
     guard let batch = try await standardInput?.nextBatch() else { return nil }
     switch input {
     case .none: return nil
-    case .messages(_, let kind): return try batch.map { try Self.message($0, kind) }
+    case .messages(let boundary, let kind):
+      return try batch.map { try message($0, kind, boundary) }
     case .jsonLines: return try batch.compactMap(message)
     }
   }
@@ -58,16 +59,29 @@ final class InputSource: Sendable {
     return messages
   }
 
-  private static func message(_ payload: [UInt8], _ kind: MessageKind) throws -> OutgoingMessage {
-    guard kind == .binary || String(validating: payload, as: UTF8.self) != nil else {
-      throw InputError(words: "standard input is not valid UTF-8; to send it as it is: --binary")
+  private func message(
+    _ payload: [UInt8], _ kind: MessageKind, _ boundary: MessageSplitter.Boundary
+  ) throws -> OutgoingMessage {
+    let number = lines.withLock { lines in
+      lines.number += 1
+      return lines.number
     }
-    return OutgoingMessage(kind, payload)
+    guard kind == .text, let problem = InvalidText(payload) else {
+      return OutgoingMessage(kind, payload)
+    }
+    let place =
+      switch boundary {
+      case .newline: "standard input, line \(number)"
+      case .null: "standard input, message \(number)"
+      case .endOfInput: "standard input"
+      }
+    throw InputError(words: "\(place): \(problem.words); --binary sends it unchanged")
   }
 
   private func message(_ line: [UInt8]) throws -> OutgoingMessage? {
     let result = lines.withLock { lines -> Result<OutgoingMessage?, InputError> in
       lines.number += 1
+      let line = lines.number == 1 ? FileContents.withoutByteOrderMark(line) : line
       guard !line.isEmpty else { return .success(nil) }
       do throws(SessionLineError) {
         let message = try lines.reader.message(of: line)
@@ -82,7 +96,7 @@ final class InputSource: Sendable {
 
   static func words(_ error: SessionLineError) -> String {
     switch error {
-    case .notJSON(let json): "not JSON: \(json.problem) (byte \(json.offset))"
+    case .notJSON(let error): ExpectationText.text(error)
     case .notAnObject: "not a JSON object"
     case .noEvent: "no member \"event\""
     case .noPayload: "a message needs a member \"text\" or \"base64\""

@@ -1,3 +1,4 @@
+import Conversation
 import Glibc
 import NIOCore
 import NIOPosix
@@ -15,17 +16,23 @@ struct ListenConfiguration: Sendable {
   var threads: Int
   var portFile: String?
   var isQuiet: Bool
+  /// A ready line about faults; nil if there are none.
+  var faultSummary: String?
+  /// nil without scripts and rules.
+  var scripts: ServerScriptConfiguration?
 }
 
-/// `listen`: binds, says so, logs until a signal comes, and says goodbye to every client.
+/// `listen`: binds, prints the ready lines, logs until a signal comes, and closes every client.
 final class ListenSession: Sendable {
   private let configuration: ListenConfiguration
   private let context: CommandContext
-  private let untold = Atomic<Int>(0)
+  private let droppedEvents = Atomic<Int>(0)
+  private let scripts: ServerScriptRun?
 
   init(_ configuration: ListenConfiguration, _ context: CommandContext) {
     self.configuration = configuration
     self.context = context
+    scripts = configuration.scripts.map { ServerScriptRun($0, context) }
   }
 
   func run() async -> ExitStatus {
@@ -38,9 +45,9 @@ final class ListenSession: Sendable {
       server = try await TestServer.start(
         at: configuration.place, group: group, configuration: configuration.server
       ) { event in
-        if case .dropped = log.yield(event) { self.untold.add(1, ordering: .relaxed) }
+        if case .dropped = log.yield(event) { self.droppedEvents.add(1, ordering: .relaxed) }
       }
-      try tellReady(server)
+      try printReadyLines(server)
     } catch let failure as CommandFailure {
       context.explain(Diagnosis(cause: failure.words, details: failure.details))
       return failure.status
@@ -49,6 +56,8 @@ final class ListenSession: Sendable {
       return .cannotListen
     }
     let logging = Task { await self.log(events) }
+    let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
+    defer { watch.cancel() }
     var isStopping = false
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
@@ -58,17 +67,21 @@ final class ListenSession: Sendable {
         await server.stop()
         log.finish()
         await logging.value
-        Process.exit(.ok)
+        Process.exit(self.scripts?.finish() ?? true ? .ok : .outputFailed)
       }
     }
     return .ok
   }
 
   private func log(_ events: AsyncStream<ServerEvent>) async {
-    let lines = ServerLog(style: context.style)
+    let lines = ServerLog(
+      style: context.style, scriptName: configuration.scripts?.scriptName ?? "")
     for await event in events {
-      let missed = untold.exchange(0, ordering: .relaxed)
-      if missed > 0 { context.inform("\(missed) events were not logged: nobody read the log") }
+      if case .script(let client, let summary) = event { scripts?.add(client, summary) }
+      let missed = droppedEvents.exchange(0, ordering: .relaxed)
+      if missed > 0 {
+        context.inform("\(missed) events dropped from the log: the reader is too slow")
+      }
       if configuration.isQuiet, !Self.isWrong(event) { continue }
       context.console.note(lines.line(event))
     }
@@ -76,25 +89,22 @@ final class ListenSession: Sendable {
 
   private static func isWrong(_ event: ServerEvent) -> Bool {
     switch event {
-    case .refused, .acceptFailed: true
-    case .opened, .message, .closed, .more: false
+    case .refused, .malformed, .acceptFailed, .ruleSkipped: true
+    case .script(_, let summary): summary.result != .done
+    case .opened, .message, .sent, .closed, .linted, .fault, .more: false
     }
   }
 
   // MARK: Words
 
-  private func tellReady(_ server: TestServer) throws {
+  private func printReadyLines(_ server: TestServer) throws {
     let secure = configuration.server.tls != nil
-    let mode: String =
-      switch configuration.server.mode {
-      case .echo: "echo"
-      case .broadcast(let includingSender): includingSender ? "broadcast=all" : "broadcast"
-      }
+    let mode = configuration.scripts?.behaviour ?? configuration.server.mode.text
     if let port = server.localAddresses.first?.port, let file = configuration.portFile {
-      try FileContents.write("\(port)\n", to: file)
+      try FileContents.write("\(port)\n", to: file, context.console)
     }
     let (ws, http) = secure ? ("wss", "https") : ("ws", "http")
-    let places = server.localAddresses.map { Diagnostician.text($0) }
+    let places = server.localAddresses.flatMap(Self.connectable).map { Diagnostician.text($0) }
     switch configuration.place {
     case .unixSocket(let path):
       context.console.note("listening on \(ws)+unix:\(path):/  \(mode)")
@@ -103,9 +113,10 @@ final class ListenSession: Sendable {
       context.console.note("listening on \(context.style(.bold, urls))  \(mode)")
       context.inform("page for browsers: \(http)://\(places.first ?? "")/")
     }
-    if case .host(let name, _) = configuration.place, !Self.isLoopback(name) {
-      context.warn("reachable from other machines at \(places.joined(separator: ", "))")
-    }
+    if let rules = scripts?.rulesLine { context.inform(rules) }
+    for warning in configuration.scripts?.warnings ?? [] { context.warn(warning) }
+    if let summary = configuration.faultSummary { context.inform(summary) }
+    warnAboutExposure(server)
     if let certificate = configuration.certificate, let place = places.first {
       context.inform(
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
@@ -115,8 +126,23 @@ final class ListenSession: Sendable {
     }
   }
 
-  private static func isLoopback(_ name: String) -> Bool {
-    name == "localhost" || name == "::1" || name.hasPrefix("127.")
+  /// What a client of this machine can connect to: the unspecified address is not a destination.
+  private static func connectable(_ address: SocketAddress) -> [SocketAddress] {
+    let addresses: [String]
+    switch address.ipAddress {
+    case "0.0.0.0": addresses = ["127.0.0.1"]
+    case "::": addresses = ["127.0.0.1", "::1"]
+    default: return [address]
+    }
+    return addresses.compactMap { try? SocketAddress(ipAddress: $0, port: address.port ?? 0) }
+  }
+
+  private func warnAboutExposure(_ server: TestServer) {
+    guard case .host = configuration.place else { return }
+    let addresses = server.localAddresses.flatMap(LocalAddress.reachable)
+    guard !addresses.isEmpty else { return }
+    let list = addresses.map { Diagnostician.text($0) }.joined(separator: ", ")
+    context.warn("reachable from other machines at \(list)")
   }
 
   private func explain(_ error: any Error) {

@@ -10,40 +10,35 @@ struct OpeningConnection: Sendable {
   private let command: String
   private let patience: WaitUp?
   private let context: CommandContext
+  private let isVerbose: Bool
+  /// What was said until it came to nothing.
+  let transcript = HandshakeTranscript()
 
   init(
     _ configuration: ClientConfiguration, reaction: Connection.Reaction, command: String,
-    patience: WaitUp? = nil, _ context: CommandContext
+    patience: WaitUp? = nil, isVerbose: Bool, _ context: CommandContext
   ) {
+    self.isVerbose = isVerbose
     self.command = command
     self.patience = patience
     self.context = context
     place = RedirectedPlace(configuration)
-    let configuration = place.watching(configuration)
+    var configuration = place.watching(configuration)
+    configuration.transcript = transcript
+    let first = configuration
     task = Task {
       let open: @Sendable (ClientConfiguration) async throws -> Connection = {
         try await Connection.open(
           $0, reaction: reaction, on: MultiThreadedEventLoopGroup.singleton.next())
       }
-      guard let patience else { return try await open(configuration) }
-      return try await patience.open(configuration, open)
+      guard let patience else { return try await open(first) }
+      return try await patience.open(first, open)
     }
   }
 
   /// The connection, once it is open; nil if it does not open.
   var connection: Connection? {
     get async { try? await task.value }
-  }
-
-  /// The connection; the failure is told and becomes the exit code.
-  ///
-  /// - Throws: `ExitStatus`.
-  func explained() async throws(ExitStatus) -> Connection {
-    do throws(ConnectError) {
-      return try await result.get()
-    } catch {
-      throw explain(error)
-    }
   }
 
   /// What came of it, untold.
@@ -61,13 +56,13 @@ struct OpeningConnection: Sendable {
   ///
   /// - Returns: the exit code.
   func explain(_ error: ConnectError) -> ExitStatus {
-    context.explain(diagnosis(of: error, escapes: context.console.standardErrorIsTerminal))
+    context.explain(diagnosis(of: error))
     return ExitStatus(error)
   }
 
-  func diagnosis(of error: ConnectError, escapes: Bool) -> Diagnosis {
+  func diagnosis(of error: ConnectError) -> Diagnosis {
     var diagnosis = Diagnostician(
-      command: command, configuration: place.configuration, escapes: escapes
+      command: command, configuration: place.configuration, isVerbose: isVerbose
     ).diagnose(error)
     if let patience, patience.isWaitedOut(error) {
       diagnosis.details.append("waited: \(Figures.shortDuration(patience.limit)) (--wait-up)")

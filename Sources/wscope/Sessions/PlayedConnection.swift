@@ -5,7 +5,8 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A connection of a script or a replay: what it has received waits here until a step asks for it.
+/// A connection of a script or a replay: what it has received waits here until it is asked for, or goes
+/// to a sink.
 actor PlayedConnection {
   /// What a step hears.
   enum Arrival: Sendable {
@@ -23,6 +24,9 @@ actor PlayedConnection {
   /// Its end was expected, or is told of already.
   private(set) var isSettled = false
 
+  /// Whether we began to close it.
+  private(set) var isClosedByUs = false
+
   private var arrivals: [Arrival] = []
   private var next = 0
   private var waiter: CheckedContinuation<Void, Never>?
@@ -30,10 +34,14 @@ actor PlayedConnection {
   private var isInterrupted = false
 
   /// When more than this waits, nothing more is read from the connection.
-  private static let mostWaiting = 1024
+  private static let maxWaiting = 1024
+  /// Takes what comes, in place of the queue; nothing more is read until it returns.
+  typealias Sink = @Sendable (Arrival) async -> Void
+  private let sink: Sink?
 
-  init(_ connection: Connection, _ number: Int) {
+  init(_ connection: Connection, _ number: Int, sink: Sink? = nil) {
     self.connection = connection
+    self.sink = sink
     self.number = number
     circumstances = CloseCircumstances(connection.info)
   }
@@ -60,15 +68,24 @@ actor PlayedConnection {
 
   private func take(_ event: ConnectionEvent) async {
     circumstances.heard(event)
+    let arrival: Arrival
     switch event {
     case .message(let kind, let payload, _, _):
-      arrivals.append(.message(kind, Array(payload.readableBytesView)))
-    case .pong(let payload, _): arrivals.append(.pong(Array(payload.readableBytesView)))
-    case .ended(let outcome, _, _): self.outcome = outcome
-    case .ping, .pinged, .close, .violation, .frame: return
+      arrival = .message(kind, Array(payload.readableBytesView))
+    case .pong(let payload, _): arrival = .pong(Array(payload.readableBytesView))
+    case .ended(let outcome, _, _):
+      self.outcome = outcome
+      arrival = .ended(outcome)
+    case .ping, .pinged, .close, .violation, .frame, .linted: return
     }
+    if let sink {
+      await sink(arrival)
+      wake()
+      return
+    }
+    if outcome == nil { arrivals.append(arrival) }
     wake()
-    while arrivals.count - next > Self.mostWaiting, !isInterrupted {
+    while arrivals.count - next > Self.maxWaiting, !isInterrupted {
       await withCheckedContinuation { feeder = $0 }
     }
   }
@@ -93,7 +110,7 @@ actor PlayedConnection {
 
   private func consumeOne() {
     next += 1
-    if next > Self.mostWaiting / 2 {
+    if next > Self.maxWaiting / 2 {
       arrivals.removeFirst(next)
       next = 0
     }
@@ -122,9 +139,15 @@ actor PlayedConnection {
 
   func settle() { isSettled = true }
 
+  /// Begins to close, if it is open still.
+  func beginClose(_ frame: CloseFrame) async {
+    if outcome == nil { isClosedByUs = true }
+    await connection.close(frame)
+  }
+
   /// Closes, if it is open still, and waits for the end.
   func close(_ frame: CloseFrame) async -> CloseOutcome {
-    await connection.close(frame)
+    await beginClose(frame)
     while true {
       // The timer of the connection ends it.
       if case .ended(let outcome) = await arrival(until: .now() + .hours(1)) { return outcome }

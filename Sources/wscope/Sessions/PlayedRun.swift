@@ -27,6 +27,7 @@ final class PlayedRun: Sendable {
   private let command: String
   private let waitUp: Int64?
   private let acceptedCloses: CloseCodes?
+  private let onEnd: @Sendable () async -> Void
   private let state: Mutex<State>
 
   private struct State: Sendable {
@@ -47,11 +48,12 @@ final class PlayedRun: Sendable {
     case outputFailed
   }
 
-  /// `number` is that of the first connection.
+  /// `number` is that of the first connection; `onEnd` is called when the run ends before its time.
   init(
     number: Int, command: String, waitUp: Int64?, acceptedCloses: CloseCodes?,
-    _ surroundings: RunSurroundings
+    _ surroundings: RunSurroundings, onEnd: @escaping @Sendable () async -> Void = {}
   ) {
+    self.onEnd = onEnd
     self.surroundings = surroundings
     self.command = command
     self.waitUp = waitUp
@@ -67,25 +69,33 @@ final class PlayedRun: Sendable {
   /// Opens a connection; a failure has been told.
   ///
   /// - Throws: the exit code and the cause.
-  func open(_ name: String, _ client: ClientConfiguration) async throws(OpeningFailure) {
+  func open(
+    _ name: String, _ client: ClientConfiguration, sink: PlayedConnection.Sink? = nil
+  ) async throws(OpeningFailure) {
     let opening = OpeningConnection(
       client, reaction: .none, command: command,
-      patience: waitUp.map { WaitUp($0, isEnough: { _ in false }) }, surroundings.context)
+      patience: waitUp.map { WaitUp($0, isEnough: { _ in false }) },
+      isVerbose: surroundings.output.isVerbose, surroundings.context)
     let connection: Connection
     switch await opening.result {
     case .success(let opened): connection = opened
     case .failure(let error):
+      let number = state.withLock { $0.nextNumber }
+      do throws(OutputError) {
+        try surroundings.output.notOpened(error, opening.transcript.heads, number)
+      } catch { await failed(error) }
       throw OpeningFailure(
-        status: opening.explain(error), cause: opening.diagnosis(of: error, escapes: true).cause)
+        status: opening.explain(error), cause: opening.diagnosis(of: error).cause)
     }
     let played = state.withLock { state in
-      let played = PlayedConnection(connection, state.nextNumber)
+      let played = PlayedConnection(connection, state.nextNumber, sink: sink)
       state.nextNumber += 1
       state.current[name] = played
       state.all.append(played)
       return played
     }
     surroundings.recorder.write(connection: played.number) { $0.opened(connection.info) }
+    surroundings.context.warnAboutIgnoredFields(connection.info)
     do throws(OutputError) {
       try surroundings.output.opened(connection.info, played.number)
     } catch { await failed(error) }
@@ -117,6 +127,7 @@ final class PlayedRun: Sendable {
       return (state.ending == nil, state.all)
     }
     for connection in all { await connection.interrupt() }
+    await onEnd()
     return isFirst
   }
 
@@ -140,7 +151,7 @@ final class PlayedRun: Sendable {
   }
 
   func reportInterruption(_ words: String) {
-    add("it is done to the end", failure: words)
+    add("it runs to the end", failure: words)
     surroundings.reporter.add(state.withLock { $0.cases })
   }
 
@@ -161,7 +172,7 @@ final class PlayedRun: Sendable {
       return ExitStatus(signal)
     }
     if status == .ok, let failure = worst.failure {
-      add("the connection ends well", failure: failure)
+      add("the connection ends normally", failure: failure)
     }
     surroundings.reporter.add(state.withLock { $0.cases })
     switch ending {
@@ -176,20 +187,26 @@ final class PlayedRun: Sendable {
   ) async -> (status: ExitStatus, failure: String?) {
     guard await !connection.isSettled else { return (.ok, nil) }
     var status = ExitStatus(outcome)
-    if case .closed(let frame, _) = outcome,
-      acceptedCloses?.contains(frame.reportedCode) ?? false
-    {
-      status = .ok
-    }
+    let code: CloseCode? =
+      switch outcome {
+      case .closed(let frame, _): frame.reportedCode
+      case .lost: .abnormal
+      case .failed: nil
+      }
+    let unanswered = await connection.isClosedByUs ? CloseWords.unanswered(outcome) : nil
+    if let code, unanswered != nil || acceptedCloses?.contains(code) ?? false { status = .ok }
     let circumstances = await connection.circumstances
     let context = surroundings.context
-    let line = CloseWords.line(
-      outcome, circumstances, escapes: context.console.standardErrorIsTerminal)
+    let line = CloseWords.line(outcome, circumstances)
     guard status != .ok else {
-      if surroundings.output.isVerbose { context.inform(line) }
+      if let unanswered {
+        context.inform(unanswered)
+      } else if surroundings.output.isVerbose {
+        context.inform(line)
+      }
       return (.ok, nil)
     }
     context.warn(line)
-    return (status, CloseWords.line(outcome, circumstances, escapes: true))
+    return (status, line)
   }
 }

@@ -150,7 +150,13 @@ final class ReplaySession: PlayedOneShot {
         if isSame {
           played.add("line \(event.line): \(words(event.what))", failure: nil)
         } else {
-          differ(event, recorded: words(event.what), got: ExpectationText.message(kind, payload))
+          var difference = ""
+          if case .received(_, let recorded) = event.what {
+            difference = ExpectationText.difference(recorded, payload)
+          }
+          differ(
+            event, recorded: words(event.what),
+            got: ExpectationText.message(kind, payload) + difference)
         }
       case .ended(let outcome):
         await ended(outcome, event, connection)
@@ -187,7 +193,7 @@ final class ReplaySession: PlayedOneShot {
       return
     }
     differ(
-      event, recorded: recorded, got: CloseWords.line(outcome, circumstances, escapes: true))
+      event, recorded: recorded, got: CloseWords.line(outcome, circumstances))
   }
 
   /// A peer that goes on and on has been shown to differ by this many.
@@ -202,7 +208,7 @@ final class ReplaySession: PlayedOneShot {
       count += 1
       let got = ExpectationText.message(kind, payload)
       state.withLock { $0.differences += 1 }
-      played.add("nothing more comes", failure: got)
+      played.add("no more messages", failure: got)
       context.explain(
         Diagnosis(
           cause: "\(configuration.name): a message that was not recorded",
@@ -226,7 +232,7 @@ final class ReplaySession: PlayedOneShot {
       ExpectationText.message(kind, payload)
     case .pinged: "ping"
     case .closed(let frame):
-      "close \(CloseWords.code(frame, subprotocol: subprotocol, escapes: true))"
+      "close \(CloseWords.code(frame, subprotocol: subprotocol))"
     case .closedByPeer(let code):
       "closed \(code.rawValue) \(CloseWords.name(code, subprotocol: subprotocol))"
     }

@@ -48,9 +48,7 @@ struct RunSurroundings: Sendable {
       configuration.report,
       name: "wscope \(configuration.command) "
         + (configuration.showsSecrets ? url : Redaction.url(url)), start: start, context)
-    recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets) {
-      context.warn($0)
-    }
+    recorder = Recorder(start: start, showsSecrets: configuration.showsSecrets, context)
     if let recording = configuration.recording {
       try recorder.begin(recording, url: url)
     }

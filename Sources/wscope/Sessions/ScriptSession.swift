@@ -21,57 +21,184 @@ struct ScriptConfiguration: Sendable {
   var place: @Sendable (String?) throws -> ClientConfiguration
 }
 
-/// Does the steps of a script, one after the other, until one fails.
+/// Drives a `ScriptMachine`: performs its effects, one after the other, and hands it what comes.
 final class ScriptSession: PlayedOneShot {
   private let configuration: ScriptConfiguration
   private let surroundings: RunSurroundings
+  private let inbox = ScriptInbox()
   let played: PlayedRun
-
-  private struct Failure: Error {
-    /// nil: what was expected did not come.
-    var status: ExitStatus?
-    var instead: String
-    /// Told already, by the connection that did not open.
-    var isTold = false
-  }
 
   init(_ configuration: ScriptConfiguration, number: Int, _ surroundings: RunSurroundings) {
     self.configuration = configuration
     self.surroundings = surroundings
     played = PlayedRun(
       number: 1 + (number - 1) * configuration.script.connectionCount, command: "send",
-      waitUp: configuration.waitUp, acceptedCloses: configuration.acceptedCloses, surroundings)
+      waitUp: configuration.waitUp, acceptedCloses: configuration.acceptedCloses, surroundings,
+      onEnd: { [inbox] in await inbox.close() })
   }
 
   private var context: CommandContext { surroundings.context }
 
   func run() async -> ExitStatus {
-    var status = ExitStatus.ok
-    var variables = ScriptVariables(environment: configuration.environment)
-    for step in configuration.script.steps {
-      let isTest = Script.isTest(step.action)
-      // What comes behind a failure is reported as not reached.
-      guard status == .ok, played.ending == nil else {
-        if isTest { played.add(name(step), failure: "not reached") }
-        continue
-      }
-      do throws(Failure) {
-        try await perform(step, &variables)
-        guard isTest, played.ending == nil else { continue }
-        played.add(name(step), failure: nil)
-        if case .connect = step.action { continue }
-        context.inform("met: \(place(step)): \(shown(step.text))")
-      } catch {
-        guard played.ending == nil else { continue }
-        status = error.status ?? .expectationFailed
-        played.add(name(step), failure: error.instead)
-        tell(step, error)
-      }
+    var machine = ScriptMachine(
+      configuration.script, kind: configuration.kind,
+      variables: ScriptVariables(environment: configuration.environment),
+      limits: ScriptMachine.Limits(wait: configuration.wait))
+    var course = Course()
+    var next: ScriptMachine.Event? = .start
+    var effects: [ScriptMachine.Effect] = []
+    while machine.result == nil, let event = next {
+      var moment = ScriptMachine.Moment(monotonic: Self.now)
+      machine.handle(event, at: &moment, into: &effects)
+      for effect in effects { await perform(effect, &course) }
+      effects.removeAll(keepingCapacity: true)
+      next = course.answer
+      course.answer = nil
+      guard next == nil, machine.result == nil else { continue }
+      next = await inbox.event(
+        until: machine.nextDeadline.map { .uptimeNanoseconds(UInt64(max($0, 0))) })
+      if next == nil { break }
     }
-    return await played.concluded(status)
+    await inbox.close()
+    _ = await course.opening?.value
+    // What follows a failure or an early end is reported as not reached.
+    for step in configuration.script.steps.dropFirst(machine.position + 1)
+    where Script.isTest(step.action) {
+      played.add(name(step), failure: "not reached")
+    }
+    return await played.concluded(course.status)
   }
 
-  // MARK: Telling
+  private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
+
+  /// What the effects leave behind.
+  private struct Course {
+    var status = ExitStatus.ok
+    /// The answer to an effect of a step.
+    var answer: ScriptMachine.Event?
+    /// The connection that is being opened, and why it did not open.
+    var opening: Task<Failure?, Never>?
+  }
+
+  /// Why a step failed, as it is reported.
+  private struct Failure: Sendable {
+    /// nil: the expected message did not arrive.
+    var status: ExitStatus?
+    var instead: String
+    /// Reported already, by the connection that did not open.
+    var isReported = false
+  }
+
+  // MARK: Effects
+
+  private func perform(_ effect: ScriptMachine.Effect, _ course: inout Course) async {
+    switch effect.work {
+    case .connect(let id, _, let url):
+      course.opening = Task { await self.open(id, url) }
+    case .report(let report): await self.report(report, &course)
+    case .settle(let id): await connection(id)?.settle()
+    case .pauseReading(let id, let isPaused): await inbox.setPaused(id, isPaused)
+    case .tooManySteps(let line, let bytes):
+      context.warn(
+        "\(shown(configuration.name)):\(line): the regular expression needs too many steps on a "
+          + "message of \(Figures.bytes(bytes)); rule skipped")
+    case .send, .sendFile, .ping, .close, .status, .reset, .stall:
+      let obstacle = await transmit(effect.work)
+      switch effect.origin {
+      case .step: course.answer = obstacle.map { .notPerformed($0) } ?? .performed
+      case .rule(let line): if let obstacle { report(obstacle, ofRuleIn: line, &course) }
+      case .machine: break
+      }
+    }
+  }
+
+  private func connection(_ id: ScriptMachine.ConnectionID) -> PlayedConnection? {
+    played["\(id)"]
+  }
+
+  /// - Returns: why it could not be done.
+  private func transmit(_ work: ScriptMachine.Work) async -> ScriptMachine.Obstacle? {
+    switch work {
+    case .send(.connection(let id), let kind, let payload): return await send(kind, payload, id)
+    case .sendFile(.connection(let id), let path):
+      switch contents(path) {
+      case .success(let payload): return await send(configuration.kind, payload, id)
+      case .failure(let failure): return .other(failure.words)
+      }
+    case .ping(.connection(let id), let payload):
+      guard let connection = connection(id) else { return .closing(id) }
+      // Before it goes, as with messages.
+      surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
+      do {
+        try await connection.connection.ping(payload)
+      } catch {
+        return .closing(id)
+      }
+      return nil
+    case .close(.connection(let id), let frame):
+      await connection(id)?.beginClose(frame)
+      return nil
+    case .connect, .report, .settle, .pauseReading, .tooManySteps, .send, .sendFile, .ping, .close,
+      .status, .reset, .stall:
+      preconditionFailure("send scripts do not have this effect")
+    }
+  }
+
+  private func send(
+    _ kind: MessageKind, _ payload: [UInt8], _ id: ScriptMachine.ConnectionID
+  ) async -> ScriptMachine.Obstacle? {
+    guard let connection = connection(id) else { return .closing(id) }
+    let message = OutgoingMessage(kind, payload)
+    surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
+    do {
+      try await connection.connection.send([message])
+    } catch {
+      return .closing(id)
+    }
+    return nil
+  }
+
+  private func contents(_ path: String) -> Result<[UInt8], CommandFailure> {
+    let whole = path.hasPrefix("/") ? path : configuration.directory + path
+    do {
+      let bytes = try FileContents.readFile(whole)
+      if configuration.kind == .text, let problem = InvalidText(bytes) {
+        throw CommandFailure(.usage, "\(whole) is \(problem.words); --binary sends it unchanged")
+      }
+      return .success(bytes)
+    } catch {
+      return .failure(error as? CommandFailure ?? CommandFailure(.usage, "\(error)"))
+    }
+  }
+
+  /// Opens a connection, beside what goes on with the others.
+  private func open(_ id: ScriptMachine.ConnectionID, _ url: String?) async -> Failure? {
+    do {
+      let client = try configuration.place(url)
+      try await played.open("\(id)", client) { [inbox] arrival in
+        switch arrival {
+        case .message(let kind, let payload):
+          await inbox.take(.message(id, kind, payload), from: id)
+        case .pong(let payload): await inbox.take(.pong(id, payload), from: id)
+        case .ended(let outcome): await inbox.take(.ended(id, outcome), from: id)
+        case .nothing: break
+        }
+      }
+    } catch {
+      await inbox.post(.notPerformed(.notOpened))
+      switch error {
+      case let error as PlayedRun.OpeningFailure:
+        return Failure(status: error.status, instead: error.cause, isReported: true)
+      case let error as CommandFailure: return Failure(status: error.status, instead: error.words)
+      default: return Failure(status: .usage, instead: "\(error)")
+      }
+    }
+    await inbox.post(.opened(id))
+    await inbox.post(.performed)
+    return nil
+  }
+
+  // MARK: Reports
 
   private func place(_ step: Script.Step) -> String {
     "\(shown(configuration.name)):\(step.line)"
@@ -79,217 +206,79 @@ final class ScriptSession: PlayedOneShot {
   private func name(_ step: Script.Step) -> String { "line \(step.line): \(shown(step.text))" }
 
   private func shown(_ text: String) -> String {
-    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
+    ControlCharacters.escaped(
+      Array(text.utf8), keepingNewlines: false, highlight: false, keepingBlanks: false)
   }
 
-  private func tell(_ step: Script.Step, _ failure: Failure) {
+  private func report(_ report: ScriptMachine.StepReport, _ course: inout Course) async {
+    let step = configuration.script.steps[report.index]
+    guard let failure = report.failure else {
+      played.add(name(step), failure: nil)
+      if case .connect = step.action { return }
+      context.inform("met: \(place(step)): \(shown(step.text))")
+      return
+    }
+    let said: Failure
+    if case .notOpened = failure {
+      said = await course.opening?.value ?? Failure(status: nil, instead: "")
+    } else {
+      said = await explanation(of: failure)
+    }
+    course.status = said.status ?? .expectationFailed
+    played.add(name(step), failure: said.instead)
+    explain(step, said)
+  }
+
+  /// A rule that could not be carried out because of what the user wrote; a connection that is closing
+  /// needs no words of its own.
+  private func report(
+    _ obstacle: ScriptMachine.Obstacle, ofRuleIn line: Int, _ course: inout Course
+  ) {
+    guard case .other(let problem) = obstacle else { return }
+    if course.status == .ok { course.status = .usage }
+    context.explain(
+      Diagnosis(
+        cause: "\(shown(configuration.name)):\(line): the rule failed",
+        details: ["got: \(problem)"]))
+  }
+
+  private func explain(_ step: Script.Step, _ failure: Failure) {
     let cause =
       switch step.action {
-      case .expect: "what was expected did not come"
-      case .expectNone: "a message came where none was expected"
+      case .expect: "the expected message did not arrive"
+      case .expectNone: "a message arrived where none was expected"
       case .expectClose: "the peer did not close as expected"
-      case .ping: "no pong came"
+      case .ping: "no pong arrived"
       case .connect: "the connection did not open"
-      case .send, .sendBytes, .sendFile, .wait, .close: "this could not be done"
+      case .send, .sendBytes, .sendFile, .wait, .close, .status, .reset, .stall, .nothing:
+        "the step failed"
       }
     let details = ["step: \(shown(step.text))"]
     context.explain(
       Diagnosis(
         cause: "\(place(step)): \(cause)",
-        details: failure.isTold ? details : details + ["got: \(failure.instead)"]))
+        details: failure.isReported ? details : details + ["got: \(failure.instead)"]))
   }
 
-  // MARK: Doing
-
-  private func perform(
-    _ step: Script.Step, _ variables: inout ScriptVariables
-  ) async throws(Failure) {
-    let name = step.connection ?? ""
-    if case .connect(let url) = step.action {
-      try await connect(name, url.map { variables.text($0) })
-      return
+  private func explanation(of failure: ScriptMachine.Failure) async -> Failure {
+    var closeLine = ""
+    var status: ExitStatus?
+    switch failure {
+    case .invalid, .other: status = .usage
+    case .unexpectedClose(let id, let outcome): closeLine = await line(outcome, id)
+    case .ended(let id, let outcome, _):
+      closeLine = await line(outcome, id)
+      // Ours is the end that the script wanted.
+      if case .closed(_, by: .us) = outcome {} else { status = ExitStatus(outcome) }
+    case .nothing, .unexpected, .stillOpen, .closing, .notOpened: break
     }
-    guard let connection = played[name] else {
-      // Only a wait can stand before the first connection.
-      if case .wait(let duration) = step.action { await played.pause(duration) }
-      return
-    }
-    switch step.action {
-    case .connect: break
-    case .sendBytes(let bytes): try await send(.binary, bytes, connection)
-    case .send(let template):
-      try await send(configuration.kind, Array(variables.text(template).utf8), connection)
-    case .sendFile(let template):
-      try await send(configuration.kind, try contents(variables.text(template)), connection)
-    case .expect(let want, let capture):
-      try await expect(want, capture, connection, &variables)
-    case .expectNone(let duration): try await expectNone(duration, connection)
-    case .expectClose(let codes): try await expectClose(codes, connection)
-    case .wait(let duration): await played.pause(duration)
-    case .ping(let template):
-      try await ping(Array(variables.text(template).utf8), connection)
-    case .close(let code, let reason):
-      let frame = CloseFrame(code, reason: variables.text(reason))
-      let outcome = await connection.close(frame)
-      // A peer answers with our code, whichever that is.
-      if case .closed(_, by: .us) = outcome { await connection.settle() }
-    }
-  }
-
-  private func connect(_ name: String, _ url: String?) async throws(Failure) {
-    let client: ClientConfiguration
-    do {
-      client = try configuration.place(url)
-    } catch {
-      let failure = error as? CommandFailure
-      throw Failure(status: failure?.status ?? .usage, instead: failure?.words ?? "\(error)")
-    }
-    do throws(PlayedRun.OpeningFailure) {
-      try await played.open(name, client)
-    } catch {
-      throw Failure(status: error.status, instead: error.cause, isTold: true)
-    }
-  }
-
-  private func send(
-    _ kind: MessageKind, _ payload: [UInt8], _ connection: PlayedConnection
-  ) async throws(Failure) {
-    let message = OutgoingMessage(kind, payload)
-    surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
-    do {
-      try await connection.connection.send([message])
-    } catch {
-      // Why it is closing is known in a moment.
-      if case .ended(let outcome) = await end(of: connection) {
-        throw await failure(outcome, connection)
-      }
-      throw Failure(instead: "a connection that is closing")
-    }
-  }
-
-  private func contents(_ path: String) throws(Failure) -> [UInt8] {
-    let whole = path.hasPrefix("/") ? path : configuration.directory + path
-    do {
-      let bytes = try FileContents.readFile(whole)
-      guard configuration.kind == .binary || String(validating: bytes, as: UTF8.self) != nil else {
-        throw CommandFailure(
-          .usage, "\(whole) is not valid UTF-8; to send it as it is: --binary")
-      }
-      return bytes
-    } catch {
-      throw Failure(status: .usage, instead: (error as? CommandFailure)?.words ?? "\(error)")
-    }
-  }
-
-  private var deadline: NIODeadline { .now() + .nanoseconds(configuration.wait) }
-
-  private func expect(
-    _ want: Script.Want, _ capture: String?, _ connection: PlayedConnection,
-    _ variables: inout ScriptVariables
-  ) async throws(Failure) {
-    let expectation: ScriptExpectation
-    do {
-      expectation = try ScriptExpectation(want, variables)
-    } catch {
-      throw Failure(status: .usage, instead: "a variable that makes it wrong: \(error)")
-    }
-    let deadline = deadline
-    var last: String?
-    while true {
-      switch await connection.arrival(until: deadline) {
-      case .message(let kind, let payload):
-        if let value = expectation.value(kind, payload) {
-          if let capture { variables.set(capture, value) }
-          return
-        }
-        last = ExpectationText.message(kind, payload)
-      case .pong: break
-      case .ended(let outcome): throw await failure(outcome, connection, last)
-      case .nothing: throw Failure(instead: last ?? nothing(configuration.wait))
-      }
-    }
-  }
-
-  private func nothing(_ wait: Int64) -> String { "nothing within \(Figures.shortDuration(wait))" }
-
-  /// What a step is told that has met the end of its connection.
-  private func failure(
-    _ outcome: CloseOutcome, _ connection: PlayedConnection, _ last: String? = nil
-  ) async -> Failure {
-    await connection.settle()
-    let words = CloseWords.line(outcome, await connection.circumstances, escapes: true)
-    let status = ExitStatus(outcome)
     return Failure(
-      status: status == .ok ? nil : status, instead: last.map { "\($0), then: \(words)" } ?? words)
+      status: status == .ok ? nil : status,
+      instead: ScriptFailureText.got(failure) { _ in closeLine })
   }
 
-  private func end(of connection: PlayedConnection) async -> PlayedConnection.Arrival {
-    let deadline = deadline
-    while true {
-      let arrival = await connection.arrival(until: deadline)
-      switch arrival {
-      case .message, .pong: break
-      case .ended, .nothing: return arrival
-      }
-    }
-  }
-
-  private func expectNone(_ duration: Int64, _ connection: PlayedConnection) async throws(Failure) {
-    let deadline = NIODeadline.now() + .nanoseconds(duration)
-    while true {
-      switch await connection.arrival(until: deadline) {
-      case .message(let kind, let payload):
-        throw Failure(instead: ExpectationText.message(kind, payload))
-      case .pong: break
-      case .ended, .nothing: return
-      }
-    }
-  }
-
-  private func expectClose(_ codes: CloseCodes?, _ connection: PlayedConnection)
-    async throws(Failure)
-  {
-    guard case .ended(let outcome) = await end(of: connection) else {
-      throw Failure(
-        instead: "no Close within \(Figures.shortDuration(configuration.wait)): it is still open")
-    }
-    let code: CloseCode
-    switch outcome {
-    case .closed(let frame, by: .peer): code = frame.reportedCode
-    case .lost: code = .abnormal
-    case .closed, .failed: throw await failure(outcome, connection)
-    }
-    let isExpected = codes?.contains(code) ?? (code != .abnormal)
-    guard isExpected else {
-      var failure = await failure(outcome, connection)
-      failure.status = nil
-      throw failure
-    }
-    await connection.settle()
-  }
-
-  private func ping(_ payload: [UInt8], _ connection: PlayedConnection) async throws(Failure) {
-    // Before it goes, as with messages.
-    surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
-    do {
-      try await connection.connection.ping(payload)
-    } catch {
-      throw Failure(instead: "a connection that is closing")
-    }
-    let deadline = deadline
-    var passed: [PlayedConnection.Arrival] = []
-    while true {
-      let arrival = await connection.arrival(until: deadline)
-      switch arrival {
-      case .pong(payload):
-        await connection.putBack(passed)
-        return
-      // Messages that come in between are for the steps behind.
-      case .message: passed.append(arrival)
-      case .pong: break
-      case .ended(let outcome): throw await failure(outcome, connection)
-      case .nothing: throw Failure(instead: nothing(configuration.wait))
-      }
-    }
+  private func line(_ outcome: CloseOutcome, _ id: ScriptMachine.ConnectionID) async -> String {
+    guard let connection = connection(id) else { return "" }
+    return CloseWords.line(outcome, await connection.circumstances)
   }
 }

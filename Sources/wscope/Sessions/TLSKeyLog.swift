@@ -25,9 +25,12 @@ final class TLSKeyLog: Sendable {
     state.withLock { state in
       if case .unused = state { state = open() }
       guard case .open(let file) = state else { return }
-      guard !file.append(Array(line.readableBytesView)) else { return }
-      context.warn("SSLKEYLOGFILE: cannot write \(path)")
-      state = .failed
+      do throws(SystemError) {
+        try file.append(Array(line.readableBytesView))
+      } catch {
+        context.warn("SSLKEYLOGFILE: cannot write \(path): \(error.reason)")
+        state = .failed
+      }
     }
   }
 
@@ -35,7 +38,7 @@ final class TLSKeyLog: Sendable {
     do {
       let file = try AppendedFile(addingTo: path)
       context.console.note(
-        "wscope: SSLKEYLOGFILE: the keys of this run are written to \(path); who has them can read "
+        "wscope: SSLKEYLOGFILE: the TLS keys of this run are written to \(path); anyone with them can read "
           + "its traffic")
       return .open(file)
     } catch {

@@ -1,0 +1,258 @@
+import NIOCore
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Conducts a run: starts each phase on the loops and receives their events.
+final class LoadRun {
+  let setting: LoadLoop.Setting
+  /// What was asked of the loops while the run went on.
+  private(set) var record: RunRecord
+  private(set) var phases: [LoadReport.Phase] = []
+  private(set) var opened = 0
+  private(set) var failed = 0
+  private(set) var lost = 0
+  /// How long the window should have been, in nanoseconds; of a run that was interrupted, how long it was.
+  private(set) var windowPlanned: Int64 = 0
+  /// How the first connection that opened was made.
+  private(set) var handshake: HandshakeInfo?
+
+  private let loops: [NIOLoopBound<LoadLoop>]
+  private var events: AsyncStream<LoadEvent>.Iterator
+  private let progress: (LoadProgress) -> Void
+  private var phase = LoadReport.Phase(.connect, start: 0, duration: 0)
+  private var planned: Int64?
+  private var nextTick = Int64.max
+  private var failures = FailureCount()
+  private var lastLoss: CloseOutcome?
+  private var idle: Set<Int> = []
+  private var emptied: Set<Int> = []
+  private var isInterrupted = false
+
+  private var plan: LoadPlan { setting.plan }
+  private static let second: Int64 = 1_000_000_000
+  /// So that what the handshakes left to be done is done.
+  private static let settling: Int64 = 200_000_000
+
+  init(
+    _ setting: LoadLoop.Setting, loops: [NIOLoopBound<LoadLoop>], events: AsyncStream<LoadEvent>,
+    progress: @escaping (LoadProgress) -> Void
+  ) {
+    self.setting = setting
+    self.loops = loops
+    self.events = events.makeAsyncIterator()
+    self.progress = progress
+    record = RunRecord(loops: loops.count)
+  }
+
+  /// Runs all phases.
+  func perform() async -> LoadResult.Ending {
+    await connect()
+    guard isGateOpen else {
+      await close()
+      if isInterrupted { return .interrupted }
+      if let error = failures.commonest { return .notOpened(error) }
+      return lastLoss.map { .allLost($0) } ?? .interrupted
+    }
+    begin(.settle, planned: Self.settling)
+    await wait(until: MonotonicClock.now() &+ Self.settling)
+    end()
+    await send()
+    await drain()
+    await close()
+    if isInterrupted { return .interrupted }
+    if let lastLoss, lost >= opened { return .allLost(lastLoss) }
+    return .completed
+  }
+
+  // MARK: Phases
+
+  private func connect() async {
+    begin(.connect, planned: nil)
+    let start = MonotonicClock.now()
+    await each { $0.connect(from: start) }
+    await wait(until: .max) { opened + failed >= plan.ownConnections || !isGateReachable }
+    if !isGateReachable, !isInterrupted { await stopConnecting() }
+    end()
+  }
+
+  /// Too many have failed. Attempts that have begun are awaited for a second, so that the report can count
+  /// those that opened.
+  private func stopConnecting() async {
+    var begun = 0
+    for loop in loops {
+      begun += (try? await loop.eventLoop.submit { loop.value.stopConnecting() }.get()) ?? 0
+    }
+    await wait(until: MonotonicClock.now() &+ Self.second) { opened + failed >= begun }
+  }
+
+  /// Connections that must be open before anything is sent.
+  private var required: Int {
+    let share = (Double(plan.ownConnections) * plan.minimumOpen).rounded(.up)
+    return min(plan.ownConnections, max(1, Int(exactly: share) ?? plan.ownConnections))
+  }
+
+  private var isGateReachable: Bool { failed <= plan.ownConnections - required }
+  private var isGateOpen: Bool { !isInterrupted && opened >= required && lost < opened }
+
+  private func send() async {
+    let now = MonotonicClock.now()
+    // The first messages of a schedule must not be late because the loops start on another thread.
+    let start = plan.pacing.isOpen ? now &+ 2_000_000 : now
+    let from = start &+ plan.effectiveWarmUp
+    var timeline = LoadLoop.Timeline(start: start, measureFrom: from, until: .max)
+    var planned: Int64?
+    if case .duration(let duration) = plan.length {
+      timeline.until = from &+ max(1, duration)
+      planned = duration
+    }
+    let agreed = timeline
+    let warmsUp = plan.effectiveWarmUp > 0
+    if !warmsUp { record.begin() }
+    await each { $0.begin(agreed) }
+    if warmsUp {
+      begin(.warmUp, at: start, planned: plan.effectiveWarmUp)
+      await wait(until: from) { lost >= opened }
+      let warmUpEnd = min(from, max(MonotonicClock.now(), start))
+      end(at: warmUpEnd)
+      await record.tick(.warmUp, loops, from: start, windowFrom: from, until: warmUpEnd)
+      guard !isInterrupted, lost < opened else { return }
+      record.begin()
+    }
+    begin(.measure, at: from, planned: planned)
+    await wait(until: timeline.until) { lost >= opened || idle.count == loops.count }
+    let moment = max(from, min(timeline.until, MonotonicClock.now()))
+    // Without connections the rest of the plan cannot be done; an interrupt takes it out of the plan.
+    let isLost = lost >= opened && !isInterrupted
+    let plannedEnd = isLost ? timeline.until : moment
+    await each { $0.drain(at: moment, planned: plannedEnd) }
+    windowPlanned = plannedEnd == .max ? moment &- from : plannedEnd &- from
+    await record.end(loops)
+    await record.tick(.window, loops, from: from, windowFrom: from, until: moment)
+    end(at: moment)
+  }
+
+  private func drain() async {
+    guard phases.last?.name == .measure else { return }
+    let most = isInterrupted ? min(plan.timeout, Self.second) : plan.timeout
+    begin(.drain, planned: most)
+    idle = []
+    await each { $0.reportIfIdle() }
+    // A sweep comes at most a quarter of a second after the timeout.
+    await wait(
+      until: MonotonicClock.now() &+ most &+ Self.second / 2, evenIfInterrupted: true
+    ) {
+      idle.count == loops.count
+    }
+    end()
+  }
+
+  private func close() async {
+    begin(.close, planned: nil)
+    await each { $0.close() }
+    let limit = setting.target.configuration.closeTimeout.nanoseconds &+ 3 * Self.second / 2
+    let most = isInterrupted ? min(limit, Self.second) : limit
+    let isClosed = { [unowned self] in emptied.count == loops.count }
+    await wait(until: MonotonicClock.now() &+ most, evenIfInterrupted: true, unless: isClosed)
+    if !isClosed() {
+      await each { $0.abandon() }
+      await wait(
+        until: MonotonicClock.now() &+ Self.second, evenIfInterrupted: true, unless: isClosed)
+    }
+    end()
+  }
+
+  /// Takes the figures of all loops, when the run is over.
+  func collect() async -> [LoopFigures] {
+    var figures: [LoopFigures] = []
+    for loop in loops {
+      if let taken = try? await loop.eventLoop.submit({ loop.value.figures }).get() {
+        figures.append(taken)
+      }
+    }
+    return figures
+  }
+
+  private func each(_ body: @escaping @Sendable (LoadLoop) -> Void) async {
+    for loop in loops { try? await loop.eventLoop.submit { body(loop.value) }.get() }
+  }
+
+  // MARK: Time
+
+  private func begin(
+    _ name: LoadReport.Phase.Name, at moment: Int64 = MonotonicClock.now(), planned: Int64?
+  ) {
+    phase = LoadReport.Phase(name, start: moment &- setting.runStart, duration: 0)
+    self.planned = planned
+    nextTick = moment &+ Self.second
+    reportProgress()
+  }
+
+  private func end(at moment: Int64 = MonotonicClock.now()) {
+    phase.duration = max(0, moment &- setting.runStart &- phase.start)
+    phases.append(phase)
+  }
+
+  /// Waits, handles the events of the loops, and ticks every second.
+  private func wait(
+    until deadline: Int64, evenIfInterrupted: Bool = false, unless isDone: () -> Bool = { false }
+  ) async {
+    while !isDone(), evenIfInterrupted || !isInterrupted {
+      let now = MonotonicClock.now()
+      // The end of a stretch has a tick of its own.
+      guard now < deadline else { return }
+      if now >= nextTick { await tick(at: now) }
+      let pause = max(1, min(deadline, nextTick) &- now)
+      let alarm = Task { [post = setting.post] in
+        guard (try? await Task.sleep(for: .nanoseconds(pause))) != nil else { return }
+        post.yield(.woken)
+      }
+      guard let event = await events.next() else { return }
+      alarm.cancel()
+      take(event)
+    }
+  }
+
+  private func take(_ event: LoadEvent) {
+    switch event {
+    case .opened(let info):
+      opened += 1
+      if handshake == nil { handshake = info }
+    case .failed(let error):
+      failed += 1
+      failures.add(error)
+    case .lost(let outcome):
+      lost += 1
+      lastLoss = outcome
+    case .idle(let loop): idle.insert(loop)
+    case .emptied(let loop): emptied.insert(loop)
+    case .interrupted: isInterrupted = true
+    case .woken: break
+    }
+  }
+
+  private func tick(at now: Int64) async {
+    // Seconds that a busy machine has slept through are not made up for.
+    repeat {
+      nextTick = nextTick &+ Self.second
+    } while nextTick < now &+ IntervalSeries.Interval.shortest
+    let start = phase.start &+ setting.runStart
+    switch phase.name {
+    case .warmUp:
+      await record.tick(
+        .warmUp, loops, from: start, windowFrom: start &+ plan.effectiveWarmUp, until: now)
+    case .measure:
+      await record.tick(.window, loops, from: start, windowFrom: start, until: now)
+    case .connect, .settle, .drain, .close: break
+    }
+    reportProgress()
+  }
+
+  private func reportProgress() {
+    progress(
+      LoadProgress(
+        phase: phase.name, elapsed: MonotonicClock.now() &- setting.runStart &- phase.start,
+        planned: planned, asked: plan.ownConnections, open: opened - lost, targetRate: plan.ownRate,
+        interval: record.latest, inFlight: record.outstanding,
+        errors: max(record.errors, failed + lost)))
+  }
+}

@@ -1,0 +1,181 @@
+/// Failures by phase, class and code: how often, since when, and the text of the first.
+package struct ErrorTally: Sendable, Equatable {
+  /// How far the connection had come.
+  package enum Phase: String, CaseIterable, Sendable {
+    case resolve
+    case tcp
+    case proxy
+    case tls
+    case upgrade
+    case open
+    case closing
+  }
+
+  /// What kind of failure it was; `name` is what reports print.
+  package enum Class: Hashable, Sendable {
+    /// No process listens on the port.
+    case refused
+    /// The peer reset the connection.
+    case reset
+    /// The connection ended without a close frame.
+    case lost
+    case timeout
+    /// No source port is left: never the server's fault.
+    case ports
+    /// No file descriptor is left: never the server's fault.
+    case files
+    case certificate
+    /// The upgrade was answered by this HTTP status.
+    case http(Int)
+    /// The peer broke the protocol.
+    case violation
+    case tooBig
+    /// A reply that differs from what was sent.
+    case mismatch
+    /// A message that was not answered in time.
+    case unanswered
+    /// A message not sent, for too many were outstanding.
+    case unsent
+    /// The peer closed with a code of failure.
+    case closed
+    /// Anything else; the sample says what.
+    case other
+
+    /// The word for it in reports: `refused`, `http-503`.
+    package var name: String {
+      switch self {
+      case .refused: "refused"
+      case .reset: "reset"
+      case .lost: "lost"
+      case .timeout: "timeout"
+      case .ports: "ports"
+      case .files: "fds"
+      case .certificate: "cert"
+      case .http(let status): "http-\(status)"
+      case .violation: "protocol"
+      case .tooBig: "too-big"
+      case .mismatch: "mismatch"
+      case .unanswered: "unanswered"
+      case .unsent: "unsent"
+      case .closed: "closed"
+      case .other: "other"
+      }
+    }
+
+    /// The class of that name; nil when no class has it.
+    package init?(name: String) {
+      let plain: [Class] = [
+        .refused, .reset, .lost, .timeout, .ports, .files, .certificate, .violation, .tooBig,
+        .mismatch, .unanswered, .unsent, .closed, .other,
+      ]
+      if let found = plain.first(where: { $0.name == name }) {
+        self = found
+      } else if name.hasPrefix("http-"), let status = Int(name.dropFirst(5)) {
+        self = .http(status)
+      } else {
+        return nil
+      }
+    }
+  }
+
+  /// One kind of failure.
+  package struct Entry: Sendable, Equatable {
+    package var phase: Phase
+    package var `class`: Class
+    /// errno, close code or HTTP status, where there is one.
+    package var code: Int?
+    package var count: Int
+    /// Of these, the ones in the window.
+    package var inWindow = 0
+    /// When it was first seen, in nanoseconds since the start of the run.
+    package var first: Int64
+    /// The text of the first one, cut to a line's length; may come from the peer.
+    package var sample: String?
+  }
+
+  private struct Kind: Hashable {
+    var phase: Phase
+    var `class`: Class
+    var code: Int?
+  }
+
+  private static let longestSample = 200
+  private var kinds: [Kind: Entry] = [:]
+
+  package init() {}
+
+  /// Failures of all kinds.
+  package var total: Int { kinds.values.reduce(0) { $0 &+ $1.count } }
+
+  /// Failures of one class, whatever their phase and code.
+  ///
+  /// - Parameter class: The class to count.
+  /// - Returns: The sum of their counts.
+  package func count(of class: Class) -> Int {
+    kinds.values.reduce(0) { $1.class == `class` ? $0 &+ $1.count : $0 }
+  }
+
+  /// Writes down how many of the failures were in the window.
+  ///
+  /// - Parameters:
+  ///   - begin: The tally when the window began.
+  ///   - end: The tally when it ended.
+  package mutating func setWindow(from begin: ErrorTally, to end: ErrorTally) {
+    for (kind, entry) in end.kinds {
+      kinds[kind]?.inWindow = entry.count &- (begin.kinds[kind]?.count ?? 0)
+    }
+  }
+
+  /// Counts failures of one kind.
+  ///
+  /// - Parameters:
+  ///   - phase: How far the connection had come.
+  ///   - class: What kind it was.
+  ///   - code: errno, close code or HTTP status.
+  ///   - count: How many; nothing happens below 1.
+  ///   - ns: When, in nanoseconds since the start of the run.
+  ///   - sample: Its text; made only for the first of its kind.
+  package mutating func record(
+    _ phase: Phase, _ class: Class, code: Int? = nil, count: Int = 1, at ns: Int64,
+    sample: @autoclosure () -> String? = nil
+  ) {
+    guard count > 0 else { return }
+    let kind = Kind(phase: phase, class: `class`, code: code)
+    guard kinds[kind] == nil else {
+      kinds[kind]?.count &+= count
+      return
+    }
+    kinds[kind] = Entry(
+      phase: phase, class: `class`, code: code, count: count, first: ns,
+      sample: sample().map { String($0.prefix(Self.longestSample)) })
+  }
+
+  /// Adds another tally; of two first times and samples the earlier stays.
+  ///
+  /// - Parameter other: Left unchanged.
+  package mutating func merge(_ other: ErrorTally) {
+    for (kind, entry) in other.kinds {
+      guard let own = kinds[kind] else {
+        kinds[kind] = entry
+        continue
+      }
+      var merged = entry.first < own.first ? entry : own
+      merged.count = own.count &+ entry.count
+      merged.inWindow = own.inWindow &+ entry.inWindow
+      kinds[kind] = merged
+    }
+  }
+
+  /// All kinds, the most frequent first; ties by phase, class and code, so that the order is fixed.
+  package var entries: [Entry] {
+    kinds.values.sorted { left, right in
+      if left.count != right.count { return left.count > right.count }
+      let phases = (order(left.phase), order(right.phase))
+      if phases.0 != phases.1 { return phases.0 < phases.1 }
+      if left.class.name != right.class.name { return left.class.name < right.class.name }
+      return (left.code ?? Int.min) < (right.code ?? Int.min)
+    }
+  }
+
+  private func order(_ phase: Phase) -> Int { Phase.allCases.firstIndex(of: phase) ?? 0 }
+}

@@ -1,0 +1,116 @@
+import Glibc
+
+/// The machine that measured, for the report; nil where the system has no answer.
+package struct HostFacts: Sendable, Equatable {
+  /// `Linux`
+  package var system: String?
+  /// `6.18.0`
+  package var kernel: String?
+  /// `x86_64`
+  package var machine: String?
+  package var processor: String?
+  /// Cores that are online.
+  package var cores: Int?
+  /// Cores that the control groups of the process let it use at once; nil without a limit.
+  package var cpuQuota: Double?
+  /// The frequency governor of the first core.
+  package var governor: String?
+  /// RAM in bytes.
+  package var memory: Int?
+  /// Open files that this process may have, and what it could raise that to.
+  package var fileLimit: Int?
+  package var fileLimitHard: Int?
+  /// Source ports, first and last.
+  package var portRange: ClosedRange<Int>?
+  /// `net.core.somaxconn`
+  package var listenBacklog: Int?
+  package var congestionControl: String?
+
+  package init() {}
+
+  /// Asks the system.
+  ///
+  /// - Returns: The present answers; reads a few files under /proc and /sys.
+  package static func current() -> HostFacts {
+    var facts = HostFacts()
+    var name = utsname()
+    if uname(&name) == 0 {
+      facts.system = text(of: name.sysname)
+      facts.kernel = text(of: name.release)
+      facts.machine = text(of: name.machine)
+    }
+    facts.processor = contents(of: "/proc/cpuinfo").flatMap(processor(cpuinfo:))
+    facts.cores = positive(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    facts.cpuQuota = CPUQuota.current()
+    facts.governor = line(of: "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if let pages = positive(sysconf(Int32(_SC_PHYS_PAGES))),
+      let size = positive(sysconf(Int32(_SC_PAGESIZE)))
+    {
+      facts.memory = pages &* size
+    }
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+      facts.fileLimit = Int(clamping: limit.rlim_cur)
+      facts.fileLimitHard = Int(clamping: limit.rlim_max)
+    }
+    facts.portRange = line(of: "/proc/sys/net/ipv4/ip_local_port_range").flatMap(portRange(_:))
+    facts.listenBacklog = line(of: "/proc/sys/net/core/somaxconn").flatMap { Int($0) }
+    facts.congestionControl = line(of: "/proc/sys/net/ipv4/tcp_congestion_control")
+    return facts
+  }
+
+  /// The name of the first processor in the text of /proc/cpuinfo.
+  static func processor(cpuinfo: String) -> String? {
+    for line in cpuinfo.split(whereSeparator: \.isNewline) {
+      let parts = line.split(separator: ":", maxSplits: 1)
+      guard parts.count == 2, let key = trimmed(parts[0]) else { continue }
+      // "Model" is what ARM boards write.
+      if key == "model name" || key == "Model" { return trimmed(parts[1]) }
+    }
+    return nil
+  }
+
+  /// The two numbers of ip_local_port_range.
+  static func portRange(_ line: String) -> ClosedRange<Int>? {
+    let numbers = line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+    guard numbers.count == 2, numbers[0] <= numbers[1] else { return nil }
+    return numbers[0]...numbers[1]
+  }
+
+  private static func positive(_ number: Int) -> Int? { number > 0 ? number : nil }
+
+  private static func line(of path: String) -> String? {
+    contents(of: path)?.split(whereSeparator: \.isNewline).first.flatMap(trimmed)
+  }
+
+  private static func trimmed(_ text: Substring) -> String? {
+    var rest = text
+    while rest.first?.isWhitespace == true { rest.removeFirst() }
+    while rest.last?.isWhitespace == true { rest.removeLast() }
+    return rest.isEmpty ? nil : String(rest)
+  }
+
+  /// The text up to the first NUL of a C array of characters, which Swift sees as a tuple.
+  private static func text<Characters>(of characters: Characters) -> String? {
+    let text = withUnsafeBytes(of: characters) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    return text.isEmpty ? nil : text
+  }
+
+  /// The first 64 KiB of a file; what /proc/cpuinfo says of the first core is among them.
+  static func contents(of path: String) -> String? {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 4096)
+    while bytes.count < 65_536 {
+      let count = read(file, &chunk, chunk.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { break }
+      bytes.append(contentsOf: chunk[..<count])
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

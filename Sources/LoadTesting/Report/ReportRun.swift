@@ -1,0 +1,263 @@
+import Conversation
+
+extension LoadReport {
+  /// The program that measured.
+  package struct Tool: Sendable, Equatable {
+    package var name: String
+    package var version: String
+    package var commit: String?
+    /// `release` or `debug`
+    package var build: String
+
+    package init(name: String = "wscope", version: String, commit: String? = nil, build: String) {
+      self.name = name
+      self.version = version
+      self.commit = commit
+      self.build = build
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.member("name", name)
+      json.member("version", version)
+      json.member("commit", commit)
+      json.member("build", build)
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      name = try json.member("name").text()
+      version = try json.member("version").text()
+      commit = try json.optionalText("commit")
+      build = try json.member("build").text()
+    }
+  }
+
+  /// Part `index` of `count` of a run that several processes share.
+  package struct Shard: Sendable, Equatable {
+    package var index: Int
+    package var count: Int
+
+    package init(index: Int, count: Int) {
+      self.index = index
+      self.count = count
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.array([index, count]) { $0.integer($1) }
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      let numbers = try json.elements()
+      guard numbers.count == 2 else { throw json.error("not two numbers") }
+      index = try numbers[0].integer()
+      count = try numbers[1].integer()
+      guard count > 0, (0..<count).contains(index) else { throw json.error("not a part of a run") }
+    }
+  }
+
+  /// This run among others.
+  package struct Run: Sendable, Equatable {
+    package var id: String
+    /// When it started: nanoseconds since 1970, UTC, in whole milliseconds.
+    package var started: Int64
+    package var seed: UInt64
+    /// The command line, with secrets taken out.
+    package var argv: [String]
+    package var tags: [String: String]
+    package var shard: Shard?
+    package var ended: Ending
+
+    /// Why the run was over.
+    package enum Ending: String, CaseIterable, Sendable {
+      /// All that was planned has been done.
+      case completed
+      /// By a signal.
+      case interrupted
+      /// Too few connections opened.
+      case notOpened = "not_opened"
+      /// All connections were lost.
+      case allLost = "all_lost"
+    }
+
+    package init(
+      id: String, started: Int64, seed: UInt64, argv: [String], tags: [String: String] = [:],
+      shard: Shard? = nil, ended: Ending = .completed
+    ) {
+      self.id = id
+      self.started = UTCTime(started).nanoseconds
+      self.seed = seed
+      self.argv = argv
+      self.tags = tags
+      self.shard = shard
+      self.ended = ended
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.member("id", id)
+      json.member("started", UTCTime(started).text)
+      // A seed has 64 bits; readers that hold numbers as doubles would change it.
+      json.member("seed", String(seed))
+      json.member("argv", array: argv) { $0.string($1) }
+      json.member("tags") { json in
+        for (name, value) in tags.sorted(by: { $0.key < $1.key }) { json.member(name, value) }
+      }
+      json.key("shard")
+      if let shard { shard.write(to: &json) } else { json.null() }
+      json.member("ended", ended.rawValue)
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      id = try json.member("id").text()
+      let started = try json.member("started")
+      guard let time = UTCTime(try started.text()) else {
+        throw started.error("not a time as in 2026-11-23T08:15:00.250Z")
+      }
+      self.started = time.nanoseconds
+      let seed = try json.member("seed")
+      guard let number = UInt64(try seed.text()) else { throw seed.error("not an integer") }
+      self.seed = number
+      argv = try json.list("argv") { argument throws(ResultError) in try argument.text() }
+      tags = [:]
+      for (name, value) in try json.member("tags").members() { tags[name] = try value.text() }
+      shard = try json.optional("shard", Shard.init)
+      ended = try json.member("ended").word()
+    }
+  }
+
+  /// What TLS came to.
+  package struct TLS: Sendable, Equatable {
+    package var version: String
+    package var cipher: String?
+
+    package init(version: String, cipher: String? = nil) {
+      self.version = version
+      self.cipher = cipher
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.member("version", version)
+      json.member("cipher", cipher)
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      version = try json.member("version").text()
+      cipher = try json.optionalText("cipher")
+    }
+  }
+
+  /// The server that was measured.
+  package struct Target: Sendable, Equatable {
+    /// The address, with secrets taken out.
+    package var url: String
+    /// The addresses connected to.
+    package var addresses: [String]
+    package var tls: TLS?
+    package var extensions: [String]
+    package var subprotocol: String?
+    /// The `Server` header, a stranger's text.
+    package var server: String?
+
+    package init(
+      url: String, addresses: [String] = [], tls: TLS? = nil, extensions: [String] = [],
+      subprotocol: String? = nil, server: String? = nil
+    ) {
+      self.url = url
+      self.addresses = addresses
+      self.tls = tls
+      self.extensions = extensions
+      self.subprotocol = subprotocol
+      self.server = server
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.member("url", url)
+      json.member("ips", array: addresses) { $0.string($1) }
+      json.key("tls")
+      if let tls { json.object(tls.write) } else { json.null() }
+      json.member("extensions", array: extensions) { $0.string($1) }
+      json.member("subprotocol", subprotocol)
+      json.member("server", server)
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      url = try json.member("url").text()
+      addresses = try json.list("ips") { address throws(ResultError) in try address.text() }
+      tls = try json.optional("tls", TLS.init)
+      extensions = try json.list("extensions") { name throws(ResultError) in try name.text() }
+      subprotocol = try json.optionalText("subprotocol")
+      server = try json.optionalText("server")
+    }
+  }
+
+  /// A stretch of the run.
+  package struct Phase: Sendable, Equatable {
+    /// The phases in their order.
+    package enum Name: String, CaseIterable, Sendable {
+      case connect
+      case settle
+      case warmUp = "warm-up"
+      case measure
+      case drain
+      case close
+    }
+
+    package var name: Name
+    /// Nanoseconds since the start of the run.
+    package var start: Int64
+    /// Nanoseconds.
+    package var duration: Int64
+
+    package init(_ name: Name, start: Int64, duration: Int64) {
+      self.name = name
+      self.start = start
+      self.duration = duration
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.object { json in
+        json.member("name", name.rawValue)
+        json.member("start_ns", start)
+        json.member("dur_ns", duration)
+      }
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      name = try json.member("name").word()
+      start = try json.member("start_ns").integer()
+      duration = try json.member("dur_ns").integer()
+    }
+  }
+
+  /// A window that ended before its time.
+  package struct CutShort: Sendable, Equatable {
+    /// Why it ended.
+    package enum Cause: String, CaseIterable, Sendable {
+      /// By a signal.
+      case interrupted
+      /// All connections were lost.
+      case allLost = "all_lost"
+    }
+
+    package var cause: Cause
+    /// Nanoseconds that were measured.
+    package var measured: Int64
+
+    package init(_ cause: Cause, measured: Int64) {
+      self.cause = cause
+      self.measured = measured
+    }
+
+    /// Writes it beside how long the window should have been, in nanoseconds, if it had a length.
+    func write(to json: inout JSONWriter, planned: Int64?) {
+      json.object { json in
+        json.member("cause", cause.rawValue)
+        json.member("measured_ns", measured)
+        if let planned { json.member("planned_ns", planned) }
+      }
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      cause = try json.member("cause").word()
+      measured = try json.member("measured_ns").integer()
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import Conversation
+
+/// `delay`: messages arrive late, and in order.
+enum Delay {
+  static let entry = FaultEntry(
+    name: "delay", kind: .message,
+    summary: "Sends each message this much later, in order; ~50ms spreads the delay.",
+    example: "200ms~50ms", canEnd: true
+  ) { value throws(InvalidFaultValue) in
+    let parts = value.replacing("+-", with: "~").replacing("±", with: "~")
+      .split(separator: "~", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard let delay = Duration.nanoseconds(parts[0]),
+      let jitter = parts.count > 1 ? Duration.nanoseconds(parts[1]) : 0
+    else { throw InvalidFaultValue(expected: "200ms or 200ms~50ms") }
+    return .message(action(delay, jitter: jitter))
+  }
+
+  /// Delays by `delay` nanoseconds, up to `jitter` more or less, never below none.
+  static func action(
+    _ delay: Int64, jitter: Int64
+  ) -> @Sendable (inout OutgoingMessage, inout SeededGenerator) -> Void {
+    { message, random in
+      let spread = jitter > 0 ? Int64.random(in: -jitter...jitter, using: &random) : 0
+      message.delay += max(0, delay + spread)
+    }
+  }
+}

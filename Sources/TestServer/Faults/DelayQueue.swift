@@ -1,0 +1,37 @@
+import NIOCore
+import WebSocketProtocol
+
+/// Messages that wait for their time, in order: none leaves before one that was added earlier.
+struct DelayQueue {
+  struct Message {
+    var kind: MessageKind
+    var payload: ByteBuffer
+    var due: NIODeadline
+  }
+
+  private var messages = CircularBuffer<Message>()
+  /// Bytes of all payloads.
+  private(set) var bytes = 0
+
+  var isEmpty: Bool { messages.isEmpty }
+  var nextDue: NIODeadline? { messages.first?.due }
+
+  mutating func add(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, due: NIODeadline) {
+    bytes += payload.count
+    messages.append(
+      Message(
+        kind: kind, payload: ByteBuffer(bytes: payload), due: max(due, messages.last?.due ?? due)))
+  }
+
+  /// Takes the first message if its time has come.
+  mutating func takeDue(at now: NIODeadline) -> Message? {
+    guard let first = messages.first, first.due <= now else { return nil }
+    bytes -= first.payload.readableBytes
+    return messages.removeFirst()
+  }
+
+  mutating func removeAll() {
+    messages.removeAll()
+    bytes = 0
+  }
+}

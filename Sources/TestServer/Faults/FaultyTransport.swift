@@ -1,0 +1,28 @@
+import NIOCore
+import WebSocketNIO
+
+/// Stands between a connection and its transport, where a fault of the transport applies.
+final class FaultyTransport: ConnectionTransport {
+  private let inner: any ConnectionTransport
+  /// Called when something has been written.
+  var written: () -> Void = {}
+
+  init(_ inner: any ConnectionTransport) {
+    self.inner = inner
+  }
+
+  var eventLoop: any EventLoop { inner.eventLoop }
+  var remoteAddress: SocketAddress? { inner.remoteAddress }
+  var isWritable: Bool { inner.isWritable }
+  var bufferedBytes: Int { inner.bufferedBytes }
+
+  func write(_ output: inout ByteBuffer) {
+    inner.write(&output)
+    written()
+  }
+
+  func setReading(_ reads: Bool) { inner.setReading(reads) }
+  func closeOutput() { inner.closeOutput() }
+  func close() { inner.close() }
+  func reset() { inner.reset() }
+}

@@ -1,0 +1,65 @@
+import NIOCore
+import WebSocketNIO
+import WebSocketProtocol
+
+/// How many messages of one event loop are logged one by one. Under load, a line for each message
+/// would be all that the server does, so there is a budget a second, and a count of the rest.
+final class LogBudget {
+  private let perSecond: Int
+  private var left: Int
+  private var suppressed: UInt64 = 0
+  private var timer: Scheduled<Void>?
+  private let loop: any EventLoop
+  private let report: @Sendable (ServerEvent) -> Void
+
+  init(
+    perSecond: Int, on loop: any EventLoop, report: @escaping @Sendable (ServerEvent) -> Void
+  ) {
+    self.perSecond = perSecond
+    left = perSecond
+    self.loop = loop
+    self.report = report
+  }
+
+  /// Logs a message if the budget allows.
+  @inline(__always)
+  func log(
+    _ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: String? = nil
+  ) {
+    if left > 0 {
+      spend(client, kind, payload, note)
+    } else {
+      suppressed &+= 1
+    }
+  }
+
+  /// Whether messages are only counted for now.
+  var isSpent: Bool { left == 0 }
+
+  /// Counts messages while the budget is spent.
+  @inline(__always)
+  func count(_ messages: Int) { suppressed &+= UInt64(messages) }
+
+  @inline(never)
+  private func spend(
+    _ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ note: String?
+  ) {
+    left -= 1
+    var summary = MessageSummary(kind, payload)
+    summary.note = note
+    report(.message(client: client, summary))
+    guard timer == nil else { return }
+    timer = loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.renew() }
+  }
+
+  /// Runs once a second while there is traffic, and not at all when there is none.
+  private func renew() {
+    timer = nil
+    let spent = left < perSecond || suppressed > 0
+    left = perSecond
+    if suppressed > 0 { report(.more(messages: suppressed)) }
+    suppressed = 0
+    guard spent else { return }
+    timer = loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.renew() }
+  }
+}

@@ -1,0 +1,106 @@
+import Conversation
+import WebSocketNIO
+
+/// The test paths of a server.
+package enum TestPaths {
+  package static let all = [EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry]
+
+  /// The parameters that every path has in its query.
+  static let commonQuery = ["fault"]
+
+  /// What a path means.
+  enum Match: Sendable {
+    case entry(TestPathEntry, PathArguments)
+    /// It begins as a test path does, but is not one; the sentence says what is expected.
+    case incomplete(InvalidArgument)
+    /// Not a test path.
+    case none
+  }
+
+  /// Looks a path up by its first segments. A final `/` is ignored, and case matters.
+  static func find(_ target: RequestTarget, maxMessage: Int) -> Match {
+    var expected: String?
+    for entry in all {
+      for pattern in [entry.pattern] + entry.aliases {
+        let parts = Self.parts(pattern)
+        let fixed = parts.prefix { $0.parameter == nil }.map(\.text)
+        guard target.segments.starts(with: fixed) else { continue }
+        guard target.segments.count == parts.count, target.segments.last != "" else {
+          // A path without parameters is known as a whole: what is below it is not a test path.
+          if fixed.count < parts.count { expected = expected ?? pattern }
+          continue
+        }
+        var captured: [String: String] = [:]
+        let fits = zip(parts, target.segments).allSatisfy { part, segment in
+          guard let parameter = part.parameter else { return part.text == segment }
+          captured[parameter] = segment
+          return true
+        }
+        guard fits else { continue }
+        return .entry(
+          entry, PathArguments(captured: captured, target: target, maxMessage: maxMessage))
+      }
+    }
+    return expected.map { .incomplete(InvalidArgument("the path must be \($0)")) } ?? .none
+  }
+
+  /// Reads the parameters of a request on a path. Unknown ones are ignored, except those that look like a
+  /// misspelling.
+  static func action(
+    _ entry: TestPathEntry, _ arguments: PathArguments
+  ) throws(InvalidArgument) -> PathAction {
+    let known = entry.query + commonQuery
+    for parameter in arguments.target.query where !known.contains(parameter.name) {
+      guard let near = Nearest.word(to: parameter.name, among: known) else { continue }
+      throw InvalidArgument("unknown parameter \"\(parameter.name)\"; did you mean \(near)?")
+    }
+    return try entry.parse(arguments)
+  }
+
+  /// The pattern or alias nearest to a path.
+  static func nearest(to target: RequestTarget) -> String? {
+    let patterns = all.flatMap { [$0.pattern] + $0.aliases }
+    var candidates: [String: String] = [:]
+    for pattern in patterns {
+      let fixed = Self.parts(pattern).prefix { $0.parameter == nil }.map(\.text)
+      candidates[fixed.joined(separator: "/")] = pattern
+    }
+    // As many first segments as the candidates have: what follows is a parameter.
+    for count in Set(candidates.keys.map { $0.split(separator: "/").count }).sorted(by: >) {
+      guard target.segments.count >= count else { continue }
+      let typed = target.segments.prefix(count).joined(separator: "/")
+      let names = candidates.keys.filter { $0.split(separator: "/").count == count }.sorted()
+      if let near = Nearest.word(to: typed, among: names) { return candidates[near] }
+    }
+    return nil
+  }
+
+  /// The registry as JSON, for pages and programs.
+  package static var json: String {
+    var json = JSONWriter()
+    json.array(all) { json, entry in
+      json.object { json in
+        json.member("path", entry.pattern)
+        json.member("query", array: entry.query) { $0.string($1) }
+        json.member("about", entry.summary)
+        json.member("broken", entry.isBroken)
+        json.member("aliases", array: entry.aliases) { $0.string($1) }
+      }
+    }
+    return String(decoding: json.bytes, as: UTF8.self)
+  }
+
+  private struct Part {
+    var text: String
+    /// The name in the braces.
+    var parameter: String?
+  }
+
+  private static func parts(_ pattern: String) -> [Part] {
+    pattern.split(separator: "/").map { part in
+      let isParameter = part.hasPrefix("{") && part.hasSuffix("}")
+      return Part(
+        text: String(part), parameter: isParameter ? String(part.dropFirst().dropLast()) : nil)
+    }
+  }
+}

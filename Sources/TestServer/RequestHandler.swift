@@ -1,0 +1,306 @@
+import NIOCore
+import NIOHTTP1
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Answers every request head, by the same rules for pages and upgrades.
+///
+/// `judge` decides and changes nothing; `admit` takes what the verdict needs, once.
+final class RequestHandler: Sendable {
+  private let configuration: TestServerConfiguration
+  private let registries: [ObjectIdentifier: NIOLoopBound<ClientRegistry>]
+  private let mode: any BehaviourMaker
+  private let scripts: ScriptedContext?
+
+  /// The rules for all connections; nil if there are none.
+  var rules: RuleBook? { scripts?.book }
+  private let slots: ClientSlots
+  private let upgrades: UpgradeCounter
+  private let report: @Sendable (ServerEvent) -> Void
+
+  init(
+    _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
+    _ report: @escaping @Sendable (ServerEvent) -> Void
+  ) {
+    self.configuration = configuration
+    self.report = report
+    slots = ClientSlots(maxClients: configuration.maxClients)
+    upgrades = UpgradeCounter(configuration.faults)
+    self.registries = Dictionary(
+      uniqueKeysWithValues: registries.map { (ObjectIdentifier($0.eventLoop), $0) })
+    scripts = configuration.scripting.map {
+      ScriptedContext(
+        $0, registries: registries, queueLimit: configuration.queueLimit,
+        reportsReplies: configuration.reportsReplies)
+    }
+    mode = configuration.mode.makeBehaviours(
+      BehaviourContext(registries: registries, queueLimit: configuration.queueLimit))
+  }
+
+  func answer(_ request: HTTPRequest) -> HTTPAnswer { admit(judge(request), request) }
+
+  // MARK: The verdict
+
+  /// The verdict on a request: its handshake, then Host and Origin, then its path, then the mode.
+  func judge(_ request: HTTPRequest) -> RequestVerdict {
+    let handshake =
+      request.isExtendedConnect
+      ? ServerHandshake.judgeExtended(request.head) : ServerHandshake.judge(request.head)
+    if case .refuse(let refusal) = handshake {
+      return .refuse(
+        Refusal(
+          refusal.status, refusal.explanation, fields: refusal.headers.map { ($0.key, $0.value) }))
+    }
+    if let refusal = judgeOrigin(request) { return .refuse(refusal) }
+    let target = RequestTarget(request.head.uri)
+    do throws(Refusal) {
+      guard case .upgrade(let upgrade) = handshake else { return try judgePage(request, target) }
+      return try judgeUpgrade(upgrade, target)
+    } catch {
+      return .refuse(error)
+    }
+  }
+
+  private func judgeUpgrade(
+    _ upgrade: ServerHandshake.Request, _ target: RequestTarget
+  ) throws(Refusal) -> RequestVerdict {
+    let faults = try urlFaults(target)
+    switch try action(target) {
+    case .reply(let reply): return .reject(reply, path: target.path)
+    case .accept(let connection):
+      return .upgrade(
+        AcceptableUpgrade(
+          request: upgrade, target: target,
+          subprotocol: configuration.subprotocols.first(where: upgrade.subprotocols.contains),
+          deflate: configuration.deflate.flatMap {
+            DeflateChoice.answer(upgrade.extensions, wishes: $0)
+          },
+          connection: connection, faults: faults))
+    }
+  }
+
+  /// These paths are always the mode's: applications and the page use them.
+  private static let modePaths: [[String]] = [[], ["ws"], [".ws"]]
+
+  private func action(_ target: RequestTarget) throws(Refusal) -> PathAction {
+    let byMode = PathAction.accept(PathConnection(behaviour: mode))
+    guard scripts == nil, !Self.modePaths.contains(target.segments) else { return byMode }
+    switch TestPaths.find(target, maxMessage: configuration.limits.messageSize) {
+    case .entry(let entry, let arguments): return try Self.action(entry, arguments)
+    case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
+    case .none:
+      guard !configuration.isStrictAboutPaths else { throw Self.unknown(target) }
+      return byMode
+    }
+  }
+
+  private static func action(
+    _ entry: TestPathEntry, _ arguments: PathArguments
+  ) throws(Refusal) -> PathAction {
+    do throws(InvalidArgument) {
+      return try TestPaths.action(entry, arguments)
+    } catch {
+      throw Refusal(.badRequest, "\(error)")
+    }
+  }
+
+  private static func unknown(_ target: RequestTarget) -> Refusal {
+    let near = TestPaths.nearest(to: target).map { "; did you mean \($0)?" } ?? ";"
+    return Refusal(.notFound, "unknown path \(target.path)\(near) GET /paths lists all")
+  }
+
+  private func urlFaults(_ target: RequestTarget) throws(Refusal) -> [FaultRule] {
+    guard configuration.allowsURLFaults else { return [] }
+    do throws(FaultError) {
+      var rules: [FaultRule] = []
+      for text in target.values("fault") { rules.append(try Faults.parse(text, isURL: true)) }
+      return rules
+    } catch {
+      throw Refusal(.badRequest, "fault\(error.fault.map { " " + $0 } ?? ""): \(error.problem)")
+    }
+  }
+
+  /// The verdict on an ordinary request.
+  private func judgePage(
+    _ request: HTTPRequest, _ target: RequestTarget
+  ) throws(Refusal) -> RequestVerdict {
+    let head = request.head
+    guard head.method == .GET || head.method == .HEAD else {
+      return .reply(
+        HTTPReply(.methodNotAllowed, text: "only GET", headers: [("Allow", "GET, HEAD")]))
+    }
+    switch target.segments {
+    case [], [".ws"]: return .page
+    case ["favicon.ico"]: return .reply(HTTPReply(.noContent))
+    case ["paths"]:
+      return .reply(
+        HTTPReplyText(
+          status: .ok, fields: [("Content-Type", "application/json")],
+          body: scripts == nil ? TestPaths.json : "[]"
+        ).reply)
+    default: break
+    }
+    switch scripts == nil
+      ? TestPaths.find(target, maxMessage: configuration.limits.messageSize) : .none
+    {
+    case .entry(let entry, let arguments) where entry.answersHTTP:
+      guard case .reply(let reply) = try Self.action(entry, arguments) else { break }
+      return .reply(reply.reply)
+    case .entry:
+      let url =
+        "\(configuration.tls == nil ? "ws" : "wss")://\(head.headers["Host"].first ?? "")\(target.path)"
+      return .reply(
+        HTTPReplyText(
+          status: .upgradeRequired, fields: [("Sec-WebSocket-Version", "13")],
+          body: "\(target.path) is a WebSocket path; try: wscope connect \(url)"
+        ).reply)
+    case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
+    case .none:
+      if configuration.isStrictAboutPaths { throw Self.unknown(target) }
+    }
+    return .reply(
+      HTTPReply(
+        .notFound, text: "no such page; GET / is the browser client, ws://.../ the server"))
+  }
+
+  private func judgeOrigin(_ request: HTTPRequest) -> Refusal? {
+    let verdict = configuration.origins.judge(request.head.headers)
+    let explanation: String
+    switch verdict {
+    case .allowed: return nil
+    case .refusedHost(let host): explanation = "the Host \"\(host)\" is not this server"
+    case .refusedOrigin(let origin): explanation = "refused page \(origin)"
+    }
+    let remedy = configuration.originRemedy(verdict).map { "; \($0)" } ?? ""
+    return Refusal(.forbidden, explanation + remedy)
+  }
+
+  // MARK: Its consequences
+
+  func admit(_ verdict: RequestVerdict, _ request: HTTPRequest) -> HTTPAnswer {
+    switch verdict {
+    case .refuse(let refusal): return refuse(refusal, request)
+    case .reply(let reply): return .reply(reply)
+    case .page: return .reply(Page.reply())
+    case .reject(let reply, let path):
+      report(
+        .refused(
+          from: request.remoteAddress, status: reply.status, explanation: "as \(path) asks for"))
+      return .reply(reply.reply)
+    case .upgrade(let upgrade):
+      guard let slot = slots.take() else {
+        return refuse(
+          Refusal(.serviceUnavailable, "the limit of clients is reached"), request)
+      }
+      return accept(upgrade, slot, request)
+    }
+  }
+
+  private func accept(
+    _ upgrade: AcceptableUpgrade, _ slot: ClientSlot, _ request: HTTPRequest
+  ) -> HTTPAnswer {
+    let visit = scripts?.book?.upgrade(path: upgrade.target.path)
+    let accepted = { self.upgraded(upgrade, visit, slot, request) }
+    guard let scripts else { return accepted() }
+    return scripts.answer(visit, upgrade.target, accepted: accepted) { reply, reason in
+      report(
+        .refused(from: request.remoteAddress, status: reply.status, explanation: "by \(reason)"))
+    }
+  }
+
+  private func upgraded(
+    _ upgrade: AcceptableUpgrade, _ visit: RuleBook.Visit?, _ slot: ClientSlot,
+    _ request: HTTPRequest
+  ) -> HTTPAnswer {
+    let path = upgrade.target.path
+    let number = upgrades.next(path: path)
+    var draw = configuration.faults.draw(
+      number, path: path, and: upgrade.faults + upgrade.connection.faults)
+    var info = ClientInfo(
+      target: request.head.uri, subprotocol: upgrade.subprotocol,
+      isHTTP2: request.isExtendedConnect)
+    var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
+    draw.rules.removeAll { rule in
+      guard case .handshake(let change) = rule.action else { return false }
+      changes.append(change)
+      info.faults += [rule.text].compactMap(\.self)
+      return true
+    }
+    var accepted = AcceptedUpgrade(
+      upgrade.request, subprotocol: upgrade.subprotocol, deflate: upgrade.deflate
+    ) { [info, draw] loop in
+      self.consumer(upgrade, visit, info, draw, slot, on: loop)
+    }
+    accepted.messageLimit = upgrade.connection.messageLimit
+    return changes.reduce(.upgrade(accepted)) { answer, change in change(answer) }
+  }
+
+  /// The owner of the connection; called on the loop that the connection lives on.
+  private func consumer(
+    _ upgrade: AcceptableUpgrade, _ visit: RuleBook.Visit?, _ info: ClientInfo,
+    _ draw: FaultPlan.Draw, _ slot: ClientSlot,
+    on loop: any EventLoop
+  ) -> any ConnectionConsumer {
+    guard let registry = registries[ObjectIdentifier(loop)]?.value else {
+      preconditionFailure("a connection on an event loop that is not the server's")
+    }
+    let client = ServedClient(slots.nextNumber(), info, slot: slot, registry: registry)
+    let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
+    var behaviour =
+      scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
+    // Handshake faults have acted; a connection without other faults keeps the short path.
+    if !draw.isEmpty {
+      behaviour = FaultyBehaviour(behaviour, draw, queueLimit: configuration.queueLimit)
+    }
+    guard configuration.lintsFrames else { return behaviour }
+    return LintedClient(client.number, behaviour, report: report)
+  }
+
+  private func refuse(_ refusal: Refusal, _ request: HTTPRequest) -> HTTPAnswer {
+    report(
+      .refused(
+        from: request.remoteAddress, status: refusal.status, explanation: refusal.explanation))
+    return .reply(
+      HTTPReply(refusal.status, text: refusal.explanation, headers: refusal.fields))
+  }
+}
+
+/// What is to be done with a request.
+enum RequestVerdict: Sendable {
+  case upgrade(AcceptableUpgrade)
+  /// The page for browsers.
+  case page
+  /// An ordinary request is answered.
+  case reply(HTTPReply)
+  /// A test path rejects the upgrade, as it is there for.
+  case reject(HTTPReplyText, path: String)
+  case refuse(Refusal)
+}
+
+/// An upgrade that nothing speaks against, unless the server is full.
+struct AcceptableUpgrade: Sendable {
+  var request: ServerHandshake.Request
+  var target: RequestTarget
+  var subprotocol: String?
+  var deflate: DeflateParameters?
+  /// What answers the connection.
+  var connection: PathConnection
+  /// Faults that its URL asks for.
+  var faults: [FaultRule]
+}
+
+/// A refusal: the reply, which is logged too.
+struct Refusal: Error, Sendable {
+  var status: HTTPResponseStatus
+  /// One sentence.
+  var explanation: String
+  var fields: [(String, String)]
+
+  init(
+    _ status: HTTPResponseStatus, _ explanation: String, fields: [(String, String)] = []
+  ) {
+    self.status = status
+    self.explanation = explanation
+    self.fields = fields
+  }
+}

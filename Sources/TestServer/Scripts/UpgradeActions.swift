@@ -1,0 +1,61 @@
+import Conversation
+import NIOCore
+import NIOHTTP1
+import WebSocketNIO
+
+extension ScriptedContext {
+  /// The answer to an upgrade request that has passed all checks: `upgrade` rules, and a script that only
+  /// rejects, act before the 101.
+  ///
+  /// - Parameters:
+  ///   - visit: What the rules say of the upgrade.
+  ///   - target: Of the request.
+  ///   - accepted: Makes the answer that accepts it.
+  ///   - report: Gets a rejection and the reason of it.
+  func answer(
+    _ visit: RuleBook.Visit?, _ target: RequestTarget, accepted: () -> HTTPAnswer,
+    report: (HTTPReplyText, _ reason: String) -> Void
+  ) -> HTTPAnswer {
+    var delay: Int64 = 0
+    for (line, action) in upgradeActions(visit) {
+      switch action {
+      case .wait(let duration): delay += duration
+      case .status(let status, let text):
+        let text = variables(target).text(text)
+        let reply =
+          (try? StatusPath.reply(status, text))
+          ?? HTTPReplyText(
+            status: .internalServerError, fields: [], body: "invalid Location of a redirect")
+        report(reply, line)
+        return .delayed(by: .nanoseconds(delay), .reply(reply.reply))
+      case .reset:
+        return .later { [delay] loop in
+          loop.scheduleTask(in: .nanoseconds(delay)) { throw HTTPAnswer.Reset() }.futureResult
+        }
+      // Nothing comes, for as long as the client waits.
+      case .stall: return .delayed(by: .hours(24 * 365), .reply(HTTPReply(.serviceUnavailable)))
+      default: break
+      }
+    }
+    return delay == 0 ? accepted() : .delayed(by: .nanoseconds(delay), accepted())
+  }
+
+  /// Each with the rule or the line that it comes from.
+  private func upgradeActions(_ visit: RuleBook.Visit?) -> [(String, Script.Action)] {
+    if let actions = visit?.actions, !actions.isEmpty {
+      return actions.map { ("rule \(Script.ruleName($0.line))", $0.action) }
+    }
+    guard let step = script?.script.steps.first, case .status = step.action else { return [] }
+    return [("line \(step.line) of the script", step.action)]
+  }
+
+  /// The values of a request.
+  func variables(_ target: RequestTarget) -> ScriptVariables {
+    var variables = ScriptVariables(environment: scripting.environment)
+    variables.predefined["PATH"] = .string(target.path)
+    for parameter in target.query where variables.query[parameter.name] == nil {
+      variables.query[parameter.name] = parameter.value
+    }
+    return variables
+  }
+}

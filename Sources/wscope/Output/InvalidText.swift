@@ -1,0 +1,43 @@
+import Terminal
+import WebSocketProtocol
+
+/// Bytes that were meant as text and are not valid UTF-8: which byte, where, and what is around it.
+struct InvalidText {
+  let offset: Int
+  let byte: UInt8
+  /// Escaped, a few characters to either side.
+  let surroundings: String
+
+  /// - Returns: nil if the bytes are valid UTF-8.
+  init?(_ bytes: [UInt8]) {
+    guard let offset = bytes.withUnsafeBytes({ UTF8Validator.firstInvalid(in: $0) }) else {
+      return nil
+    }
+    self.offset = offset
+    byte = bytes[offset]
+    var start = max(offset - 16, 0)
+    // Not inside a character.
+    while start < offset, bytes[start] & 0xC0 == 0x80 { start += 1 }
+    surroundings = ControlCharacters.escaped(
+      Array(bytes[start..<min(offset + 16, bytes.count)]), keepingNewlines: false,
+      highlight: false)
+  }
+
+  /// `not valid UTF-8: byte b0 at offset 8, "temp: 21\xb0C"`.
+  var words: String {
+    let digits = String(byte, radix: 16)
+    return "not valid UTF-8: byte \(digits) at offset \(offset), \"\(surroundings)\""
+  }
+}
+
+extension InvalidText {
+  /// `byte B0 at offset 9, after "temp: 21 "`.
+  static func words(_ evidence: InvalidUTF8) -> String {
+    let digits = String(evidence.byte, radix: 16, uppercase: true)
+    let words = "byte \(digits) at offset \(evidence.offset)"
+    guard !evidence.before.isEmpty else { return words }
+    let before = ControlCharacters.escaped(
+      evidence.before, keepingNewlines: false, highlight: false)
+    return "\(words), after \"\(before)\""
+  }
+}

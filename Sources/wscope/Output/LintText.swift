@@ -1,0 +1,42 @@
+import WebSocketProtocol
+
+/// What `--lint` has found, in words.
+enum LintText {
+  /// `lint: 2 lengths longer than needed (RFC 6455 section 5.2), ...`; says so if nothing was found.
+  static func line(_ counts: [Oddity: Int]) -> String {
+    let found = Oddity.allCases.compactMap { oddity in
+      counts[oddity].map {
+        "\(Figures.count($0)) \(words(oddity, isOne: $0 == 1)) (RFC 6455 section \(oddity.section))"
+      }
+    }
+    return "lint: " + (found.isEmpty ? "nothing unusual" : found.joined(separator: ", "))
+  }
+
+  private static func words(_ oddity: Oddity, isOne: Bool) -> String {
+    switch oddity {
+    case .longLength:
+      isOne
+        ? "length encoded in more bytes than necessary"
+        : "lengths encoded in more bytes than necessary"
+    case .emptyFragment: isOne ? "empty fragment" : "empty fragments"
+    case .reusedMask:
+      isOne
+        ? "frame that reuses the previous masking key"
+        : "frames that reuse the previous masking key"
+    case .cutCharacter:
+      isOne
+        ? "text fragment that ends inside a character"
+        : "text fragments that end inside a character"
+    }
+  }
+
+  /// The name of an oddity in JSON Lines.
+  static func name(_ oddity: Oddity) -> String {
+    switch oddity {
+    case .longLength: "long length"
+    case .emptyFragment: "empty fragment"
+    case .cutCharacter: "cut character"
+    case .reusedMask: "reused mask"
+    }
+  }
+}

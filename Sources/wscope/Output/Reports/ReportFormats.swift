@@ -1,0 +1,27 @@
+import LoadTesting
+
+/// One format of the report of `bench`.
+struct ReportFormatEntry: Sendable, Hashable {
+  /// The name by which it is chosen.
+  let name: String
+  /// What it is for, in one sentence.
+  let summary: String
+  /// The report as UTF-8 text: a function of nothing else.
+  let render: @Sendable (LoadReport) -> String
+
+  static func == (one: Self, other: Self) -> Bool { one.name == other.name }
+  func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
+
+/// The formats that exist. Options, help, completion, manual page and tests read this list.
+enum ReportFormats {
+  static let text = ReportFormatEntry(
+    name: "text", summary: "A page of at most 80 columns for a person.",
+    render: { TextReport($0).text })
+
+  static let json = ReportFormatEntry(
+    name: "json", summary: "One JSON object with everything that was measured.",
+    render: { JSONReport($0).text })
+
+  static let all = [text, json]
+}

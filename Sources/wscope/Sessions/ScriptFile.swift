@@ -1,0 +1,101 @@
+import Conversation
+import Terminal
+import TestServer
+
+/// Reads scripts and rules, and says what is wrong with them.
+enum ScriptFile {
+  /// Reads a file.
+  ///
+  /// - Parameters:
+  ///   - path: `-` is standard input.
+  ///   - context: Where the script is used.
+  ///   - environment: Where names are looked for that the script does not set.
+  /// - Returns: The script, and what the file is called.
+  /// - Throws: `CommandFailure`.
+  static func read(
+    _ path: String, _ context: ScriptContext, _ environment: [String: String]
+  ) throws -> (script: Script, name: String) {
+    let name = path == "-" ? "standard input" : path
+    let bytes = FileContents.withoutByteOrderMark(
+      path == "-" ? try FileContents.read(path) : try FileContents.readFile(path))
+    let script: Script
+    do throws(ScriptError) {
+      script = try Script.parse(bytes, context: context)
+    } catch {
+      guard error.line > 0 else { throw CommandFailure(.usage, "\(name): \(error.problem)") }
+      throw CommandFailure(
+        .usage, "\(name):\(error.line): \(safe(error.problem))",
+        details: error.text.isEmpty ? [] : [detail(error.text)])
+    }
+    if let (variable, line, text) = unset(script, context, environment) {
+      throw CommandFailure(
+        .usage, "\(name):\(line): $\(variable) is not set",
+        details: [detail(text), "hint: write $$ for a dollar sign"])
+    }
+    return (script, name)
+  }
+
+  /// Reads rules that were given one by one.
+  ///
+  /// - Parameter texts: Each a rule, or an action of the one before it.
+  /// - Returns: The rules, with lines below 0.
+  /// - Throws: `CommandFailure`.
+  static func rules(_ texts: [String], _ environment: [String: String]) throws -> [Script.Rule] {
+    guard !texts.isEmpty else { return [] }
+    if texts.contains(where: { $0.utf8.contains(0x0A) }) {
+      throw CommandFailure(.usage, "--on: a rule is one line")
+    }
+    let script: Script
+    do throws(ScriptError) {
+      script = try Script.parse(
+        Array(texts.joined(separator: "\n").utf8), context: .listenRules)
+    } catch {
+      throw CommandFailure(
+        .usage, "--on: \(safe(error.problem))",
+        details: error.text.isEmpty ? [] : [detail(error.text)])
+    }
+    if let (variable, _, text) = unset(script, .listenRules, environment) {
+      throw CommandFailure(
+        .usage, "--on: $\(variable) is not set",
+        details: [detail(text), "hint: write $$ for a dollar sign"])
+    }
+    return script.rules.map { rule in
+      var rule = rule
+      rule.line = -rule.line
+      return rule
+    }
+  }
+
+  /// Reads the files that `>@` sends, which are looked for beside the script.
+  ///
+  /// - Returns: Their contents, by the names in the script.
+  /// - Throws: `CommandFailure`.
+  static func files(
+    _ script: Script, beside path: String?, _ environment: [String: String]
+  ) throws -> [String: [UInt8]] {
+    let folder = path.flatMap { path in path.lastIndex(of: "/").map { String(path[...$0]) } } ?? ""
+    var files: [String: [UInt8]] = [:]
+    for name in Scripting.fileNames(script, environment) {
+      let path = name.hasPrefix("/") ? name : folder + name
+      let bytes = try FileContents.readFile(path)
+      if let problem = InvalidText(bytes) {
+        throw CommandFailure(.usage, "\(path) is \(problem.words)")
+      }
+      files[name] = bytes
+    }
+    return files
+  }
+
+  private static func unset(
+    _ script: Script, _ context: ScriptContext, _ environment: [String: String]
+  ) -> (name: String, line: Int, text: String)? {
+    script.free.first { environment[$0.name] == nil && !context.predefined.contains($0.name) }
+  }
+
+  /// A file may hold anything.
+  static func detail(_ step: String) -> String { "step: \(safe(step))" }
+
+  private static func safe(_ text: String) -> String {
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
+  }
+}

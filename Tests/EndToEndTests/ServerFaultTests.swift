@@ -1,0 +1,164 @@
+import Glibc
+import TestPeers
+import Testing
+
+/// Faults of `listen --fault` and `?fault=`, as clients meet them.
+@Suite(.blocking) struct ServerFaultTests {
+  /// On the ways that bytes travel: a socket of our own, a channel, TLS, a stream of HTTP/2.
+  static let transports: [(listen: [String], send: [String])] = [
+    ([], []), (["--http2"], []), (["--http2"], ["--http2"]), (["--tls"], ["--insecure"]),
+  ]
+
+  private static func url(_ listener: Listener, _ options: [String]) -> String {
+    "\(options.contains("--tls") ? "wss" : "ws")://localhost:\(listener.port)/"
+  }
+
+  @Test(arguments: transports.indices) func theHandshakeIsLate(_ index: Int) throws {
+    let way = Self.transports[index]
+    let listener = try Listener(way.listen + ["--fault", "slow-open=300ms"])
+    let sent = try Wscope.run(["send", Self.url(listener, way.listen), "hi", "-1"] + way.send)
+    #expect(sent.outputText == "hi\n", "\(sent.errorText)")
+    #expect(sent.duration >= .milliseconds(300))
+    _ = try listener.process.readLine(from: .standardError) {
+      $0.contains("#1 fault slow-open=300ms")
+    }
+  }
+
+  /// What a client sends before its late 101 waits for it.
+  @Test func nothingIsLostBeforeALateReply() throws {
+    let listener = try Listener(["--no-compress"])
+    let client = try RawClient(port: listener.port)
+    let request = RawClient.request(path: "/?fault=slow-open=200ms")
+    let big = [UInt8](repeating: 7, count: 60_000)
+    client.send(Array(request.utf8) + RawClient.frame(1, Array("early".utf8)))
+    client.send(RawClient.frame(2, big) + RawClient.frame(2, big))
+    #expect(client.readHead().hasPrefix("HTTP/1.1 101 "))
+    #expect(client.read(7) == RawPeer.frame(1, Array("early".utf8)))
+    for _ in 0..<2 { #expect(client.read(60_004).suffix(60_000).elementsEqual(big)) }
+  }
+
+  /// A client that leaves while it waits gives its slot back.
+  @Test func aClientMayLeaveBeforeItsReply() throws {
+    let listener = try Listener(["--max-clients", "1"])
+    do {
+      let client = try RawClient(port: listener.port)
+      client.send(RawClient.request(path: "/?fault=slow-open=100ms"))
+    }
+    let end = ContinuousClock.now + .seconds(10)
+    var sent = try Wscope.run(["send", listener.url, "hi", "-1"])
+    while sent.exitCode != 0, ContinuousClock.now < end {
+      sent = try Wscope.run(["send", listener.url, "hi", "-1"])
+    }
+    #expect(sent.outputText == "hi\n", "\(sent.errorText)")
+  }
+
+  @Test(arguments: transports.indices) func theConnectionIsReset(_ index: Int) throws {
+    let way = Self.transports[index]
+    let listener = try Listener(way.listen + ["--fault", "rst,after=2"])
+    let sent = try Wscope.run(
+      ["send", Self.url(listener, way.listen), "a", "b", "c", "--count", "3"] + way.send)
+    #expect(sent.outputText == "a\nb\n", "\(sent.errorText)")
+    #expect(sent.exitCode == 56, "\(sent.errorText)")
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("#1 fault rst") }
+    let end = try listener.process.readLine(from: .standardError) { $0.contains("#1 connection") }
+    #expect(end.contains("2 out"))
+  }
+
+  @Test func aResetIsAResetAtOnceAndAfterATime() throws {
+    let listener = try Listener()
+    for fault in ["rst", "rst,after=0", "rst,after=50ms"] {
+      let sent = try Wscope.run(["connect", "\(listener.url)?fault=\(fault)", "-w", "10"])
+      #expect(sent.exitCode == 56, "\(fault): \(sent.errorText)")
+      #expect(sent.errorText.contains("TCP reset by the peer"), "\(fault): \(sent.errorText)")
+    }
+  }
+
+  /// The reset may come at any moment of the client's opening, in the middle of its first write too.
+  @Test func aClientEndsWheneverItIsReset() throws {
+    let listener = try Listener(["-q", "--fault", "rst"])
+    for _ in 0..<40 {
+      let sent = try Wscope.run(["send", listener.url, "hi", "-1"])
+      #expect(sent.exitCode == 56, "\(sent.errorText)")
+    }
+  }
+
+  @Test(arguments: transports.indices) func messagesAreLate(_ index: Int) throws {
+    let way = Self.transports[index]
+    let listener = try Listener(way.listen + ["--fault", "delay=200ms~100ms", "--seed", "7"])
+    let sent = try Wscope.run(
+      ["send", Self.url(listener, way.listen), "a", "b", "c", "--count", "3"] + way.send)
+    #expect(sent.outputText == "a\nb\nc\n", "\(sent.errorText)")
+    #expect(sent.duration >= .milliseconds(100))
+  }
+
+  /// Messages of others are late too, and for the client with the fault only.
+  @Test(arguments: [1, 3]) func aBroadcastIsLateForOneClient(threads: Int) throws {
+    let listener = try Listener(
+      ["--mode", "broadcast", "--threads", "\(threads)", "--fault", "delay=300ms,path=/slow"])
+    let ears = try ["slow", "fast"].map { path in
+      let ear = try Wscope.start(["connect", "\(listener.url)\(path)", "-N1", "-v"])
+      _ = try ear.readLine(from: .standardError) { $0.contains("connected") }
+      return ear
+    }
+    let clock = ContinuousClock()
+    let start = clock.now
+    _ = try Wscope.run(["send", listener.url, "news", "--wait", "0"])
+    #expect(try ears[1].wait().outputText == "news\n")
+    #expect(try ears[0].wait().outputText == "news\n")
+    #expect(clock.now - start >= .milliseconds(300))
+  }
+
+  @Test func aFaultEndsAfterItsTime() throws {
+    let listener = try Listener(["--no-compress", "--fault", "delay=10m,after=1,for=1ms"])
+    let client = try RawClient(port: listener.port)
+    client.send(RawClient.request())
+    _ = client.readHead()
+    // The fault begins after the first and would hold the second for ten minutes; then its time is over.
+    client.send(RawClient.frame(1, [0x61]))
+    #expect(client.read(3) == [0x81, 1, 0x61])
+    usleep(20_000)
+    client.send(RawClient.frame(1, [0x62]))
+    #expect(client.read(3) == [0x81, 1, 0x62])
+  }
+
+  @Test func theReadyLineTellsTheSeed() throws {
+    let process = try Wscope.start(
+      ["listen", "0", "--fault", "rst,conn=1-3", "--fault", "delay=1s", "--seed", "4711"],
+      hasInput: false)
+    let line = try process.readLine(from: .standardError) { $0.contains("* faults") }
+    #expect(line.contains("* faults: rst,conn=1-3; delay=1s  seed 4711"))
+    process.signal(SIGINT)
+    #expect(try process.wait().exitCode == 0)
+  }
+
+  /// One seed, any number of threads: the same faults for each connection.
+  @Test func aSeedRepeatsItself() throws {
+    func exits(threads: Int) throws -> [Int32?] {
+      let listener = try Listener(
+        ["--threads", "\(threads)", "--fault", "rst,p=50%", "--seed", "11"])
+      return try (0..<12).map { _ in
+        try Wscope.run(["send", listener.url, "hi", "-1"]).exitCode
+      }
+    }
+    let one = try exits(threads: 1)
+    #expect(Set(one) == [0, 56])
+    #expect(try exits(threads: 3) == one)
+  }
+
+  @Test(arguments: [
+    (["--fault", "dely"], "--fault: unknown fault \"dely\"; did you mean delay?"),
+    (["--fault", "rst,for=1s"], "--fault rst: for= is not valid with rst"),
+    (["--seed", "-1"], "--seed"), (["--mode", "eco"], "unknown mode \"eco\"; did you mean echo?"),
+  ])
+  func mistakesEndBeforeAnythingIsBound(_ options: [String], _ said: String) throws {
+    let finished = try Wscope.run(["listen", "0"] + options)
+    #expect(finished.exitCode == 2)
+    #expect(finished.errorText.contains(said), "\(finished.errorText)")
+  }
+
+  @Test func faultsOfURLsCanBeOff() throws {
+    let listener = try Listener(["--no-url-faults"])
+    let sent = try Wscope.run(["send", "\(listener.url)?fault=rst", "hi", "-1"])
+    #expect(sent.outputText == "hi\n")
+  }
+}
