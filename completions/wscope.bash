@@ -186,9 +186,9 @@ _wscope() {
 
 _wscope_connect() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --no-slash --echo --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
-    repeating_options=(-x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --timestamps --color)
+    non_repeating_flags=(--binary -b -0 --null --null-terminated --stdin-whole --raw --raw-terminal -1 --one-message --lint -P --show-ping-pong --show-secrets --no-slash --echo --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --json --version -h --help)
+    repeating_options=(-x --execute --message -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
+    non_repeating_options=(-w --wait --linger -N --count --max-messages --format --input --reconnect --ping-interval --ping-timeout --record --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --timestamps --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -227,6 +227,13 @@ _wscope_connect() {
         return
         ;;
     '-H'|'--header')
+        return
+        ;;
+    '--force-header')
+        return
+        ;;
+    '--raw-request')
+        __wscope_add_completions -f
         return
         ;;
     '-s'|'--subprotocol'|'--protocol')
@@ -338,9 +345,9 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tls --http2 --reuse-port --quiet -q --no-compress --version -h --help)
-    repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host)
-    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-queue --max-clients --close-timeout --threads --compress --color)
+    non_repeating_flags=(--strict-paths --tls --http2 --reuse-port --lint --quiet -q --tap-output --no-url-faults --no-compress --version -h --help)
+    repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --fault)
+    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --script --rules --wait -w --junit --seed --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -380,6 +387,9 @@ _wscope_listen() {
     '--max-message')
         return
         ;;
+    '--max-head')
+        return
+        ;;
     '--max-queue')
         return
         ;;
@@ -390,6 +400,31 @@ _wscope_listen() {
         return
         ;;
     '--threads')
+        return
+        ;;
+    '--script')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--rules')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--on')
+        return
+        ;;
+    '--wait'|'-w')
+        return
+        ;;
+    '--junit')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--fault')
+        __wscope_add_completions -W 'slow-open=2s'$'\n''delay=200ms~50ms'$'\n''rst'
+        return
+        ;;
+    '--seed')
         return
         ;;
     '--compress')
@@ -404,9 +439,9 @@ _wscope_listen() {
 
 _wscope_send() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw -1 --one-message -P --show-ping-pong --show-secrets --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
-    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --timestamps --color)
+    non_repeating_flags=(--tap-output --binary -b -0 --null --null-terminated --stdin-whole --raw --raw-terminal -1 --one-message --lint -P --show-ping-pong --show-secrets --force --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    repeating_options=(--file --expect --expect-regex --expect-json --expect-binary -x --execute --message -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
+    non_repeating_options=(--expect-none --expect-count --expect-close --expect-status --expect-subprotocol --within --max-rtt --until --until-json --accept-close --junit --script --replay --timing --wait-up --repeat --interval -m --max-time -w --wait --linger -N --count --max-messages --format --input --record --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --timestamps --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -510,6 +545,13 @@ _wscope_send() {
         return
         ;;
     '-H'|'--header')
+        return
+        ;;
+    '--force-header')
+        return
+        ;;
+    '--raw-request')
+        __wscope_add_completions -f
         return
         ;;
     '-s'|'--subprotocol'|'--protocol')
@@ -622,12 +664,16 @@ _wscope_send() {
 _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
-    repeating_options=(-H --header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(-c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
+    repeating_options=(-H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
+    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
+    '--mode')
+        __wscope_add_completions -W 'echo'
+        return
+        ;;
     '-c'|'--connections')
         return
         ;;
@@ -692,6 +738,13 @@ _wscope_bench() {
         return
         ;;
     '-H'|'--header')
+        return
+        ;;
+    '--force-header')
+        return
+        ;;
+    '--raw-request')
+        __wscope_add_completions -f
         return
         ;;
     '-s'|'--subprotocol'|'--protocol')
