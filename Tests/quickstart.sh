@@ -29,7 +29,7 @@ run() {
 
 if [ -z "${WSCOPE:-}" ]; then
   missing=()
-  for package in git libreadline-dev zlib1g-dev; do
+  for package in git libreadline-dev zlib1g-dev libpcre2-dev; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
   done
   if [ ${#missing[@]} -gt 0 ]; then

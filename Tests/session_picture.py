@@ -82,7 +82,7 @@ def main():
             typed("connect", "/ping")
             wait_for("connect", "pong after")
             typed("connect", "/json on")
-            wait_for("connect", "JSON is indented")
+            wait_for("connect", "JSON pretty-printing on")
             subprocess.run([WSCOPE, "send", ":8080", '{"price":41.50,"bid":true}', "-1"], check=True, capture_output=True)
             wait_for("connect", '"bid"')
             tmux("send-keys", "-t", "connect", "-l", "a line half typed stays whole")

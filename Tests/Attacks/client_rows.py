@@ -239,8 +239,8 @@ ROWS = [
     Row("Close 1011; RST; bad UTF-8: exit code", exit_codes, dict(
         codes=[111, 56, 110], close=Has('closed 1011 internal error "oops" (by the peer)'),
         reset=Has("connection lost: 1006", "TCP reset by the peer"),
-        utf8=Has("protocol violation by the peer: text is not valid UTF-8 (closed with 1007)"), utf8_ending="Close 1007 text is not valid UTF-8")),
-    Row("stdin closed, peer never closes", peer_never_closes, dict(code=56, seconds=Between(4.5, 6.6), said=Has("no Close came back in time")),
+        utf8=Has("protocol violation by the peer: invalid UTF-8 in a text message: byte ", "(closed with 1007)"), utf8_ending="Close 1007 text is not valid UTF-8")),
+    Row("stdin closed, peer never closes", peer_never_closes, dict(code=56, seconds=Between(4.5, 6.6), said=Has("no Close from the peer in time")),
         waits=True),
     Row("302", redirect, dict(followed=False, told=True, code=22)),
     Row("CRLF in header value / origin / subprotocol option", line_breaks, dict(

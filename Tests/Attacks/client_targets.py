@@ -75,7 +75,7 @@ class Run:
         self.process = subprocess.Popen(
             command, stdin=slave if tty else subprocess.PIPE, stdout=slave if tty else stdout or subprocess.PIPE,
             stderr=slave if tty else subprocess.PIPE, start_new_session=True,
-            preexec_fn=_own_terminal if tty else None, env={**os.environ, "TERM": "xterm-256color", "HOME": scratch()})
+            preexec_fn=_own_terminal if tty else None, env={**os.environ, "TERM": "xterm-256color", "HOME": scratch()}, cwd=scratch())
         if tty:
             os.close(slave)
         self._watch_until(began + seconds, master, input, closes_input)

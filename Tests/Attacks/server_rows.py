@@ -24,12 +24,14 @@ def half_a_request(server):
 
 
 def endless_headers(server):
+    def flood():
+        with Client(server.port) as client:
+            client.send(request(server.port)[:-2])
+            lines = b"".join(b"X-%06d: some value of no interest\r\n" % i for i in range(2000))
+            return *client.flood(lines, 64 << 20, reads=True), client.head(2)
+    flood()  # the first refusal loads what every later one uses
     memory = Memory(server.pid)
-    with Client(server.port) as client:
-        client.send(request(server.port)[:-2])
-        lines = b"".join(b"X-%06d: some value of no interest\r\n" % i for i in range(2000))
-        sent, how = client.flood(lines, 64 << 20, reads=True)
-        head = client.head(2)
+    sent, how, head = flood()
     grown = memory.growth()
     status = head[9:12] if head.startswith("HTTP/") else "no reply"
     what = {"all": "takes all", "cut": f"{status}, cut after {sent / 2**20:.1f} MiB"}.get(how, f"{how} after {sent / 2**20:.1f} MiB")

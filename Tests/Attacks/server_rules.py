@@ -183,9 +183,9 @@ def r5_compression(checks):
         ("a stream that ends inside a block", frame(BINARY, compressed(bytes(range(256)) * 4)[:-20], rsv=4), corrupt),
         ("inflated text that is not UTF-8", frame(TEXT, compressed(b"a\xff"), rsv=4), "Close 1007 text is not valid UTF-8"),
         ("RSV1 on a continuation", frame(TEXT, good[:3], fin=False, rsv=4) + frame(CONTINUATION, good[3:], rsv=4),
-         "Close 1002 reserved bits set without an extension: RSV1"),
-        ("RSV1 on a ping", frame(PING, b"x", rsv=4), "Close 1002 reserved bits set without an extension: RSV1"),
-        ("RSV2 beside RSV1", frame(TEXT, good, rsv=6), "Close 1002 reserved bits set without an extension: RSV1+2"),
+         "Close 1002 RSV1 on a continuation: only the first frame of a message may have it"),
+        ("RSV1 on a ping", frame(PING, b"x", rsv=4), "Close 1002 RSV1 on a ping: control frames are never compressed"),
+        ("RSV2 beside RSV1", frame(TEXT, good, rsv=6), "Close 1002 reserved bits set without an extension: RSV2"),
     ]
     for name, data, wanted in cases:
         with connect(server.port, **offer()) as client:

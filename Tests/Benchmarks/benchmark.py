@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """benchmark.py [PART...] [--quick] [--json FILE]: how fast wscope is, beside its peers and beside what it was.
 
-PART: echo load late start idle deflate core counts (default: all; their files say what each measures). Server on the first core, client on the
+PART: echo load late verdict start idle deflate core counts (default: all; their files say what each measures). Server on the first core, client on the
 second; interleaved rounds; medians, and ratios per round with their spread. Only ratios mean something: the machine's own speed cancels
 out. The column `limit` says which side was out of CPU: where it is the client, the ratio of the servers by messages is too small, and the
 one by CPU per message stands; `others` is what neither side used of a core, and where it is much, somebody else was at work.
 
---quick: does all of it work, in less than five minutes; and does a message still cost what it did (counts.json; --keep makes what is found
+--quick: does all of it work, in less than six minutes; and does a message still cost what it did (counts.json; --keep makes what is found
 what is kept). The program is $WSCOPE, default .build/release/wscope.
 """
 import argparse
@@ -18,7 +18,7 @@ from yardstick import CORES, CLIENT_CORE, SERVER_CORE, Failure, checks, machine,
 from checks import print_table
 from processes import require_wscope, set_up_peers
 
-PARTS = ["echo", "load", "late", "start", "idle", "deflate", "core", "counts"]
+PARTS = ["echo", "load", "late", "verdict", "start", "idle", "deflate", "core", "counts"]
 
 
 def main():

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -20,7 +21,10 @@ KEPT = os.path.join(HERE, "counts.json")
 ROWS = [  # name, which program is counted, connections, messages in flight on each
     ("listen, echo of 20 B, 1 in flight", "listen", 4, 1), ("listen, echo of 20 B, 100 in flight", "listen", 4, 100),
     ("bench, 20 B, 1 in flight", "bench", 4, 1), ("bench, 20 B, 100 in flight", "bench", 4, 100),
+    # One sender, and so many receivers; counted for each message that a receiver gets.
+    ("listen, broadcast of 20 B to 4, 1 in flight", "broadcast", 4, 1), ("listen, broadcast of 20 B to 4, 20 in flight", "broadcast", 4, 20),
 ]
+BROADCASTS = {1: (2_000, 12_000), 20: (10_000, 60_000)}  # messages of the short and the long run
 ROOM = {"instructions": (1.2, 20), "syscalls": (1.1, 0.05), "mallocs": (1.1, 0.02), "retains": (1.15, 0.5)}  # how much more than kept is too much
 MALLOCS = r"^(?:malloc|calloc|realloc|posix_memalign|aligned_alloc|memalign)$"
 
@@ -88,6 +92,44 @@ def run_listen(tool, connections, depth, seconds):
     return messages, figures(tool, output)
 
 
+def joined(port):
+    """A client of a broadcast: a socket after its handshake."""
+    client = socket.create_connection(("127.0.0.1", port), 60)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                   b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = client.recv(1)
+        if not piece:
+            raise Failure(f"a client of the broadcast got {head!r}")
+        head += piece
+    return client
+
+
+def run_broadcast(tool, receivers, depth, messages):
+    """A counted broadcast from one client to the others: messages that were delivered, and figures. The next burst of `depth` messages is sent
+    when everybody has the one before."""
+    output, port_file = (os.path.join(scratch(), f"counts-{time.monotonic_ns()}.{kind}") for kind in ("out", "port"))
+    child = Child("counted broadcast", [*tool(output), stripped(), "listen", "0", "-q", "--mode", "broadcast", "--port-file", port_file])
+    port = port_of(child, port_file)
+    sender, *others = (joined(port) for _ in range(receivers + 1))
+    sent = (bytes([0x82, 0x80 | 20, 1, 2, 3, 4]) + bytes(b ^ (1, 2, 3, 4)[i % 4] for i, b in enumerate(range(20)))) * depth
+    expected = (bytes([0x82, 20]) + bytes(range(20))) * depth
+    for _ in range(messages // depth):
+        sender.sendall(sent)
+        for other in others:
+            if other.recv(len(expected), socket.MSG_WAITALL) != expected:
+                raise Failure("a broadcast delivered something else than what was sent")
+    os.kill(counted_process(child.pid), signal.SIGINT)
+    for client in (sender, *others):
+        client.close()
+    code = child.process.wait(60)
+    if code != 0:
+        raise Failure(f"counted broadcast ended with {code}: {child.said()[-300:]!r}")
+    return messages * receivers, figures(tool, output)
+
+
 def run_bench(tool, connections, depth, seconds):
     """A counted load generator against an uncounted server."""
     output = os.path.join(scratch(), f"counts-{time.monotonic_ns()}.out")
@@ -106,7 +148,9 @@ def measure(program, connections, depth):
     """A message's share of every figure."""
     found = {}
     for tool in (callgrind, strace):
-        if program == "listen":
+        if program == "broadcast":
+            (few, low), (many, high) = (run_broadcast(tool, connections, depth, number) for number in BROADCASTS[depth])
+        elif program == "listen":
             (few, low), (many, high) = (run_listen(tool, connections, depth, seconds) for seconds in (0.5, 2.5))
         else:
             (few, low), (many, high) = (run_bench(tool, connections, depth, number) for number in ((4_000, 24_000) if depth == 1 else (20_000, 120_000)))
@@ -120,6 +164,8 @@ def counts(quick):
     missing = [tool for tool in ("valgrind", "strace", "strip") if not shutil.which(tool)]
     if missing:
         raise Failure(f"no {' and no '.join(missing)}: apt-get install valgrind strace binutils")
+    if b" swift_retain" not in subprocess.run(["nm", WSCOPE], capture_output=True).stdout:
+        raise Failure(f"{WSCOPE} has no symbols to count reference counts by: WSCOPE_SYMBOLS=1 swift build -c release --static-swift-stdlib")
     with open(KEPT) as file:
         kept = json.load(file)
     rows, report = [], {}

@@ -25,8 +25,9 @@ checks = Checks()
 
 
 def compiled(name):
-    """The C program of this folder, compiled once into the peers' folder."""
+    """The C program of this folder, or of another one beside it, compiled once into the peers' folder."""
     source = os.path.join(HERE, name + ".c")
+    name = os.path.basename(name)
     compiler = shutil.which("cc") or shutil.which("clang")
     if not compiler and shutil.which("swift"):
         compiler = os.path.join(os.path.dirname(os.path.realpath(shutil.which("swift"))), "clang")

@@ -14,7 +14,7 @@ case $mode in
   *) usage ;;
 esac
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(request-head response-head client-frames server-frames deflate sanitiser url session-line script recording)
+[ ${#targets[@]} -gt 0 ] || targets=(request-head response-head client-frames server-frames deflate sanitiser url session-line script rules recording result histogram)
 
 export WSCOPE_FUZZ=1 SWIFT_BACKTRACE=enable=no
 scratch=.build-fuzz

@@ -172,6 +172,15 @@ for path in sorted((pathlib.Path(__file__).parent.parent / "Examples").glob("*.w
     text("script", path.stem, path.read_bytes())
 text("script", "templates", "<json .a == $X -> Y\n<~ ^$Y$\n> ${Y}$$\r\nclose 4000 $Y\n@a connect $X\n@a >@ $Y\n")
 text("script", "mistakes", "> a\n@b < c\n")
+text("script", "rules", '< ping => > pong\n<json .op == "a" -> ID => > {"id":${.id},"m":"$MESSAGE"}\n=> wait 1s\n=> @b ping\n@a connect\n@b connect\n@a > $ID\n@b < x\n')
+for name, rules in {
+    "chat": 'open => > {"type":"welcome","you":$CONN}\n< ping => > pong\n<~ ^hello (\\w+) => > hi $1\n@/chat <* => @others > $MESSAGE\n',
+    "times": "every 30s => ping\nupgrade 1-3 => status 503 busy\nupgrade 4- => wait 2s\nclosed => @all > gone\n",
+    "once": "once < login => > denied\n=> close 4401 no\n<b 00ff => reset\n<e a \\u{3d}> b => stall\n",
+    "values": '<json .op -> OP => > {"q":"${?name}","at":"$NOW","n":$N,"$$":[${.a.b[0]}]}\r\n=> @/room/* > $UUID $MS $PATH\n',
+    "mistakes": "< a => b\nopne => > a\n=> > b\n@up < x => nothing\n",
+}.items():
+    text("rules", name, rules)
 opened = '{"v":1,"t":0.0,"conn":1,"event":"open","status":101,"subprotocol":null,"extensions":[]}\n'
 for name, line in {
     "in": '"event":"message","dir":"in","type":"text","size":1,"text":"a"', "out": '"event":"message","dir":"out","type":"binary","size":1,"base64":"AA=="',
@@ -179,3 +188,45 @@ for name, line in {
     "odd": '"event":"close","dir":"out","code":-1.5e300', "odd-times": '"event":"open"',
 }.items():
     text("recording", name, opened + '{"v":1,"t":1e400,"conn":1e99,' + line + "}\n")
+
+# stored results of bench, each with other parts filled in
+hdr = "HISTFAAAADR4nJNpmSzMwMAgxAABzFCaEch0M9ixgMH+A0SAiemnPBPH22mMLHd3MzIdnc7IBADT7goF"  # 11 samples
+sent = {name: 11 for name in ("planned", "sent", "answered", "answered_in_window")}
+result = {
+    "schema": "bench/1", "tool": {"name": "wscope", "version": "1", "commit": None, "build": "release"},
+    "run": {"id": "r1", "started": "2026-11-23T08:15:00.250Z", "seed": "18446744073709551615", "argv": ["wscope", "bench"], "tags": {"a": "1"},
+            "shard": [0, 4], "ended": "completed", "cut_short": None},
+    "target": {"url": "ws://h/", "ips": ["::1"], "tls": {"version": "TLSv1.3", "cipher": None}, "extensions": [], "subprotocol": "v1", "server": None},
+    "config": {"mode": "echo", "model": "open", "rate": 0.5, "arrival": "poisson", "connections": 4, "duration_ns": 5, "content": "generated", "size": 64,
+               "type": "text", "match": "seq", "connect_rate": 500.0, "min_open": 1, "warmup_ns": 0, "timeout_ns": 5, "max_inflight": 1024, "threads": 1},
+    "phases": [{"name": "measure", "start_ns": 0, "dur_ns": 5}],
+    "verdict": {"state": "valid", "reasons": []},
+    "connections": {"asked": 4, "opened": 4, "failed": 0, "lost": 0, "open_share": 1},
+    "messages": {**sent, **dict.fromkeys(("unanswered", "failed", "in_flight_at_end", "unsent", "no_connection", "dropped", "late_replies",
+                 "double_replies", "unknown", "unmatched", "difference"), 0), "warmup": dict.fromkeys(("sent", "answered", "failed", "dropped"), 0)},
+    "metrics": {"rtt": {"unit": "ns", "count": 11, "censored": 0, "min": 0, "max": 3600000000000,
+                        "percentiles": {"50": {"v": 2048}, "99.9": {"v": 3600000000000, "needs_samples": 10000}}, "hdr": hdr}},
+    "rates": {"target": None, "sent": 1e3, "answered": 0}, "bytes": {"payload": {"sent": 1, "received": 2}, "wire": {"sent": 3, "received": 4}},
+    "errors": [], "closes": [{"code": 1000, "by": "ours", "count": 4}],
+    "intervals": [{"t": 0, "dur": 5, "sent": 11, "recv": 11, "open": 4, "p50": 1, "p90": None, "p99": 2, "max": 3, "err": 0, "unanswered": 0,
+                   "waiting": 0, "cpu": 0.5, "lag_p99": None, "censored": ["p99"], "heat": [-92, 3, 17, -2, 5]}],
+    "heat_metric": "rtt", "self": {"cpu_awake": 0, "fds_used": 3, "fds_limit": 9, "latency_drift": 0, "throughput_drift": -0.5},
+    "env": {"os": "Linux", "cores": 4, "ports": [32768, 60999]},
+}
+censored = {"unit": "ns", "count": 0, "censored": 3, "min": None, "max": 9, "max_censored": True, "max_answered": None, "censored_floor": 5,
+            "censored_ceiling": 9, "percentiles": {"50": {"v": 5, "at_least": 5, "censored": True}}}
+reasons = [{"state": "invalid", "check": "late", "value": 9, "rtt_p50": None}, {"state": "suspect", "check": "target", "value": 0.9, "no_connection": 1, "dropped": 2}]
+for name, parts in {
+    "open": {}, "closed": {"config": {**result["config"], "model": "closed", "inflight": 2, "messages": 9}}, "censored": {"metrics": {"late": censored}},
+    "verdict": {"verdict": {"state": "invalid", "reasons": reasons}},
+    "errors": {"errors": [{"phase": "upgrade", "class": "http-503", "code": 503, "count": 1, "in_window": 0, "first_ns": 5, "sample": "\x1b"}]},
+    "cut": {"run": {**result["run"], "shard": None, "cut_short": {"cause": "all_lost", "measured_ns": 3}}},
+    "later": {"later": [1, {}], "bytes": {**result["bytes"], "compression": dict.fromkeys(("sent_from", "sent_to", "received_from", "received_to"), 1)}},
+    "other": {"schema": "bench/2"},
+}.items():
+    text("result", name, json.dumps({**result, **parts}))
+
+# counts of a histogram: ZigZag LEB128, runs of empty buckets negative
+for name, counts in {"empty": b"", "one": b"\x02", "gap": b"\x02\x05\x04\x00\x02", "large": b"\xfe" + b"\xff" * 7 + b"\x7f", "cut": b"\x80",
+                     "beyond": b"\xff\xff\x7f\x02", "last": b"\xfd\x8f\x04\x02"}.items():
+    text("histogram", name, counts)

@@ -32,8 +32,7 @@ class Browser:
     """The few WebDriver commands that a person's hands amount to."""
 
     def __init__(self):
-        self.driver = Child("chromedriver", ["chromedriver", "--port=0", "--log-level=SEVERE"], group=True)
-        port = self.driver.wait_for_line(r"started successfully on port (\d+)").group(1)
+        port = self._start_driver()
         self.base = f"http://127.0.0.1:{port}/session"
         profile = os.path.join(scratch(), "profile")
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1100,800",
@@ -41,6 +40,16 @@ class Browser:
         session = self._call("POST", "", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "acceptInsecureCerts": True, "goog:chromeOptions": {"args": arguments}, "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.base += "/" + session["sessionId"]
+
+    def _start_driver(self, attempts=5):
+        """It takes a free port of IPv6 and then wants the same one of IPv4, which another program may have."""
+        self.driver = Child("chromedriver", ["chromedriver", "--port=0", "--log-level=SEVERE"], group=True)
+        try:
+            return self.driver.wait_for_line(r"started successfully on port (\d+)").group(1)
+        except Failure:
+            if attempts == 1 or "Address already in use" not in self.driver.said():
+                raise
+            return self._start_driver(attempts - 1)
 
     def _call(self, method, path, body=None):
         request = urllib.request.Request(self.base + path, method=method, headers={"Content-Type": "application/json"},

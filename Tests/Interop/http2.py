@@ -67,7 +67,7 @@ def our_clients():
     for scheme, pair, trusting in (("ws", [], []), ("wss", [certificates.key, certificates.cert], trust)):
         our_client(f"send, {scheme}, Node", f"{scheme}://localhost:{node('server', *pair)}/", trusting)
     expect("send, ws, Node", "no extended CONNECT", send("--http2", f"ws://127.0.0.1:{node('server-without')}/", "x"), 8, b"",
-           "no WebSocket over it")
+           "does not support WebSocket over HTTP/2")
     return certificates
 
 

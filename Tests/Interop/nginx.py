@@ -179,11 +179,11 @@ def secure_rows(folder, ports, ca):
     row("307 from ws to wss, -L", [*trust, "-L", f"ws://127.0.0.1:{ports['plain']}/found"], 0)
     row("ws to a TLS port", [f"ws://localhost:{ports['good']}/"], 22, "400 Bad Request", "plain HTTP request was sent to HTTPS port", "wss://")
     row("unknown authority", [at("good")], 60, "not trusted", "wscope test authority", "--cacert")
-    row("unknown authority, --insecure", ["-k", at("good")], 0, "not checked")
-    row("wrong name", [*trust, at("other")], 60, "not for localhost", "elsewhere.example, *.elsewhere.example")
+    row("unknown authority, --insecure", ["-k", at("good")], 0, "not verified")
+    row("wrong name", [*trust, at("other")], 60, "not for localhost", "DNS:elsewhere.example, DNS:*.elsewhere.example")
     row("expired", [*trust, at("expired")], 60, "has expired", "2021-01-01")
     row("not yet valid", [*trust, at("early")], 60, "not yet valid", "2098-01-01")
-    row("intermediate missing", [*trust, at("cut")], 60, "unknown issuer CN=middle", "does not send its whole chain")
+    row("intermediate missing", [*trust, at("cut")], 60, "unknown issuer CN=middle", "does not send its complete chain")
     row("self-signed", [*trust, at("selfmade")], 60, "self-signed")
     row("client certificate missing", [*trust, at("private")], 22, "400 Bad Request", "No required SSL certificate was sent", "--cert")
     row("client certificate, PEM", [*trust, "--cert", file("client.pem"), "--key", file("client-key.pem"), at("private")], 0)
@@ -193,7 +193,7 @@ def secure_rows(folder, ports, ca):
     row("TLS 1.2 alone", [*trust, "-v", at("tls12")], 0, "TLSv1.2")
     row("TLS 1.2 alone, --tls-min 1.3", [*trust, "--tls-min", "1.3", at("tls12")], 35, "version", "hint: ")
     row("ALPN h2", [*trust, "--alpn", "h2", at("good")], 35, "ALPN chose h2")
-    row("--http2", [*trust, "--http2", at("good")], 8, "no WebSocket over it", "without --http2")
+    row("--http2", [*trust, "--http2", at("good")], 8, "does not support WebSocket over HTTP/2", "without --http2")
     row("--http2, HTTP/1.1 alone", [*trust, "--http2", at("tls12")], 35, "does not speak HTTP/2")
 
 

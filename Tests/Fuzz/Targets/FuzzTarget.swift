@@ -21,6 +21,9 @@ package struct FuzzTarget: Sendable {
     FuzzTarget(name: "url", complaint: TextTargets.url),
     FuzzTarget(name: "session-line", complaint: TextTargets.sessionLine),
     FuzzTarget(name: "script", complaint: TextTargets.script),
+    FuzzTarget(name: "rules", complaint: TextTargets.rules),
     FuzzTarget(name: "recording", complaint: TextTargets.recording),
+    FuzzTarget(name: "result", complaint: ResultTargets.result),
+    FuzzTarget(name: "histogram", complaint: ResultTargets.histogram),
   ]
 }

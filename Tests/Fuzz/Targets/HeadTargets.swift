@@ -34,8 +34,9 @@ enum HeadTargets {
         let deflate =
           deflates ? DeflateChoice.answer(upgrade.extensions, wishes: DeflateParameters()) : nil
         return .upgrade(
-          upgrade, subprotocol: upgrade.subprotocols.first, deflate: deflate
-        ) { _ in unsafeRecorder }
+          AcceptedUpgrade(
+            upgrade, subprotocol: upgrade.subprotocols.first, deflate: deflate
+          ) { _ in unsafeRecorder })
       case .notAnUpgrade: return .reply(HTTPReply(.ok, text: "a page"))
       case .refuse(let refusal): return .reply(HTTPReply(refusal.status, text: refusal.explanation))
       }

@@ -86,8 +86,8 @@ enum TextTargets {
     return nil
   }
 
-  /// A script that is taken is the same when its steps are written one below the other, and its variables
-  /// can be filled in with anything.
+  /// A script that is taken is the same when its steps are written one below the other, its variables can
+  /// be filled in with anything, and the machine comes to an end with it.
   static func script(_ bytes: UnsafeRawBufferPointer) -> String? {
     guard let script = try? Script.parse(Array(bytes)) else { return nil }
     // With the end that is taken off: a step may end in a carriage return of its own.
@@ -96,18 +96,45 @@ enum TextTargets {
       again.steps.map(\.action) == script.steps.map(\.action)
     else { return "not the same again: \(text.debugDescription)" }
     var variables = ScriptVariables(environment: [:])
-    for (name, _) in script.free { variables.set(name, .string("\"\\.$X")) }
-    for step in script.steps {
-      switch step.action {
-      case .send(let template), .sendFile(let template), .ping(let template),
-        .connect(let template?), .close(_, let template), .expect(.text(let template), _):
-        _ = variables.text(template)
-      case .expect(.pattern(let template), _): _ = variables.pattern(template)
-      case .expect(.json(let template), _): _ = variables.json(template)
-      case .expect(.binary, _), .sendBytes, .connect, .expectNone, .expectClose, .wait: break
+    for (name, _, _) in script.free { variables.set(name, .string("\"\\.$X")) }
+    return play(script, variables)
+  }
+
+  /// Files of rules, for a server.
+  static func rules(_ bytes: UnsafeRawBufferPointer) -> String? {
+    guard let script = try? Script.parse(Array(bytes), context: .listenRules) else { return nil }
+    return script.rules.contains { $0.actions.isEmpty } ? "a rule without an action" : nil
+  }
+
+  /// Plays a script with a peer that sends what the script itself consists of.
+  private static func play(_ script: Script, _ variables: ScriptVariables) -> String? {
+    var machine = ScriptMachine(
+      script, variables: variables, limits: ScriptMachine.Limits(wait: 1_000_000_000))
+    var moment = ScriptMachine.Moment(monotonic: 0)
+    var events: [ScriptMachine.Event] = [.start]
+    var lines = script.steps.map(\.text) + script.rules.map(\.text)
+    lines.removeLast(max(0, lines.count - 64))
+    var rounds = 0
+    while machine.result == nil, rounds < 1000 {
+      rounds += 1
+      var effects: [ScriptMachine.Effect] = []
+      machine.handle(events.isEmpty ? .due : events.removeFirst(), at: &moment, into: &effects)
+      for effect in effects where effect.origin == .step {
+        if case .connect(let id, _, _) = effect.work {
+          events.append(.opened(id))
+          for line in lines { events.append(.message(id, .text, Array(line.utf8.suffix(64)))) }
+        }
+        events.append(.performed)
+      }
+      if events.isEmpty { moment.monotonic = machine.nextDeadline ?? moment.monotonic }
+      if let deadline = machine.nextDeadline, deadline < moment.monotonic {
+        return "a deadline in the past"
       }
     }
-    return nil
+    var effects: [ScriptMachine.Effect] = []
+    guard machine.result != nil else { return nil }
+    machine.handle(.due, at: &moment, into: &effects)
+    return effects.isEmpty ? nil : "an effect after the end"
   }
 
   /// A recording that is taken has as many events as lines at most, in times that are none below 0.
