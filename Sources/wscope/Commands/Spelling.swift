@@ -56,6 +56,14 @@ enum Spelling {
       ])
   }
 
+  /// What follows `help`: the words of a topic, none for the list of topics.
+  static func helpTopic(_ arguments: [String]) -> [String]? {
+    guard arguments.first == "help", !arguments.contains(where: { $0.hasPrefix("-") }) else {
+      return nil
+    }
+    return Array(arguments.dropFirst())
+  }
+
   /// Options whose value may be left out, and what they mean without it.
   private static let optionalValues = [
     "--compress": CompressOption.plain, "--reconnect": ReconnectOption.plain,
