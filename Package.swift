@@ -146,7 +146,8 @@ let package = Package(
     .testTarget(
       name: "HouseRulesTests",
       dependencies: [
-        "wscope", "LoadTesting", "TestServer", "Conversation", "TestPeers", argumentParser,
+        "wscope", "LoadTesting", "TestServer", "Conversation", "WebSocketProtocol", "TestPeers",
+        argumentParser,
       ],
       swiftSettings: house),
   ]

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import Synchronization
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -17,6 +18,8 @@ final class RequestHandler: Sendable {
   private let slots: ClientSlots
   private let upgrades: UpgradeCounter
   private let report: @Sendable (ServerEvent) -> Void
+  /// Set once the server no longer accepts connections.
+  private let isStopping = Atomic<Bool>(false)
 
   init(
     _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
@@ -24,7 +27,8 @@ final class RequestHandler: Sendable {
   ) {
     self.configuration = configuration
     self.report = report
-    slots = ClientSlots(maxClients: configuration.maxClients)
+    slots = ClientSlots(
+      maxClients: configuration.maxClients, maxUpgrades: configuration.maxUpgrades)
     upgrades = UpgradeCounter(configuration.faults)
     self.registries = Dictionary(
       uniqueKeysWithValues: registries.map { (ObjectIdentifier($0.eventLoop), $0) })
@@ -37,11 +41,15 @@ final class RequestHandler: Sendable {
       BehaviourContext(registries: registries, queueLimit: configuration.queueLimit))
   }
 
+  /// From now on `GET /healthz` is answered with 503.
+  func stop() { isStopping.store(true, ordering: .relaxed) }
+
   func answer(_ request: HTTPRequest) -> HTTPAnswer { admit(judge(request), request) }
 
   // MARK: The verdict
 
-  /// The verdict on a request: its handshake, then Host and Origin, then its path, then the mode.
+  /// The verdict on a request: its handshake, then Host and Origin, then its credentials, then its path, then the
+  /// mode.
   func judge(_ request: HTTPRequest) -> RequestVerdict {
     let handshake =
       request.isExtendedConnect
@@ -53,6 +61,12 @@ final class RequestHandler: Sendable {
     }
     if let refusal = judgeOrigin(request) { return .refuse(refusal) }
     let target = RequestTarget(request.head.uri)
+    let isHealthCheck = handshake == .notAnUpgrade && target.segments == ["healthz"]
+    if !isHealthCheck,
+      let refusal = configuration.credentials?.judge(request.head.headers, target)
+    {
+      return .refuse(refusal)
+    }
     do throws(Refusal) {
       guard case .upgrade(let upgrade) = handshake else { return try judgePage(request, target) }
       return try judgeUpgrade(upgrade, target)
@@ -68,10 +82,18 @@ final class RequestHandler: Sendable {
     switch try action(target) {
     case .reply(let reply): return .reject(reply, path: target.path)
     case .accept(let connection):
+      let subprotocol = configuration.subprotocols.first(where: upgrade.subprotocols.contains)
+      if subprotocol == nil, configuration.requiresSubprotocol {
+        let names = configuration.subprotocols
+        throw Refusal(
+          .badRequest,
+          names.count == 1
+            ? "offer the subprotocol \(names[0])"
+            : "offer one of the subprotocols \(names.joined(separator: ", "))")
+      }
       return .upgrade(
         AcceptableUpgrade(
-          request: upgrade, target: target,
-          subprotocol: configuration.subprotocols.first(where: upgrade.subprotocols.contains),
+          request: upgrade, target: target, subprotocol: subprotocol,
           deflate: configuration.deflate.flatMap {
             DeflateChoice.answer(upgrade.extensions, wishes: $0)
           },
@@ -132,6 +154,10 @@ final class RequestHandler: Sendable {
     switch target.segments {
     case [], [".ws"]: return .page
     case ["favicon.ico"]: return .reply(HTTPReply(.noContent))
+    case ["healthz"]:
+      return .reply(
+        isStopping.load(ordering: .relaxed)
+          ? HTTPReply(.serviceUnavailable, text: "stopping") : HTTPReply(.ok, text: "ok"))
     case ["paths"]:
       return .reply(
         HTTPReplyText(
@@ -188,11 +214,20 @@ final class RequestHandler: Sendable {
           from: request.remoteAddress, status: reply.status, explanation: "as \(path) asks for"))
       return .reply(reply.reply)
     case .upgrade(let upgrade):
-      guard let slot = slots.take() else {
-        return refuse(
-          Refusal(.serviceUnavailable, "the limit of clients is reached"), request)
+      do throws(ClientSlots.NoSlot) {
+        return accept(upgrade, try slots.take(), request)
+      } catch {
+        return refuse(Self.refusal(error), request)
       }
-      return accept(upgrade, slot, request)
+    }
+  }
+
+  private static func refusal(_ reason: ClientSlots.NoSlot) -> Refusal {
+    switch reason {
+    case .full:
+      Refusal(
+        .serviceUnavailable, "the limit of clients is reached", fields: [("Retry-After", "1")])
+    case .noMoreUpgrades: Refusal(.serviceUnavailable, "no more connections are accepted")
     }
   }
 
@@ -204,7 +239,9 @@ final class RequestHandler: Sendable {
     guard let scripts else { return accepted() }
     return scripts.answer(visit, upgrade.target, accepted: accepted) { reply, reason in
       report(
-        .refused(from: request.remoteAddress, status: reply.status, explanation: "by \(reason)"))
+        .refused(
+          from: request.remoteAddress, status: reply.status, explanation: "by \(reason.text)"))
+      if case .step = reason { report(.rejectedByScript(client: slot.use())) }
     }
   }
 
@@ -244,7 +281,7 @@ final class RequestHandler: Sendable {
     guard let registry = registries[ObjectIdentifier(loop)]?.value else {
       preconditionFailure("a connection on an event loop that is not the server's")
     }
-    let client = ServedClient(slots.nextNumber(), info, slot: slot, registry: registry)
+    let client = ServedClient(slot.use(), info, slot: slot, registry: registry)
     let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
     var behaviour =
       scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()

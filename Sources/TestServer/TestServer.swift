@@ -11,15 +11,15 @@ package final class TestServer: Sendable {
   private let loops: EpollLoops?
   private let registries: [NIOLoopBound<ClientRegistry>]
   private let configuration: TestServerConfiguration
-  private let rules: RuleBook?
+  private let handler: RequestHandler
 
   package var localAddresses: [SocketAddress] { servers.compactMap(\.localAddress) }
 
   private init(
     _ servers: [Server], _ loops: EpollLoops?, _ registries: [NIOLoopBound<ClientRegistry>],
-    _ rules: RuleBook?, _ configuration: TestServerConfiguration
+    _ handler: RequestHandler, _ configuration: TestServerConfiguration
   ) {
-    self.rules = rules
+    self.handler = handler
     self.servers = servers
     self.loops = loops
     self.registries = registries
@@ -67,7 +67,7 @@ package final class TestServer: Sendable {
         address, group: group, configuration: configured,
         acceptFailed: { report(.acceptFailed(errno: $0)) }, answer: { handler.answer($0) })
     }
-    return TestServer(servers, loops, registries, handler.rules, configuration)
+    return TestServer(servers, loops, registries, handler, configuration)
   }
 
   /// Replaces the rules of a server that has some, for open connections too: ranges and rules that fire once
@@ -77,12 +77,13 @@ package final class TestServer: Sendable {
   ///   - rules: In their order.
   ///   - files: The contents of the files that they send, by name.
   package func replaceRules(_ rules: [Script.Rule], files: [String: [UInt8]]) {
-    self.rules?.replace(rules, files: files)
+    handler.rules?.replace(rules, files: files)
   }
 
   /// Accepts no more, sends Close 1001 to every client, and waits until all are gone, at most the
   /// close timeout and the second that a lingering end may take.
   package func stop() async {
+    handler.stop()
     for server in servers { await server.stopAccepting() }
     let ends = registries.map { registry in
       registry.eventLoop.flatSubmit { registry.value.stop() }

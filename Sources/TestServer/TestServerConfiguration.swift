@@ -23,6 +23,12 @@ package struct TestServerConfiguration: Sendable {
   package var reusesPort = false
   /// Clients at once; beyond it a request is answered with 503.
   package var maxClients = Int.max
+  /// Upgrades that are accepted in all; later ones are rejected with 503.
+  package var maxUpgrades = Int.max
+  /// The credentials that requests must present; nil admits all.
+  package var credentials: AccessCredentials?
+  /// Whether a client that offers none of `subprotocols` is rejected with 400.
+  package var requiresSubprotocol = false
   /// Bytes that may wait for one client in a broadcast.
   package var queueLimit = 16 << 20
   /// Messages that are logged one by one, a second and event loop.

@@ -28,8 +28,10 @@ enum Wscope {
       deadline: deadline)
   }
 
-  static func start(_ arguments: [String], hasInput: Bool = true) throws -> ChildProcess {
-    try ChildProcess.start(path, arguments, hasInput: hasInput, environment: environment())
+  static func start(
+    _ arguments: [String], hasInput: Bool = true, environment extra: [String: String] = [:]
+  ) throws -> ChildProcess {
+    try ChildProcess.start(path, arguments, hasInput: hasInput, environment: environment(extra))
   }
 
   /// Runs a command line of the shell in which `wscope` is the binary.
@@ -76,8 +78,9 @@ final class Listener: Sendable {
   let port: Int
 
   /// Starts it on a free port and waits for the ready line.
-  init(_ options: [String] = []) throws {
-    process = try Wscope.start(["listen", "0"] + options, hasInput: false)
+  init(_ options: [String] = [], environment: [String: String] = [:]) throws {
+    process = try Wscope.start(
+      ["listen", "0"] + options, hasInput: false, environment: environment)
     let ready = try process.readLine(from: .standardError) { $0.contains("listening on") }
     // listening on ws://127.0.0.1:PORT/ and ...
     let digits = ready.split(separator: "127.0.0.1:", maxSplits: 1).last?.prefix { $0.isNumber }

@@ -3,6 +3,7 @@ import Conversation
 import Glibc
 import TestPeers
 import Testing
+import WebSocketProtocol
 
 @testable import wscope
 
@@ -193,6 +194,7 @@ private final class Outputs {
   }
 
   func check(_ command: String, _ options: [String], url: String, _ canary: String) throws {
+    guard command != "listen" else { return try checkServer(options, canary) }
     let files = ["junit", "record"].map { "\(directory)/\($0)" }
     let limits = ["--open-timeout", "5s"]
     let runs: [[String]] =
@@ -206,14 +208,11 @@ private final class Outputs {
       case "connect": [["-vv", "-w", "0", "--record", files[1], "--force", url] + limits]
       case "bench":
         [["json"], ["text"]].map { ["-n", "2", "-c", "1", url, "--format"] + $0 + limits }
-      default: [[]]
+      default: throw TestPeerError("no way to run \(command)")
       }
     for run in runs {
       let finished = try ChildProcess.run(
-        Program.path, [command] + options + run, input: [],
-        environment: [
-          "WSCOPE_TEST_SECRET": "a:\(canary)", "HOME": directory, "SWIFT_BACKTRACE": "enable=no",
-        ])
+        Program.path, [command] + options + run, input: [], environment: environment(canary))
       let kept = try files.filter { access($0, F_OK) == 0 }.map {
         String(decoding: try FileContents.read($0), as: UTF8.self)
       }
@@ -222,6 +221,38 @@ private final class Outputs {
         Issue.record("wscope \(command) \(options + run) shows the secret:\n\(text)")
       }
       for file in files { unlink(file) }
+    }
+  }
+}
+
+extension Outputs {
+  private func environment(_ canary: String) -> [String: String] {
+    ["WSCOPE_TEST_SECRET": "a:\(canary)", "HOME": directory, "SWIFT_BACKTRACE": "enable=no"]
+  }
+
+  /// A server that logs everything, and clients that present the secret in every way.
+  private func checkServer(_ options: [String], _ canary: String) throws {
+    let server = try ChildProcess.start(
+      Program.path, ["listen", "0", "-v"] + options, hasInput: false,
+      environment: environment(canary))
+    // Another line says what is wrong with the options.
+    let ready = try server.readLine(from: .standardError) ?? ""
+    let digits = ready.split(separator: "127.0.0.1:", maxSplits: 1).last?.prefix { $0.isNumber }
+    if ready.contains("listening on"), let number = digits.flatMap({ Int($0) }) {
+      let token = Array("a:\(canary)".utf8).withUnsafeBytes { Base64.encode($0) }
+      for (path, field) in [
+        ("/", "Authorization: Basic \(token)"), ("/", "Authorization: Bearer \(canary)"),
+        ("/?access_token=\(canary)", "X: y"), ("/?access_token=no\(canary)", "X: y"),
+      ] {
+        let client = try RawClient(port: number)
+        client.send(RawClient.request(path: path, fields: [field]))
+        _ = client.readHead()
+      }
+    }
+    server.signal(SIGTERM)
+    let finished = try server.wait()
+    if (finished.errorText + finished.outputText).contains(canary) {
+      Issue.record("wscope listen \(options) shows the secret:\n\(finished.errorText)")
     }
   }
 }

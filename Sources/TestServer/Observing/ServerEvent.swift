@@ -11,6 +11,8 @@ package enum ServerEvent: Sendable {
   case sent(client: Int, MessageSummary)
   /// The script of a client is over; comes before its `closed`.
   case script(client: Int, ScriptSummary)
+  /// A `status` step of the script rejected an upgrade, which counts as a client; a `refused` comes before it.
+  case rejectedByScript(client: Int)
   /// The regular expression of a rule took too many steps on a message of so many bytes.
   case ruleSkipped(client: Int, rule: String, bytes: Int)
   case closed(client: Int, ClientSummary)

@@ -11,13 +11,13 @@ extension ScriptedContext {
   ///   - visit: What the rules say of the upgrade.
   ///   - target: Of the request.
   ///   - accepted: Makes the answer that accepts it.
-  ///   - report: Gets a rejection and the reason of it.
+  ///   - report: Gets a rejection and what rejects.
   func answer(
     _ visit: RuleBook.Visit?, _ target: RequestTarget, accepted: () -> HTTPAnswer,
-    report: (HTTPReplyText, _ reason: String) -> Void
+    report: (HTTPReplyText, Rejecter) -> Void
   ) -> HTTPAnswer {
     var delay: Int64 = 0
-    for (line, action) in upgradeActions(visit) {
+    for (rejecter, action) in upgradeActions(visit) {
       switch action {
       case .wait(let duration): delay += duration
       case .status(let status, let text):
@@ -26,7 +26,7 @@ extension ScriptedContext {
           (try? StatusPath.reply(status, text))
           ?? HTTPReplyText(
             status: .internalServerError, fields: [], body: "invalid Location of a redirect")
-        report(reply, line)
+        report(reply, rejecter)
         return .delayed(by: .nanoseconds(delay), .reply(reply.reply))
       case .reset:
         return .later { [delay] loop in
@@ -40,13 +40,27 @@ extension ScriptedContext {
     return delay == 0 ? accepted() : .delayed(by: .nanoseconds(delay), accepted())
   }
 
-  /// Each with the rule or the line that it comes from.
-  private func upgradeActions(_ visit: RuleBook.Visit?) -> [(String, Script.Action)] {
+  /// What rejects an upgrade.
+  enum Rejecter {
+    /// A rule: its name.
+    case rule(String)
+    /// A step of the script: its line.
+    case step(Int)
+
+    var text: String {
+      switch self {
+      case .rule(let name): "rule \(name)"
+      case .step(let line): "line \(line) of the script"
+      }
+    }
+  }
+
+  private func upgradeActions(_ visit: RuleBook.Visit?) -> [(Rejecter, Script.Action)] {
     if let actions = visit?.actions, !actions.isEmpty {
-      return actions.map { ("rule \(Script.ruleName($0.line))", $0.action) }
+      return actions.map { (.rule(Script.ruleName($0.line)), $0.action) }
     }
     guard let step = script?.script.steps.first, case .status = step.action else { return [] }
-    return [("line \(step.line) of the script", step.action)]
+    return [(.step(step.line), step.action)]
   }
 
   /// The values of a request.

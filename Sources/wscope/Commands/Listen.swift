@@ -111,6 +111,8 @@ struct Listen: SessionCommand {
   @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
   var quiet = false
 
+  @OptionGroup(title: "Access") var access: AccessOptions
+  @OptionGroup(title: "End") var end: ServerEndOptions
   @OptionGroup(title: "Scripts and rules") var scripts: ServerScriptOptions
   @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
@@ -141,6 +143,13 @@ struct Listen: SessionCommand {
       throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token")
     }
     server.subprotocols = subprotocol
+    if access.requireSubprotocol, subprotocol.isEmpty {
+      throw CommandFailure(.usage, "--require-subprotocol requires --subprotocol")
+    }
+    server.requiresSubprotocol = access.requireSubprotocol
+    server.credentials = try access.credentials(context.environment)
+    let served = try end.served()
+    server.maxUpgrades = try end.connections() ?? .max
     if reusePort, unixSocket != nil {
       throw CommandFailure(.usage, "--reuse-port goes with a port, not with --unix-socket")
     }
@@ -166,8 +175,8 @@ struct Listen: SessionCommand {
       ListenConfiguration(
         place: place, server: server, certificate: certificate, threads: threads,
         portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
-        scripts: scripting),
-      context)
+        scripts: scripting, timeLimit: try end.timeLimit()),
+      served, context)
     return await session.run()
   }
 

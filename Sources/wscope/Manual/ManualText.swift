@@ -1052,6 +1052,10 @@ EXAMPLES
            wscope listen 8080 --rules service.rules
            wscope listen 8080 --on '< ping => > pong' --on 'every 1s => > {"tick":$MS}'
 
+     A test of a client: the steps of the script, once, and an exit code:
+
+           wscope listen 8080 --script login.wscope --once --max-time 30s --junit client.xml
+
      A chat between browsers and terminals; also open http://127.0.0.1:8080/:
 
            wscope listen 8080 --mode broadcast
@@ -1257,6 +1261,19 @@ BEHAVIOUR
              localhost or a loopback address; or match the host and port in
              Host; or be given with --allow-origin.
 
+     With --basic-auth or --bearer, upgrades and pages also require these
+     credentials, and a request without them is answered with 401.  A browser
+     cannot set header fields of a WebSocket, so the token may also be the
+     parameter access_token of the URL:
+
+           wscope listen 8080 --bearer env:TOKEN
+           wscope connect ":8080/?access_token=$TOKEN"
+
+     GET /healthz needs no credentials; it is answered with ok.
+
+     With --require-subprotocol, a client that offers none of the subprotocols
+     of --subprotocol is answered with 400.
+
      A malformed handshake is answered with 400, or with 426 if it requests
      another version of the protocol.  A connection beyond --max-clients is
      answered with 503.  A message larger than --max-message is answered with
@@ -1395,6 +1412,37 @@ OPTIONS
      -h, --help
              Show help information.
 
+   Access
+     --basic-auth user:password
+             Require Basic authentication with these credentials, as
+             user:password, of upgrades and pages; @FILE and env:NAME read
+             them from there.  By default no credentials are required.
+
+     --bearer token
+             Require this bearer token, in the Authorization field or as the
+             parameter access_token of the URL; @FILE and env:NAME read it
+             from there.  With --basic-auth, either admits.
+
+     --require-subprotocol
+             Reject clients that offer none of the subprotocols of
+             --subprotocol with 400.
+
+   End
+     --once  End after one connection; the same as --exit-after 1.
+
+     --exit-after n
+             Accept this many connections, and exit when they have ended; the
+             exit code is that of the first one that failed.  By default the
+             server runs until a signal.
+
+     --accept-close codes
+             With --exit-after: accept these close codes from the clients, as
+             in 4000-4999, in addition to 1000, 1001 and no code.
+
+     -m, --max-time duration
+             Time limit for the whole run, as in 30s; exceeding it is exit
+             code 28.  By default there is none.
+
    Scripts and rules
      --script file
              Run the steps of this script on each connection ("< text" waits
@@ -1467,16 +1515,36 @@ ENVIRONMENT
 EXIT STATUS
      The complete table is in wscope(1).  wscope listen returns these codes:
 
-     0    A signal shut the server down, and every client was closed.
+     0    A signal shut the server down and every client was closed; or, with
+          --exit-after, every connection was successful.
+
+     1    A step of --script failed (--exit-after).
 
      2    The command line is invalid, or a certificate cannot be used.
+
+     23   A report could not be written.
+
+     28   --max-time passed.
 
      45   The server cannot listen at this address: it is in use, not
           permitted, or not an address of this machine.
 
-     130  A second SIGINT arrived before the shutdown was complete.
+     56   A connection was lost (--exit-after).
+
+     63   A message was larger than --max-message (--exit-after).
+
+     110  A client violated the protocol (--exit-after).
+
+     111  A client closed with a code other than 1000, 1001 or none, and
+          --accept-close does not include it (--exit-after).
+
+     130  A second SIGINT arrived before the shutdown was complete, or the
+          first one before --exit-after was reached.
 
      143  The same with SIGTERM or SIGHUP.
+
+     With --exit-after, the code is that of the first connection that failed,
+     in the order in which they were opened.
 
 SEE ALSO
      wscope(1), wscope-connect(1), wscope-send(1)

@@ -14,7 +14,8 @@ struct ServerLog {
   /// What the script of the connections is called.
   var scriptName = ""
 
-  func line(_ event: ServerEvent) -> String {
+  /// - Returns: nil for an event that another one has reported already.
+  func line(_ event: ServerEvent) -> String? {
     switch event {
     case .opened(let client, let from, let info):
       let version = info.isHTTP2 ? ", HTTP/2" : ""
@@ -41,6 +42,7 @@ struct ServerLog {
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
         + Figures.duration(summary.duration.nanoseconds)
+    case .rejectedByScript: return nil
     case .fault(let client, let fault):
       return "\(mark(client)) fault \(safe(fault))"
     case .linted(let client, let counts):

@@ -20,17 +20,25 @@ struct ListenConfiguration: Sendable {
   var faultSummary: String?
   /// nil without scripts and rules.
   var scripts: ServerScriptConfiguration?
+  /// For how long it runs at most, in ns; nil without a limit.
+  var timeLimit: Int64?
 }
 
-/// `listen`: binds, prints the ready lines, logs until a signal comes, and closes every client.
+/// `listen`: binds, prints the ready lines, logs until a signal, the last connection or the time limit ends
+/// it, and closes every client.
 final class ListenSession: Sendable {
   private let configuration: ListenConfiguration
   private let context: CommandContext
   private let droppedEvents = Atomic<Int>(0)
   private let scripts: ServerScriptRun?
+  /// nil if any number of connections is served.
+  private let served: ServedConnections?
 
-  init(_ configuration: ListenConfiguration, _ context: CommandContext) {
+  init(
+    _ configuration: ListenConfiguration, _ served: ServedConnections?, _ context: CommandContext
+  ) {
     self.configuration = configuration
+    self.served = served
     self.context = context
     scripts = configuration.scripts.map { ServerScriptRun($0, context) }
   }
@@ -40,11 +48,13 @@ final class ListenSession: Sendable {
     // A log that nobody reads must not stop the server, nor eat its memory.
     let (events, log) = AsyncStream.makeStream(
       of: ServerEvent.self, bufferingPolicy: .bufferingOldest(4096))
+    let (ends, end) = AsyncStream.makeStream(of: End.self)
     let server: TestServer
     do {
       server = try await TestServer.start(
         at: configuration.place, group: group, configuration: configuration.server
-      ) { event in
+      ) { [served] event in
+        if served?.add(event) == true { end.yield(.served) }
         if case .dropped = log.yield(event) { self.droppedEvents.add(1, ordering: .relaxed) }
       }
       try printReadyLines(server)
@@ -57,20 +67,69 @@ final class ListenSession: Sendable {
     }
     let logging = Task { await self.log(events) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
-    defer { watch.cancel() }
+    let waiting = [Task { await self.passOnSignals(to: end) }, Task { await self.passTime(end) }]
+    defer {
+      watch.cancel()
+      for task in waiting { task.cancel() }
+    }
     var isStopping = false
-    for await signal in context.signals.events {
-      guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
-      if isStopping { Process.exit(signal == .interrupt ? .interrupted : .terminated) }
+    for await reason in ends {
+      if isStopping {
+        guard case .signal(let signal) = reason else { continue }
+        Process.exit(Self.status(signal))
+      }
       isStopping = true
+      if reason == .timeLimit {
+        context.explain(
+          Diagnosis(
+            cause:
+              "timed out after \(Figures.shortDuration(configuration.timeLimit ?? 0)) (--max-time)")
+        )
+      }
+      let status = status(reason)
       Task {
         await server.stop()
         log.finish()
         await logging.value
-        Process.exit(self.scripts?.finish() ?? true ? .ok : .outputFailed)
+        let isWritten = self.scripts?.finish() ?? true
+        Process.exit(status == .ok && !isWritten ? .outputFailed : status)
       }
     }
     return .ok
+  }
+
+  /// Why the run ends.
+  private enum End: Sendable, Equatable {
+    case signal(TerminalSignal)
+    /// As many connections as were asked for have ended.
+    case served
+    case timeLimit
+  }
+
+  private func passOnSignals(to end: AsyncStream<End>.Continuation) async {
+    for await signal in context.signals.events
+    where [.interrupt, .terminate, .hangup].contains(signal) {
+      end.yield(.signal(signal))
+    }
+  }
+
+  private func passTime(_ end: AsyncStream<End>.Continuation) async {
+    guard let limit = configuration.timeLimit else { return }
+    guard (try? await Task.sleep(for: .nanoseconds(limit))) != nil else { return }
+    end.yield(.timeLimit)
+  }
+
+  private func status(_ reason: End) -> ExitStatus {
+    switch reason {
+    case .served: served?.status ?? .ok
+    case .timeLimit: .timeout
+    // The connections that were asked for have not all been served.
+    case .signal(let signal): served == nil ? .ok : Self.status(signal)
+    }
+  }
+
+  private static func status(_ signal: TerminalSignal) -> ExitStatus {
+    signal == .interrupt ? .interrupted : .terminated
   }
 
   private func log(_ events: AsyncStream<ServerEvent>) async {
@@ -83,7 +142,7 @@ final class ListenSession: Sendable {
         context.inform("\(missed) events dropped from the log: the reader is too slow")
       }
       if configuration.isQuiet, !Self.isWrong(event) { continue }
-      context.console.note(lines.line(event))
+      if let line = lines.line(event) { context.console.note(line) }
     }
   }
 
@@ -91,7 +150,7 @@ final class ListenSession: Sendable {
     switch event {
     case .refused, .malformed, .acceptFailed, .ruleSkipped: true
     case .script(_, let summary): summary.result != .done
-    case .opened, .message, .sent, .closed, .linted, .fault, .more: false
+    case .opened, .message, .sent, .closed, .linted, .fault, .more, .rejectedByScript: false
     }
   }
 
