@@ -1,11 +1,11 @@
 import Terminal
 import WebSocketProtocol
 
-/// Bytes that were meant as text and are not valid UTF-8: which byte, where, and what is around it.
+/// Text that is not valid UTF-8: the invalid byte, its offset, and the text around it.
 struct InvalidText {
   let offset: Int
   let byte: UInt8
-  /// Escaped, a few characters to either side.
+  /// Escaped, a few characters on either side.
   let surroundings: String
 
   /// - Returns: nil if the bytes are valid UTF-8.
