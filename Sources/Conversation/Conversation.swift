@@ -61,7 +61,7 @@ package struct Conversation {
     ledger.final(received: received, at: time)
   }
 
-  // MARK: What happens
+  // MARK: Events
 
   /// The handshake is done, with status 101, or with a 2xx over HTTP/2.
   package mutating func opened(status: Int = 101, subprotocol: String?, at time: Int64) {

@@ -20,7 +20,7 @@ struct ExpectationLedger {
     }
   }
 
-  // MARK: What is asked
+  // MARK: State
 
   private var awaited: [ExpectationResult] { results.filter(\.expectation.isAwaited) }
   var awaitsAnything: Bool { results.contains { $0.expectation.isAwaited } }
@@ -65,7 +65,7 @@ struct ExpectationLedger {
     results.firstIndex { $0.state == .pending && $0.expectation.isMessage }
   }
 
-  // MARK: What happens
+  // MARK: Events
 
   /// Something is sent: earlier messages are not a reply to it.
   mutating func sending() { stray = nil }
@@ -156,7 +156,7 @@ struct ExpectationLedger {
     if isMet, results[index].expectation.isAwaited { results[index].instead = nil }
   }
 
-  // MARK: What time decides
+  // MARK: Decisions by time
 
   /// Decides the expectations that silence decides, once everything is sent and every expected
   /// message has arrived. `heard` is the time of the last message, or when everything was sent;

@@ -29,7 +29,7 @@ package struct JSONWriter: Sendable {
     needsComma = false
   }
 
-  // MARK: values
+  // MARK: Values
 
   package mutating func object(_ members: (inout JSONWriter) -> Void) {
     nest("{", "}", members)
@@ -79,7 +79,7 @@ package struct JSONWriter: Sendable {
     }
   }
 
-  // MARK: members of an object
+  // MARK: Members of an object
 
   /// The name of the next value.
   package mutating func key(_ name: String) {

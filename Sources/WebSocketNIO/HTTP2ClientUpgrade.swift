@@ -151,7 +151,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     }
   }
 
-  // MARK: What the stream says
+  // MARK: Events of the stream
 
   fileprivate func judge(_ reply: HTTPResponseHead) -> ClientHandshake.Verdict {
     configuration.transcript?.read(reply)

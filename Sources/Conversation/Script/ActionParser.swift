@@ -226,7 +226,7 @@ struct ActionParser {
     return (isAlone ? left : try Self.needed(left[...], "what is expected"), String(last))
   }
 
-  // MARK: The others
+  // MARK: Other arguments
 
   static func duration(_ text: Substring) throws(ScriptProblem) -> Int64 {
     let text = try needed(text, "a duration")
