@@ -290,7 +290,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   /// Closes a socket.
   func forget(_ descriptor: Int32) {
-    // Not left to `close`: the channel that the socket came from may hold it open a little longer.
+    // `close` does not suffice: the socket's former channel may hold it open a little longer.
     epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
     Glibc.close(descriptor)
     sockets[descriptor.signed] = nil

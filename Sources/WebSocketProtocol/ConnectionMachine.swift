@@ -23,7 +23,7 @@ package struct ConnectionMachine {
   /// The counters of the connection so far.
   package var traffic: Traffic {
     var traffic = counted
-    // A frame is counted at its start; this subtracts the part that has not arrived.
+    // A frame is counted at its start; this subtracts an incomplete frame and its missing bytes.
     if isInsideFrame {
       traffic.framesIn &-= 1
       traffic.wireIn &-= remaining.unsigned64

@@ -30,7 +30,7 @@ package struct InvalidUTF8: Hashable, Sendable {
       return index < piece.count ? piece[index] : 0
     }
     var start = max(offset &- Self.reach, 0)
-    // Not inside a character.
+    // Start at a character boundary.
     while start < offset, byte(start) & 0xC0 == 0x80 { start &+= 1 }
     self.init(byte: byte(offset), offset: offset, before: (start..<offset).map(byte))
   }

@@ -202,6 +202,6 @@ extension WebSocketURLError {
 }
 
 extension ExpressibleByArgument where Self: RawRepresentable, RawValue == String {
-  /// Without reflection, which searches all conformances of the binary at every start.
+  /// Avoids reflection, which would search all conformances of the binary at every start.
   var defaultValueDescription: String { rawValue }
 }

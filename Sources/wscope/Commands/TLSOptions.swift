@@ -183,7 +183,7 @@ struct TLSOptions: ParsableArguments {
 }
 
 extension ClientTLS.Trust {
-  /// What the system trusts, or what the variables of OpenSSL put in its place.
+  /// The system's trust store, or the files that OpenSSL's variables name instead.
   static func standard(_ environment: [String: String]) -> Self {
     func place(_ name: String) -> String? {
       environment[name].flatMap { $0.isEmpty ? nil : $0 }

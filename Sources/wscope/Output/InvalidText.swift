@@ -16,7 +16,7 @@ struct InvalidText {
     self.offset = offset
     byte = bytes[offset]
     var start = max(offset - 16, 0)
-    // Not inside a character.
+    // Start at a character boundary.
     while start < offset, bytes[start] & 0xC0 == 0x80 { start += 1 }
     surroundings = ControlCharacters.escaped(
       Array(bytes[start..<min(offset + 16, bytes.count)]), keepingNewlines: false,

@@ -1,7 +1,7 @@
 import Conversation
 import WebSocketProtocol
 
-/// What happened instead of what a step of a script expects.
+/// The text about what a failed script step got.
 enum ScriptFailureText {
   /// The text for a server, whose log reports how the connection ended.
   static func got(_ failure: ScriptMachine.Failure) -> String {

@@ -137,7 +137,8 @@ struct DisplayQueue {
 
   // MARK: Drawing
 
-  /// Takes the items for one draw: at most this many messages, and about this many bytes.
+  /// Takes the items for one draw: at most this many messages, and at most this many bytes, which only
+  /// the last item may exceed.
   mutating func take(messages most: Int, bytes mostBytes: Int) -> [Item] {
     if !resumed.isEmpty {
       let front = Self.front(of: resumed, most, mostBytes)
@@ -172,7 +173,8 @@ struct DisplayQueue {
 /// The filter of `/filter`.
 struct MessageFilter {
   private let pattern: Pattern
-  /// The text itself if it contains no special characters: then it is searched for directly.
+  /// The text itself if it is ASCII without special characters: it is then searched for
+  /// directly.
   private let plain: [UInt8]?
 
   /// - Throws: the error in the pattern.

@@ -129,7 +129,7 @@ actor PlayedConnection {
     waiter = nil
   }
 
-  /// Stops waiting; further events are ignored.
+  /// Stops waiting, for the step and for room in the queue.
   func interrupt() {
     isInterrupted = true
     wake()
