@@ -47,8 +47,8 @@ final class EpollSocket: ConnectionTransport {
     if !isClosed { receive(early) }
   }
 
-  /// Writes the reply without `write`: with a second caller that would no longer be inlined into the
-  /// loop, which costs two more reference count updates per message.
+  /// Writes the reply without `write`: with a second caller that would no longer be inlined into
+  /// the loop, which costs two more reference count updates per message.
   private func writeFirst(_ reply: ByteBuffer) {
     unsent = [reply]
     bufferedBytes = reply.readableBytes

@@ -137,8 +137,8 @@ struct DisplayQueue {
 
   // MARK: Drawing
 
-  /// Takes the items for one draw: at most this many messages, and at most this many bytes, which only
-  /// the last item may exceed.
+  /// Takes the items for one draw: at most this many messages, and at most this many bytes, which
+  /// only the last item may exceed.
   mutating func take(messages most: Int, bytes mostBytes: Int) -> [Item] {
     if !resumed.isEmpty {
       let front = Self.front(of: resumed, most, mostBytes)
