@@ -21,7 +21,7 @@ package struct ClientConfiguration: Sendable {
   package var userAgent = "wscope"
   /// nil for `ws`.
   package var tls: PreparedTLS?
-  /// WebSocket over HTTP/2 (RFC 8441): with TLS if ALPN selects it, otherwise by prior knowledge.
+  /// WebSocket over HTTP/2 (RFC 8441): with TLS by ALPN, without TLS by prior knowledge.
   package var http2 = false
   package var limits = Limits(messageSize: Limits.clientMessageSize)
   /// The limit for name look-up, TCP, TLS and upgrade together.

@@ -441,7 +441,7 @@ package struct ConnectionMachine {
     return .violation(violation)
   }
 
-  /// `piece` contains the byte that makes the text invalid; the text before it is in `assembly`.
+  /// `piece` has revealed that the text is invalid; the text before it is in `assembly`.
   @inline(never)
   private mutating func failText(_ piece: UnsafeRawBufferPointer) -> Step {
     fail(.textIsNotUTF8(assembly.withUnsafeReadableBytes { InvalidUTF8(in: piece, after: $0) }))

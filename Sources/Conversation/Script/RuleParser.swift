@@ -155,7 +155,8 @@ struct RuleParser {
     return Script.RuleAction(line: line, text: text, target: target, action: action)
   }
 
-  /// A step that waits for a text with an arrow in it was valid before rules were introduced.
+  /// Explains how to wait for a text with an arrow in it: such a step was valid before rules were
+  /// introduced.
   private func explained(
     _ problem: ScriptProblem, _ action: Substring, of rule: Script.Rule
   ) -> ScriptProblem {

@@ -23,7 +23,7 @@ package struct Script: Sendable, Hashable {
   package enum Action: Sendable, Hashable {
     /// Opens the connection; nil uses the URL of the command.
     case connect(Template?)
-    /// Sends text, or the kind of message that the command sends.
+    /// Sends a message of the kind that the command uses.
     case send(Template)
     /// Sends a binary message.
     case sendBytes([UInt8])

@@ -176,7 +176,7 @@ package struct ScriptMachine: Sendable {
   /// Begins the step at `position`.
   private mutating func begin(_ now: Int64) {
     guard position < script.steps.count else {
-      // A script with rules only reacts for as long as there is a connection.
+      // A script without steps keeps reacting for as long as there is a connection.
       guard !script.steps.isEmpty || script.rules.isEmpty else { return }
       (state, result) = (.finished, .done)
       return

@@ -37,7 +37,7 @@ enum CloseWords {
     }
   }
 
-  /// The peer ended or reset TCP when its answer to our Close was due; nil if it did not.
+  /// The text if the peer ended or reset TCP when its answer to our Close was due; otherwise nil.
   static func unanswered(_ outcome: CloseOutcome) -> String? {
     switch outcome {
     case .lost(.endOfStream): "the peer ended TCP without answering our Close"

@@ -199,7 +199,7 @@ final class ConversationSession: OneShot {
 
   private let timer = Mutex<Task<Void, Never>?>(nil)
 
-  /// The verdict. If it is final, it ends the conversation.
+  /// The verdict; `finished` ends the conversation.
   private static func verdict(
     of conversation: inout Conversation, at time: Int64
   ) -> Conversation.Verdict {

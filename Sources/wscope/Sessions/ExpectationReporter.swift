@@ -57,7 +57,7 @@ final class ExpectationReporter: Sendable {
     add(cases(results, began: began, opened: opened, failure: failure))
   }
 
-  /// Adds cases unchanged.
+  /// Adds cases, with the current prefix.
   func add(_ cases: [TestReport.Case]) {
     state.withLock { state in
       for var test in cases {
