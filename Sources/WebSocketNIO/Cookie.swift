@@ -123,7 +123,8 @@ extension Cookie {
       default: break
       }
     }
-    // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has precedence".
+    // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has
+    // precedence".
     if let maxAge { expires = maxAge <= 0 ? 0 : time &+ min(maxAge, Self.longestLife) }
     if isSecure, url.security != .tls { return nil }
     if name.hasPrefix("__Secure-"), !isSecure { return nil }

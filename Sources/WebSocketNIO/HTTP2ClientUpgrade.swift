@@ -117,7 +117,8 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     case .settings(.settings(let settings)):
       guard case .waitingForSettings = state else { return }
       tee.finish()
-      // "A client [...] MUST NOT use the :protocol pseudo-header field" before (RFC 8441 section 4).
+      // "A client [...] MUST NOT use the :protocol pseudo-header field" before (RFC 8441 section
+      // 4).
       guard settings.contains(where: { $0.parameter == .enableConnectProtocol && $0.value == 1 })
       else { return fail(.http2(.noExtendedConnect)) }
       state = .waitingForReply

@@ -77,7 +77,8 @@ package struct ClientTLS: Sendable {
     configuration.verifySignatureAlgorithms = Self.signatureAlgorithms
     configuration.curves = Self.curves
     if let identity {
-      // A server may ask for the certificate once it has read the request (RFC 5246 section 7.4.1.1).
+      // A server may ask for the certificate once it has read the request (RFC 5246 section
+      // 7.4.1.1).
       configuration.renegotiationSupport = .once
       configuration.certificateChain = identity.chain.map { .certificate($0) }
       configuration.privateKey = .privateKey(identity.key)

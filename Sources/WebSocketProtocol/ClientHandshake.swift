@@ -127,7 +127,8 @@ package struct ClientHandshake: Sendable {
     return try negotiated(reply.headers)
   }
 
-  /// Judges the reply to an extended CONNECT: "a 2XX series status code" accepts it (RFC 8441 section 5).
+  /// Judges the reply to an extended CONNECT: "a 2XX series status code" accepts it (RFC 8441
+  /// section 5).
   package func judgeExtended(_ reply: HTTPResponseHead) -> Verdict {
     guard (200..<300).contains(reply.status.code) else { return .refused }
     do {

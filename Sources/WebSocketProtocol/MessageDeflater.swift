@@ -277,7 +277,8 @@ package enum ZlibBody {
   /// Compresses a body.
   ///
   /// - Parameter bytes: The body; may be empty.
-  /// - Returns: The body with the header and the checksum of the format; nil when zlib has no memory.
+  /// - Returns: The body with the header and the checksum of the format; nil when zlib has no
+  ///   memory.
   package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
     var length = compressBound(bytes.count.unsigned)
     var output = [UInt8](repeating: 0, count: length.signed)
