@@ -71,6 +71,7 @@ for page in wscope wscope-connect wscope-listen wscope-send wscope-bench; do
   check "man page $page.1" manual "man/$page.1"
 done
 bash_files=(completions/*.bash) zsh_files=(completions/_*) fish_files=(completions/*.fish)
+check "the binary holds the pages of man/" Tests/manual_text.py --check
 check "bash completion" syntax bash "${bash_files[0]:-completions/wscope.bash}"
 check "zsh completion" syntax zsh "${zsh_files[0]:-completions/_wscope}"
 check "fish completion" syntax fish "${fish_files[0]:-completions/wscope.fish}"

@@ -178,7 +178,8 @@ private struct PatternWorkspace: ~Copyable, @unchecked Sendable {
     let count = min(Int(Self.groupCount(code)) + 1, room)
     return .success(
       (0..<count).map { index in
-        index < set && offsets[2 * index] != .max
+        // PCRE2_UNSET, all bits set, is -1 here.
+        index < set && offsets[2 * index] >= 0
           ? Self.range(offsets[2 * index], offsets[2 * index + 1]) : nil
       })
   }

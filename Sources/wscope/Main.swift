@@ -41,6 +41,9 @@ struct Wscope: AsyncParsableCommand {
     TerminalState.save()
     do {
       let arguments = try Spelling.arguments()
+      if let topic = Spelling.helpTopic(arguments) {
+        Process.exit(Process.show(try Manual.text(topic)))
+      }
       var parsed = try parsed(Spelling.normalized(arguments))
       if let root = parsed as? Wscope, root.schema {
         // `show` adds the last newline.

@@ -89,7 +89,7 @@ import WebSocketProtocol
     ("", 0, "expected a path such as .op"), ("op", 0, "expected a path such as .op"),
     ("3", 0, "expected a path such as .op"), ("3 == 3", 2, "one side"),
     (".op = 3", 4, "use =="), (".op =", 4, "use =="), (".op ==", 6, "expected a value"),
-    (".op == pong", 7, "expected a value"), (".op == \"pong", 7, "does not end"),
+    (".op == pong", 7, "expected a value"), (".op == \"pong", 7, "unterminated string"),
     (".op == \"\\x\"", 8, "unknown escape"), (".op == 3 and .n", 9, "expected the end"),
     (".op | length", 4, "one of =="), (".a.", 3, "expected a member name"),
     (".a..b", 3, "expected a member name"), (".a-b", 2, "one of =="),

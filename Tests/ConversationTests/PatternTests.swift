@@ -9,7 +9,7 @@ import Testing
     ("a|(b)", "a", ""), ("", "abc", ""), ("(?i)ÄÖ", "äö", "äö"), ("\\w+", "été!", "été"),
     (".", "😀", "😀"), ("\\x{1F600}", "a😀", "😀"), ("(a)(b)(c)(d)", "abcd", "a"), ("^$", "", ""),
     ("a{2,}", "aaa", "aaa"), ("(?<n>\\d+)\\.", "v12.", "12"), ("(*UCP)(?x) a b # c", "ab", "ab"),
-    ("(?<=x)y\\K(?=z)", "xyz", ""),
+    ("(?<=x)y\\K(?=z)", "xyz", ""), ("(a)|(b)", "b", ""), ("(a)?b", "b", ""),
   ]
 
   @Test(arguments: rows) func whatIsFound(_ pattern: String, _ text: String, _ found: String?)
@@ -21,6 +21,25 @@ import Testing
     case .notFound: #expect(found == nil)
     case .tooManySteps: Issue.record("too many steps")
     }
+  }
+
+  static let grouped: [(String, String, [String?]?)] = [
+    ("(a)|(b)", "b", ["b", nil, "b"]), ("(a)|(b)", "a", ["a", "a", nil]), ("a|(b)", "c", nil),
+    ("^40(/\\w+,)?(\\{.*\\})?$", "40{}", ["40{}", nil, "{}"]), ("b?(b)?()", "a", ["", nil, ""]),
+    (
+      "(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)", "abcdefghijk",
+      ["abcdefghijk", "a", "b", "c", "d", "e", "f", "g", "h", "i"]
+    ),
+  ]
+
+  /// A group that takes no part in the match, before one that does, once ended the process.
+  @Test(arguments: grouped) func groups(_ pattern: String, _ text: String, _ groups: [String?]?)
+    throws
+  {
+    let found = try Array(text.utf8).withUnsafeBytes { bytes throws in
+      try Pattern(pattern).groups(in: bytes)
+    }
+    #expect(found == groups)
   }
 
   static let endless: [(String, String)] = [

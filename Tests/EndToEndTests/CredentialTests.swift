@@ -194,14 +194,14 @@ import WebSocketProtocol
       environment: ["WSCOPE_USER": "a:b", "WSCOPE_BEARER": "c"]),
     // In the clear, to another machine: the name is not even looked up.
     Refusal(
-      arguments: ["-u", "a:b"], said: "the password of --user would go to h.invalid unencrypted",
+      arguments: ["-u", "a:b"], said: "the password of --user would be sent to h.invalid unencrypted",
       url: "ws://h.invalid/"),
     Refusal(
-      arguments: ["--bearer", "b"], said: "the token of --bearer would go to",
+      arguments: ["--bearer", "b"], said: "the token of --bearer would be sent to",
       url: "ws://h.invalid/"),
-    Refusal(arguments: [], said: "the password of the URL would go to", url: "ws://a:b@h.invalid/"),
+    Refusal(arguments: [], said: "the password in the URL would be sent to", url: "ws://a:b@h.invalid/"),
     Refusal(
-      arguments: [], said: "WSCOPE_BEARER would go to", url: "ws://h.invalid/",
+      arguments: [], said: "WSCOPE_BEARER would be sent to", url: "ws://h.invalid/",
       environment: ["WSCOPE_BEARER": "c"]),
     Refusal(
       arguments: ["-u", "a:b", "--allow-clear-auth"], said: "cannot resolve h.invalid",

@@ -143,7 +143,7 @@ import Testing
       said: ["connection refused by the server (SOCKS reply 5)"]),
     Row(
       name: "SOCKS 8", scheme: "socks5", steps: socks([5, 0], [5, 8, 0, 1, 0, 0, 0, 0, 0, 0]),
-      said: ["(SOCKS reply 8)", "hint: socks5h"]),
+      said: ["(SOCKS reply 8)", "hint: with socks5h"]),
     Row(
       name: "SOCKS 99", scheme: "socks5", steps: socks([5, 0], [5, 99, 0, 1, 0, 0, 0, 0, 0, 0]),
       said: ["refused: SOCKS reply 99"]),

@@ -155,7 +155,7 @@ import Testing
     #expect(finished.errorText.contains("* > X-Broken : y\n"))
     let both = try Wscope.run(
       ["send", peer.url, "--raw-request", directory + "/request", "-H", "a: b"], input: "")
-    #expect(both.exitCode == 2 && both.errorText.contains("cannot be combined with --header"))
+    #expect(both.exitCode == 2 && both.errorText.contains("--raw-request and --header cannot be used together"))
     #expect(peer.requests.count == 1)
   }
 

@@ -59,7 +59,7 @@ import Testing
     let desk = try PromptDesk("filter")
     let terminal = try desk.connect()
     try terminal.type("/filter \(Self.pattern)\r")
-    try terminal.wait(forText: "* only messages that match")
+    try terminal.wait(forText: "* showing only messages that match")
     desk.peer.say(Self.message)
     // The line is longer than the screen is wide.
     try terminal.wait(

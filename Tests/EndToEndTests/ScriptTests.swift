@@ -147,8 +147,13 @@ import Testing
     let finished = try run(rules, listener.url).finished
     #expect(finished.exitCode == 0, "\(finished.errorText)")
     // What rules take is shown as what steps take is.
-    #expect(finished.outputText.contains("again one\none\n"), "\(finished.outputText)")
-    #expect(finished.outputText.contains("tick\n"))
+    let lines = finished.outputText.split(separator: "\n")
+    // The timer ticks when it likes.
+    #expect(
+      lines.filter { $0 != "tick" } == [
+        "again x", "x", "mark", "mark", "again one", "one", "two",
+      ], "\(finished.outputText)")
+    #expect(lines.contains("tick"))
   }
 
   @Test func aRuleThatTakesTooManyStepsIsSkipped() throws {

@@ -228,8 +228,8 @@ import Testing
     (["--tap-output"], "--tap-output requires --script"),
     (["--script", "-", "--rules", "-"], "standard input is already used by --script -"),
     (["--on", "< a => >@ /nope"], "cannot read /nope: No such file or directory"),
-    (["--script", "-"], "standard input: no steps in it"),
-    (["--rules", "-"], "standard input: no rules in it"),
+    (["--script", "-"], "standard input: the script has no steps"),
+    (["--rules", "-"], "standard input: the file has no rules"),
   ]
 
   @Test(arguments: mistakes.indices) func mistakesAreNamed(_ index: Int) throws {

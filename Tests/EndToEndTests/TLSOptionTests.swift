@@ -40,10 +40,10 @@ import Testing
     (["--key", "DIR/client.pem"], 2, "--key requires --cert"),
     (["--pass", "hush"], 2, "--pass requires --cert"),
     (["--cacert", "DIR/none"], 2, "DIR/none: no such file"),
-    (["--cacert", "DIR/secret"], 2, "DIR/secret: no certificate"),
+    (["--cacert", "DIR/secret"], 2, "DIR/secret: no PEM certificate"),
     (["--cert", "DIR/none"], 58, "cannot be used: cannot read DIR/none"),
-    (["--cert", "DIR/empty"], 58, "DIR/empty: no certificate in it"),
-    (["--cert", "DIR/secret"], 58, "DIR/secret: no certificate in it"),
+    (["--cert", "DIR/empty"], 58, "DIR/empty: the file contains no certificate"),
+    (["--cert", "DIR/secret"], 58, "DIR/secret: the file contains no certificate"),
     (
       ["--cert", "DIR/root.pem"], 58,
       "DIR/root.pem: the file contains no private key (--key names another file)"

