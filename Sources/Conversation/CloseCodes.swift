@@ -1,12 +1,12 @@
 package import WebSocketProtocol
 
-/// A set of close codes as it is typed: `1008`, `1000,1001`, `4000-4999`.
+/// A set of close codes as the user types it: `1008`, `1000,1001`, `4000-4999`.
 package struct CloseCodes: Sendable, Hashable {
-  /// As it was typed.
+  /// The text as typed.
   package let text: String
   private let ranges: [ClosedRange<UInt16>]
 
-  /// - Returns: nil if it is no list of codes from 1000 to 4999.
+  /// - Returns: nil if it is not a list of codes from 1000 to 4999.
   package init?(_ text: String) {
     self.text = text
     var ranges: [ClosedRange<UInt16>] = []

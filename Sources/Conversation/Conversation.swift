@@ -1,16 +1,17 @@
 package import WebSocketProtocol
 
-/// How long a one-shot conversation goes on (PRODUCT 1.3). Durations in ns.
+/// How long a one-shot conversation lasts (PRODUCT 1.3). Durations in ns.
 package struct WaitPolicy: Sendable, Hashable {
-  /// For the first reply to what was sent last. 0 does not wait at all.
+  /// The wait for the first reply to the last message sent. 0 does not wait at all.
   package var wait: Int64
-  /// Once a reply came: for as long as this nothing more may come before it is over.
+  /// After a reply, the conversation ends when nothing more has arrived for this long.
   package var linger: Int64
-  /// It is over when this many messages have come.
+  /// The conversation ends when this many messages have arrived.
   package var count: Int?
-  /// Whether to wait for a message although none was sent.
+  /// Whether to wait for a message even if none was sent.
   package var awaitsUnasked: Bool
-  /// From the opening on, for everything that is expected; instead of the waits for one message.
+  /// The deadline for all expectations, counted from the opening; replaces the waits for single
+  /// messages.
   package var within: Int64?
 
   package init(
@@ -25,14 +26,14 @@ package struct WaitPolicy: Sendable, Hashable {
   }
 }
 
-/// When a conversation is over, and whether it went as expected: a value that is told what was sent
-/// and received and when, and never looks at a clock itself. Times are ns on one monotonic clock.
+/// Decides when a conversation is over, and whether it went as expected: a value that is given
+/// events with their times, and never reads a clock itself. Times are ns on one monotonic clock.
 package struct Conversation {
   package enum Verdict: Sendable, Hashable {
-    /// Nothing is decided before `until`, unless something comes; nil: not before something comes.
+    /// Nothing is decided before `until` unless an event arrives; nil: not before an event arrives.
     case goOn(until: Int64?)
     case finished
-    /// No reply came; `waited` ns.
+    /// No reply arrived within `waited` ns.
     case timedOut(waited: Int64)
   }
 
@@ -52,17 +53,17 @@ package struct Conversation {
     ledger = ExpectationLedger(expectations)
   }
 
-  /// What became of the expectations so far.
+  /// The results of the expectations so far.
   package var results: [ExpectationResult] { ledger.results }
 
-  /// What became of them, now that no more messages arrive.
+  /// The final results, when no more messages will arrive.
   package func finalResults(at time: Int64) -> [ExpectationResult] {
     ledger.final(received: received, at: time)
   }
 
-  // MARK: What happens
+  // MARK: Events
 
-  /// The handshake is done, with status 101, or over HTTP/2 with a 2xx.
+  /// The handshake is done, with status 101, or with a 2xx over HTTP/2.
   package mutating func opened(status: Int = 101, subprotocol: String?, at time: Int64) {
     openedAt = time
     ledger.opened(status: status, subprotocol: subprotocol, at: time)
@@ -73,13 +74,13 @@ package struct Conversation {
     ledger.refused(status: status, at: time)
   }
 
-  /// The connection has ended; `code` is 1006 if no Close came.
+  /// The connection has ended; `code` is 1006 if no Close was received.
   package mutating func closed(_ code: CloseCode, reason: String, byPeer: Bool, at time: Int64) {
     ledger.closed(code, reason: reason, byPeer: byPeer, at: time)
   }
 
-  /// To be told before the messages are handed to the connection: their reply may be back before
-  /// the sender hears that they are gone.
+  /// Call before the messages are handed to the connection: their reply may arrive before the
+  /// sender knows that they were sent.
   package mutating func sending(_ messages: Int, at time: Int64) {
     guard messages > 0 else { return }
     sent += messages
@@ -88,7 +89,7 @@ package struct Conversation {
     ledger.sending()
   }
 
-  /// It is being closed: what comes from now on is no longer judged.
+  /// The connection is being closed: later messages are not judged.
   package mutating func end() { hasEnded = true }
 
   /// There is nothing more to send.
@@ -97,11 +98,12 @@ package struct Conversation {
     if sent == 0 { sendingBegan = time }
   }
 
-  /// Takes a message, and answers whether the end may have come nearer: the first reply to what was
-  /// sent does that, and what is followed by something that time decides; others put it off.
+  /// Handles a message. Returns whether the end may now be nearer: after the first reply to a sent
+  /// message, and after an expected message that is followed by a timed expectation. Other messages
+  /// postpone the end.
   package mutating func received(_ kind: MessageKind, _ payload: [UInt8], at time: Int64) -> Bool {
     guard !hasEnded else { return false }
-    // What comes behind the deadline does not count, even if nobody has looked at the clock yet.
+    // A message after the deadline does not count, even if the deadline has not been noticed yet.
     if let within = policy.within, time > openedAt + within { return false }
     received += 1
     let isFirst = lastReply == nil
@@ -135,13 +137,13 @@ package struct Conversation {
     return patience(at: time, allSent: allSent)
   }
 
-  /// The verdict when only the next message, or the lack of it, decides.
+  /// The verdict if only the next message, or its absence, decides.
   private func patience(at time: Int64, allSent: Int64) -> Verdict {
     let asks =
       sent > 0 || policy.awaitsUnasked || policy.count != nil || ledger.awaitsAnything
     guard asks, policy.wait > 0 else { return .finished }
     if let lastReply {
-      // With a count to come, a pause is no end; the wait is for each of them.
+      // While more messages are required, a pause is not the end; the wait applies to each of them.
       let isOwed = policy.count != nil || ledger.isUntilPending
       let until =
         max(lastReply, allSent) + (isOwed || ledger.isPatient ? policy.wait : policy.linger)

@@ -1,46 +1,47 @@
 package import WebSocketProtocol
 
-/// What a message must be.
+/// A condition for a message.
 package enum MessageTest: Sendable, Hashable {
   /// Exactly these bytes, as text or as binary.
   case payload([UInt8])
-  /// Text in which a regular expression is found.
+  /// Text that matches a regular expression.
   case pattern(Pattern)
-  /// JSON of which a condition holds.
+  /// JSON that satisfies a condition.
   case json(JSONCondition)
   /// A binary message of exactly these bytes.
   case binary([UInt8])
 }
 
-/// Why a message does not fit, where the message itself does not show it.
+/// Why a message does not match, if that is not evident from the message itself.
 package enum MismatchReason: Sendable, Hashable {
-  /// JSON was asked for.
+  /// The condition requires JSON.
   case notJSON(JSONError)
   /// The regular expression takes too many steps on this message.
   case tooManySteps
-  /// A regular expression was asked for, which sees text; the offset is that of the first wrong byte.
+  /// The regular expression requires text; `offset` is that of the first invalid byte.
   case notText(offset: Int)
 }
 
-/// Something that must come true while a conversation goes on. Durations in ns.
+/// A condition that must be met during a conversation. Durations in ns.
 package enum Expectation: Sendable, Hashable {
-  /// A message. Several are met in their order, each by the first message that fits it.
+  /// A message. Several are met in order, each by the first message that matches it.
   case message(MessageTest)
   /// A message that ends the conversation.
   case until(MessageTest)
-  /// No message for as long as this, behind the last one that was sent or expected.
+  /// No message for this long after the last message sent or expected.
   case silence(Int64)
-  /// So many messages, no more and no fewer.
+  /// Exactly this many messages.
   case count(Int)
-  /// The peer closes, with one of these codes; 1005 is a Close without one, 1006 none at all.
+  /// The peer closes, with one of these codes; 1005 is a Close without a code, 1006 is no Close at
+  /// all.
   case close(CloseCodes)
   /// The status of the reply to the handshake.
   case status(Int)
   case subprotocol(String)
-  /// Every message comes at most so long after what was sent last.
+  /// Every message arrives within this time of the last message sent.
   case roundTrip(Int64)
 
-  /// Whether the conversation goes on for its sake.
+  /// Whether the conversation waits for it.
   var isAwaited: Bool {
     switch self {
     case .message, .until, .silence, .count, .close: true
@@ -53,7 +54,7 @@ package enum Expectation: Sendable, Hashable {
   }
 }
 
-/// What became of an expectation.
+/// The result of an expectation.
 package struct ExpectationResult: Sendable, Hashable {
   package enum State: Sendable, Hashable {
     case pending
@@ -61,17 +62,17 @@ package struct ExpectationResult: Sendable, Hashable {
     case failed
   }
 
-  /// What came instead.
+  /// What happened instead.
   package enum Instead: Sendable, Hashable {
-    /// The last message that did not fit while this was waited for, and why if that is not obvious.
+    /// The last message that did not match while this was pending, and why if that is not obvious.
     case message(MessageKind, [UInt8], MismatchReason?)
-    /// Something before it was not met.
+    /// An expectation before it was not met.
     case notReached
     case count(Int)
-    /// The subprotocol gives the codes from 4000 on a meaning.
+    /// The subprotocol defines the meaning of codes from 4000 on.
     case close(CloseCode, reason: String, subprotocol: String?)
     case stillOpen
-    /// The status of the handshake; nil if there was no reply to it.
+    /// The status of the handshake; nil if there was no reply.
     case status(Int?)
     case subprotocol(String?)
     /// The slowest reply, in ns.
@@ -82,7 +83,7 @@ package struct ExpectationResult: Sendable, Hashable {
   package var expectation: Expectation
   package var state = State.pending
   package var instead: Instead?
-  /// When it was decided; nil until then.
+  /// When it was decided; nil while pending.
   package var time: Int64?
 
   package var isMet: Bool { state == .met }

@@ -1,12 +1,12 @@
 import WebSocketProtocol
 
-/// Keeps what became of each expectation. Times are ns on the clock of `Conversation`.
+/// Records the result of each expectation. Times are ns on the clock of `Conversation`.
 struct ExpectationLedger {
   private(set) var results: [ExpectationResult]
   private let matchers: [MessageMatcher?]
-  /// When the last expected message came.
+  /// When the last expected message arrived.
   private var lastMet: Int64?
-  /// What came unexpected behind the last message that was sent or expected.
+  /// The first unexpected message after the last one sent or expected.
   private var stray: ExpectationResult.Instead?
   private var subprotocol: String?
 
@@ -20,7 +20,7 @@ struct ExpectationLedger {
     }
   }
 
-  // MARK: What is asked
+  // MARK: State
 
   private var awaited: [ExpectationResult] { results.filter(\.expectation.isAwaited) }
   var awaitsAnything: Bool { results.contains { $0.expectation.isAwaited } }
@@ -28,13 +28,13 @@ struct ExpectationLedger {
   var isAwaitingMessages: Bool { pendingMessage != nil }
   var isUntilPending: Bool { contains(.pending) { if case .until = $0 { true } else { false } } }
   var isUntilMet: Bool { contains(.met) { if case .until = $0 { true } else { false } } }
-  /// Whether what is left can be decided by the end of the connection only.
+  /// Whether the remaining expectations can be decided only by the end of the connection.
   var awaitsOnlyClose: Bool {
     awaited.allSatisfy { result in
       if case .close = result.expectation { true } else { result.state != .pending }
     }
   }
-  /// Whether a pause between messages is no end.
+  /// Whether a pause between messages is not the end.
   var isPatient: Bool {
     isUntilPending
       || !isAwaitingMessages
@@ -45,7 +45,7 @@ struct ExpectationLedger {
           }
         }
   }
-  /// Whether time alone decides something once the messages have come.
+  /// Whether time alone decides an expectation once the messages have arrived.
   var isTimed: Bool {
     results.contains {
       switch $0.expectation {
@@ -65,9 +65,9 @@ struct ExpectationLedger {
     results.firstIndex { $0.state == .pending && $0.expectation.isMessage }
   }
 
-  // MARK: What happens
+  // MARK: Events
 
-  /// Something is sent: what came before is no answer to it.
+  /// Something is sent: earlier messages are not a reply to it.
   mutating func sending() { stray = nil }
 
   mutating func opened(status: Int, subprotocol: String?, at time: Int64) {
@@ -106,8 +106,8 @@ struct ExpectationLedger {
     }
   }
 
-  /// Takes a message, the `count`th so far; `sent` is when something was sent last, nil if nothing
-  /// was. Answers whether it was expected.
+  /// Handles a message, the `count`th so far; `sent` is the time of the last message sent, nil if
+  /// none was. Returns whether the message was expected.
   mutating func received(
     _ kind: MessageKind, _ payload: [UInt8], count: Int, sent: Int64?, at time: Int64
   ) -> Bool {
@@ -156,11 +156,12 @@ struct ExpectationLedger {
     if isMet, results[index].expectation.isAwaited { results[index].instead = nil }
   }
 
-  // MARK: What time decides
+  // MARK: Decisions by time
 
-  /// Decides what is decided by quiet, once all is sent and every expected message has come. `heard` is
-  /// when the last message came, or all was sent; `linger` is the quiet behind the last message of a
-  /// count. Answers when the next one is decided if nothing comes; nil if none is.
+  /// Decides the expectations that silence decides, once everything is sent and every expected
+  /// message has arrived. `heard` is the time of the last message, or when everything was sent;
+  /// `linger` is the required silence after the last message of a count. Returns the time of the
+  /// next such decision if nothing arrives; nil if there is none.
   mutating func advance(
     to time: Int64, allSent: Int64, heard: Int64, count: Int, linger: Int64
   ) -> Int64? {
@@ -189,7 +190,7 @@ struct ExpectationLedger {
     return next
   }
 
-  /// Everything decided, now that no more messages arrive.
+  /// Decides everything, when no more messages will arrive.
   func final(received: Int, at time: Int64) -> [ExpectationResult] {
     var final = self
     let next = pendingMessage

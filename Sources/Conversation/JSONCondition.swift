@@ -1,13 +1,13 @@
-/// What a JSON message must say: a path of jq's, compared or not (`.op == "pong"`, `.a.b[0] != 3`,
-/// `.ready`). It is the subset that needs no evaluation: no pipes, no functions, no arithmetic.
+/// A condition for a JSON message: a jq path, optionally compared (`.op == "pong"`, `.a.b[0] != 3`,
+/// `.ready`). It is the subset of jq that needs no evaluation: no pipes, functions or arithmetic.
 package struct JSONCondition: Sendable, Hashable {
-  /// As it was typed.
+  /// The text as typed.
   package let text: String
   private let left: JSONOperand
   private let comparison: (Comparison, JSONOperand)?
 
   enum Comparison: String, CaseIterable, Sendable {
-    // The longer ones first, as they are read.
+    // The longer ones first, as the parser tries them in this order.
     case equal = "=="
     case unequal = "!="
     case atMost = "<="
@@ -16,7 +16,7 @@ package struct JSONCondition: Sendable, Hashable {
     case more = ">"
   }
 
-  /// - Throws: what is wrong and at which character.
+  /// - Throws: the problem and the character at which it is.
   package init(_ text: String) throws(JSONConditionError) {
     self.text = text
     var parser = JSONConditionParser(text)
@@ -26,12 +26,12 @@ package struct JSONCondition: Sendable, Hashable {
   package static func == (one: Self, other: Self) -> Bool { one.text == other.text }
   package func hash(into hasher: inout Hasher) { hasher.combine(text) }
 
-  /// Without a comparison: whether the value is there and neither `null` nor `false`, as `jq -e` says.
-  /// `==` and `!=` compare any two values, numbers by their digits, exactly. `<`, `<=`, `>`, `>=` hold
-  /// between two numbers or two strings only; jq would also put `null` below every number, by which a
-  /// value that is missing would pass for a small one.
+  /// Without a comparison: whether the value exists and is neither `null` nor `false`, as with `jq
+  /// -e`. `==` and `!=` compare any two values; numbers are compared exactly, by their digits. `<`,
+  /// `<=`, `>` and `>=` are true only between two numbers or two strings; jq would also order
+  /// `null` below every number, so that a missing value would pass for a small one.
   package func holds(for value: JSONValue) -> Bool {
-    // jq makes an error of a path into a value that has no parts, and an error is no match.
+    // jq reports an error for a path into a value without parts; here that is not a match.
     guard let found = left.value(in: value) else { return false }
     guard let (comparison, right) = comparison else {
       return found != .null && found != .bool(false)
@@ -47,13 +47,13 @@ package struct JSONCondition: Sendable, Hashable {
     }
   }
 
-  /// Whether it is a path alone, without a comparison.
+  /// Whether it is only a path, without a comparison.
   package var isPath: Bool {
     guard comparison == nil, case .path = left else { return false }
     return true
   }
 
-  /// The value of its path; of two, of the left one.
+  /// The value of its path; if both sides are paths, of the left one.
   package func subject(of value: JSONValue) -> JSONValue? {
     guard case .literal = left, let (_, right) = comparison else { return left.value(in: value) }
     return right.value(in: value)
@@ -61,7 +61,7 @@ package struct JSONCondition: Sendable, Hashable {
 }
 
 package struct JSONConditionError: Error, Sendable, Hashable {
-  /// Characters from the start of the text.
+  /// The offset in characters from the start of the text.
   package var offset: Int
   package var problem: String
 }
@@ -70,14 +70,14 @@ package struct JSONConditionError: Error, Sendable, Hashable {
 enum JSONOperand: Sendable {
   enum Step: Sendable {
     case member(String)
-    /// From the end if negative.
+    /// Counted from the end if negative.
     case element(Int)
   }
 
   case path([Step])
   case literal(JSONValue)
 
-  /// nil where jq would make an error; a part that is missing is `null`, as with jq.
+  /// nil where jq would report an error; a missing part is `null`, as in jq.
   func value(in document: JSONValue) -> JSONValue? {
     switch self {
     case .literal(let value): return value
@@ -99,8 +99,8 @@ enum JSONOperand: Sendable {
 }
 
 extension JSONValue {
-  /// Whether both are the same value: numbers by their digits, strings by their bytes, objects
-  /// without regard to the order of their members.
+  /// Whether both are the same value: numbers compared by their digits, strings by their bytes,
+  /// objects regardless of the order of their members.
   func equals(_ other: JSONValue) -> Bool {
     switch (self, other) {
     case (.null, .null): return true
@@ -117,7 +117,7 @@ extension JSONValue {
     }
   }
 
-  /// Below 0 if this one is less; nil if the two have no order.
+  /// Negative if this value is less; nil if the two have no order.
   func order(to other: JSONValue) -> Int? {
     switch (self, other) {
     case (.number(let one), .number(let two)): return JSONNumber(one).order(to: JSONNumber(two))
@@ -259,7 +259,7 @@ private struct JSONConditionParser {
     return try literal(from: start)
   }
 
-  /// What stands from `start` to here, as JSON.
+  /// The text from `start` to the current position, as JSON.
   private func literal(from start: Int) throws(JSONConditionError) -> JSONValue {
     let text = Array(String(characters[start..<next]).utf8)
     do throws(JSONError) {

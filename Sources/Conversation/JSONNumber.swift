@@ -1,12 +1,12 @@
-/// A number of JSON, exactly: of any size and with any number of decimals, never rounded.
+/// A JSON number, exactly: of any size and with any number of decimals, never rounded.
 struct JSONNumber {
   private var isNegative = false
-  /// Without zeros at either end; empty for 0.
+  /// The digits without zeros at either end; empty for 0.
   private var digits: ArraySlice<UInt8> = []
   /// The value is 0.`digits` times ten to this power.
   private var power: Int128 = 0
 
-  /// - Parameter text: as JSON writes numbers.
+  /// - Parameter text: in JSON notation.
   init(_ text: String) {
     let bytes = Array(text.utf8)
     var rest = bytes[...]
@@ -29,7 +29,7 @@ struct JSONNumber {
     power = 0
   }
 
-  /// An exponent of more than 36 digits counts as one of 10^36.
+  /// An exponent of more than 36 digits is treated as 10^36.
   private static func exponent(_ text: ArraySlice<UInt8>) -> Int128 {
     let isNegative = text.first == UInt8(ascii: "-")
     let largest: Int128 = 1_000_000_000_000_000_000_000_000_000_000_000_000
@@ -40,7 +40,7 @@ struct JSONNumber {
     return isNegative ? -value : value
   }
 
-  /// Below 0 if this one is less, 0 if both have the same value.
+  /// Negative if this number is less, 0 if both have the same value.
   func order(to other: Self) -> Int {
     guard isNegative == other.isNegative else { return isNegative ? -1 : 1 }
     let size = magnitudeOrder(to: other)

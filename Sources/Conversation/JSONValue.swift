@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
-/// A JSON text (RFC 8259) as a value. Numbers keep the characters they were written with, so that
-/// nothing is rounded, and objects keep the order of their members.
+/// A JSON text (RFC 8259) as a value. Numbers keep their original notation, so that nothing is
+/// rounded, and objects keep the order of their members.
 package indirect enum JSONValue: Sendable, Hashable {
   case null
   case bool(Bool)
@@ -17,7 +17,7 @@ package indirect enum JSONValue: Sendable, Hashable {
 
   package subscript(_ name: String) -> JSONValue? {
     guard case .object(let members) = self else { return nil }
-    // Of members with the same name the last one counts, as in most parsers.
+    // If several members have the same name, the last one counts, as in most parsers.
     return members.last { $0.name == name }?.value
   }
 
@@ -25,18 +25,18 @@ package indirect enum JSONValue: Sendable, Hashable {
     if case .string(let text) = self { text } else { nil }
   }
 
-  /// Reads one JSON text and nothing behind it.
+  /// Parses exactly one JSON text.
   ///
-  /// - Throws: what is wrong and at which byte.
+  /// - Throws: the problem and the byte at which it is.
   package static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
     var parser = JSONParser(bytes)
     return try parser.document()
   }
 
-  /// Reads the JSON texts of a message: one, or several in a row. Space separates them, and so do the
-  /// record separator (RFC 7464; SignalR ends each with one) and NUL (STOMP).
+  /// Parses the JSON texts of a message: one, or several in a row. White space separates them, and
+  /// so do the record separator (RFC 7464; SignalR ends each text with one) and NUL (STOMP).
   ///
-  /// - Throws: what is wrong and at which byte.
+  /// - Throws: the problem and the byte at which it is.
   /// - Returns: at least one.
   package static func records(_ bytes: [UInt8]) throws(JSONError) -> [JSONValue] {
     var parser = JSONParser(bytes)
@@ -45,7 +45,7 @@ package indirect enum JSONValue: Sendable, Hashable {
 }
 
 package struct JSONError: Error, Sendable, Hashable {
-  /// Bytes from the start of the text.
+  /// The offset in bytes from the start of the text.
   package var offset: Int
   package var problem: String
 
@@ -59,7 +59,7 @@ private struct JSONParser {
   private let bytes: [UInt8]
   private var next = 0
   private var depth = 0
-  /// Deeper nesting than this is refused: it would end in a stack overflow.
+  /// The maximum nesting depth: deeper nesting would overflow the stack.
   private static let deepest = 512
 
   init(_ bytes: [UInt8]) {
@@ -81,7 +81,7 @@ private struct JSONParser {
       records.append(try value())
       let end = next
       skipSeparators()
-      // Without a separator only brackets tell where a record begins.
+      // Without a separator, only an opening bracket shows where the next record begins.
       guard next > end || next == bytes.count || Self.isOpening(bytes[next]),
         next == bytes.count || Self.beginsValue(bytes[next]), next > start
       else { throw error("unexpected text after the end") }

@@ -1,17 +1,18 @@
 /// Writes JSON (RFC 8259) piece by piece, without building a tree.
 ///
-/// Objects and arrays are closures, so that every bracket is closed; commas take care of themselves.
-/// One writer makes one document; JSON Lines takes a new one, or `startLine()`, for each line.
+/// Objects and arrays are closures, so that every bracket is closed; commas are inserted
+/// automatically. One writer makes one document; for JSON Lines, use a new writer or `startLine()`
+/// for each line.
 package struct JSONWriter: Sendable {
-  /// How the document is laid out.
+  /// The layout of the document.
   package enum Layout: Sendable {
-    /// Without a blank or line break.
+    /// Without spaces and line breaks.
     case compact
-    /// Each member of the outermost object on a line of its own.
+    /// Each member of the outermost object on a separate line.
     case lines
   }
 
-  /// UTF-8 text written so far.
+  /// The UTF-8 text written so far.
   package private(set) var bytes: [UInt8] = []
   private let layout: Layout
   private var depth = 0
@@ -19,16 +20,16 @@ package struct JSONWriter: Sendable {
 
   package init(layout: Layout = .compact) { self.layout = layout }
 
-  /// What was written so far.
+  /// The text written so far.
   package var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// Ends a line, after which the next document begins.
+  /// Ends a line; the next document begins after it.
   package mutating func startLine() {
     bytes.append(UInt8(ascii: "\n"))
     needsComma = false
   }
 
-  // MARK: values
+  // MARK: Values
 
   package mutating func object(_ members: (inout JSONWriter) -> Void) {
     nest("{", "}", members)
@@ -38,7 +39,7 @@ package struct JSONWriter: Sendable {
     nest("[", "]", elements)
   }
 
-  /// An array of what `write` writes for each element, one value each.
+  /// An array with one value for each element, written by `write`.
   package mutating func array<Elements: Sequence>(
     _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
   ) {
@@ -52,14 +53,15 @@ package struct JSONWriter: Sendable {
 
   package mutating func integer(_ value: some BinaryInteger) { raw(String(value)) }
 
-  /// A number in the shortest form that reads back the same; null when not finite, as JSON has none.
+  /// A number in the shortest form that parses back to the same value; null if it is not finite,
+  /// which JSON cannot represent.
   package mutating func double(_ value: Double) { raw(value.isFinite ? String(value) : "null") }
 
   package mutating func boolean(_ value: Bool) { raw(value ? "true" : "false") }
 
   package mutating func null() { raw("null") }
 
-  /// Any value, as it was read.
+  /// Any parsed value.
   package mutating func value(_ value: JSONValue) {
     switch value {
     case .null: null()
@@ -77,9 +79,9 @@ package struct JSONWriter: Sendable {
     }
   }
 
-  // MARK: members of an object
+  // MARK: Members of an object
 
-  /// The name of the value that is written next.
+  /// The name of the next value.
   package mutating func key(_ name: String) {
     separate()
     if layout == .lines, depth == 1 { bytes.append(contentsOf: "\n  ".utf8) }
@@ -163,8 +165,9 @@ package struct JSONWriter: Sendable {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  /// RFC 8259 asks for U+0000 to U+001F only. The other control characters, line separators, marks
-  /// of direction and tags are escaped too: it loses nothing, and none of them can reach a terminal.
+  /// RFC 8259 requires this for U+0000 to U+001F only. The other control characters, line
+  /// separators, bidirectional marks and tags are escaped too: nothing is lost, and none of them
+  /// can reach a terminal.
   private static func isEscaped(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0...0x1F, 0x7F...0x9F, 0x061C, 0x200E...0x200F, 0x2028...0x202E, 0x2066...0x2069,
@@ -174,7 +177,7 @@ package struct JSONWriter: Sendable {
     }
   }
 
-  /// `\u` and four hexadecimal digits; two of them for what is beyond U+FFFF.
+  /// `\u` and four hexadecimal digits; twice for characters above U+FFFF.
   private mutating func escape(_ scalar: Unicode.Scalar) {
     for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
       bytes.append(contentsOf: "\\u".utf8)

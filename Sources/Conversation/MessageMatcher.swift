@@ -47,7 +47,7 @@ struct MessageMatcher {
     }
   }
 
-  /// The first record of a message of which a condition holds.
+  /// The first record of a message that satisfies a condition.
   static func values(
     of payload: [UInt8], where condition: JSONCondition
   ) -> Result<JSONValue, Mismatch> {

@@ -1,13 +1,14 @@
-/// The word that was probably meant.
+/// Finds the word that was probably meant.
 package enum Nearest {
-  /// The candidate with the fewest letters changed, if they are few enough to be a slip.
+  /// The candidate with the fewest changed letters, if these are few enough for a typing error.
   package static func word(to typed: String, among candidates: [String]) -> String? {
     let scored = candidates.map { ($0, distance(Array(typed), Array($0))) }
     guard let best = scored.min(by: { $0.1 < $1.1 }) else { return nil }
     return best.1 <= max(1, typed.count / 3) ? best.0 : nil
   }
 
-  /// Letters to insert, remove, change or swap with the next (optimal string alignment).
+  /// The number of letters to insert, remove, change or swap with the next (optimal string
+  /// alignment).
   private static func distance(_ from: [Character], _ to: [Character]) -> Int {
     var beforeLast: [Int] = []
     var last = Array(0...to.count)

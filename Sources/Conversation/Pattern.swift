@@ -1,10 +1,11 @@
 import CPCRE2
 import Synchronization
 
-/// A regular expression in the syntax of PCRE2, compiled once. The user's pattern on a peer's input ends
-/// in bounded time: the number of steps is limited, and so is the CPU time of one search.
+/// A regular expression in the syntax of PCRE2, compiled once. A search with the user's pattern in
+/// a peer's input ends in bounded time: the number of steps and the CPU time of each search are
+/// limited.
 package struct Pattern: Sendable, Hashable {
-  /// As typed.
+  /// The text as typed.
   package let text: String
   private let program: PatternProgram
 
@@ -12,7 +13,7 @@ package struct Pattern: Sendable, Hashable {
   package struct Failure: Error, Sendable, Hashable, CustomStringConvertible {
     /// PCRE2's message.
     package var problem: String
-    /// Bytes from the start of the text.
+    /// The offset in bytes from the start of the text.
     package var offset: Int
 
     package var description: String { "\(problem) (byte \(offset))" }
@@ -20,14 +21,14 @@ package struct Pattern: Sendable, Hashable {
 
   /// The result of a search.
   package enum Finding: Sendable, Hashable {
-    /// Found: the bytes of the first group, or of the whole match where the pattern has no group.
+    /// Found: the bytes of the first group, or of the whole match if the pattern has no group.
     case found(Range<Int>)
     case notFound
     /// The search took more steps, memory or time than allowed.
     case tooManySteps
   }
 
-  /// - Throws: what is wrong with the text.
+  /// - Throws: the problem in the text.
   package init(_ text: String) throws(Failure) {
     self.text = text
     program = try PatternProgram(text)
@@ -39,14 +40,14 @@ package struct Pattern: Sendable, Hashable {
   /// Searches a text.
   ///
   /// - Parameter text: valid UTF-8.
-  /// - Returns: what was found, if anything was.
+  /// - Returns: the result of the search.
   package func find(in text: UnsafeRawBufferPointer) -> Finding { program.find(in: text) }
 
-  /// The match and its groups, as texts; a group that took no part is nil.
+  /// The match and its groups, as texts; a group that did not participate is nil.
   ///
   /// - Parameter text: valid UTF-8.
   /// - Returns: nil if nothing is found; at most `maxGroups` and the match itself.
-  /// - Throws: `tooManySteps`.
+  /// - Throws: `SearchLimit`.
   package func groups(in text: UnsafeRawBufferPointer) throws(SearchLimit) -> [String?]? {
     guard let ranges = try program.ranges(in: text) else { return nil }
     return ranges.map { range in
@@ -57,15 +58,15 @@ package struct Pattern: Sendable, Hashable {
   /// The search took more steps, memory or time than allowed.
   package struct SearchLimit: Error, Sendable, Hashable {}
 
-  /// The version of PCRE2, as in `10.42`.
+  /// The version of PCRE2, such as `10.42`.
   package static var libraryVersion: String {
     var text = [UInt8](repeating: 0, count: 64)
     _ = pcre2_config_8(UInt32(PCRE2_CONFIG_VERSION), &text)
-    // The date of the release follows after a space.
+    // A space and the date of the release follow.
     return String(decoding: text.prefix { $0 > 0x20 }, as: UTF8.self)
   }
 
-  /// Groups that `groups(in:)` gives, from 1.
+  /// The maximum number of groups that `groups(in:)` returns.
   package static let maxGroups = 9
 
   /// Searches a text.
@@ -75,28 +76,28 @@ package struct Pattern: Sendable, Hashable {
   }
 }
 
-/// The compiled pattern, and what a search with it needs.
+/// The compiled pattern, and the memory that a search needs.
 private final class PatternProgram: Sendable {
-  // PCRE2 never writes to compiled code; all that a search writes is in `workspace`.
+  // PCRE2 never writes to compiled code; a search writes only to `workspace`.
   private nonisolated(unsafe) let code: OpaquePointer
   private let workspace: Mutex<PatternWorkspace>
 
   init(_ text: String) throws(Pattern.Failure) {
     var error: Int32 = 0
     var offset = 0
-    // A callout before every item is where a search looks at the clock: PCRE2 counts its steps from each
-    // start of a match anew, so that its limit alone bounds no search of a long message.
+    // The search checks the CPU time in a callout before every item: PCRE2 counts its steps anew
+    // from each start of a match, so its own limit does not bound the search of a long message.
     let options = PCRE2_UTF | PCRE2_UCP | PCRE2_AUTO_CALLOUT
     var bytes = Array(text.utf8)
     let count = bytes.count
-    // PCRE2 10.42 wants an address for an empty pattern too.
+    // PCRE2 10.42 requires an address even for an empty pattern.
     bytes.append(0)
     let code = pcre2_compile_8(bytes, count, options, &error, &offset, nil)
     guard let code else {
       throw Pattern.Failure(problem: Self.message(error), offset: offset)
     }
     self.code = code
-    // Where the system allows no JIT, the interpreter takes its place.
+    // Where the system does not allow JIT, the interpreter is used.
     _ = pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE)
     workspace = Mutex(PatternWorkspace())
   }
@@ -119,7 +120,7 @@ private final class PatternProgram: Sendable {
   }
 }
 
-/// What one search at a time writes to.
+/// The memory that a search writes to; for one search at a time.
 private struct PatternWorkspace: ~Copyable, @unchecked Sendable {
   private let context = pcre2_match_context_create_8(nil)
   /// The whole match and its groups.
@@ -128,7 +129,7 @@ private struct PatternWorkspace: ~Copyable, @unchecked Sendable {
 
   private static let maxSteps: UInt32 = 10_000_000
   private static let maxDepth: UInt32 = 1_000_000
-  /// KiB, of the interpreter.
+  /// In KiB, for the interpreter.
   private static let maxHeap: UInt32 = 64 * 1024
 
   init() {
@@ -149,7 +150,7 @@ private struct PatternWorkspace: ~Copyable, @unchecked Sendable {
     case .failure: return .tooManySteps
     case .success(nil): return .notFound
     case .success(let ranges?):
-      // A group that took no part in the match is empty.
+      // A group that did not participate in the match is empty.
       return .found((ranges.count > 1 ? ranges[1] : ranges[0]) ?? 0..<0)
     }
   }
@@ -162,7 +163,7 @@ private struct PatternWorkspace: ~Copyable, @unchecked Sendable {
     let status = withUnsafeMutablePointer(to: &budget) { budget in
       pcre2_set_callout_8(context, { _, budget in SearchBudget.spend(budget) }, budget)
       let status = match(code, text, 0)
-      // The stack of the JIT is small; the interpreter takes memory as far as it is allowed to.
+      // The stack of the JIT is small; the interpreter may use memory up to its own limit.
       return status == PCRE2_ERROR_JIT_STACKLIMIT
         ? match(code, text, PCRE2_NO_JIT) : status
     }
@@ -204,23 +205,23 @@ private struct PatternWorkspace: ~Copyable, @unchecked Sendable {
   private static func range(_ start: Int, _ end: Int) -> Range<Int> { min(start, end)..<end }
 }
 
-/// The CPU time of one search. Not the time of the clock on the wall: what other programs take of the
-/// machine must not decide what a pattern finds.
+/// The CPU time limit of one search. Not wall-clock time: the load of other programs must not
+/// affect the result of a search.
 private struct SearchBudget {
   private let end: Int64
   private var callouts: UInt32 = 0
 
-  /// A search that looks at each byte a few times takes a small part of `perByte`.
+  /// In ns. A search that reads each byte a few times takes a small part of `perByte`.
   private static let base: Int64 = 50_000_000
   private static let perByte: Int64 = 200
 
   init(bytes: Int) { end = Self.now + Self.base + Int64(bytes) * Self.perByte }
 
-  /// Called before every item of the pattern; anything but 0 ends the search.
+  /// Called before every item of the pattern; any value but 0 ends the search.
   static func spend(_ budget: UnsafeMutableRawPointer?) -> Int32 {
     guard let budget = budget?.assumingMemoryBound(to: SearchBudget.self) else { return 0 }
     budget.pointee.callouts &+= 1
-    // The system call costs as much as some twenty steps.
+    // The system call costs as much as about twenty steps.
     guard budget.pointee.callouts & 0x3F == 0 else { return 0 }
     return now >= budget.pointee.end ? PCRE2_ERROR_CALLOUT : 0
   }

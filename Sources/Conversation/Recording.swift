@@ -1,24 +1,24 @@
 package import WebSocketProtocol
 
-/// A recording as it can be played again: what was sent and what came, in order.
+/// A recording in a form that can be replayed: the events that were sent and received, in order.
 package struct Recording: Sendable {
   package enum What: Sendable, Hashable {
     case open
     case sent(MessageKind, [UInt8])
     case received(MessageKind, [UInt8])
     case pinged([UInt8])
-    /// We closed.
+    /// We closed the connection.
     case closed(CloseFrame)
-    /// The peer closed; 1006 if the connection was lost.
+    /// The peer closed the connection; 1006 if it was lost.
     case closedByPeer(CloseCode)
   }
 
   package struct Event: Sendable, Hashable {
-    /// The line, from 1 on.
+    /// The line number, from 1.
     package var line: Int
-    /// ns since the beginning.
+    /// Time since the start in ns.
     package var time: Int64
-    /// Which connection of the recording.
+    /// The number of the connection in the recording.
     package var connection: Int
     package var what: What
   }
@@ -30,9 +30,9 @@ package struct Recording: Sendable {
     package var problem: SessionLineError
   }
 
-  /// Reads the JSON Lines of a recording. Lines of events that cannot be played are read over.
+  /// Parses the JSON Lines of a recording. Lines with events that cannot be replayed are skipped.
   ///
-  /// - Throws: what is wrong with its first line that is none.
+  /// - Throws: the problem of the first invalid line.
   package init(_ bytes: [UInt8]) throws(Failure) {
     for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
     where !line.isEmpty {

@@ -1,16 +1,17 @@
-/// Random numbers that a seed repeats exactly: SplitMix64.
+/// Random numbers that a seed reproduces exactly: SplitMix64.
 ///
 /// For schedules, payloads and faults only. Masking keys come from the system's generator.
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  /// A generator of its own for each `stream` of one seed.
+  /// A separate generator for each `stream` of one seed.
   ///
   /// - Parameters:
-  ///   - seed: The run's seed.
-  ///   - stream: What it is for, such as the number of a connection.
+  ///   - seed: The seed of the run.
+  ///   - stream: The purpose of the generator, such as the number of a connection.
   package init(seed: UInt64, stream: UInt64 = 0) {
-    // Two rounds of mixing, or neighbouring streams would be the same numbers one step apart.
+    // Two rounds of mixing; otherwise neighbouring streams would be the same sequence, shifted by
+    // one.
     var mixer = SeededGenerator(state: seed)
     let base = mixer.next()
     mixer.state = base ^ (stream &* 0xD1B5_4A32_D192_ED03)
@@ -27,11 +28,11 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
     return mixed ^ (mixed >> 31)
   }
 
-  /// A number above 0 and at most 1, evenly spread: safe to take the logarithm of.
+  /// A uniformly distributed number above 0 and at most 1: its logarithm is defined.
   package mutating func unit() -> Double {
     (Double(next() >> 11) + 1) / 9_007_199_254_740_992
   }
 
-  /// A number from 0 up to 1, without 1.
+  /// A uniformly distributed number from 0 up to but excluding 1.
   package mutating func fraction() -> Double { Double(next() >> 11) / 9_007_199_254_740_992 }
 }

@@ -1,37 +1,38 @@
 package import WebSocketProtocol
 
-/// One line of JSON Lines (PRODUCT 1.4): what happened on a connection, and when. The schema is in
+/// One line of JSON Lines (PRODUCT 1.4): an event on a connection, and its time. The schema is in
 /// `Resources/session.schema.json`; `--format jsonl` and every recording consist of these lines.
 package struct SessionEvent: Sendable {
-  /// Who it came from.
+  /// The direction, from our point of view.
   package enum Direction: String, Sendable {
     case incoming = "in"
     case outgoing = "out"
   }
 
   package enum What: Sendable {
-    /// The first line of a recording: where it was made, and when (RFC 3339, UTC). Behind it, only
-    /// what was sent is sent again.
+    /// The first line of a recording: the URL, and the start time (RFC 3339, UTC). After this line,
+    /// a reader resends only messages that were sent.
     case record(url: String, started: String)
     case open(
       status: Int, subprotocol: String?, extensions: [String], tls: TLS?, timings: [Phase] = [])
-    /// The server answered in HTTP, but did not upgrade. In fields that hold secrets the values are replaced.
+    /// The server answered with HTTP, but did not upgrade. Values of fields that hold secrets are
+    /// replaced.
     case refused(status: Int, reason: String, fields: [(name: String, value: String)], body: String)
-    /// `wire` is its size with the frame headers, if that is known.
+    /// `wire` is the size including frame headers in bytes, if known.
     case message(Direction, MessageKind, [UInt8], wire: Int?)
     case ping(Direction, [UInt8])
     case pong(Direction, [UInt8])
     case close(Direction, CloseCode, reason: String, isClean: Bool)
-    /// What was odd about the peer's frames.
+    /// The oddities in the peer's frames.
     case lint([Finding])
   }
 
-  /// What TLS came to.
+  /// The result of the TLS handshake.
   package struct TLS: Sendable {
-    /// As OpenSSL writes it, `TLSv1.3`.
+    /// In OpenSSL's notation, such as `TLSv1.3`.
     package var version: String
     package var cipher: String?
-    /// What ALPN chose.
+    /// The protocol that ALPN selected.
     package var applicationProtocol: String?
     package var certificate: Certificate?
 
@@ -71,7 +72,7 @@ package struct SessionEvent: Sendable {
     }
   }
 
-  /// Something odd, the section of RFC 6455 that speaks of it, and how often it came.
+  /// An oddity, the section of RFC 6455 that covers it, and the number of occurrences.
   package struct Finding: Sendable {
     package var name: String
     package var section: String
@@ -84,7 +85,7 @@ package struct SessionEvent: Sendable {
     }
   }
 
-  /// A part of the opening and how long it took, in ns.
+  /// A phase of the opening and its duration in ns.
   package struct Phase: Sendable {
     package var name: String
     package var duration: Int64
@@ -95,7 +96,7 @@ package struct SessionEvent: Sendable {
     }
   }
 
-  /// ns since the session began.
+  /// Time since the start of the session in ns.
   package var time: Int64
   /// The number of the connection: 1 for a client's first one.
   package var connection: Int
@@ -112,7 +113,7 @@ package struct SessionEvent: Sendable {
     var json = JSONWriter()
     json.object { json in
       json.member("v", 1)
-      // Four decimals, tenths of a millisecond, as the schema shows; more would be noise.
+      // Four decimals, tenths of a millisecond, as in the schema; more would be noise.
       json.member("t", Double(max(time, 0) / 100_000) / 10_000)
       json.member("conn", connection)
       write(to: &json)

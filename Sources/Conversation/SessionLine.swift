@@ -1,14 +1,14 @@
 package import WebSocketProtocol
 
-/// A line of JSON Lines input (PRODUCT 1.4) as far as it can be sent: the message it stands for.
+/// A line of JSON Lines input (PRODUCT 1.4), reduced to the message to send.
 package enum SessionLine: Sendable, Hashable {
   case message(MessageKind, [UInt8])
-  /// A line of another event, which is read over.
+  /// A line of another event, which is skipped.
   case other(event: String)
 
-  /// Reads one line.
+  /// Parses one line.
   ///
-  /// - Throws: what is wrong with it.
+  /// - Throws: the problem in the line.
   package static func parse(_ line: [UInt8]) throws(SessionLineError) -> SessionLine {
     let value: JSONValue
     do {
@@ -36,18 +36,19 @@ package enum SessionLine: Sendable, Hashable {
   }
 }
 
-/// Reads the lines of `--input jsonl`, one after the other.
+/// Reads the lines of `--input jsonl` one by one.
 ///
-/// What another `wscope` prints is sent on, whichever way its messages went. A recording begins with
-/// an event `record`, and behind it only what was sent is sent again: it is played, not echoed.
+/// The output of another `wscope` is sent on, whatever the direction of its messages. A recording
+/// begins with an event `record`, and of what follows only sent messages are resent: it is
+/// replayed, not echoed.
 package struct SessionReader: Sendable {
   private var isRecording = false
 
   package init() {}
 
-  /// The message to send for a line; nil if it stands for none.
+  /// The message to send for a line; nil if the line has none.
   ///
-  /// - Throws: what is wrong with the line.
+  /// - Throws: the problem in the line.
   package mutating func message(
     of line: [UInt8]
   ) throws(SessionLineError) -> (kind: MessageKind, payload: [UInt8])? {

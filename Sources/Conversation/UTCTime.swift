@@ -1,20 +1,20 @@
-/// A time of the wall clock as RFC 3339 writes it, in UTC: `2026-11-23T08:15:00.250Z`.
+/// A wall-clock time in the format of RFC 3339, in UTC: `2026-11-23T08:15:00.250Z`.
 package struct UTCTime: Sendable, Hashable {
-  /// Since 1970, UTC, in whole milliseconds.
+  /// Time since 1970 in ns, UTC, in whole milliseconds.
   package let nanoseconds: Int64
 
-  /// Seconds.
+  /// In seconds.
   private static let day: Int64 = 86_400
-  /// Days of 400 years, and from 0000-03-01 to 1970-01-01.
+  /// The number of days in 400 years, and from 0000-03-01 to 1970-01-01.
   private static let era: Int64 = 146_097
   private static let epoch: Int64 = 719_468
 
-  /// - Parameter nanoseconds: Since 1970, UTC; rounded down to a millisecond.
+  /// - Parameter nanoseconds: since 1970, UTC; rounded down to a millisecond.
   package init(_ nanoseconds: Int64) {
     self.nanoseconds = Self.floor(nanoseconds, 1_000_000) * 1_000_000
   }
 
-  /// Reads what `text` writes; nil for any other form.
+  /// Parses the format of `text`; nil for any other.
   package init?(_ text: String) {
     let bytes = Array(text.utf8)
     let form = Array("0000-00-00T00:00:00.000Z".utf8)
@@ -29,7 +29,7 @@ package struct UTCTime: Sendable, Hashable {
         fields.append(0)
       }
     }
-    // The years that nanoseconds in 64 bits reach.
+    // The range of years that fits into 64-bit nanoseconds.
     guard (1700...2200).contains(fields[0]), (1...12).contains(fields[1]),
       (1...31).contains(fields[2])
     else { return nil }
@@ -37,7 +37,7 @@ package struct UTCTime: Sendable, Hashable {
       Self.days(fields[0], fields[1], fields[2]) * Self.day
       + (fields[3] * 60 + fields[4]) * 60 + fields[5]
     nanoseconds = (seconds * 1000 + fields[6]) * 1_000_000
-    // Such as February 30, or 25 o'clock.
+    // Rejects times such as February 30 or 25 o'clock.
     guard self.text == text else { return nil }
   }
 
@@ -55,7 +55,8 @@ package struct UTCTime: Sendable, Hashable {
     return date + "T" + clock + "Z"
   }
 
-  /// Date and time of day in UTC, of a second since 1970. Certificates last longer than ns do.
+  /// Date and time of day in UTC, for a second since 1970. In seconds, since certificates may
+  /// outlast the range of nanoseconds.
   package static func second(_ second: Int64) -> (date: String, clock: String) {
     let days = floor(second, day)
     let rest = second - days * day
@@ -65,7 +66,8 @@ package struct UTCTime: Sendable, Hashable {
     return (date.joined(separator: "-"), clock.joined(separator: ":"))
   }
 
-  /// Days since 1970 of a date. Years begin in March, so that a leap day is the last of its year.
+  /// The days from 1970 to a date. Years begin in March, so that a leap day is the last of its
+  /// year.
   private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
     let years = month <= 2 ? year - 1 : year
     let ofYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1

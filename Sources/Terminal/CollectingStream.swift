@@ -1,11 +1,12 @@
 import Glibc
 
-/// A C stream that keeps in memory what readline draws, until one write takes it to the terminal.
+/// A C stream that collects readline's output in memory until a single write sends it to the
+/// terminal.
 ///
-/// A redraw then reaches the screen in one piece, which does not flicker, and by the same blocking
-/// write as all other output. Belongs to one thread.
+/// A redraw then reaches the screen in one piece, without flicker, and by the same blocking write
+/// as all other output. Used by one thread only.
 final class CollectingStream {
-  /// The stream to draw on.
+  /// The stream for readline's output.
   let file: UnsafeMutablePointer<FILE>
   private let start: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
   private let count: UnsafeMutablePointer<Int>
@@ -32,7 +33,7 @@ final class CollectingStream {
     for byte in bytes { putc_unlocked(Int32(byte), file) }
   }
 
-  /// Writes what was collected. A terminal that went away is noticed by reading, not here.
+  /// Writes the collected output. A terminal that went away is detected when reading, not here.
   func flush(to descriptor: Int32) {
     fflush(file)
     guard count.pointee > 0 else { return }

@@ -1,12 +1,12 @@
 /// The candidates of a completion, laid out for the screen.
 package enum CompletionList {
-  /// More than this is no help to anybody.
+  /// The maximum number of candidates shown.
   package static let mostShown = 200
 
-  /// `candidates` in columns, read downwards, as lines that fit into `width` columns.
+  /// `candidates` in columns, to be read downwards, as lines of at most `width` columns.
   package static func text(_ candidates: [String], width: Int) -> String {
     let shown = candidates.prefix(mostShown).map {
-      // Names of files are strangers' text too.
+      // File names are untrusted text too.
       ControlCharacters.escaped($0, keepingNewlines: false, highlight: false)
     }
     let room = (shown.map(DisplayWidth.columns(of:)).max() ?? 0) + 2

@@ -3,35 +3,36 @@ import Synchronization
 
 /// Output that could not be written.
 package enum OutputError: Error, Equatable, Sendable {
-  /// Nobody reads any more (EPIPE), as with `| head -1`: end quietly.
+  /// The reader has closed the stream (EPIPE), as with `| head -1`: exit quietly.
   case closed
-  /// The system refused: its `errno` (ENOSPC, EIO, EBADF, ...) and the stream in words.
+  /// The system rejected the write: its `errno` (ENOSPC, EIO, EBADF, ...) and the name of the
+  /// stream.
   case failed(code: Int32, stream: String)
 }
 
-/// The only writer to standard output and standard error of the product.
+/// The only writer to standard output and standard error in the product.
 ///
-/// Writes block until the system has taken everything. Whatever goes to a terminal on which a
+/// Writes block until the system has accepted everything. Output to a terminal on which a
 /// `LineEditor` shows its prompt appears above that prompt.
 package final class Console: Sendable {
-  /// Whether a person may be typing.
+  /// Whether standard input is a terminal.
   package let standardInputIsTerminal: Bool
-  /// Whether a person reads standard output.
+  /// Whether standard output is a terminal.
   package let standardOutputIsTerminal: Bool
-  /// Whether a person reads standard error.
+  /// Whether standard error is a terminal.
   package let standardErrorIsTerminal: Bool
-  /// The stream on which a prompt belongs: standard output if it is a terminal, else standard error
-  /// if that is one; nil if there is no terminal to prompt on, or none to type at.
+  /// The stream for prompts: standard output if it is a terminal, otherwise standard error if that
+  /// is one; nil if there is no terminal to prompt on, or none to type at.
   package let promptDescriptor: Int32?
 
   private let standardOutput: Int32
   private let standardError: Int32
   private let editor = Mutex<LineEditor?>(nil)
   private let outputLock = Mutex<Void>(())
-  /// Guards standard error, and standard output too when that is a terminal: both are one screen.
+  /// Guards standard error, and also standard output if that is a terminal: both share one screen.
   private let statusLine = Mutex<StatusLine>(StatusLine())
 
-  /// A console on the three standard streams, or on other descriptors in their place.
+  /// A console on the three standard streams, or on other descriptors instead.
   package init(
     standardInput: Int32 = STDIN_FILENO, standardOutput: Int32 = STDOUT_FILENO,
     standardError: Int32 = STDERR_FILENO
@@ -53,13 +54,13 @@ package final class Console: Sendable {
       }
   }
 
-  /// Makes a write to a closed pipe an error instead of the end of the process.
-  /// Call once at the start.
+  /// Makes a write to a closed pipe an error instead of ending the process. Call once at the start.
   package static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
-  /// Occupies those of descriptors 0, 1 and 2 that the caller closed (`>&-`), so that no socket gets
-  /// one of these numbers and output lands in it. Reading the substitute is the end of the input,
-  /// writing to it fails with EBADF as before. Call once at the start, before anything is opened.
+  /// Opens a substitute for each of the descriptors 0, 1 and 2 that the caller closed (`>&-`), so
+  /// that no socket gets one of these numbers and receives output. Reading from the substitute
+  /// returns the end of input; writing to it fails with EBADF as before. Call once at the start,
+  /// before anything is opened.
   package static func occupyClosedStreams() {
     for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
       // The lowest free number is this one, since all below are open by now.
@@ -67,9 +68,9 @@ package final class Console: Sendable {
     }
   }
 
-  /// Writes received payload to standard output, exactly as it is.
+  /// Writes a received payload to standard output, unchanged.
   ///
-  /// - Throws: `OutputError` if standard output does not take it.
+  /// - Throws: `OutputError` if the write fails.
   package func payload(_ bytes: UnsafeRawBufferPointer) throws(OutputError) {
     guard standardOutputIsTerminal else {
       return try outputLock.withLock { _ throws(OutputError) in
@@ -80,14 +81,14 @@ package final class Console: Sendable {
     try statusLine.withLock { status throws(OutputError) in
       status.erase(on: standardError)
       try write(bytes, to: standardOutput, named: "standard output")
-      // After half a line the status would destroy it when it is next erased.
+      // After an incomplete line, the status would overwrite it when it is next erased.
       if bytes.last == 0x0A { status.draw(on: standardError) }
     }
   }
 
-  /// Writes received payload to standard output, exactly as it is.
+  /// Writes a received payload to standard output, unchanged.
   ///
-  /// - Throws: `OutputError` if standard output does not take it.
+  /// - Throws: `OutputError` if the write fails.
   package func payload(_ bytes: [UInt8]) throws(OutputError) {
     let written = bytes.withUnsafeBytes { bytes in
       Result { () throws(OutputError) in try payload(bytes) }
@@ -95,8 +96,8 @@ package final class Console: Sendable {
     try written.get()
   }
 
-  /// Writes one line (without its newline) to standard error. What cannot be written is dropped:
-  /// there is nobody left to tell.
+  /// Writes one line (passed without its newline) to standard error. A failed write is ignored,
+  /// since there is no other stream to report it on.
   package func note(_ line: String) {
     var text = line
     text.append("\n")
@@ -108,10 +109,10 @@ package final class Console: Sendable {
     }
   }
 
-  /// Shows a line that replaces the one shown before, for progress; nil takes it away.
+  /// Shows a progress line that replaces the previous one; nil removes it.
   ///
-  /// It is cut to the width of the terminal. Without a terminal on standard error, and while an
-  /// editor is attached, nothing happens.
+  /// It is cut to the width of the terminal. Does nothing if standard error is not a terminal, or
+  /// while an editor is attached.
   package func status(_ line: String?) {
     guard standardErrorIsTerminal, attachedEditor == nil else { return }
     statusLine.withLock { status in
@@ -121,13 +122,14 @@ package final class Console: Sendable {
     }
   }
 
-  /// From now on everything for a terminal appears above the prompt of `editor`.
+  /// Makes all output to a terminal appear above the prompt of `editor` from now on.
   package func attach(_ editor: LineEditor) {
     status(nil)
     self.editor.withLock { $0 = editor }
   }
 
-  /// Ends what `attach` began. Stop the editor first, so that what it still holds comes out first.
+  /// Ends the effect of `attach`. Stop the editor first, so that its pending output is written
+  /// first.
   package func detach() { editor.withLock { $0 = nil } }
 
   private var attachedEditor: LineEditor? { editor.withLock { $0 } }

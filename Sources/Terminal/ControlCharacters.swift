@@ -1,29 +1,30 @@
-/// The one sanitiser: whatever a stranger sent is made safe to show on a terminal here.
+/// The only sanitiser: it makes untrusted text safe to show on a terminal.
 ///
-/// Kept as it is: printable text, tab and (if asked) newline. Everything that could move the cursor,
-/// reorder text, hide it or speak to the terminal is shown as an escape: `\x1b` for control
-/// characters below U+0080 and for bytes that are no UTF-8, `\u{202e}` for the others.
+/// Printable text, tab and (on request) newline are kept. Everything that could move the cursor,
+/// reorder or hide text, or control the terminal is shown as an escape: `\x1b` for control
+/// characters below U+0080 and for bytes that are not valid UTF-8, `\u{202e}` for the others.
 package enum ControlCharacters {
   /// A text cut for display.
   package struct Cut: Equatable, Sendable {
-    /// What to show, already escaped.
+    /// The text to show, already escaped.
     package let text: String
-    /// How many bytes of the original are not shown.
+    /// The number of bytes of the original that are not shown.
     package let bytesLeftOut: Int
   }
 
-  /// How many bytes of one message a terminal is shown unless asked for more.
+  /// The number of bytes of a message shown on a terminal by default.
   package static let displayLimit = 64 * 1024
 
-  /// `bytes`, read as UTF-8, with everything unprintable escaped.
+  /// `bytes`, interpreted as UTF-8, with everything unprintable escaped.
   ///
   /// - Parameters:
-  ///   - bytes: what a stranger sent, valid UTF-8 or not.
-  ///   - keepingNewlines: false where the text must stay on one line; a newline is then shown as `\n`.
-  ///   - highlight: whether escapes are shown in reverse video, to tell them from a text that
-  ///     really says `\x1b`. Without it the result is plain and escaping it again changes nothing.
-  ///   - keepingBlanks: false where two texts are compared by eye: then what is invisible or looks like a
-  ///     space, but is not one, is escaped too, tabs among them.
+  ///   - bytes: untrusted data, valid UTF-8 or not.
+  ///   - keepingNewlines: false if the text must stay on one line; a newline is then shown as `\n`.
+  ///   - highlight: whether escapes are shown in reverse video, to distinguish them from a text
+  ///     that contains `\x1b` literally. If false, the result is plain text, and escaping it again
+  ///     changes nothing.
+  ///   - keepingBlanks: false if two texts are to be compared by eye; characters that are invisible
+  ///     or look like a space but are not one, including tabs, are then escaped too.
   /// - Returns: text free of control characters, except newline, tab and our own reverse video.
   package static func escaped(
     _ bytes: UnsafeRawBufferPointer, keepingNewlines: Bool = true, highlight: Bool,
@@ -38,7 +39,7 @@ package enum ControlCharacters {
     return writer.finish()
   }
 
-  /// `bytes`, read as UTF-8, with everything unprintable escaped.
+  /// `bytes`, interpreted as UTF-8, with everything unprintable escaped.
   package static func escaped(
     _ bytes: [UInt8], keepingNewlines: Bool = true, highlight: Bool, keepingBlanks: Bool = true
   ) -> String {
@@ -88,7 +89,7 @@ package enum ControlCharacters {
     }
   }
 
-  /// Whether a terminal may be shown this character.
+  /// Whether this character may be sent to a terminal.
   static func isPrintable(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x00...0x1F, 0x7F...0x9F: false  // C0, DEL, C1
@@ -99,7 +100,7 @@ package enum ControlCharacters {
     }
   }
 
-  /// Whether a character is invisible or looks like a space without being one.
+  /// Whether a character is invisible, or looks like a space but is not one.
   static func isDeceptiveBlank(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x09: true

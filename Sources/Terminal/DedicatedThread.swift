@@ -1,7 +1,7 @@
 import Glibc
 
-/// A POSIX thread of our own, for work that blocks: Swift's pool has one thread per core and must
-/// never be made to wait for a person or a pipe.
+/// A separate POSIX thread for blocking work: Swift's pool has one thread per core, which must
+/// never wait for a user or a pipe.
 struct DedicatedThread: Sendable {
   private let handle: pthread_t
 
@@ -20,7 +20,7 @@ struct DedicatedThread: Sendable {
         if let work { Unmanaged<Work>.fromOpaque(work).takeRetainedValue().body() }
         return nil
       }, work.toOpaque())
-    // Without memory for one more stack there is nothing left to fall back to.
+    // If there is no memory for another stack, there is no alternative left.
     precondition(code == 0, "cannot start a thread: \(SystemError(code: code).reason)")
     self.handle = handle
   }
@@ -31,6 +31,6 @@ struct DedicatedThread: Sendable {
   /// Waits for the thread to end. Call at most once, and not after `detach()`.
   func join() { pthread_join(handle, nil) }
 
-  /// Lets the system clean up behind the thread, which nobody will wait for.
+  /// Makes the system release the thread when it ends; it is not joined.
   func detach() { pthread_detach(handle) }
 }

@@ -1,6 +1,6 @@
-/// How much room text takes on a terminal, in columns.
+/// The width of text on a terminal, in columns.
 package enum DisplayWidth {
-  /// The columns of one character: 0 for combining and invisible ones, 2 for East Asian wide
+  /// The width of one character: 0 for combining and invisible ones, 2 for East Asian wide
   /// characters and emoji, 1 for all others.
   package static func columns(of scalar: Unicode.Scalar) -> Int {
     if scalar.value < 0x300 { return scalar.value < 0x20 || scalar.value == 0x7F ? 0 : 1 }
@@ -17,14 +17,14 @@ package enum DisplayWidth {
     }
   }
 
-  /// The columns of a text of one line. Colour escapes (`ESC [ ... m`) take none.
+  /// The width of a text of one line. Colour escapes (`ESC [ ... m`) have no width.
   package static func columns(of text: String) -> Int {
     var walker = Walker()
     return text.unicodeScalars.reduce(0) { $0 + walker.columns(of: $1) }
   }
 
-  /// As much of a one-line text as fits into `limit` columns. Colour escapes are all kept, so that
-  /// a style that was opened is also closed.
+  /// The part of a one-line text that fits into `limit` columns. All colour escapes are kept, so
+  /// that every style that is turned on is also turned off.
   package static func cut(_ text: String, toColumns limit: Int) -> String {
     var walker = Walker()
     var used = 0
@@ -44,7 +44,7 @@ package enum DisplayWidth {
     return String(kept)
   }
 
-  /// Tells the characters of a text from the escapes between them.
+  /// Distinguishes the characters of a text from the escapes between them.
   private struct Walker {
     private(set) var isInsideEscape = false
     private(set) var endedEscape = false

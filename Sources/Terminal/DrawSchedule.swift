@@ -1,10 +1,10 @@
-/// When waiting lines are drawn, and how many at a time.
+/// Decides when pending lines are drawn, and how many at a time.
 ///
-/// The first ones appear at once; while more keep coming, sixty draws a second are what an eye can
-/// follow and leave the terminal time for keys.
+/// The first ones appear at once. While more keep coming, they are drawn sixty times a second, as
+/// fast as the eye can follow, which leaves the terminal time for keys.
 struct DrawSchedule {
-  /// No draw is much longer than this many bytes, so that on a slow terminal keys still get their
-  /// turn between two.
+  /// Draws are not much longer than this many bytes, so that keys are handled between two draws on
+  /// a slow terminal.
   static let pieceSize = 64 * 1024
   private static let interval = Duration.milliseconds(16)
 
@@ -13,7 +13,7 @@ struct DrawSchedule {
   private var rest: ArraySlice<UInt8> = []
   private var earliest = ContinuousClock.now
 
-  /// How long the next draw is off, as `poll` wants it; nil if there is nothing to draw.
+  /// The time until the next draw, in the format of `poll`; nil if there is nothing to draw.
   var milliseconds: Int32? {
     if !rest.isEmpty { return 0 }
     guard isAwaited else { return nil }
@@ -21,7 +21,7 @@ struct DrawSchedule {
     return wait <= .zero ? 0 : Int32(wait / .milliseconds(1)) + 1
   }
 
-  /// The lines to draw now, if there are any and it is time.
+  /// The lines to draw now; nil if there are none or it is too early.
   mutating func next(from mailbox: EditorMailbox, evenIfEarly: Bool = false) -> ArraySlice<UInt8>? {
     if rest.isEmpty && (evenIfEarly || isAwaited && ContinuousClock.now >= earliest) {
       rest = mailbox.takeText()[...]

@@ -1,8 +1,8 @@
 import Glibc
 
-/// What other threads ask of the thread of the editor, which alone may touch readline.
+/// Requests from other threads to the editor's thread, the only one that may use readline.
 ///
-/// Text waits here until the next draw; a producer that is faster than the terminal is made to wait.
+/// Text waits here until the next draw; a producer that is faster than the terminal is blocked.
 final class EditorMailbox: Sendable {
   enum Command: Sendable {
     case setPrompt(String)
@@ -14,16 +14,16 @@ final class EditorMailbox: Sendable {
     case windowChanged
     case suspend
     case continued
-    /// Lets somebody else have the terminal for as long as the body runs.
+    /// Lends the terminal to `body` while it runs.
     case lendTerminal(@Sendable () -> Void)
     case stop
   }
 
   enum Phase: Sendable {
-    /// Not started: nobody would draw.
+    /// Not started: text would not be drawn.
     case idle
     case running
-    /// Asked to stop: no more text is taken, and what there is gets drawn.
+    /// Stopping: no more text is accepted, and the pending text is drawn.
     case stopping
     case stopped
   }
@@ -33,20 +33,21 @@ final class EditorMailbox: Sendable {
     var commands: [Command] = []
     var text: [UInt8] = []
     var isAwake = false
-    /// The thread that draws, and that must not be made to wait for itself.
+    /// The drawing thread, which must not wait for itself.
     var drawer: pthread_t?
   }
 
-  /// Readable while something is here that was not taken.
+  /// Readable while there is something to take.
   var wakeDescriptor: Int32 { pipe.reader }
   private let pipe = WakePipe()
   private let limit: Int
   private let contents = Monitor(Contents())
 
-  /// - Parameter limit: how many bytes of text may wait before a producer has to.
+  /// - Parameter limit: the number of bytes of text that may be pending before a producer is
+  ///   blocked.
   init(limit: Int) { self.limit = limit }
 
-  /// Moves on from `expected`; false if the phase is another one.
+  /// Moves on from `expected`; returns false if the phase is a different one.
   func advance(from expected: Phase, to next: Phase) -> Bool {
     contents.withLock { contents in
       guard contents.phase == expected else { return false }
@@ -59,10 +60,10 @@ final class EditorMailbox: Sendable {
     }
   }
 
-  /// Makes the calling thread the one that draws.
+  /// Makes the calling thread the drawing thread.
   func claim() { contents.withLock { $0.drawer = pthread_self() } }
 
-  /// Leaves a command; false if the editor is not running, and nothing was taken.
+  /// Posts a command; returns false if the editor is not running, and the command is not accepted.
   func post(_ command: Command) -> Bool {
     contents.withLock { contents in
       guard contents.phase == .running else { return false }
@@ -72,12 +73,12 @@ final class EditorMailbox: Sendable {
     }
   }
 
-  /// Leaves lines to be drawn; an unfinished last line is finished.
+  /// Appends lines to be drawn; a missing newline at the end is added.
   ///
-  /// Blocks while too much waits, and while the editor is stopping, so that what the caller then
-  /// writes itself comes after what waits here.
+  /// Blocks while too much text is pending, and while the editor is stopping, so that text that the
+  /// caller then writes itself follows the pending text.
   ///
-  /// - Returns: false if the editor is not running, and nothing was taken.
+  /// - Returns: false if the editor is not running, and the text is not accepted.
   func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
     let caller = pthread_self()
     return contents.withLock(when: { contents in
@@ -88,7 +89,7 @@ final class EditorMailbox: Sendable {
       }
     }) { contents in
       guard contents.phase == .running || contents.phase == .stopping else { return false }
-      // While text waits the thread has a draw to come anyway.
+      // If text is already pending, the thread will draw anyway.
       if contents.text.isEmpty { wake(&contents) }
       contents.text.append(contentsOf: bytes)
       if bytes.last != 0x0A { contents.text.append(0x0A) }
@@ -96,7 +97,7 @@ final class EditorMailbox: Sendable {
     }
   }
 
-  /// Takes all commands, and tells whether text waits.
+  /// Takes all commands, and returns whether text is pending.
   func takeCommands() -> (commands: [Command], hasText: Bool) {
     contents.withLock { contents in
       if contents.isAwake {
@@ -108,10 +109,10 @@ final class EditorMailbox: Sendable {
     }
   }
 
-  /// Whether text waits.
+  /// Whether text is pending.
   var hasText: Bool { contents.withLock { !$0.text.isEmpty } }
 
-  /// Takes the text that waits: whole lines.
+  /// Takes the pending text, which consists of whole lines.
   func takeText() -> [UInt8] {
     contents.withLock { contents in
       var text: [UInt8] = []

@@ -1,6 +1,6 @@
-/// Reads one character of UTF-8, strictly: no overlong forms, no surrogates.
+/// Decodes one character of UTF-8, strictly: no overlong forms, no surrogates.
 enum ScalarDecoder {
-  /// The character that starts at `index`, and its length in bytes; nil if none does.
+  /// The character that starts at `index`, and its length in bytes; nil if there is no valid one.
   static func scalar(in bytes: UnsafeRawBufferPointer, at index: Int) -> (
     value: UInt32, length: Int
   )? {
@@ -26,13 +26,13 @@ enum ScalarDecoder {
   }
 }
 
-/// Writes text with escapes, runs of printable bytes at a time.
+/// Writes text with escapes, copying runs of printable bytes at once.
 struct EscapeWriter {
   private let keepingNewlines: Bool
   private let highlight: Bool
   private let keepingBlanks: Bool
   private var output: [UInt8] = []
-  /// Neighbouring escapes share one stretch of reverse video.
+  /// Adjacent escapes share one stretch of reverse video.
   private var isHighlighting = false
 
   init(keepingNewlines: Bool, highlight: Bool, keepingBlanks: Bool) {

@@ -1,13 +1,13 @@
 import Glibc
 
-/// Names of files, for the Tab key.
+/// File names, for completion and for paths that the user types.
 package enum FileNames {
   static var home: String? { getenv("HOME").map { String(cString: $0) } }
 
-  /// The paths that begin like `typed`, in order, directories with a slash at the end.
+  /// The paths that begin with `typed`, sorted, directories with a slash at the end.
   ///
-  /// Names that a terminal could not show as they are (control characters, no UTF-8) are left out:
-  /// completion would put them into the line. Hidden files are offered when their dot is typed.
+  /// Names that a terminal cannot show unchanged (control characters, invalid UTF-8) are omitted:
+  /// completion would insert them into the line. Hidden files are included if their dot is typed.
   static func completions(of typed: String, home: String? = home) -> [String] {
     let end = typed.lastIndex(of: "/").map { typed.index(after: $0) } ?? typed.startIndex
     let directory = String(typed[..<end])
@@ -29,7 +29,7 @@ package enum FileNames {
     return paths.sorted()
   }
 
-  /// A path as a person types it, with the home directory in the place of `~`.
+  /// A path as the user types it, with `~` replaced by the home directory.
   package static func expanded(
     _ path: String, home: String? = getenv("HOME").map { String(cString: $0) }
   ) -> String {

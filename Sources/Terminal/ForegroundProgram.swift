@@ -1,8 +1,8 @@
 import Glibc
 
-/// A program that has the terminal for a while, such as an editor.
+/// A program that temporarily controls the terminal, such as an editor.
 package enum ForegroundProgram {
-  /// How it ended.
+  /// How the program ended.
   package enum Ending: Equatable, Sendable {
     case exited(Int32)
     case signaled(Int32)
@@ -10,10 +10,10 @@ package enum ForegroundProgram {
     case failed(SystemError)
   }
 
-  /// Runs `command`, a command line of the person's own (`code --wait`), with one more argument, and
-  /// waits for its end. To be called with the terminal lent (`LineEditor.lendTerminal`).
+  /// Runs `command`, a command line from the user (such as `code --wait`), with one more argument,
+  /// and waits for it to end. Call with the terminal lent (`LineEditor.lendTerminal`).
   package static func run(_ command: String, argument: String) -> Ending {
-    // Ctrl-C is meant for it, not for us, as in system(3).
+    // Ctrl-C is meant for the program, not for us, as in system(3).
     let ignored = [SIGINT, SIGQUIT]
     let before = ignored.map { number in
       var action = sigaction()
@@ -38,7 +38,7 @@ package enum ForegroundProgram {
         return .failed(.latest)
       }
       guard status & 0xFF == 0x7F else { break }
-      // Ctrl-Z in the program stops us both, and the shell sees it.
+      // Ctrl-Z in the program stops both processes, so that the shell notices.
       Signals.stopProcess()
       kill(program, SIGCONT)
     }
@@ -58,7 +58,7 @@ package enum ForegroundProgram {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-    // The shell takes the person's command apart; the argument is not part of it.
+    // The shell splits the user's command into words; the argument is passed separately.
     let words = ["sh", "-c", "exec \(command) \"$1\"", "sh", argument]
     let pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     defer { for pointer in pointers { free(pointer) } }

@@ -1,23 +1,23 @@
 import Glibc
 import Synchronization
 
-/// The lines typed in earlier sessions could not be read, or a new one not be kept.
+/// The history could not be read, or a new line could not be stored.
 package enum HistoryError: Error, Equatable, Sendable {
-  /// The file is a symbolic link, or something else that is not a regular file: written through, it
-  /// could overwrite a stranger's choice of file.
+  /// The file is a symbolic link or otherwise not a regular file: writing through it could
+  /// overwrite a file chosen by someone else.
   case notRegular(path: String)
   /// A system call failed.
   case failed(path: String, SystemError)
 }
 
-/// What was typed and where, kept in a file that only its owner can read.
+/// The lines typed and where, stored in a file that only its owner can read.
 ///
-/// One entry is one line of the file, newlines escaped; `\@PLACE ` stands before what was typed at a
-/// place. An entry that is a place and nothing else is a visit. Entries are appended one by one, each in a
-/// single write under a lock, so that a crash loses nothing and sessions side by side keep each
+/// Each entry is one line of the file, with newlines escaped; `\@PLACE ` precedes a line that was
+/// typed at a place. An entry that contains only a place records a visit. Each entry is appended in
+/// a single write under a lock, so that a crash loses nothing and concurrent sessions keep each
 /// other's entries.
 package final class History: Sendable {
-  /// How many entries are kept.
+  /// The maximum number of entries kept.
   package let limit: Int
   private let path: String
   private let redact: @Sendable (String) -> String
@@ -28,19 +28,19 @@ package final class History: Sendable {
     var last: String?
   }
 
-  /// What was typed at a place; a visit, if it is empty.
+  /// A line typed at a place, or a visit if the line is empty.
   package struct Entry: Equatable, Sendable {
     package var place: String?
     package var line: String
   }
 
-  /// Longer entries stay in the session but do not go to the file.
+  /// In bytes. Longer entries stay in the session but are not written to the file.
   private static let longestEntry = 64 * 1024
 
-  /// Where the history belongs: `$XDG_STATE_HOME/wscope/history`, else
-  /// `~/.local/state/wscope/history`; nil without a home.
+  /// The path of the history: `$XDG_STATE_HOME/wscope/history`, or `~/.local/state/wscope/history`;
+  /// nil without a home directory.
   package static func path(environment: [String: String]) -> String? {
-    // The XDG specification tells to ignore a relative path.
+    // The XDG specification says to ignore a relative path.
     if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") {
       return state + "/wscope/history"
     }
@@ -51,9 +51,9 @@ package final class History: Sendable {
   /// A history in the file at `path`, which need not exist.
   ///
   /// - Parameters:
-  ///   - path: where the file is, or is to be made, with the directories above it.
-  ///   - limit: how many entries are kept.
-  ///   - redact: takes the secrets out of a line before it goes to the file.
+  ///   - path: the path of the file, which is created when needed, with its parent directories.
+  ///   - limit: the maximum number of entries kept.
+  ///   - redact: removes secrets from a line before it is written to the file.
   package init(
     path: String, limit: Int = 1000, redact: @escaping @Sendable (String) -> String = { $0 }
   ) {
@@ -62,20 +62,20 @@ package final class History: Sendable {
     self.redact = redact
   }
 
-  /// Whether a line is to be remembered: not if it is empty, starts with a space (the way to keep
-  /// something out of the history), or repeats the one before.
+  /// Whether a line is to be stored: not if it is empty, starts with a space (so that users can
+  /// keep lines out of the history), or repeats the previous line.
   package static func isWorthKeeping(_ line: String, after previous: String?) -> Bool {
     !line.isEmpty && !line.hasPrefix(" ") && line != previous
   }
 
-  /// The place where lines are typed.
+  /// The current place.
   package var place: String? { state.withLock { $0.place } }
 
-  /// What is typed from now on is typed at this place: a word without spaces, such as a URL.
+  /// Sets the place of the lines typed from now on: a word without spaces, such as a URL.
   package func enter(_ place: String?) { state.withLock { $0 = State(place: place) } }
 
-  /// The lines kept so far, oldest first, at most `limit`. Those of this place come behind all
-  /// others, so that they are the first that a person finds on the way back.
+  /// The stored lines, oldest first, at most `limit`. Those of the current place follow all others,
+  /// so that the user finds them first when going back.
   package func load() throws(HistoryError) -> [String] {
     let entries = try entries().filter { !$0.line.isEmpty }
     let place = state.withLock { $0.place }
@@ -91,21 +91,21 @@ package final class History: Sendable {
     }
   }
 
-  /// The places of the entries, the latest visited first, each once.
+  /// The places of the entries, the most recently visited first, without duplicates.
   package func places() throws(HistoryError) -> [String] {
     try entries().reversed().reduce(into: []) { places, entry in
       if let place = entry.place, !places.contains(place) { places.append(place) }
     }
   }
 
-  /// Notes that the person is at the place.
+  /// Records a visit to the current place.
   package func visit() throws(HistoryError) {
     guard let place = state.withLock({ $0.place }) else { return }
     try keep(Entry(place: place, line: ""))
   }
 
-  /// The entries kept so far, oldest first, at most `limit`. A file that has grown far beyond the
-  /// limit is cut on this occasion.
+  /// The stored entries, oldest first, at most `limit`. Truncates the file if it has grown far
+  /// beyond the limit.
   package func entries() throws(HistoryError) -> [Entry] {
     do {
       guard let file = try HistoryFile(path: path, creating: false) else { return [] }
@@ -122,7 +122,7 @@ package final class History: Sendable {
     } catch { throw described(error) }
   }
 
-  /// Keeps a line, if it is worth keeping.
+  /// Stores a line if it is worth keeping.
   package func append(_ line: String) throws(HistoryError) {
     let kept = redact(line)
     let entry = state.withLock { state -> Entry? in
@@ -143,7 +143,7 @@ package final class History: Sendable {
     error.code == ELOOP ? .notRegular(path: path) : .failed(path: path, error)
   }
 
-  /// An entry as a line of the file.
+  /// An entry in the format of the file.
   static func encoded(_ entry: Entry) -> [UInt8] {
     var line: [UInt8] = []
     if let place = entry.place { line += [0x5C, 0x40] + Array(place.utf8) + [0x20] }  // \@place
@@ -158,7 +158,7 @@ package final class History: Sendable {
     return line + [0x0A]
   }
 
-  /// The entry of a line of the file, without its newline.
+  /// The entry in a line of the file, given without its newline.
   static func decoded(_ line: some Collection<UInt8>) -> Entry {
     guard line.starts(with: [0x5C, 0x40]) else { return Entry(place: nil, line: unescaped(line)) }
     let place = line.dropFirst(2).prefix { $0 != 0x20 }

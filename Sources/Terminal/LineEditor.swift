@@ -1,34 +1,34 @@
 import Glibc
 import Synchronization
 
-/// A prompt at which a person types lines while other text appears above it.
+/// A prompt at which the user types lines while other text appears above it.
 ///
-/// GNU readline does the editing. Its state is one set of C globals, so only one editor may run at a
-/// time, and one thread of its own alone touches them (`ReadlineLoop`); everything else leaves word
-/// in a mailbox.
+/// GNU readline does the editing. Its state is a set of C globals, so only one editor may run at a
+/// time, and only one dedicated thread uses them (`ReadlineLoop`); all other code posts to a
+/// mailbox.
 package final class LineEditor: Sendable {
-  /// What a person entered.
+  /// The user's input.
   package enum Input: Equatable, Sendable {
-    /// One line; a paste of several lines is one too, with newlines in it.
+    /// One line; a paste of several lines is also one, with newlines in it.
     case line(String)
-    /// Ctrl-D on an empty line. No key is read behind it until `goOn()`, so that what is typed for
-    /// the shell is left to it.
+    /// Ctrl-D on an empty line. No key is read after it until `goOn()`, so that input meant for the
+    /// shell is left to the shell.
     case endOfInput
-    /// The terminal went away. Nothing comes after it, and the prompt is gone, but text is still
-    /// drawn until `stop()`.
+    /// The terminal went away. No input follows and the prompt is gone, but text is still drawn
+    /// until `stop()`.
     case terminalLost
   }
 
-  /// What could stand in place of the word before the cursor.
+  /// The candidates to replace the word before the cursor.
   package enum Completion: Equatable, Sendable {
-    /// These whole words; those that do not begin like the word typed so far are passed over.
+    /// These whole words; those that do not begin with the typed word are ignored.
     case words([String])
-    /// The names of files. What is typed of the name begins at this byte of the line, so that it may
-    /// have spaces in it.
+    /// File names. The typed part of the name begins at this byte of the line, so it may contain
+    /// spaces.
     case fileNames(from: Int)
   }
 
-  /// What the person entered, in order.
+  /// The user's input, in order.
   package let inputs: AsyncStream<Input>
 
   private let mailbox = EditorMailbox(limit: 4 * 1024 * 1024)
@@ -44,18 +44,18 @@ package final class LineEditor: Sendable {
     let entered: AsyncStream<Input>.Continuation
   }
 
-  /// An editor that does nothing yet.
+  /// An editor that is not started yet.
   ///
   /// - Parameters:
-  ///   - prompt: what stands before the line; escapes in it are made by `Style.inPrompt`.
-  ///   - output: the terminal to draw on, `Console.promptDescriptor`. Keys are read from
-  ///     descriptor 0.
-  ///   - history: the lines of earlier sessions; without it this session's lines are remembered
-  ///     until it ends.
-  ///   - historyFailed: told when the history cannot be read or written; called on the thread of
-  ///     the editor, at most once.
-  ///   - complete: asked when Tab is pressed, on the thread of the editor, with the line and the
-  ///     cursor as a number of UTF-8 bytes.
+  ///   - prompt: the text before the line; escapes in it must be made by `Style.inPrompt`.
+  ///   - output: the terminal to draw on, `Console.promptDescriptor`. Keys are read from descriptor
+  ///     0.
+  ///   - history: the lines of earlier sessions; if nil, lines are remembered only until this
+  ///     session ends.
+  ///   - historyFailed: called when the history cannot be read or written, on the thread of the
+  ///     editor, at most once.
+  ///   - complete: called when Tab is pressed, on the thread of the editor, with the line and the
+  ///     position of the cursor in UTF-8 bytes.
   package init(
     prompt: String, output: Int32, history: History? = nil,
     historyFailed: @escaping @Sendable (HistoryError) -> Void = { _ in },
@@ -70,7 +70,7 @@ package final class LineEditor: Sendable {
       complete: complete, entered: entered)
   }
 
-  /// Shows the prompt and begins to read keys. An editor starts once.
+  /// Shows the prompt and starts reading keys. An editor can be started once.
   package func start() {
     guard mailbox.advance(from: .idle, to: .running) else { return }
     thread.withLock { thread in
@@ -80,7 +80,7 @@ package final class LineEditor: Sendable {
     }
   }
 
-  /// Draws what waits, takes the prompt away, restores the terminal and waits until that is done.
+  /// Draws pending text, removes the prompt, restores the terminal and waits until that is done.
   /// May be called any number of times.
   package func stop() {
     _ = mailbox.advance(from: .running, to: .stopping)
@@ -91,56 +91,56 @@ package final class LineEditor: Sendable {
     }
   }
 
-  /// Draws whole lines above the prompt, soon: lines that come fast are drawn together, at most
-  /// sixty times a second. Blocks only while several megabytes wait for the terminal.
+  /// Draws whole lines above the prompt, soon: lines that arrive quickly are drawn together, at
+  /// most sixty times a second. Blocks only while several megabytes are pending.
   ///
-  /// - Returns: false if the editor is not running, and the caller has to write the text itself.
+  /// - Returns: false if the editor is not running; the caller must then write the text itself.
   package func printAbove(_ text: String) -> Bool {
     var text = text
     return text.withUTF8 { printAbove(UnsafeRawBufferPointer($0)) }
   }
 
-  /// Draws whole lines above the prompt; the same with bytes.
+  /// Draws whole lines above the prompt, given as bytes.
   package func printAbove(_ bytes: UnsafeRawBufferPointer) -> Bool {
     mailbox.append(bytes)
   }
 
-  /// Whether lines wait that are not drawn yet: the terminal is slower than what comes.
+  /// Whether lines are pending that are not drawn yet: the terminal is slower than the output.
   package var isBehind: Bool { mailbox.hasText }
 
-  /// Changes the prompt, also under a line that is being typed.
+  /// Changes the prompt, even while a line is being typed.
   package func setPrompt(_ prompt: String) { _ = mailbox.post(.setPrompt(prompt)) }
 
-  /// Reads keys again after the end of the input.
+  /// Resumes reading keys after the end of input.
   package func goOn() { _ = mailbox.post(.goOn) }
 
-  /// Takes the prompt away and reads no more keys; text is still drawn until `stop()`.
+  /// Removes the prompt and stops reading keys; text is still drawn until `stop()`.
   package func endPrompt() { _ = mailbox.post(.endPrompt) }
 
-  /// Reads the history anew, after it was told that another place counts.
+  /// Reloads the history after its place has changed.
   package func reloadHistory() { _ = mailbox.post(.reloadHistory) }
 
-  /// Drops the half-typed line and offers an empty one.
+  /// Discards the partly typed line and shows an empty one.
   package func interruptLine() { _ = mailbox.post(.interruptLine) }
 
-  /// Empties the screen, and shows prompt and line at its top.
+  /// Clears the screen, and shows prompt and line at its top.
   package func clearScreen() { _ = mailbox.post(.clearScreen) }
 
-  /// The terminal has a new size.
+  /// Adapts to the new size of the terminal.
   package func windowChanged() { _ = mailbox.post(.windowChanged) }
 
-  /// Gives the terminal back and stops the process, as Ctrl-Z asks.
+  /// Releases the terminal and stops the process, as Ctrl-Z requests.
   ///
-  /// - Returns: false if the editor is not running, and the caller has to stop the process itself.
+  /// - Returns: false if the editor is not running; the caller must then stop the process itself.
   package func suspend() -> Bool { mailbox.post(.suspend) }
 
-  /// The process runs again after it was stopped.
+  /// Redraws after the process was stopped and continued.
   package func continued() { _ = mailbox.post(.continued) }
 
-  /// Lends the terminal to `body`, which runs on the thread of the editor, and waits for its end.
-  /// Meanwhile nothing is drawn.
+  /// Lends the terminal to `body`, which runs on the thread of the editor, and waits until it
+  /// returns. Nothing is drawn in the meantime.
   ///
-  /// - Returns: what `body` returns; nil if the editor is not running.
+  /// - Returns: the result of `body`; nil if the editor is not running.
   package func lendTerminal<Answer: Sendable>(
     _ body: @escaping @Sendable () -> Answer
   ) async -> Answer? {

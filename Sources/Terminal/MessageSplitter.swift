@@ -1,27 +1,27 @@
 import Glibc
 
-/// Cuts a stream of bytes into messages, wherever its chunks happen to end.
+/// Splits a stream of bytes into messages, however it is divided into chunks.
 package struct MessageSplitter: Sendable {
-  /// Where a message ends.
+  /// The boundary between messages.
   package enum Boundary: Sendable {
-    /// At a newline, which is not part of it, nor is a carriage return just before.
+    /// A newline, which is not part of the message, nor is a carriage return directly before it.
     case newline
-    /// At a NUL byte, which is not part of it.
+    /// A NUL byte, which is not part of the message.
     case null
-    /// At the end of the input only: all of it is one message.
+    /// Only the end of the input: all of it is one message.
     case endOfInput
   }
 
   private let boundary: Boundary
-  /// The beginning of a message whose end has not come yet.
+  /// The beginning of a message whose end has not arrived yet.
   private var unfinished: [UInt8] = []
 
-  /// A splitter that has seen nothing yet.
+  /// A splitter without any input yet.
   package init(_ boundary: Boundary) { self.boundary = boundary }
 
-  /// Takes the next bytes.
+  /// Processes the next bytes.
   ///
-  /// - Returns: the messages that they complete, in order. An empty line is an empty message.
+  /// - Returns: the messages that are now complete, in order. An empty line is an empty message.
   package mutating func feed(_ bytes: UnsafeRawBufferPointer) -> [[UInt8]] {
     let end: UInt8
     switch boundary {
@@ -46,14 +46,14 @@ package struct MessageSplitter: Sendable {
     return messages
   }
 
-  /// Takes the next bytes; the same with an array.
+  /// Processes the next bytes, given as an array.
   package mutating func feed(_ bytes: [UInt8]) -> [[UInt8]] {
     bytes.withUnsafeBytes { feed($0) }
   }
 
-  /// Tells that no more bytes come.
+  /// Marks the end of the input.
   ///
-  /// - Returns: the last message, if bytes came after the last boundary.
+  /// - Returns: the last message, if there were bytes after the last boundary.
   package mutating func finish() -> [UInt8]? {
     guard !unfinished.isEmpty else { return nil }
     var message: [UInt8] = []

@@ -1,9 +1,9 @@
 import Glibc
 
-/// State that several threads share, with a way to sleep until it changes.
+/// State shared by several threads, which can wait until it changes.
 ///
 /// `Synchronization.Mutex` has no condition variable, and the threads of this target wait for each
-/// other (a full queue, an empty one), so this pairs the two POSIX primitives.
+/// other (for a full queue, for an empty one), so this combines the two POSIX primitives.
 ///
 /// Unchecked, because the compiler cannot see that every access to `state` holds `mutex`.
 final class Monitor<State: Sendable>: @unchecked Sendable {
@@ -24,7 +24,7 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Runs `body` alone and lets every waiter look again.
+  /// Runs `body` exclusively, and makes all waiting threads check their condition again.
   func withLock<Answer, Failure: Error>(
     _ body: (inout State) throws(Failure) -> Answer
   ) throws(Failure) -> Answer {
@@ -36,7 +36,7 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
     return try body(&state)
   }
 
-  /// Blocks the calling thread until `isReady`, then runs `body` before anybody else gets in.
+  /// Blocks the calling thread until `isReady`, then runs `body` before any other thread can enter.
   func withLock<Answer>(
     when isReady: (State) -> Bool, _ body: (inout State) -> Answer
   ) -> Answer {

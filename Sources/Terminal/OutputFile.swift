@@ -1,12 +1,13 @@
 import Glibc
 
-/// Opens and replaces the files that a command line names for output.
+/// Opens and replaces the output files named on a command line.
 ///
-/// A report replaces a regular file as a whole, so that a reader sees the old contents or the new ones and
-/// never a part. Everything else that a path can name (a device, a FIFO, a socket of a shell) is opened and
-/// written to, as a shell's redirection would, and is never replaced. A symbolic link is followed.
+/// A report replaces a regular file as a whole, so that a reader sees the old contents or the new
+/// ones but never a part. Anything else that a path can name (a device, a FIFO, a shell's socket)
+/// is opened and written to, as a shell's redirection would, and is never replaced. Symbolic links
+/// are followed.
 package enum OutputFile {
-  /// How long to wait for a process that reads a FIFO.
+  /// How long to wait for a process to open a FIFO for reading.
   package static let readerTimeout = Duration.seconds(10)
 
   /// Writes all of `bytes` to `path`.
@@ -15,16 +16,17 @@ package enum OutputFile {
   ///
   /// - Parameters:
   ///   - bytes: the whole contents.
-  ///   - path: a file; not `-`, which is a name of a stream and has no meaning here.
-  ///   - mode: the permissions of a file that does not exist yet, less the umask.
-  /// - Throws: `SystemError`; a regular file then still has its old contents, unless it had to be written in
-  ///   place (several hard links, another owner, or a directory that takes no new file).
+  ///   - path: a file; `-` has no special meaning here.
+  ///   - mode: the permissions of a new file, before the umask is applied.
+  /// - Throws: `SystemError`; a regular file then still has its old contents, unless it had to be
+  ///   written in place (several hard links, another owner, or a directory in which no file can be
+  ///   created).
   package static func write(
     _ bytes: [UInt8], to path: String, mode: UInt32
   ) throws(SystemError) {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      // A link that leads nowhere yet makes the file that it names; so does a plain new name.
+      // A symbolic link without a target is written through, which creates the target.
       guard errno == ENOENT else { throw .latest }
       guard !isSymbolicLink(path) else { return try writeInPlace(bytes, path, mode) }
       return try replace(path, with: bytes, mode: mode, like: nil)
@@ -38,7 +40,8 @@ package enum OutputFile {
       do throws(SystemError) {
         try replace(target, with: bytes, mode: mode, like: status)
       } catch {
-        // Its directory takes no new file, the owner cannot be kept, or it is a mount point itself.
+        // No file can be created in its directory, the owner cannot be kept, or it is itself a
+        // mount point.
         guard [EACCES, EPERM, EROFS, EBUSY, EXDEV].contains(error.code) else { throw error }
         try writeInPlace(bytes, path, mode)
       }
@@ -49,10 +52,11 @@ package enum OutputFile {
     }
   }
 
-  /// Opens what is neither a regular file nor a directory, to write to it. A FIFO without a reader is waited
-  /// for, up to `readerTimeout`: `open` itself would wait for ever and answer no signal.
+  /// Opens something that is neither a regular file nor a directory, for writing. Waits up to
+  /// `readerTimeout` for a reader of a FIFO: `open` itself would wait indefinitely and not respond
+  /// to signals.
   ///
-  /// - Throws: `SystemError`; `ENXIO` if nothing reads the FIFO.
+  /// - Throws: `SystemError`; `ENXIO` if no process reads the FIFO.
   package static func openExisting(_ path: String) throws(SystemError) -> Int32 {
     let clock = ContinuousClock()
     let deadline = clock.now + readerTimeout
@@ -78,8 +82,8 @@ package enum OutputFile {
     try written.get()
   }
 
-  /// Whether `path`, after all links, names something that is written to and cannot be replaced: a device, a
-  /// FIFO or a socket.
+  /// Whether `path`, after all links, names something that is written to but cannot be replaced: a
+  /// device, a FIFO or a socket.
   package static func isStream(_ path: String) -> Bool {
     var status = stat()
     guard stat(path, &status) == 0 else { return false }
@@ -111,7 +115,7 @@ package enum OutputFile {
     }
   }
 
-  /// Gives a new file the owner and the mode of the one that it replaces.
+  /// Gives a new file the owner and the mode of the file that it replaces.
   private static func adopt(_ old: stat, _ descriptor: Int32) throws(SystemError) {
     var new = stat()
     guard fstat(descriptor, &new) == 0 else { throw .latest }

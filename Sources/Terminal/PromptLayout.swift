@@ -1,12 +1,12 @@
-/// Where the cursor of a half-typed line is, on a terminal that wraps lines.
+/// Locates the cursor of a partly typed line, on a terminal that wraps lines.
 ///
-/// When a window changes its width, most terminals wrap again what they show, and readline would
+/// When the width of a window changes, most terminals wrap their contents again, and readline would
 /// look for the start of the prompt in the wrong row.
 package enum PromptLayout {
-  /// How many rows below the start of the prompt the cursor is.
+  /// The number of rows from the start of the prompt down to the cursor.
   ///
   /// - Parameters:
-  ///   - prompt: with escapes between `\u{1}` and `\u{2}`, which take no room.
+  ///   - prompt: the prompt; escapes between `\u{1}` and `\u{2}` have no width.
   ///   - line: the part of the line before the cursor.
   ///   - width: the columns of the terminal.
   /// - Returns: 0 for the row in which the prompt starts.
@@ -39,11 +39,11 @@ package enum PromptLayout {
       default: advance(DisplayWidth.columns(of: scalar))
       }
     }
-    // Behind the last column the cursor already stands in the next row.
+    // After the last column, the cursor is already in the next row.
     return column == width ? row + 1 : row
   }
 
-  /// Whether the terminal wraps its lines again when its width changes.
+  /// Whether the terminal wraps its contents again when its width changes.
   package static func wrapsAgain(environment: (String) -> String?) -> Bool {
     if environment("TMUX") != nil { return true }
     let kind = environment("TERM") ?? "dumb"

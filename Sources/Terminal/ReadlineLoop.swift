@@ -3,25 +3,25 @@ import Glibc
 
 /// The line editing library.
 package enum Readline {
-  /// As in `8.2`.
+  /// The version, such as `8.2`.
   package static var version: String { rl_library_version.map { String(cString: $0) } ?? "" }
 }
 
-/// The loop of the running editor, for the C callbacks, which can capture nothing. Touched by the
+/// The loop of the running editor, for the C callbacks, which cannot capture anything. Used on the
 /// thread of the editor only.
 private nonisolated(unsafe) var currentLoop: ReadlineLoop?
 
-/// Everything that touches readline. Made, used and dropped on the thread of the editor.
+/// The only user of readline. Created, used and destroyed on the thread of the editor.
 final class ReadlineLoop {
   private let mailbox: EditorMailbox
   private let configuration: LineEditor.Configuration
   private let canvas = CollectingStream()
   private var lines = DrawSchedule()
   private var isStopping = false
-  /// From the start to the end of input.
+  /// True from the start to the end of input.
   private var isPrompting = false
   private var isForeground = true
-  /// Ctrl-D was pressed, and whether there is more to come is not said yet.
+  /// Ctrl-D was pressed, and it is not decided yet whether the input goes on.
   private var isAtEnd = false
   private var completions = Completions()
   private let longLines = LongLines()
@@ -39,8 +39,8 @@ final class ReadlineLoop {
   func run() {
     currentLoop = self
     mailbox.claim()
-    // What touches the terminal from the background asks first whether it may; where that comes too
-    // late, a stop by the system would only get in the way of an exit.
+    // Code that uses the terminal from the background first checks whether it may. If the check
+    // comes too late, a stop by the system would only delay an exit.
     var set = sigset_t()
     sigemptyset(&set)
     sigaddset(&set, SIGTTOU)
@@ -70,7 +70,7 @@ final class ReadlineLoop {
       pollfd(fd: mailbox.wakeDescriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: isReading ? STDIN_FILENO : -1, events: Int16(POLLIN), revents: 0),
     ]
-    // In the background, look now and then whether that is over.
+    // In the background, check now and then whether that has ended.
     let patience = lines.milliseconds ?? (isPrompting && !isReading ? 500 : -1)
     _ = poll(&waiting, 2, patience)
     TerminalState.change { handle(keys: waiting[1].revents) }
@@ -84,7 +84,7 @@ final class ReadlineLoop {
     let keys = Int32(keys)
     guard keys != 0, isPrompting, !isStopping else { return }
     if keys & (POLLHUP | POLLERR | POLLNVAL) != 0 {
-      // What was half typed must not be sent.
+      // A partly typed line must not be sent.
       endPrompt(erasing: false)
       configuration.entered.yield(.terminalLost)
     } else {
@@ -112,7 +112,7 @@ final class ReadlineLoop {
 
   // MARK: Drawing
 
-  /// Takes prompt and line off the screen, lets `change` happen, and puts them back below.
+  /// Removes prompt and line from the screen, runs `change`, and shows them again below.
   private func redraw(_ change: () -> Void) {
     resize()
     let isVisible = isPrompting && ownsTerminal()
@@ -133,8 +133,8 @@ final class ReadlineLoop {
     rl_redisplay()
   }
 
-  /// Follows the terminal to its new size. Called before every draw too, because the signal may
-  /// come later than the change.
+  /// Adapts to the terminal's new size. Also called before every draw, because the signal may
+  /// arrive after the change.
   private func resize() {
     let before = size
     size = TerminalSize.of(configuration.output)
@@ -142,8 +142,7 @@ final class ReadlineLoop {
     guard isPrompting, ownsTerminal(), size.columns != before.columns else {
       return rl_reset_screen_size()
     }
-    // readline itself would draw the line a second time: it leaves the rest to whoever has a function
-    // of redisplay.
+    // With a custom redisplay function, readline would only redraw the line, not erase the old one.
     let row = rowOfCursor(before: before.columns)
     canvas.append((row > 0 ? "\r\u{1b}[\(row)A\u{1b}[J" : "\r\u{1b}[J").utf8)
     rl_reset_screen_size()
@@ -153,7 +152,7 @@ final class ReadlineLoop {
   /// The row of the cursor below the start of the prompt, after the terminal's width has changed.
   private func rowOfCursor(before width: Int) -> Int {
     if longLines.isOneRow {
-      // A long line is moved so that its end stands in the last third of its row.
+      // A long line is scrolled so that its end is in the last third of its row.
       return wrapsAgain ? width * 2 / 3 / size.columns : 0
     }
     guard let prompt = rl_display_prompt, let line = rl_line_buffer else { return 0 }
@@ -179,7 +178,7 @@ final class ReadlineLoop {
     rl_redisplay()
   }
 
-  /// Moves the cursor behind the line, so that what comes next does not run into it.
+  /// Moves the cursor to the end of the line, so that the next output does not overwrite it.
   private func leaveLine() {
     let point = rl_point
     rl_point = rl_end
@@ -190,7 +189,7 @@ final class ReadlineLoop {
   // MARK: Stopping and continuing
 
   /// Whether the terminal belongs to this process and not to the shell or another job. The shell
-  /// sends no signal when it brings a running job to the foreground, so a change is noticed here.
+  /// sends no signal when it moves a running job to the foreground, so the change is detected here.
   private func ownsTerminal() -> Bool {
     let owner = tcgetpgrp(STDIN_FILENO)
     let wasForeground = isForeground
@@ -207,7 +206,7 @@ final class ReadlineLoop {
       canvas.flush(to: configuration.output)
     }
     Signals.stopProcess()
-    // Whatever settings the shell has left: the prompt was taken off before the stop.
+    // Valid whatever settings the shell has left: the prompt was removed before the stop.
     if isPrompting, ownsTerminal() { reclaimTerminal() }
   }
 
@@ -216,7 +215,7 @@ final class ReadlineLoop {
     if ownsTerminal() { rl_clear_visible_line() }
     rl_deprep_terminal()
     canvas.flush(to: configuration.output)
-    // The borrower changes the settings as it likes; after a crash they are its, not ours.
+    // The borrower may change the settings as it likes; after a crash they are not restored.
     TerminalState.promptEnded()
     body()
     TerminalState.promptBegan(on: configuration.output)
@@ -228,8 +227,8 @@ final class ReadlineLoop {
     guard isPrompting, ownsTerminal() else { return }
     var settings = termios()
     tcgetattr(STDIN_FILENO, &settings)
-    // Settings that are still the prompt's: it may be on the screen, or the shell has put them back. To
-    // draw it where the cursor is does no harm to one that is there.
+    // The settings are still the prompt's: it may be on the screen, or the shell has restored them.
+    // Drawing it where the cursor is does no harm if it is already there.
     if settings.c_lflag & tcflag_t(ICANON) == 0 {
       redraw {}
     } else {
@@ -237,7 +236,7 @@ final class ReadlineLoop {
     }
   }
 
-  /// Draws everything anew after the terminal was another's.
+  /// Redraws everything after another process used the terminal.
   private func reclaimTerminal() {
     rl_deprep_terminal()
     rl_prep_terminal(1)
@@ -251,8 +250,8 @@ final class ReadlineLoop {
 
   private func beginPrompt() {
     isPrompting = true
-    // Between two lines readline would restore the terminal for a moment, and a Ctrl-D that comes
-    // in that moment would mean something to the terminal and nothing to us.
+    // Between two lines readline would restore the terminal for a moment, and the terminal would
+    // consume a Ctrl-D typed in that moment.
     rl_deprep_term_function = { if currentLoop?.isPrompting != true { rl_deprep_terminal() } }
     rl_callback_handler_install(configuration.prompt) { typed in
       let line = typed.map { String(cString: $0) }
@@ -302,7 +301,7 @@ final class ReadlineLoop {
     do { try configuration.history?.append(line) } catch { report(error) }
   }
 
-  /// A history that cannot be kept is told of once, and never stops the session.
+  /// A history that cannot be stored is reported once, and never stops the session.
   private func report(_ error: HistoryError) {
     guard !hasHistoryFailed else { return }
     hasHistoryFailed = true
@@ -312,21 +311,21 @@ final class ReadlineLoop {
   // MARK: Set-up and completion
 
   private func prepare() {
-    // Messages are UTF-8 whatever the locale; only one that the person chose is respected.
+    // Messages are UTF-8 whatever the locale; only an explicitly chosen locale is respected.
     if let locale = setlocale(LC_CTYPE, ""), ["C", "POSIX"].contains(String(cString: locale)) {
       setlocale(LC_CTYPE, "C.UTF-8")
     }
     rl_readline_name = UnsafePointer(strdup("wscope"))
     rl_catch_signals = 0
     rl_catch_sigwinch = 0
-    // Changing the environment is not safe beside other threads.
+    // Changing the environment is not safe while other threads run.
     rl_change_environment = 0
     rl_outstream = canvas.file
     rl_initialize()
-    // Questions of readline's own would hold up everything that arrives meanwhile.
+    // A question from readline would block all output until it is answered.
     rl_completion_query_items = -1
     rl_variable_bind("page-completions", "off")
-    // The bell goes to standard error, which may be somebody's file.
+    // The bell goes to standard error, which may be redirected to a file.
     if isatty(STDERR_FILENO) == 0 { rl_variable_bind("bell-style", "none") }
     longLines.attach()
     rl_completer_word_break_characters = UnsafePointer(strdup(" \t\n"))
@@ -343,7 +342,7 @@ final class ReadlineLoop {
     }
     rl_completion_display_matches_hook = { matches, count, _ in
       guard let matches, let loop = currentLoop else { return }
-      // The first entry is what they have in common.
+      // The first entry is their common prefix.
       loop.show((0..<Int(count)).compactMap { matches[$0 + 1].map { String(cString: $0) } })
     }
   }
@@ -353,7 +352,7 @@ final class ReadlineLoop {
     completions = Completions(
       configuration.complete(line, Int(rl_point)), line: line, word: word, at: start,
       cursor: Int(rl_point))
-    // A directory is not the end of a path.
+    // A path may continue after a directory.
     if completions.words.count == 1, completions.words[0].hasSuffix("/") {
       rl_completion_append_character = 0
     }
@@ -365,8 +364,8 @@ final class ReadlineLoop {
   }
 }
 
-/// Lines that fill more than the screen: one row of them is shown, and it moves with the cursor. They
-/// are edited like others, but a megabyte is not drawn anew for every message above it.
+/// Lines longer than the screen: only one row is shown, which scrolls with the cursor. They are
+/// edited like other lines, but a line of a megabyte is not redrawn for every message above it.
 private final class LongLines {
   fileprivate private(set) var isOneRow = false
   private var isTheirChoice = false
@@ -382,7 +381,7 @@ private final class LongLines {
     let room = size.columns * max(1, size.rows - 2)
     var isLong = Int(rl_end) >= room
     if !isLong, rl_end > size.rows {
-      // Each newline begins a row.
+      // Each newline starts a row.
       let newlines = UnsafeRawBufferPointer(start: line, count: Int(rl_end)).count { $0 == 0x0A }
       isLong = Int(rl_end) / size.columns + newlines >= size.rows - 2
     }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// What the system says of a file before it is read.
+/// Information from the system about a file that is about to be read.
 package enum RegularFile {
-  /// Its size in bytes; nil when it is not a regular file.
+  /// The size in bytes; nil if it is not a regular file.
   ///
-  /// - Throws: `SystemError` when there is no such file, or none that may be seen.
+  /// - Throws: `SystemError` if the file does not exist or is not accessible.
   package static func size(_ path: String) throws(SystemError) -> Int? {
     var status = stat()
     guard stat(path, &status) == 0 else { throw .latest }
@@ -12,7 +12,7 @@ package enum RegularFile {
   }
 }
 
-/// What tells one state of a file from another.
+/// Identifies a state of a file, to detect changes.
 package struct FileStamp: Sendable, Hashable {
   private let device: UInt
   private let inode: UInt
@@ -20,7 +20,7 @@ package struct FileStamp: Sendable, Hashable {
   private let seconds: Int
   private let nanoseconds: Int
 
-  /// - Returns: nil when there is no such file, or none that may be seen.
+  /// - Returns: nil if the file does not exist or is not accessible.
   package init?(_ path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }

@@ -1,17 +1,17 @@
 import Glibc
 
 extension Console {
-  /// Asks the person at the terminal for a secret, which is not shown while it is typed.
+  /// Asks the user for a secret, which is not shown while it is typed.
   ///
-  /// For use before an editor starts. While this waits, `TerminalState.restore()` is what makes the
-  /// terminal show keys again.
+  /// For use before an editor starts. While this waits, `TerminalState.restore()` makes the
+  /// terminal show typed keys again.
   ///
-  /// - Returns: one line, without its newline; nil if there is no terminal to ask on, or nobody
-  ///   answers (Ctrl-D).
+  /// - Returns: one line, without its newline; nil if there is no terminal to prompt on, or the
+  ///   user presses Ctrl-D.
   package func secret(_ question: String) async -> String? {
     guard let terminal = promptDescriptor else { return nil }
     return await withCheckedContinuation { continuation in
-      // A person may take minutes; Swift's pool must not wait for that.
+      // The user may take minutes; Swift's pool must not be blocked for that long.
       DedicatedThread {
         continuation.resume(returning: askForSecret(question, on: terminal))
       }.detach()
@@ -28,10 +28,10 @@ private func askForSecret(_ question: String, on terminal: Int32) -> String? {
   defer {
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown)
     TerminalState.promptEnded()
-    // The Return of the person was not shown either.
+    // The newline that the user typed was not shown either.
     put("\n", on: terminal)
   }
-  // Flushing: what was typed before the question was shown is no answer to it.
+  // TCSAFLUSH discards keys that were typed before the question was shown.
   var isHidden = false
   TerminalState.change { isHidden = tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0 }
   guard isHidden else { return nil }

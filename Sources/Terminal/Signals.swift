@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// The signals that a terminal program has to answer.
+/// The signals that a terminal program must handle.
 package enum TerminalSignal: CaseIterable, Sendable {
   /// Ctrl-C (SIGINT).
   case interrupt
@@ -15,10 +15,10 @@ package enum TerminalSignal: CaseIterable, Sendable {
   case windowChanged
   /// Ctrl-Z (SIGTSTP).
   case suspend
-  /// Running again after a stop (SIGCONT).
+  /// Continued after a stop (SIGCONT).
   case continued
 
-  /// The number that the system knows it by.
+  /// The signal number of the system.
   package var number: Int32 {
     switch self {
     case .interrupt: SIGINT
@@ -32,26 +32,27 @@ package enum TerminalSignal: CaseIterable, Sendable {
   }
 }
 
-// All that a signal handler knows: where to leave word. A `let`, and touched before the first handler
-// is installed, because a handler must run into no lazy initialiser and no access check.
+// The only data of the signal handlers: the descriptor for their reports. A `let`, and used before
+// the first handler is installed, because a handler must not run a lazy initialiser or an access
+// check.
 private let reportDescriptor = Atomic<Int32>(-1)
 
 /// Turns signals into values.
 ///
-/// Each has a handler that leaves its number in a pipe, and a thread reads that pipe. Blocking them
-/// and fetching them with `sigwait` would be simpler, but the main thread of an `async` program
-/// waits in `sigsuspend` with everything unblocked and would be killed; and children would inherit
-/// the mask.
+/// Each signal has a handler that writes its number to a pipe, which a thread reads. Blocking the
+/// signals and receiving them with `sigwait` would be simpler, but the main thread of an `async`
+/// program waits in `sigsuspend` with everything unblocked and would be killed; and children would
+/// inherit the mask.
 package final class Signals: Sendable {
-  /// The signals as they come. Stopping and continuing has already been seen to.
+  /// The signals as they arrive. Stopping and continuing have already been handled.
   package let events: AsyncStream<TerminalSignal>
   private let editor = Mutex<LineEditor?>(nil)
 
-  /// Takes over these signals, for the rest of the process. To be called once, at the start.
+  /// Takes over these signals for the rest of the process. Call once, at the start.
   ///
-  /// A hangup and a stop that the caller of the process chose to ignore (`nohup`) stay ignored. An
-  /// interrupt does not: a script's shell ignores it for everything behind `&`, and `kill -INT` is
-  /// how such a script ends us.
+  /// A hangup or a stop that was ignored when the process started (`nohup`) stays ignored. An
+  /// interrupt does not: a script's shell ignores it for every command started with `&`, and such a
+  /// script ends us with `kill -INT`.
   package init(_ signals: [TerminalSignal] = TerminalSignal.allCases) {
     let (events, continuation) = AsyncStream.makeStream(of: TerminalSignal.self)
     self.events = events
@@ -72,27 +73,27 @@ package final class Signals: Sendable {
     }.detach()
   }
 
-  /// From now on `editor` adapts itself to a new window size and to being stopped and continued.
+  /// From now on `editor` adapts to a new window size and to being stopped and continued.
   package func attach(_ editor: LineEditor) { self.editor.withLock { $0 = editor } }
 
-  /// Ends what `attach` began.
+  /// Ends the effect of `attach`.
   package func detach() { editor.withLock { $0 = nil } }
 
-  /// Ends the process as the signal would have ended it, so that the parent sees that.
+  /// Ends the process as the signal would have ended it, so that the parent process can tell.
   package static func endProcess(by signal: TerminalSignal) -> Never {
     Glibc.signal(signal.number, SIG_DFL)
     pthread_kill(pthread_self(), signal.number)
-    // Only signals that end nothing by default (SIGWINCH) come here.
+    // Reached only for signals that do not end a process by default (SIGWINCH).
     exit(128 + signal.number)
   }
 
-  /// Stops the process, to the eyes of the shell's job control; returns when it is continued.
+  /// Stops the process, visibly for the shell's job control; returns when it is continued.
   ///
-  /// By the default action of SIGTSTP rather than by SIGSTOP: the system then spares a process
-  /// that nobody could continue, because no shell watches it any more.
+  /// Uses the default action of SIGTSTP rather than SIGSTOP: the system then does not stop a
+  /// process that could never be continued, because no shell controls it any more.
   static func stopProcess() {
     signal(SIGTSTP, SIG_DFL)
-    // Swift's pool masks signals in its threads, and nobody promises us a thread that does not.
+    // Swift's pool masks signals in its threads, and this may be one of them.
     var set = sigset_t()
     sigemptyset(&set)
     sigaddset(&set, SIGTSTP)
@@ -109,7 +110,7 @@ package final class Signals: Sendable {
       _ = write(reportDescriptor.load(ordering: .relaxed), &byte, 1)
       errno = before
     }
-    // Without SA_RESTART every blocking call of every thread would have to expect EINTR.
+    // Without SA_RESTART every blocking call in every thread would have to handle EINTR.
     action.sa_flags = SA_RESTART
     sigaction(number, &action, nil)
   }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Messages from an input that nobody types at: a pipe, a file, /dev/null.
+/// Messages from an input that is not a terminal: a pipe, a file, /dev/null.
 ///
-/// A thread of its own reads, because a file cannot be waited for and a pipe at its end confuses
-/// those who try. The consumer pulls; the reader is at most `readAhead` bytes ahead of it.
+/// A separate thread reads, because a file cannot be polled and polling a pipe at its end is
+/// unreliable. The consumer pulls; the reader is at most `readAhead` bytes ahead of it.
 package final class StandardInput: Sendable {
   private enum Ending: Sendable {
     case endOfInput
@@ -15,7 +15,7 @@ package final class StandardInput: Sendable {
     var chunks: [[UInt8]] = []
     var byteCount = 0
     var ending: Ending?
-    /// The consumer, when it is waiting.
+    /// The consumer, if it is waiting.
     var consumer: CheckedContinuation<Void, Never>?
     var splitter: MessageSplitter
   }
@@ -26,9 +26,9 @@ package final class StandardInput: Sendable {
   private let state: Monitor<State>
 
   /// - Parameters:
-  ///   - descriptor: what to read from.
-  ///   - boundary: where a message ends.
-  ///   - readAhead: how many bytes may be read before the consumer asks for them.
+  ///   - descriptor: the descriptor to read from.
+  ///   - boundary: the boundary between messages.
+  ///   - readAhead: the number of bytes that may be read before the consumer asks for them.
   package init(
     descriptor: Int32 = STDIN_FILENO, boundary: MessageSplitter.Boundary,
     readAhead: Int = 256 * 1024
@@ -40,10 +40,10 @@ package final class StandardInput: Sendable {
 
   /// Waits for the next messages; for one consumer at a time.
   ///
-  /// - Returns: all messages that are complete in what has been read, at least one; nil at the end
-  ///   of the input, for which a closed descriptor counts too, and when the task is cancelled.
+  /// - Returns: all complete messages in the data read so far, at least one; nil at the end of the
+  ///   input (a closed descriptor counts as its end), and when the task is cancelled.
   /// - Throws: `SystemError` if the input cannot be read (EISDIR: it is a directory), after all
-  ///   messages before the failure.
+  ///   messages before the failure have been returned.
   package func nextBatch() async throws(SystemError) -> [[UInt8]]? {
     startOnce()
     while !Task.isCancelled {

@@ -1,18 +1,18 @@
 import Glibc
 
-/// A line at the foot of a terminal that is redrawn in place.
+/// A line at the bottom of a terminal that is redrawn in place.
 struct StatusLine {
   var text: String?
   private var isShown = false
 
-  /// Takes the line off the screen, so that something else can be written there.
+  /// Removes the line from the screen, so that other text can be written there.
   mutating func erase(on descriptor: Int32) {
     guard isShown else { return }
     isShown = false
     put("\r\u{1b}[K", on: descriptor)
   }
 
-  /// Shows the current text, in place of the one that is shown.
+  /// Shows the current text, replacing the one shown before.
   mutating func draw(on descriptor: Int32) {
     guard let text else { return }
     isShown = true
@@ -27,14 +27,14 @@ struct StatusLine {
   }
 }
 
-/// How many characters a terminal shows.
+/// The size of a terminal in characters.
 package struct TerminalSize: Equatable, Sendable {
-  /// The width, in characters of ordinary width.
+  /// The width, in characters of normal width.
   package let columns: Int
   /// The height.
   package let rows: Int
 
-  /// The size of the terminal behind a descriptor; 80 by 24 where it is unknown.
+  /// The size of the terminal on a descriptor; 80 by 24 if it is unknown.
   package static func of(_ descriptor: Int32) -> TerminalSize {
     var size = winsize()
     guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {

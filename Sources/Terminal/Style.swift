@@ -1,16 +1,16 @@
-/// What `--color` asks for.
+/// The value of `--color`.
 package enum ColorChoice: String, CaseIterable, Sendable {
-  /// Colour where the stream is a terminal that shows it and the environment does not object.
+  /// Colour if the stream is a terminal that supports it and the environment does not forbid it.
   case auto
-  /// Colour in any case.
+  /// Always colour.
   case always
-  /// No colour in any case.
+  /// Never colour.
   case never
 
   /// Whether a stream gets colour.
   ///
-  /// `always` and `never` are final. Under `auto`, in this order: `NO_COLOR` (not empty) forbids it,
-  /// `CLICOLOR_FORCE` (not empty, not `0`) demands it, and otherwise the stream has to be a terminal
+  /// `always` and `never` are final. For `auto`, in this order: `NO_COLOR` (not empty) forbids it,
+  /// `CLICOLOR_FORCE` (not empty, not `0`) requires it, and otherwise the stream must be a terminal
   /// whose `TERM` is set and not `dumb`.
   package func allowsColor(environment: [String: String], isTerminal: Bool) -> Bool {
     switch self {
@@ -25,9 +25,9 @@ package enum ColorChoice: String, CaseIterable, Sendable {
   }
 }
 
-/// How text of ours looks on one stream: `style(.dim, "12 ms")` is plain text where colour is off.
+/// The style of our own text on one stream: `style(.dim, "12 ms")` is plain text if colour is off.
 package struct Style: Equatable, Sendable {
-  /// The few looks that the product has.
+  /// The styles that the product uses.
   package enum Ink: String, CaseIterable, Sendable {
     case bold = "1"
     case dim = "2"
@@ -41,7 +41,7 @@ package struct Style: Equatable, Sendable {
   /// `ControlCharacters`.
   package let isOn: Bool
 
-  /// A style that is on or off, however that was decided.
+  /// A style that is on or off, regardless of the environment.
   package init(isOn: Bool) { self.isOn = isOn }
 
   /// The style of a stream, from `--color` and the environment.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A system call that failed, by its `errno`.
+/// A failed system call, represented by its `errno`.
 package struct SystemError: Error, Equatable, Sendable {
   /// The value of `errno`.
   package let code: Int32
@@ -8,17 +8,17 @@ package struct SystemError: Error, Equatable, Sendable {
   /// The failure with this `errno`.
   package init(code: Int32) { self.code = code }
 
-  /// The system's own words for it, such as "No space left on device".
+  /// The system's message, such as "No space left on device".
   package var reason: String { String(cString: strerror(code)) }
 
   /// The failure of the system call just made.
   static var latest: SystemError { SystemError(code: errno) }
 }
 
-/// Writes all of `bytes`, however often the system takes only a part of them.
+/// Writes all of `bytes`, even if the system accepts only a part of them at a time.
 ///
-/// A descriptor that another process made non-blocking (they share the open file of a terminal) is
-/// waited for, so that nothing gets lost halfway through a line.
+/// Waits for a descriptor that another process has made non-blocking (processes share the open file
+/// of a terminal), so that no output is lost.
 func writeFully(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(SystemError) {
   var rest = bytes[...]
   while !rest.isEmpty {

@@ -1,20 +1,22 @@
 import Glibc
 import Synchronization
 
-// A signal handler must run into no lock, no lazy initialiser and no access check: these are atomics,
-// touched before the handlers are installed. What the pointer points to is never changed nor freed.
+// A signal handler must not take a lock or run a lazy initialiser or an access check: these are
+// atomics, used before the handlers are installed. The memory behind the pointer is never changed
+// or freed.
 private nonisolated(unsafe) let savedSettings = Atomic<UnsafeMutablePointer<termios>?>(nil)
 private let promptDescriptor = Atomic<Int32>(-1)
 private let changes = Atomic<Int>(0)
 private let isOver = Atomic<Bool>(false)
 
-/// The terminal as it was found, and the ways back to it.
+/// The original settings of the terminal, and how to restore them.
 ///
-/// It is put back only while a prompt has changed it: in `wscope ... | less` the other program owns
-/// the settings.
+/// They are restored only while a prompt has changed them: in `wscope ... | less` the other program
+/// owns the settings.
 package enum TerminalState {
-  /// Remembers the settings of the terminal on standard input, if it is one, and puts them back if
-  /// the process crashes under a prompt. To be called once, on the main thread, at the start.
+  /// Saves the settings of the terminal on standard input, if it is one, and arranges to restore
+  /// them if the process crashes while a prompt is shown. Call once, on the main thread, at the
+  /// start.
   package static func save() {
     var settings = termios()
     guard savedSettings.load(ordering: .acquiring) == nil,
@@ -29,31 +31,31 @@ package enum TerminalState {
     for signal in [SIGILL, SIGTRAP, SIGSEGV, SIGABRT, SIGBUS, SIGFPE] { restoreOnCrash(signal) }
   }
 
-  /// Puts the remembered settings back and turns bracketed paste off, if a prompt is active.
-  /// For the ways out that do not stop the editor.
+  /// Restores the saved settings and turns bracketed paste off, if a prompt is active. For exits
+  /// that do not stop the editor.
   package static func restore() { restoreSettings() }
 
-  /// A prompt on `descriptor` is about to change the settings.
+  /// Called before a prompt on `descriptor` changes the settings.
   static func promptBegan(on descriptor: Int32) {
     promptDescriptor.store(descriptor, ordering: .sequentiallyConsistent)
   }
 
-  /// Does something to the terminal for the prompt, unless the settings are put back for good: what is
-  /// being done then is waited for, and nothing comes after.
+  /// Runs `body`, which uses the terminal for the prompt, unless the settings have been restored
+  /// for good. The restoring waits for a running `body`; none runs after it.
   static func change(_ body: () -> Void) {
     changes.add(1, ordering: .sequentiallyConsistent)
     if !isOver.load(ordering: .sequentiallyConsistent) { body() }
     changes.subtract(1, ordering: .sequentiallyConsistent)
   }
 
-  /// The prompt has put the settings back itself.
+  /// Called when the prompt has restored the settings itself.
   static func promptEnded() { promptDescriptor.store(-1, ordering: .sequentiallyConsistent) }
 
   private static func restoreOnCrash(_ number: Int32) {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in
       restoreSettings()
-      // SA_RESETHAND brought the default action back and SA_NODEFER left the signal unblocked.
+      // SA_RESETHAND restored the default action and SA_NODEFER left the signal unblocked.
       raise(number)
     }
     action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND)) | SA_NODEFER | SA_ONSTACK
@@ -69,7 +71,8 @@ private func restoreSettings() {
   guard descriptor >= 0, let settings = savedSettings.load(ordering: .acquiring),
     tcgetpgrp(STDIN_FILENO) == getpgrp()
   else { return }
-  // Not for ever: it may be the thread of the prompt that has crashed, or a terminal that takes no more.
+  // Not indefinitely: the thread of the prompt may have crashed, or the terminal may accept no more
+  // output.
   var pause = timespec(tv_sec: 0, tv_nsec: 1_000_000)
   var patience = 100
   while patience > 0, changes.load(ordering: .sequentiallyConsistent) > 0 {
@@ -77,7 +80,7 @@ private func restoreSettings() {
     patience &-= 1
   }
   tcsetattr(STDIN_FILENO, TCSANOW, settings)
-  // What was typed for the peer is no command for the shell.
+  // Input typed for the peer must not be read as a command by the shell.
   tcflush(STDIN_FILENO, TCIFLUSH)
   var pasteOff = pasteOffAndNewLine
   _ = withUnsafeBytes(of: &pasteOff) { write(descriptor, $0.baseAddress, $0.count) }

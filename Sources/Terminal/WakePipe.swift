@@ -1,12 +1,13 @@
 import Glibc
 
-/// A pipe by which one thread, or a signal handler, wakes another that waits in `poll` or `read`.
+/// A pipe through which one thread, or a signal handler, wakes another that waits in `poll` or
+/// `read`.
 ///
-/// Writing never blocks: when the pipe is full the reader has more than enough to wake up for.
+/// Writing never blocks: if the pipe is full, the reader is going to wake up anyway.
 final class WakePipe: Sendable {
   /// Readable while bytes are waiting.
   let reader: Int32
-  /// The end for the one who wakes.
+  /// The end for writing.
   let writer: Int32
 
   init() {
@@ -23,7 +24,7 @@ final class WakePipe: Sendable {
     close(writer)
   }
 
-  /// Leaves one byte.
+  /// Writes one byte.
   func wake() {
     var byte: UInt8 = 0
     _ = write(writer, &byte, 1)

@@ -1,9 +1,9 @@
 import Glibc
 import NIOCore
 
-/// Stands in a listening channel, and lets it rest when the system has no descriptor or no memory for
-/// another connection: NIO by itself would ask again at once, for ever, since the waiting client
-/// keeps the socket readable. Connections that are open are served meanwhile.
+/// Pauses a listening channel when the system has no descriptor or no memory for another
+/// connection. NIO alone would retry at once, without end, since the waiting client keeps the
+/// socket readable. Open connections are served meanwhile.
 final class AcceptPause: ChannelInboundHandler {
   typealias InboundIn = any Channel
   typealias InboundOut = any Channel
@@ -12,16 +12,16 @@ final class AcceptPause: ChannelInboundHandler {
   private var lastFailure: NIODeadline?
 
   static let pause = TimeAmount.milliseconds(250)
-  /// Failures that are closer together are one episode, and told of once.
+  /// Failures closer together than this are one episode, which is reported once.
   static let episode = TimeAmount.seconds(5)
 
-  /// - Parameter report: is told the `errno`, once an episode.
+  /// - Parameter report: called with the `errno`, once per episode.
   init(report: @escaping (Int32) -> Void) {
     self.report = report
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // A client that was gone before it was accepted is no reason to rest.
+    // A client that disconnected before it was accepted does not call for a pause.
     guard let error = error as? IOError, error.errnoCode != ECONNABORTED else {
       context.fireErrorCaught(error)
       return

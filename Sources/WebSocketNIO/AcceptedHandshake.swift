@@ -1,14 +1,14 @@
 import NIOCore
 import WebSocketProtocol
 
-/// A client's handshake that the server has accepted, as far as the connection depends on it.
+/// The parts of an accepted client handshake that the connection depends on.
 struct AcceptedHandshake {
   var handshake: ClientHandshake
   var configuration: ClientConfiguration
   var consumer: @Sendable (HandshakeInfo) -> any ConnectionConsumer
 
-  /// The connection, with the tap that stands in front of it if frames are told of. `loop` is the one that
-  /// the channel lives on, `isLeaving` whether the connection goes to another.
+  /// The connection, and the tap to place in front of it if frames are reported. `loop` is the
+  /// channel's event loop; `isLeaving` says whether the connection moves to another one.
   func connection(
     _ info: HandshakeInfo, on loop: any EventLoop, isLeaving: Bool
   ) -> (OpenedConnection, FrameTap?) {

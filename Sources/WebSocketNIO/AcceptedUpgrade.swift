@@ -2,18 +2,18 @@ package import NIOCore
 import NIOHTTP1
 package import WebSocketProtocol
 
-/// An upgrade that a server agrees to, as one value: the reply, and what the connection after it is made of.
+/// An upgrade that the server accepts: the reply, and the parts of the connection that follows it.
 package struct AcceptedUpgrade: Sendable {
   package var request: ServerHandshake.Request
-  /// One of those that the client offers; nil chooses none.
+  /// One of the client's offers; nil chooses none.
   package var subprotocol: String?
   /// The answer to permessage-deflate; nil declines it.
   package var deflate: DeflateParameters?
-  /// Fields of the reply besides those of the handshake.
+  /// Header fields of the reply in addition to those of the handshake.
   package var fields: [(name: String, value: String)] = []
-  /// Bytes of one message, where it is to be less than the server takes otherwise.
+  /// The maximum size of a message in bytes, if lower than the server's limit.
   package var messageLimit: Int?
-  /// Makes the owner of the connection; called on the event loop that the connection will live on.
+  /// Makes the owner of the connection. Called on the event loop of the connection.
   package var consumer: @Sendable (any EventLoop) -> any ConnectionConsumer
 
   package init(

@@ -14,7 +14,7 @@ package enum AddressFamily: Hashable, Sendable {
     }
   }
 
-  /// Of an address; a unix socket has none.
+  /// The family of `address`; `any` for a Unix socket.
   package init(of address: SocketAddress) {
     switch address.protocol {
     case .inet: self = .v4
@@ -24,12 +24,12 @@ package enum AddressFamily: Hashable, Sendable {
   }
 }
 
-/// A name whose addresses are given by hand: `--resolve HOST:PORT:ADDR[,ADDR]`.
+/// A name whose addresses the user gives: `--resolve HOST:PORT:ADDR[,ADDR]`.
 package struct NameOverride: Hashable, Sendable {
-  /// In lower case; nil stands for every name.
+  /// In lower case; nil matches every name.
   package var host: String?
   package var port: Int
-  /// Literals, in the order in which to try them.
+  /// IP address literals, in the order in which to try them.
   package var addresses: [String]
 
   package init(host: String?, port: Int, addresses: [String]) {
@@ -39,10 +39,10 @@ package struct NameOverride: Hashable, Sendable {
   }
 }
 
-/// Which addresses a name has for one connection.
+/// The addresses of a name, for one connection.
 package struct AddressRules: Hashable, Sendable {
   package var family = AddressFamily.any
-  /// A name of its own goes before the one for every name.
+  /// An override for the exact name takes precedence over one for every name.
   package var overrides: [NameOverride] = []
 
   package init(family: AddressFamily = .any, overrides: [NameOverride] = []) {
@@ -50,7 +50,7 @@ package struct AddressRules: Hashable, Sendable {
     self.overrides = overrides
   }
 
-  /// The addresses that are given by hand, or nil if the name is to be looked up.
+  /// The addresses that the user gives, or nil if the name is to be looked up.
   func given(_ host: String, _ port: Int) -> [SocketAddress]? {
     let fitting = overrides.filter { $0.port == port }
     let rule = fitting.first { $0.host == host.lowercased() } ?? fitting.first { $0.host == nil }
@@ -58,13 +58,13 @@ package struct AddressRules: Hashable, Sendable {
   }
 }
 
-/// Another place to connect to than the URL says: `--connect-to HOST1:PORT1:HOST2:PORT2`. Host, SNI and the
-/// name in the certificate stay those of the URL.
+/// An endpoint to connect to instead of the URL's: `--connect-to HOST1:PORT1:HOST2:PORT2`. The Host
+/// field, SNI and the name expected in the certificate remain those of the URL.
 package struct ConnectToRule: Hashable, Sendable {
-  /// Of whom it speaks; nil for any. The host is in lower case.
+  /// The endpoint that the rule applies to; nil matches any. The host is in lower case.
   package var host: String?
   package var port: Int?
-  /// Where to connect instead; nil leaves it as it is.
+  /// The endpoint to connect to instead; nil keeps that part of the original.
   package var newHost: String?
   package var newPort: Int?
 
@@ -75,7 +75,7 @@ package struct ConnectToRule: Hashable, Sendable {
     self.newPort = newPort
   }
 
-  /// The place instead of this one, or nil if the rule is for others.
+  /// The replacement endpoint, or nil if the rule does not apply to `host` and `port`.
   func place(insteadOf host: String, _ port: Int) -> WebSocketURL.Endpoint? {
     guard self.host ?? host == host, self.port ?? port == port else { return nil }
     return .host(newHost ?? host, port: newPort ?? port)
@@ -83,8 +83,9 @@ package struct ConnectToRule: Hashable, Sendable {
 }
 
 extension [SocketAddress] {
-  /// IPv6 and IPv4 in turn, beginning with the family of the first: so that one family that does not
-  /// work costs one delay and not one for each of its addresses (RFC 8305 section 4).
+  /// IPv6 and IPv4 addresses alternately, starting with the family of the first one, so that a
+  /// family that does not work costs one delay in all, not one for each of its addresses (RFC 8305
+  /// section 4).
   package var interleaved: [SocketAddress] {
     guard let first else { return self }
     let own = filter { $0.protocol == first.protocol }

@@ -2,14 +2,14 @@ import Glibc
 import NIOSSL
 import WebSocketProtocol
 
-/// Watches the library verify a server's certificate, and tells afterwards what it did not like: its
-/// error says no more than that it failed.
+/// Observes the library's verification of a server certificate and then reports why it failed: the
+/// library's own error says only that it did.
 ///
-/// Lives on the event loop of its connection.
+/// Used on the event loop of its connection.
 final class CertificateWatch {
   private var refused: NIOSSLCertificate?
 
-  /// A handler for TLS whose verification is watched.
+  /// A TLS handler whose verification is observed.
   func makeHandler(
     _ context: NIOSSLContext, serverName: String?
   ) throws -> NIOSSLClientHandler {
@@ -22,7 +22,8 @@ final class CertificateWatch {
     return try make(NIOSSLClientHandler.self)
   }
 
-  /// Why the certificate was refused, once it was; `leaf` is the server's own.
+  /// Why the certificate was rejected, or nil if no certificate is known; `leaf` is the server's
+  /// own.
   func distrust(
     _ leaf: NIOSSLCertificate?, _ trust: ClientTLS.Trust, now: Int64 = time(nil).signed64
   ) -> Distrust? {
@@ -35,8 +36,8 @@ final class CertificateWatch {
       certificate: certificate, isLeaf: isLeaf)
   }
 
-  /// The library builds the chain first, and looks at dates and purposes only when it is complete.
-  /// Which of both it was shows in the certificate that it stopped at.
+  /// The library builds the chain first and checks dates and purposes only once it is complete. The
+  /// certificate at which it stopped shows which of the two failed.
   private static func cause(
     _ certificate: PeerCertificate, isLeaf: Bool, isTrusted: Bool, now: Int64
   ) -> Distrust.Cause {
@@ -50,8 +51,8 @@ final class CertificateWatch {
   }
 }
 
-/// `NIOSSLClientHandler` marks this initializer as superseded by one whose callback takes the place of
-/// the library's verification. What is wanted here is to see it, not to replace it.
+/// `NIOSSLClientHandler` deprecates this initializer in favour of one whose callback replaces the
+/// library's verification. Here the callback must observe the verification, not replace it.
 private protocol WatchedHandler: NIOSSLHandler {
   init(
     context: NIOSSLContext, serverHostname: String?,

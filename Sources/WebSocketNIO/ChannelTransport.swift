@@ -4,8 +4,8 @@ import NIOPosix
 import NIOSSL
 import WebSocketProtocol
 
-/// Takes the place of the HTTP handlers in a channel. From there the connection goes on, in the channel,
-/// or with its socket in an `EpollLoop`.
+/// Replaces the HTTP handlers in a channel. The connection then continues in the channel or, with
+/// its socket, in an `EpollLoop`.
 final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = IOData
@@ -18,21 +18,21 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   private var handler: ConnectionHandler?
   private var departure: Departure?
 
-  /// A connection on its way to another loop. What this channel still reads goes with it.
+  /// A connection that is moving to another loop. Bytes that this channel still reads move with it.
   private struct Departure: Sendable {
     var connection: OpenedConnection
     var destination: EpollLoop
     var address: SocketAddress?
     var early = ByteBuffer()
-    /// Whether all is passed on that one read brought.
+    /// Whether everything from the current read has been passed on.
     var isRead = false
   }
 
-  /// How the bytes travel, as far as ending it differs.
+  /// How the bytes are transported, where that affects how the connection ends.
   enum Kind {
     case plain
     case tls
-    /// Of HTTP/2.
+    /// A stream of HTTP/2.
     case stream(HTTP2Stream)
   }
 
@@ -42,9 +42,9 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     self.resources = resources
   }
 
-  /// Begins: from here on the bytes are frames. The connection lives in `destination`, or here if that
-  /// is nil; it leaves when the read is over that has brought the handshake. What is written into the
-  /// channel until then goes with it.
+  /// Starts the connection: from now on the bytes are frames. The connection lives in
+  /// `destination`, or here if that is nil. It moves once the read that brought the handshake is
+  /// over; what is written into the channel until then moves with it.
   func begin(_ connection: OpenedConnection, in destination: EpollLoop?) {
     guard let destination else {
       let handler = connection.makeHandler(on: eventLoop, resources: resources)
@@ -58,7 +58,8 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
 
   private func leaveIfReady() {
     guard let departure, departure.isRead else { return }
-    // Replies to earlier requests on the connection go first; whoever reads slowly has them still to come.
+    // Replies to earlier requests on the connection go first; a slow reader may not have received
+    // them yet.
     guard bufferedBytes == 0 else { return leaveWhenWritten() }
     self.departure = nil
     let descriptor = leaveChannel()
@@ -74,7 +75,7 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     context?.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
-  /// A descriptor of the socket that outlives the channel; if there is none, the negative `errno`.
+  /// A descriptor of the socket that outlives the channel, or a negative `errno` on failure.
   private func leaveChannel() -> Int32 {
     guard let context else { return -ECONNRESET }
     let operations = context.pipeline.syncOperations
@@ -91,24 +92,25 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   var remoteAddress: SocketAddress? { context?.channel.remoteAddress }
   var isWritable: Bool { context?.channel.isWritable ?? false }
   var bufferedBytes: Int {
-    // A channel of a stream would trap over this option.
+    // The channel of an HTTP/2 stream would trap on this option.
     if case .stream(let stream) = kind { return stream.bufferedBytes }
     return (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
   }
 
   func write(_ output: inout ByteBuffer) {
-    // A channel that could not write it yet keeps a reference: then its storage is not used again.
+    // A channel that cannot write the buffer yet keeps a reference to it; its storage is then not
+    // reused.
     context?.writeAndFlush(wrapOutboundOut(output), promise: nil)
   }
 
   func setReading(_ reads: Bool) {
     context?.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
-    // Unlike a socket, a stream does not begin to read by that alone.
+    // Unlike a socket, a stream does not start reading when this option is set.
     if case .stream = kind, reads { context?.read() }
   }
 
   func closeOutput() {
-    // TLS says its own goodbye and waits for the peer's by itself.
+    // TLS sends its own close_notify and waits for the peer's.
     let isTLS = if case .tls = kind { true } else { false }
     context?.close(mode: isTLS ? .all : .output, promise: nil)
   }
@@ -121,8 +123,8 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     context.closeByReset()
   }
 
-  /// Frames of a stream that wait for the next flush of their connection would be dropped with it: they go
-  /// first, unless the peer takes nothing.
+  /// Stream frames that wait for the next flush of their connection would be dropped by the close.
+  /// They are sent first, unless the peer reads nothing.
   private func resetStream() {
     let written = eventLoop.makePromise(of: Void.self)
     written.futureResult.assumeIsolated().whenComplete { _ in self.close() }
@@ -144,9 +146,9 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
       return
     }
     buffer.withUnsafeReadableBytes { bytes in
-      // Unmasking in place: the buffer is ours alone (NIO's pool does not touch it before the next
-      // read), but asking ByteBuffer for mutable bytes would copy it, since NIOAny holds a second
-      // reference until channelRead returns.
+      // The bytes are unmasked in place. No one else uses the buffer (NIO's pool does not touch it
+      // before the next read), but asking ByteBuffer for mutable bytes would copy it, since NIOAny
+      // holds a second reference until channelRead returns.
       handler?.receive(UnsafeMutableRawBufferPointer(mutating: bytes))
     }
     resources.receive.giveBack(buffer)
@@ -156,7 +158,7 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     handler?.burstEnded()
     guard departure != nil else { return }
     departure?.isRead = true
-    // What comes now is for the other loop, and is left in the socket.
+    // Bytes that arrive from now on are for the other loop and stay in the socket.
     setReading(false)
     leaveIfReady()
   }
@@ -191,11 +193,11 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
 }
 
 extension ChannelHandlerContext {
-  /// Closes the connection by a TCP reset.
+  /// Closes the connection with a TCP reset.
   func closeByReset() {
     let discard = linger(l_onoff: 1, l_linger: 0)
     (channel as? any SocketOptionProvider)?.setSoLinger(discard).whenFailure { _ in }
-    // Below TLS, which would first send close_notify and wait for the answer.
+    // At the layer below TLS, which would first send close_notify and wait for the answer.
     let lowest = try? pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
     (lowest ?? self).close(promise: nil)
   }

@@ -4,89 +4,92 @@ package import NIOHTTP1
 import NIOPosix
 package import WebSocketProtocol
 
-/// Everything about one connection to be opened, except who it belongs to.
+/// The configuration of one connection to be opened, without its owner.
 package struct ClientConfiguration: Sendable {
   package var url: WebSocketURL
-  /// Header fields of the user, already validated.
+  /// Header fields from the user, already validated.
   package var headers: [(String, String)] = []
-  /// Fields that take the place of those of the handshake, already validated; an empty value removes one.
+  /// Fields that replace those of the handshake, already validated; an empty value removes the
+  /// field.
   package var forcedHeaders: [(String, String)] = []
-  /// Sent in place of the whole request.
+  /// Sent instead of the whole request.
   package var rawRequest: RawRequest?
   package var origin: String?
   package var subprotocols: [String] = []
-  /// permessage-deflate as it is offered; nil offers none.
+  /// The permessage-deflate offer; nil offers none.
   package var deflate: DeflateParameters?
   package var userAgent = "wscope"
   /// nil for `ws`.
   package var tls: PreparedTLS?
-  /// WebSocket over HTTP/2 (RFC 8441): with TLS as ALPN chooses, without by prior knowledge.
+  /// WebSocket over HTTP/2 (RFC 8441): with TLS by ALPN, without TLS by prior knowledge.
   package var http2 = false
   package var limits = Limits(messageSize: Limits.clientMessageSize)
-  /// Name look-up, TCP, TLS and upgrade together.
+  /// The limit for name look-up, TCP, TLS and upgrade together.
   package var openTimeout = TimeAmount.seconds(10)
-  /// Name look-up, TCP, proxy and TLS, without the upgrade; nil leaves it to `openTimeout`.
+  /// The limit for name look-up, TCP, proxy and TLS, without the upgrade; nil leaves it to
+  /// `openTimeout`.
   package var connectTimeout: TimeAmount?
-  /// The closing handshake.
+  /// The limit for the closing handshake.
   package var closeTimeout = TimeAmount.seconds(5)
   /// The proxy that the connection goes through.
   package var proxy: ProxyServer?
-  /// TLS to the proxy itself; nil unless it is an https one.
+  /// TLS to the proxy itself; nil unless its scheme is https.
   package var proxyTLS: PreparedTLS?
-  /// A unix socket to connect to instead of the host of the URL.
+  /// A Unix socket to connect to instead of the host of the URL.
   package var socketPath: String?
   /// The address to connect from.
   package var localAddress: SocketAddress?
   /// The network interface to connect through.
   package var interface: String?
-  /// Which addresses names have.
+  /// The address family to use, and addresses that replace a look-up.
   package var addressRules = AddressRules()
-  /// Where to connect to instead of the host of the URL; the first rule that fits counts.
+  /// Endpoints to connect to instead of the host of the URL; the first rule that applies is used.
   package var connectTo: [ConnectToRule] = []
-  /// Told what is being waited for while the connection is opened, and nil once it is open; on any
-  /// thread.
+  /// Called with the current phase while the connection is being opened, and with nil once it is
+  /// open. Called on any thread.
   package var phaseChanged: (@Sendable (ConnectError.Phase?) -> Void)?
-  /// Pings that show whether the peer is still there; nil sends none.
+  /// Pings that check whether the peer is still alive; nil sends none.
   package var keepAlive: KeepAlive?
-  /// Whether every frame is told of, as `ConnectionEvent.frame`.
+  /// Whether every frame is reported, as `ConnectionEvent.frame`.
   package var tracesFrames = false
-  /// Whether oddities of the peer are counted, for `ConnectionEvent.linted`.
+  /// Whether oddities in the peer's frames are counted, for `ConnectionEvent.linted`.
   package var lintsFrames = false
   /// nil follows no redirect.
   package var redirects: RedirectPolicy?
-  /// Hears of every redirect that is followed, before it is.
+  /// Called for every redirect before it is followed.
   package var redirected: (@Sendable (Redirect) -> Void)?
-  /// Cookies to send, and where those of the server are kept.
+  /// Cookies to send, and the store for those that the server sets.
   package var cookies: CookieStore?
-  /// Keeps both heads of the handshake.
+  /// Records the request and reply heads of the handshake.
   package var transcript: HandshakeTranscript?
-  /// Whether a redirect has led to another origin than the first.
+  /// Whether a redirect has led to an origin other than the first.
   var isForeign = false
 
   package init(url: WebSocketURL) {
     self.url = url
   }
 
-  /// Whether what goes over the socket is encrypted, by the server's TLS or by the proxy's.
+  /// Whether the bytes on the socket are encrypted, by TLS to the server or to the proxy.
   var usesTLS: Bool { tls != nil || proxyTLS != nil }
 
   /// Whether the connection cannot leave the channel in which it is opened.
   package var staysInChannel: Bool { usesTLS || http2 }
 
-  /// Whom the certificate must name.
+  /// The name that the server's certificate must contain.
   var serverName: String {
     guard case .host(let host, _) = url.endpoint else { return "localhost" }
     return host
   }
 
-  /// The way through the proxy, in words.
+  /// The tunnel through the proxy, for display.
   package var tunnel: Tunnel? {
     guard let proxy, case .host(let host, let port) = endpoint else { return nil }
     return Tunnel(
       proxy: "\(proxy)", destination: host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
   }
 
-  /// Where to connect to: the host of the URL, unless a socket or another place was named.
+  /// The endpoint to connect to: the host of the URL, unless a socket or a `connectTo` rule
+  /// replaces it.
   package var endpoint: WebSocketURL.Endpoint {
     if let socketPath { return .unixSocket(path: socketPath) }
     guard case .host(let host, let port) = url.endpoint else { return url.endpoint }
@@ -94,10 +97,10 @@ package struct ClientConfiguration: Sendable {
   }
 }
 
-/// How a connection came to be.
+/// The result of a completed handshake.
 package struct HandshakeInfo: Sendable {
   package var subprotocol: String?
-  /// As both sides agree on it.
+  /// The parameters that both sides agreed on.
   package var deflate: DeflateParameters?
   package var headers: HTTPHeaders
   /// nil without TLS.
@@ -105,33 +108,33 @@ package struct HandshakeInfo: Sendable {
   package var remoteAddress: SocketAddress?
   package var timings: HandshakeTimings
   package var localAddress: SocketAddress?
-  /// The request as it was sent.
+  /// The request that was sent.
   package var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
-  /// Sent in its place.
+  /// The bytes sent instead of `request`, if any.
   package var rawRequest: RawRequest?
-  /// 101, over HTTP/2 a 2xx.
+  /// 101, or a 2xx over HTTP/2.
   package var status = HTTPResponseStatus.switchingProtocols
-  /// The words of the server behind the 101.
+  /// The reason phrase of the server's 101.
   package var reasonPhrase = ""
-  /// The way through a proxy; `remoteAddress` is the proxy's then.
+  /// The tunnel through a proxy; `remoteAddress` is then the proxy's.
   package var tunnel: Tunnel?
-  /// Fields of the 101 that announce a body, which it cannot have, and that were ignored.
+  /// Fields of the 101 that announce a body, which a 101 cannot have; they were ignored.
   package var ignoredFields: [String] = []
 }
 
-/// A way through a proxy.
+/// A tunnel through a proxy.
 package struct Tunnel: Sendable, Hashable {
-  /// Its URL, without credentials.
+  /// The URL of the proxy, without credentials.
   package var proxy: String
-  /// What it was asked to connect to, as `host:port`.
+  /// The destination requested from the proxy, as `host:port`.
   package var destination: String
 }
 
-/// Durations in ns; what did not take place is nil.
+/// Durations in ns; nil for a phase that did not take place.
 package struct HandshakeTimings: Sendable, Hashable {
   package var resolve: Int64?
   package var connect: Int64 = 0
-  /// From TCP to the open way through the proxy, TLS to it included.
+  /// From the TCP connection to the open tunnel, including TLS to the proxy.
   package var proxy: Int64?
   package var tls: Int64?
   package var upgrade: Int64 = 0
@@ -141,13 +144,13 @@ package struct HandshakeTimings: Sendable, Hashable {
 
 /// Opens connections.
 package enum Client {
-  /// Connects to one of the addresses, does the handshakes and hands the connection to the consumer
-  /// that `consumer` makes when the upgrade is accepted, on `destination`, where the connection lives
-  /// from then on, or on `loop` if that is nil, as it has to be with TLS.
+  /// Connects to one of the addresses, does the handshakes and hands the connection over to the
+  /// consumer that `consumer` makes once the upgrade is accepted. The connection then lives on
+  /// `destination`, or on `loop` if that is nil, which TLS requires.
   ///
-  /// The addresses of `route`, as `Resolver` gives them, are tried in order, the next one when the last has
-  /// failed or has not answered within 250 ms (RFC 8305 section 5). The future fails with a
-  /// `ConnectError`.
+  /// The addresses of `route`, as `Resolver` returns them, are tried in order. The next one is
+  /// tried when the previous one has failed or has not answered within 250 ms (RFC 8305 section 5).
+  /// The future fails with a `ConnectError`.
   package static func open(
     _ configuration: ClientConfiguration, route: ResolvedRoute, on loop: any EventLoop,
     movingTo destination: EpollLoop? = nil,
@@ -160,7 +163,7 @@ package enum Client {
     return promise.futureResult
   }
 
-  /// The same without a proxy.
+  /// Opens a connection without a proxy.
   package static func open(
     _ configuration: ClientConfiguration, addresses: [SocketAddress], on loop: any EventLoop,
     movingTo destination: EpollLoop? = nil,
@@ -172,8 +175,8 @@ package enum Client {
   }
 }
 
-/// One connection being opened: the addresses raced, the phases, the one timer over all of them.
-/// Lives on its event loop.
+/// One connection being opened: the race between its addresses, its phases and its timeouts. Used
+/// on its event loop.
 private final class Opening {
   private let configuration: ClientConfiguration
   private let loop: any EventLoop
@@ -198,7 +201,7 @@ private final class Opening {
   private let began = NIODeadline.now()
   private var isSettled = false
 
-  /// IP_BIND_ADDRESS_NO_PORT of Linux, which Glibc does not show to Swift.
+  /// IP_BIND_ADDRESS_NO_PORT of Linux, which Glibc does not expose to Swift.
   private static let bindAddressNoPort = NIOBSDSocket.Option(rawValue: 24)
 
   init(
@@ -244,7 +247,7 @@ private final class Opening {
       .connectTimeout(configuration.openTimeout)
       .channelOption(.maxMessagesPerRead, value: 1)
     if let local = configuration.localAddress {
-      // The kernel picks the port when it connects, so that one port serves many destinations.
+      // The kernel picks the port on connect, so that one local port can serve many destinations.
       bootstrap = bootstrap.bind(to: local)
         .channelOption(.ipOption(Self.bindAddressNoPort), value: 1)
     }
@@ -315,7 +318,7 @@ private final class Opening {
     guard case .host(let host, let port) = configuration.endpoint else {
       return .name("localhost", port: 80)
     }
-    // What is an address already is one for SOCKS too; CONNECT writes both as text.
+    // An IP address literal is sent as an address over SOCKS too; CONNECT writes both as text.
     let literal = (try? SocketAddress(ipAddress: host, port: port))?.packedBytes
     return literal.map { .address($0, port: port) } ?? .name(host, port: port)
   }
@@ -363,7 +366,7 @@ private final class Opening {
 }
 
 extension Channel {
-  /// Has all that is sent leave through a network interface (SO_BINDTODEVICE of socket(7)).
+  /// Sends all packets through a network interface (SO_BINDTODEVICE, socket(7)).
   fileprivate func bind(toInterface name: String) -> EventLoopFuture<Void> {
     guard let provider = self as? any SocketOptionProvider else {
       return eventLoop.makeSucceededVoidFuture()

@@ -1,16 +1,16 @@
 package import NIOSSL
 import WebSocketProtocol
 
-/// Who a client says it is: its certificates, the own one first, and the key to it.
+/// The identity of a client: its certificate chain, starting with its own certificate, and its key.
 package struct ClientIdentity: Sendable {
   package let chain: [NIOSSLCertificate]
   package let key: NIOSSLPrivateKey
 
-  /// What the bytes of a file turn out to be.
+  /// The format of the contents of a file.
   package enum Content: Sendable, Hashable {
-    /// Text with certificates, a key or both in it.
+    /// Text that contains certificates, a key or both.
     case pem
-    /// A certificate or a key alone.
+    /// A single certificate or key.
     case der
     /// A bundle of both (RFC 7292).
     case pkcs12
@@ -20,14 +20,14 @@ package struct ClientIdentity: Sendable {
         self = .pem
         return
       }
-      // PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }; a certificate begins with two SEQUENCEs, and
-      // of keys only versions 0 and 1 exist.
+      // PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }; a certificate begins with two SEQUENCEs,
+      // and keys have only the versions 0 and 1.
       let lengthOfLength = bytes.dropFirst().first.map { $0 > 0x80 ? ($0 & 0x7F).signed : 0 } ?? 0
       self = bytes.dropFirst(2 + lengthOfLength).starts(with: [0x02, 0x01, 0x03]) ? .pkcs12 : .der
     }
   }
 
-  /// Whether a passphrase is needed to read the key.
+  /// Whether reading the key requires a passphrase.
   ///
   /// A bundle may be readable without one, or with an empty one.
   package static func isEncrypted(_ bytes: [UInt8]) -> Bool {
@@ -40,7 +40,7 @@ package struct ClientIdentity: Sendable {
     }
   }
 
-  /// A file as it was named, and what is in it.
+  /// A file: its name as given by the user, and its contents.
   package struct File: Sendable {
     package var name: String
     package var bytes: [UInt8]
@@ -51,7 +51,8 @@ package struct ClientIdentity: Sendable {
     }
   }
 
-  /// Reads the files of `--cert` and `--key`; without `key` the key is in the certificate's file.
+  /// Reads the files of `--cert` and `--key`; without `key`, the certificate's file contains the
+  /// key.
   ///
   /// - Throws: `TLSFailure.clientCertificate`, naming the file.
   package init(
@@ -92,7 +93,7 @@ package struct ClientIdentity: Sendable {
   private static func bundle(
     _ file: File, _ passphrase: [UInt8]?
   ) throws(TLSFailure) -> NIOSSLPKCS12Bundle {
-    // The library ends the process over a bundle without a key or without a certificate.
+    // The library ends the process if a bundle has no key or no certificate.
     let identifier: [UInt8] = [0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x0A, 0x01]
     func has(_ kinds: [UInt8]) -> Bool {
       kinds.contains { file.bytes.firstRange(of: identifier + [$0]) != nil }

@@ -3,9 +3,8 @@ package import NIOHTTP1
 import NIOTLS
 package import WebSocketProtocol
 
-/// The client's HTTP handlers and what they are there for: it sends the request, has the reply
-/// judged, and gives way to the `ChannelTransport`. Every way in which this can fail ends in
-/// exactly one `ConnectError`.
+/// Drives the HTTP upgrade of a client: sends the request, has the reply judged, and hands the
+/// channel over to the `ChannelTransport`. Every failure results in exactly one `ConnectError`.
 package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPClientResponsePart
   package typealias OutboundOut = HTTPClientRequestPart
@@ -26,7 +25,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private let settle: (Result<HandshakeInfo, ConnectError>) -> Void
   private let resources = LoopResources.current
   private var tls: TLSHandshake?
-  /// What the HTTP decoder was given.
+  /// Records the bytes passed to the HTTP decoder.
   private let tee: HeadTee
   private let encoder: any ChannelHandler & RemovableChannelHandler
   private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
@@ -65,7 +64,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
         limitConfiguration: HeadLimits.standard.configuration))
   }
 
-  /// Puts itself and its helpers into the pipeline of a connected channel.
+  /// Adds this handler and its helpers to the pipeline of a connected channel.
   package func install(on channel: any Channel) throws {
     let pipeline = channel.pipeline.syncOperations
     if let prepared = configuration.tls {
@@ -148,7 +147,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
     case .refused:
       tee.isInBody = true
       var head = head
-      // In the words of the server, where it has any.
+      // Use the server's reason phrase, if it sent one.
       if let phrase = ReplyHead.reasonPhrase(tee.lastHead) {
         head.status = .custom(code: head.status.code, reasonPhrase: phrase)
       }
@@ -186,7 +185,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       configuration.usesTLS ? .tls : .plain, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
-      // In front of the decoder: what comes behind the head is the transport's, at once.
+      // In front of the decoder: the bytes after the head go straight to the transport.
       try pipeline.addHandler(transport, position: .after(tee))
       if let tap { try pipeline.addHandler(tap, position: .after(tee)) }
     } catch {
@@ -211,7 +210,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
       }
       let kind: ConnectError.MalformedReply =
         error == .headerOverflow ? .headTooLarge : .notHTTP
-      // An end inside the head is the end of the connection, not bad HTTP.
+      // An end of stream inside the head is a closed connection, not malformed HTTP.
       if error == .invalidEOFState { return }
       fail(.malformedReply(kind, received: tee.head), context)
     case let error as IOError:

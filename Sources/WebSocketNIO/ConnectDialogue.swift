@@ -1,7 +1,7 @@
 import NIOHTTP1
 import WebSocketProtocol
 
-/// CONNECT to an HTTP proxy (RFC 9110 section 9.3.6), without a socket.
+/// CONNECT to an HTTP proxy (RFC 9110 section 9.3.6), without I/O.
 struct ConnectDialogue: Sendable {
   private enum State {
     case head
@@ -11,7 +11,7 @@ struct ConnectDialogue: Sendable {
   let request: [UInt8]
   private var state = State.head
   private var scan = HeadScan()
-  /// The head so far.
+  /// The bytes of the head received so far.
   private var head: [UInt8] = []
   private var interimReplies = 0
 
@@ -61,7 +61,7 @@ struct ConnectDialogue: Sendable {
         head = []
       case 200..<300:
         // "A client MUST ignore any Content-Length or Transfer-Encoding header fields received in a
-        // successful response to CONNECT" (RFC 9110 section 9.3.6): the rest is the server's.
+        // successful response to CONNECT" (RFC 9110 section 9.3.6): the rest comes from the server.
         return .open(rest: Array(rest))
       default:
         // "Transfer-Encoding overrides the Content-Length" (RFC 9112 section 6.3).
@@ -94,14 +94,15 @@ struct ConnectDialogue: Sendable {
     head.headers[canonicalForm: "transfer-encoding"].last?.lowercased() == "chunked"
   }
 
-  /// The refusal with its text out of the chunks, if it comes in such, and whether these say that it is whole.
+  /// The refusal with its body decoded if that is chunked, and whether the chunks mark it as
+  /// complete.
   private static func text(of refusal: HTTPRefusal) -> (HTTPRefusal, isWhole: Bool) {
     guard isChunked(refusal.head) else { return (refusal, false) }
     let (data, isWhole) = unchunked(refusal.body[...])
     return (HTTPRefusal(head: refusal.head, body: data), isWhole)
   }
 
-  /// The data in chunks (RFC 9112 section 7.1), as far as they have come; what is no chunk stays as it is.
+  /// The data of the chunks received so far (RFC 9112 section 7.1); anything else is left as it is.
   private static func unchunked(_ body: ArraySlice<UInt8>) -> ([UInt8], isWhole: Bool) {
     let (cr, lf) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
     var data: [UInt8] = []
@@ -114,7 +115,7 @@ struct ConnectDialogue: Sendable {
       if size == 0 { return (data, true) }
       rest = rest[end...].dropFirst()
       data += rest.prefix(size)
-      // A line of a size begins with neither.
+      // The line with the size of a chunk does not begin with CR or LF.
       rest = rest.dropFirst(size).drop { $0 == cr || $0 == lf }
     }
     return (data, false)
@@ -126,8 +127,8 @@ struct ConnectDialogue: Sendable {
     .fail(.malformedReply(kind, received: Array((head + rest).prefix(Self.captured))))
   }
 
-  /// A head that is whole; nil if its first line is no status line. Lines that are no fields are passed
-  /// over: nothing depends on them.
+  /// Parses a complete head; nil if its first line is not a status line. Lines that are not header
+  /// fields are skipped: nothing depends on them.
   private static func head(_ bytes: [UInt8]) -> HTTPResponseHead? {
     var lines = bytes.split(separator: UInt8(ascii: "\n")).map { line in
       String(decoding: line.last == UInt8(ascii: "\r") ? line.dropLast() : line, as: UTF8.self)
@@ -150,14 +151,14 @@ struct ConnectDialogue: Sendable {
     }
     return HTTPResponseHead(
       version: .http1_1,
-      // With the words of the proxy, not those of the RFC.
+      // With the proxy's reason phrase, not the one of the RFC.
       status: .custom(code: code.unsigned, reasonPhrase: parts.count > 2 ? String(parts[2]) : ""),
       headers: headers.withoutOuterSpace)
   }
 }
 
 extension ProxyDialogue.Target {
-  /// `host:port`, with brackets around an IPv6 address and without its zone, which means something on
+  /// `host:port`, with brackets around an IPv6 address and without its zone, which is meaningful on
   /// this machine only.
   fileprivate var authority: String {
     switch self {

@@ -2,29 +2,31 @@ package import NIOCore
 import NIOHTTP1
 package import WebSocketProtocol
 
-/// What a session hears of its connection. `time` is on the monotonic clock of `NIODeadline`.
+/// An event of a connection, for its session. `time` is on the monotonic clock of `NIODeadline`.
 package enum ConnectionEvent: Sendable {
-  /// `wire` is what it took on the wire, headers included, in bytes.
+  /// `wire` is the size of the message on the wire in bytes, frame headers included.
   case message(MessageKind, ByteBuffer, wire: Int, time: NIODeadline)
   case ping(ByteBuffer, time: NIODeadline)
   case pong(ByteBuffer, time: NIODeadline)
-  /// A ping of `KeepAlive` goes out.
+  /// A ping of `KeepAlive` was sent.
   case pinged(ByteBuffer, time: NIODeadline)
   case close(CloseFrame)
   case violation(ProtocolViolation)
-  /// A frame on the wire, if the configuration asks for them; before what it brought.
+  /// A frame on the wire, if the configuration asks for frames. It precedes the event that it
+  /// causes.
   case frame(FrameHeader, isIncoming: Bool, time: NIODeadline)
-  /// What was odd about the peer's frames, if the configuration asks for it; once, before the end.
+  /// Counts of oddities in the peer's frames, if the configuration asks for them; once, before the
+  /// end.
   case linted([Oddity: Int])
   /// The last event.
   case ended(CloseOutcome, Traffic, CompressionTraffic?)
 }
 
-/// What went over a connection so far.
+/// Counters of a connection so far.
 package struct ConnectionCounters: Sendable {
   package var traffic = Traffic()
   package var compression: CompressionTraffic?
-  /// Bytes of what was sent that the kernel has not taken yet.
+  /// Bytes that were sent but that the kernel has not accepted yet.
   package var queued = 0
 
   package init() {}
@@ -41,16 +43,16 @@ package struct OutgoingMessage: Sendable, Hashable {
   }
 }
 
-/// A client connection for sessions, which live outside the event loop: the one border between
-/// futures and `async`. It is not the road of load tests and servers, which stay on the loop.
+/// A client connection for sessions, which run outside the event loop: the only boundary between
+/// futures and `async`. Load tests and servers do not use it; they stay on the loop.
 package final class Connection: Sendable {
   package typealias Events = NIOAsyncSequenceProducer<
     [ConnectionEvent], NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark,
     ReadingControl
   >
 
-  /// The events, a burst at a time. Whoever does not iterate stops the peer: at most eight bursts
-  /// are kept, then nothing is read from the socket. To be iterated once.
+  /// The events, one burst at a time. A session that does not iterate slows the peer down: at most
+  /// eight bursts are buffered, and then nothing more is read from the socket. To be iterated once.
   package let events: Events
   package let info: HandshakeInfo
   private let consumer: NIOLoopBound<SessionConsumer>
@@ -61,17 +63,17 @@ package final class Connection: Sendable {
     self.consumer = consumer
   }
 
-  /// What is done with a message besides telling of it.
+  /// What is done with a message besides reporting it.
   package enum Reaction: Sendable {
     case none
-    /// It is sent back at once, before what came behind it is looked at.
+    /// The message is sent back at once, before the data after it is processed.
     case echo
   }
 
-  /// Resolves, connects and does the handshakes, all within the open timeout, and goes where redirects
-  /// lead, if its policy lets it.
+  /// Resolves, connects and does the handshakes, all within the open timeout. Follows redirects if
+  /// the policy allows it.
   ///
-  /// - Throws: `ConnectError`, of the place to which the last redirect that was followed has led.
+  /// - Throws: `ConnectError`, for the URL of the last redirect that was followed.
   package static func open(
     _ configuration: ClientConfiguration, reaction: Reaction = .none, on loop: any EventLoop
   ) async throws -> Connection {
@@ -91,7 +93,7 @@ package final class Connection: Sendable {
         configuration = try configuration.followed(refusal, hops)
         hops += 1
       } catch ConnectError.timedOut(let phase, let after, let attempts) {
-        // What was typed is the time of all hops together.
+        // Report the timeout that the user set, which covers all redirects together.
         let isConnect = after == configuration.connectTimeout
         throw ConnectError.timedOut(phase, after: isConnect ? after : limit, attempts: attempts)
       }
@@ -129,7 +131,7 @@ package final class Connection: Sendable {
     } catch {
       source.finish()
       if case ConnectError.timedOut(let phase, let limit, let attempts) = error {
-        // What was waited for the name counts too.
+        // The timeout that is reported includes the time of the name look-up.
         let isConnect = limit == configuration.connectTimeout
         throw ConnectError.timedOut(
           phase, after: isConnect ? limits.connect ?? limits.open : limits.open, attempts: attempts)
@@ -138,7 +140,7 @@ package final class Connection: Sendable {
     }
   }
 
-  /// A look-up that hangs is left behind when the time is up.
+  /// A look-up that hangs is abandoned when the time is up.
   private static func lookUp(
     _ configuration: ClientConfiguration
   ) async throws -> ResolvedRoute {
@@ -156,18 +158,18 @@ package final class Connection: Sendable {
     }
   }
 
-  /// Sends messages in order, in one write, and returns when the transport takes more: that is how
-  /// a source that is faster than the peer is slowed down.
+  /// Sends messages in order, in one write, and returns when the transport can take more. This is
+  /// the backpressure for a source that is faster than the peer.
   ///
   /// - Throws: `SendError.closing` when the connection is closing; the messages are not sent.
   package func send(_ messages: [OutgoingMessage]) async throws {
     try await onLoop { consumer, done in consumer.send(messages, done) }
   }
 
-  /// Sends messages in order, and returns as soon as they stand in the queue, whether the peer reads
-  /// or not: for a person, who types slower than anybody reads.
+  /// Sends messages in order and returns as soon as they are in the queue, whether the peer reads
+  /// or not: for a person, who types more slowly than any peer reads.
   ///
-  /// - Throws: `SendError.closing` as `send` does.
+  /// - Throws: `SendError.closing`, as `send` does.
   package func enqueue(_ messages: [OutgoingMessage]) async throws {
     try await onLoop { consumer, done in
       consumer.perform(done) { machine throws(SendError) in
@@ -176,7 +178,7 @@ package final class Connection: Sendable {
     }
   }
 
-  /// What went over the connection so far; what it was in the end, once it is closed.
+  /// The counters of the connection so far; the final ones once it is closed.
   package func counters() async -> ConnectionCounters {
     let counters = consumer.eventLoop.submit { [consumer] in consumer.value.counters }
     return (try? await counters.get()) ?? ConnectionCounters()
@@ -204,8 +206,8 @@ package final class Connection: Sendable {
     }
   }
 
-  /// Starts the closing handshake; the events end when it is over. A connection that is closing
-  /// already is left alone.
+  /// Starts the closing handshake; the events end when it is over. Does nothing if the connection
+  /// is already closing.
   package func close(_ frame: CloseFrame) async {
     try? await onLoop { consumer, done in
       consumer.perform(done) { machine throws(SendError) in try machine.sendClose(frame) }
@@ -226,7 +228,7 @@ package final class Connection: Sendable {
   }
 }
 
-/// Turns the demand of the event sequence into reading and not reading.
+/// Maps the demand of the event sequence to starting and stopping reads.
 package final class ReadingControl: NIOAsyncSequenceProducerDelegate, Sendable {
   private let loop: any EventLoop
   private let consumer: NIOLoopBoundBox<SessionConsumer?>
@@ -249,7 +251,7 @@ package final class ReadingControl: NIOAsyncSequenceProducerDelegate, Sendable {
   }
 }
 
-/// The consumer behind a `Connection`; lives on the event loop.
+/// The consumer of a `Connection`; used on the event loop.
 final class SessionConsumer: ConnectionConsumer {
   private(set) var handler: ConnectionHandler?
   private let source: Connection.Events.Source
@@ -259,7 +261,7 @@ final class SessionConsumer: ConnectionConsumer {
   private var peerWatch: PeerWatch?
   private var lastCounters = ConnectionCounters()
   fileprivate var burst: [ConnectionEvent] = []
-  /// What was odd so far; nil if that is not counted.
+  /// The oddities so far; nil if they are not counted.
   private var oddities: [Oddity: Int]?
   private var now = NIODeadline.now()
   private var isNewBurst = true
@@ -288,7 +290,7 @@ final class SessionConsumer: ConnectionConsumer {
   func received(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
-    // Behind a Close of ours nothing is echoed.
+    // Nothing is echoed after we have sent a Close.
     if case .echo = reaction { try? machine.send(kind, payload) }
     burst.append(
       .message(kind, ByteBuffer(bytes: payload), wire: machine.messageWire, time: stamp()))
@@ -306,7 +308,7 @@ final class SessionConsumer: ConnectionConsumer {
     }
   }
 
-  /// One stamp for all that one read brought.
+  /// One timestamp for everything that one read brought.
   private func stamp() -> NIODeadline {
     if isNewBurst {
       now = .now()
@@ -343,7 +345,7 @@ final class SessionConsumer: ConnectionConsumer {
 
   func writabilityChanged(_ isWritable: Bool) {
     if isWritable { succeedWaiting() }
-    // A peer that does not read its echoes is not read from either.
+    // If the peer does not read its echoes, nothing more is read from it.
     if case .echo = reaction { handler?.setReading(isWritable) }
   }
 
@@ -376,7 +378,7 @@ final class SessionConsumer: ConnectionConsumer {
       done.fail(error)
       return
     }
-    // A write that fails ends the connection before it returns, and `closed` has been called then.
+    // A write that fails ends the connection before it returns; `closed` has then been called.
     if self.handler == nil || handler.isWritable || !handler.isOpen {
       done.succeed()
     } else {
@@ -400,7 +402,7 @@ final class SessionConsumer: ConnectionConsumer {
     }
   }
 
-  /// Tells of what is ours at once: there may be no burst to come.
+  /// Reports an event of our own at once: there may be no further burst.
   fileprivate func tell(_ event: ConnectionEvent) {
     _ = source.yield(contentsOf: [[event]])
   }

@@ -1,29 +1,30 @@
 package import WebSocketProtocol
 
-/// Who a connection belongs to: an echo, a probe of `bench`, a session. All calls come on the
-/// connection's event loop.
+/// The owner of a connection: an echo, a probe of `bench`, a session. All calls are made on the
+/// event loop of the connection.
 ///
-/// While `received` and `burstEnded` run, the machine is lent out: replies go through it, never
-/// through the handler. What has been put into its output is written once the burst is over.
+/// While `received` and `burstEnded` run, the machine is lent to the consumer: replies go through
+/// the machine, never through the handler. What is in its output is written when the burst is over.
 package protocol ConnectionConsumer: AnyObject {
-  /// The first call: returns `transport`, or something that the owner puts between the connection and it.
+  /// The first call. Returns `transport`, or a wrapper to be used in its place.
   func carried(by transport: any ConnectionTransport) -> any ConnectionTransport
   /// The handshake is done; nothing has been received yet.
   func opened(_ handler: ConnectionHandler)
-  /// A message, whole and valid. The payload is gone when this returns.
+  /// A complete and valid message. The payload is valid only until this returns.
   func received(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine)
   /// A ping, a pong, a Close or a violation; never a message.
   func received(control step: Step, _ machine: inout ConnectionMachine)
-  /// All that one read brought has been handled.
+  /// Everything that one read brought has been handled.
   func burstEnded(_ machine: inout ConnectionMachine)
-  /// The transport takes more, or takes no more for now.
+  /// The transport can take more, or cannot for now.
   func writabilityChanged(_ isWritable: Bool)
-  /// The transport is gone; no call follows this one.
+  /// The transport is gone; no further calls follow.
   func closed(_ outcome: CloseOutcome)
 
-  /// Feeds a window through the machine. It is a requirement so that each consumer has its own specialised
-  /// copy, and a read costs one dynamic call, not one for each message in it; an echo has a shorter way.
+  /// Feeds a window through the machine. It is a requirement of the protocol so that each consumer
+  /// has a specialised copy, and a read costs one dynamic call, not one per message; an echo has a
+  /// faster path.
   func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine)
 }
 
@@ -35,7 +36,7 @@ extension ConnectionConsumer {
 
   /// One step of `drain`.
   ///
-  /// - Returns: Whether there was one: if not, the window is used up.
+  /// - Returns: Whether a step was made; if not, the window is used up.
   @inlinable @inline(__always)
   package func step(
     _ window: inout ByteWindow, _ machine: inout ConnectionMachine

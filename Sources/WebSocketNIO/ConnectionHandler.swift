@@ -1,8 +1,9 @@
 package import NIOCore
 package import WebSocketProtocol
 
-/// A connection behind its handshake: it feeds the machine with what the transport brings, writes what
-/// the machine wants written, and ends the transport as the machine demands. It decides nothing itself.
+/// A connection after its handshake. Feeds the machine with the bytes from the transport, writes
+/// the machine's output, and ends the transport when the machine demands it. It decides nothing
+/// itself.
 package final class ConnectionHandler {
   package let consumer: any ConnectionConsumer
 
@@ -14,8 +15,8 @@ package final class ConnectionHandler {
   private var timer: Scheduled<Void>?
   private var end = TransportEnd.endOfStream
 
-  /// How long the end of the byte stream is waited for once all is said. Nothing depends on it any
-  /// more, so it is shorter than the timer of the closing handshake.
+  /// How long to wait for the end of the byte stream after the closing handshake. Nothing depends
+  /// on it any more, so this is shorter than the timeout of the closing handshake.
   private static let lingerTimeout = TimeAmount.seconds(1)
 
   init(
@@ -37,18 +38,18 @@ package final class ConnectionHandler {
   package var eventLoop: (any EventLoop)? { transport?.eventLoop }
   package var remoteAddress: SocketAddress? { transport?.remoteAddress }
 
-  /// Bytes written to the transport that the kernel has not taken.
+  /// Bytes written to the transport that the kernel has not accepted.
   package var bufferedBytes: Int { transport?.bufferedBytes ?? 0 }
 
-  /// Lets `body` put something into the output that is written later, by `flush()`: for one
-  /// message to many connections, whose bursts are then written once each.
+  /// Lets `body` add to the output, which `flush()` writes later: for one message to many
+  /// connections, each of which is then written to once.
   package func prepare(
     _ body: (inout ConnectionMachine) throws(SendError) -> Void
   ) throws(SendError) {
     try body(&machine)
   }
 
-  /// Lets `body` put something into the output, and writes it.
+  /// Lets `body` add to the output, and writes it.
   package func perform(
     _ body: (inout ConnectionMachine) throws(SendError) -> Void
   ) throws(SendError) {
@@ -61,10 +62,10 @@ package final class ConnectionHandler {
     if machine.output.readableBytes == 0 { machine.output = resources.takeOutput() }
   }
 
-  /// Writes the output, in one write, and does what the machine demands of the transport.
+  /// Writes the output, in one write, and applies the machine's demand to the transport.
   package func flush() {
     guard let transport else { return }
-    // Taken out first: the write can change writability, and that calls here again.
+    // Taken out first: the write can change writability, which calls this function again.
     var output = ByteBuffer()
     swap(&output, &machine.output)
     if output.readableBytes > 0 {
@@ -74,15 +75,15 @@ package final class ConnectionHandler {
     if machine.demand != applied { apply(machine.demand, transport) }
   }
 
-  /// Stops or resumes reading: how a consumer that cannot keep up slows its peer down.
+  /// Stops or resumes reading: backpressure for a consumer that cannot keep up with its peer.
   package func setReading(_ reads: Bool) { transport?.setReading(reads) }
 
-  /// Ends our half of the transport once all is written, without a Close frame.
+  /// Ends our direction of the transport once everything is written, without a Close frame.
   package func closeOutput() { transport?.closeOutput() }
 
   /// Ends the transport at once.
   ///
-  /// - Parameter end: what the outcome shall say if the closing handshake was not completed.
+  /// - Parameter end: reported in the outcome if the closing handshake was not completed.
   package func abandon(_ end: TransportEnd = .abandoned) {
     self.end = end
     transport?.close()
@@ -96,8 +97,8 @@ package final class ConnectionHandler {
     consumer.opened(self)
   }
 
-  /// Bytes have come. They are unmasked in place: nobody else may read them, and they must stay where
-  /// they are until this returns. `burstEnded()` follows.
+  /// Handles received bytes. They are unmasked in place: nothing else may read them, and they must
+  /// not move until this returns. `burstEnded()` follows.
   func receive(_ bytes: UnsafeMutableRawBufferPointer) {
     lendOutput()
     var window = ByteWindow(bytes)
@@ -116,12 +117,12 @@ package final class ConnectionHandler {
     if isWritable { flush() }
   }
 
-  /// The byte stream has broken; the first cause counts. `ended()` follows.
+  /// The byte stream has failed; the first cause is kept. `ended()` follows.
   func failed(errno: Int32) {
     if end == .endOfStream { end = .reset(errno: errno) }
   }
 
-  /// The transport is gone: the last call.
+  /// The transport is gone. This is the last call.
   func ended() {
     timer?.cancel()
     timer = nil
@@ -145,7 +146,7 @@ package final class ConnectionHandler {
       closeAfter(min(closeTimeout, Self.lingerTimeout), as: end, transport)
       transport.closeOutput()
     }
-    // A peer that has stopped reading must not keep us from seeing its end.
+    // Resume reading, or the end of the peer's stream would not be seen.
     setReading(true)
   }
 

@@ -6,12 +6,12 @@ package struct Cookie: Sendable, Hashable {
   package var value: String
   /// Lower case, without a leading dot.
   package var domain: String
-  /// Whether it is for hosts below the domain too.
+  /// Whether the cookie also applies to subdomains of the domain.
   package var includesSubdomains: Bool
   package var path: String
   package var isSecure: Bool
   package var isHTTPOnly: Bool
-  /// Seconds since 1970; nil for the end of the session.
+  /// Seconds since 1970; nil for a session cookie.
   package var expires: Int64?
 
   package init(
@@ -28,7 +28,7 @@ package struct Cookie: Sendable, Hashable {
     self.expires = expires
   }
 
-  /// Whether a request to `url` carries it.
+  /// Whether a request to `url` carries the cookie at `time`, in seconds since 1970.
   package func belongs(to url: WebSocketURL, at time: Int64) -> Bool {
     if let expires, expires <= time { return false }
     if isSecure, url.security != .tls { return false }
@@ -39,13 +39,13 @@ package struct Cookie: Sendable, Hashable {
     return Self.isPath(Self.path(of: url), below: path)
   }
 
-  /// Domains match when they are the same, or one is the end of the other behind a dot, and no address
-  /// (section 5.1.3).
+  /// Whether `host` is a subdomain of `domain`: it ends with a dot and the domain, and is not an IP
+  /// address (section 5.1.3).
   static func isName(_ host: String, below domain: String) -> Bool {
     host.utf8.count > domain.utf8.count && host.hasSuffix("." + domain) && !isAddress(host)
   }
 
-  /// Section 5.1.4: `/a` is above `/a/b`, not above `/ab`.
+  /// Section 5.1.4: `/a` matches `/a/b` but not `/ab`.
   private static func isPath(_ path: String, below other: String) -> Bool {
     guard path != other else { return true }
     guard path.utf8.starts(with: other.utf8) else { return false }
@@ -67,7 +67,7 @@ package struct Cookie: Sendable, Hashable {
     String(Substring(url.target.utf8.prefix { $0 != UInt8(ascii: "?") }))
   }
 
-  /// The path for which a cookie is when it names none: up to the last slash (section 5.1.4).
+  /// The path of a cookie that specifies none: up to the last slash (section 5.1.4).
   static func defaultPath(of url: WebSocketURL) -> String {
     let path = path(of: url)
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")), slash > path.startIndex else {
@@ -78,16 +78,16 @@ package struct Cookie: Sendable, Hashable {
 }
 
 extension Cookie {
-  /// The most that one field may hold, in bytes: what browsers keep.
+  /// The maximum size of a field in bytes, as in browsers.
   static let mostBytes = 4096
-  /// 400 days in seconds, as browsers cut it.
+  /// 400 days in seconds, the limit in browsers.
   private static let longestLife: Int64 = 34_560_000
 
-  /// Reads a Set-Cookie field (section 5.2), as a server at `url` sent it. nil where it is to be ignored:
-  /// without a name, over the limit, for a domain that is not the server's, or against the rules of the
-  /// prefixes `__Secure-` and `__Host-`.
+  /// Parses a Set-Cookie field (section 5.2) sent by a server at `url`. nil for a cookie to be
+  /// ignored: without a name, too large, for a domain that is not the server's, or violating the
+  /// rules of the prefixes `__Secure-` and `__Host-`.
   package init?(setBy field: String, from url: WebSocketURL, at time: Int64) {
-    // A tab would divide the fields of the file.
+    // A tab would be a field separator in the cookie file.
     guard field.utf8.count <= Self.mostBytes, !field.utf8.contains(0x09),
       HeaderSyntax.firstForbiddenByte(inValue: field) == nil
     else { return nil }
@@ -109,7 +109,7 @@ extension Cookie {
         guard let value, !value.isEmpty else { continue }
         let wanted = (value.hasPrefix(".") ? String(value.dropFirst()) : value).lowercased()
         let host = domain
-        // A domain of one label would be all that is below it, as `com`.
+        // A domain of one label, such as `com`, would include everything below it.
         guard host == wanted || Self.isName(host, below: wanted) && wanted.contains(".") else {
           return nil
         }
@@ -123,7 +123,8 @@ extension Cookie {
       default: break
       }
     }
-    // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has precedence".
+    // "If a cookie has both the Max-Age and the Expires attribute, the Max-Age attribute has
+    // precedence".
     if let maxAge { expires = maxAge <= 0 ? 0 : time &+ min(maxAge, Self.longestLife) }
     if isSecure, url.security != .tls { return nil }
     if name.hasPrefix("__Secure-"), !isSecure { return nil }
@@ -132,7 +133,7 @@ extension Cookie {
     }
   }
 
-  /// `name=value` without the space around both; no value where there is no `=`.
+  /// Splits `name=value` and trims both parts; the value is nil if there is no `=`.
   private static func pair(_ text: Substring.UTF8View) -> (name: String, value: String?) {
     guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else { return (trimmed(text), nil) }
     return (trimmed(text[..<equals]), trimmed(text[equals...].dropFirst()))

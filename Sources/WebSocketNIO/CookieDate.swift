@@ -1,9 +1,9 @@
 import WebSocketProtocol
 
-/// Dates as servers write them into cookies, read as RFC 6265 section 5.1.1 wants: by their parts in any
-/// order, since there are more formats than standards.
+/// Dates in cookies, parsed as RFC 6265 section 5.1.1 requires: by their parts in any order, since
+/// servers use many formats.
 enum CookieDate {
-  /// Seconds since 1970; nil for no date.
+  /// Seconds since 1970; nil if the text is not a date.
   static func seconds(_ text: String) -> Int64? {
     var time: (hour: Int64, minute: Int64, second: Int64)?
     var day: Int64?
@@ -59,7 +59,8 @@ enum CookieDate {
     return names.firstIndex(of: name).map { $0.signed64 + 1 }
   }
 
-  /// The days of the Gregorian calendar, counted from March on, so that the leap day is the last.
+  /// Days in the Gregorian calendar, with years that start in March so that the leap day is the
+  /// last.
   private static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
     let years = month <= 2 ? year - 1 : year
     let months = (month + 9) % 12

@@ -1,18 +1,18 @@
 package import WebSocketProtocol
 
-/// Cookies, in the file format of Netscape that curl, wget and browsers' exporters share: a line a cookie,
-/// seven fields between tabs.
+/// Cookies in the Netscape file format, which curl, wget and browser exporters share: one line per
+/// cookie, with seven fields separated by tabs.
 package struct CookieJar: Sendable, Hashable {
   package private(set) var cookies: [Cookie] = []
-  /// Lines of the file that are not cookies and not comments, bytes as they are: they go back into the file.
+  /// Lines of the file that are neither cookies nor comments, as raw bytes; they are written back.
   package private(set) var unreadable: [UnreadableLine] = []
 
   /// A line that is not a cookie.
   package struct UnreadableLine: Sendable, Hashable {
     package enum Problem: Sendable, Hashable {
-      /// Seven fields between tabs are expected.
+      /// The number of fields; seven fields separated by tabs are expected.
       case fields(Int)
-      /// The same, and there are spaces where tabs belong.
+      /// The number of fields is wrong, and there are spaces where tabs belong.
       case spaces
       case expiry(String)
       case emptyName
@@ -26,12 +26,12 @@ package struct CookieJar: Sendable, Hashable {
     package var problem: Problem
   }
 
-  /// What a server may have us keep, altogether.
+  /// The maximum number of cookies kept.
   private static let most = 3000
 
   package init() {}
 
-  /// Reads a file.
+  /// Parses the contents of a file.
   package init(_ contents: [UInt8]) {
     let lines = contents.split(separator: 0x0A, omittingEmptySubsequences: false)
     for (index, raw) in lines.enumerated() {
@@ -49,7 +49,7 @@ package struct CookieJar: Sendable, Hashable {
 
   private struct LineError: Error { var problem: UnreadableLine.Problem }
 
-  /// nil for an empty line and for a comment.
+  /// nil for an empty line or a comment.
   private static func cookie(_ bytes: ArraySlice<UInt8>) throws(LineError) -> Cookie? {
     let isHTTPOnly = bytes.starts(with: httpOnly.utf8)
     let line = isHTTPOnly ? bytes.dropFirst(httpOnly.utf8.count) : bytes
@@ -79,7 +79,8 @@ package struct CookieJar: Sendable, Hashable {
       isHTTPOnly: isHTTPOnly, expires: expires == 0 ? nil : expires)
   }
 
-  /// Whole seconds of a time that may have decimals, as some browsers export it; -1 and 0 are a session.
+  /// The whole seconds of a time that may have decimals, as some browsers export it; -1 and 0 mean
+  /// a session cookie.
   private static func seconds(_ text: String) -> Int64? {
     let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
     guard let whole = Int64(parts[0], radix: 10), whole >= -1,
@@ -88,7 +89,7 @@ package struct CookieJar: Sendable, Hashable {
     return max(whole, 0)
   }
 
-  /// The file, with the lines that could not be read at its end as they were.
+  /// The contents of the file, with the unreadable lines unchanged at the end.
   package var contents: [UInt8] {
     Array(text.utf8) + unreadable.flatMap { $0.bytes + [0x0A] }
   }
@@ -104,7 +105,7 @@ package struct CookieJar: Sendable, Hashable {
     }
   }
 
-  /// Keeps what a Set-Cookie field of `url` sets; one that has expired takes the kept one away.
+  /// Stores the cookie of a Set-Cookie field from `url`; an expired one deletes the stored cookie.
   package mutating func take(_ field: String, from url: WebSocketURL, at time: Int64) {
     guard let cookie = Cookie(setBy: field, from: url, at: time) else { return }
     keep(cookie)
@@ -119,7 +120,7 @@ package struct CookieJar: Sendable, Hashable {
     if let place { cookies[place] = cookie } else { cookies.append(cookie) }
   }
 
-  /// The names of the cookies that would go to `url` if it had TLS.
+  /// The names of the cookies that would be sent to `url` if it used TLS.
   package func withheld(from url: WebSocketURL, at time: Int64) -> [String] {
     guard url.security == .plain else { return [] }
     return cookies.filter(\.isSecure).filter { cookie in
@@ -129,7 +130,8 @@ package struct CookieJar: Sendable, Hashable {
     }.map(\.name)
   }
 
-  /// The pairs for a request to `url`, longer paths first (RFC 6265 section 5.4); nil if there are none.
+  /// The Cookie field for a request to `url`, longer paths first (RFC 6265 section 5.4); nil if no
+  /// cookie applies.
   package func field(for url: WebSocketURL, at time: Int64) -> String? {
     let sent = cookies.enumerated().filter { $0.element.belongs(to: url, at: time) }
       .sorted { one, other in

@@ -2,16 +2,16 @@ package import NIOHTTP1
 import Synchronization
 package import WebSocketProtocol
 
-/// The cookies of a run, which all its connections share.
+/// The cookies of a run, shared by all its connections.
 package final class CookieStore: Sendable {
   private let jar: Mutex<CookieJar>
   private let now: @Sendable () -> Int64
   private let changed: @Sendable (CookieJar) -> Void
 
   /// - Parameters:
-  ///   - jar: what there is already.
-  ///   - now: seconds since 1970.
-  ///   - changed: called, one call at a time, with the jar as it is after a server has set cookies.
+  ///   - jar: the initial cookies.
+  ///   - now: returns the time in seconds since 1970.
+  ///   - changed: called, one call at a time, with the new jar after a server has set cookies.
   package init(
     _ jar: CookieJar, now: @escaping @Sendable () -> Int64,
     changed: @escaping @Sendable (CookieJar) -> Void
@@ -21,7 +21,7 @@ package final class CookieStore: Sendable {
     self.changed = changed
   }
 
-  /// Keeps what the reply of `url` sets.
+  /// Stores the cookies that a reply of `url` sets.
   package func take(_ headers: HTTPHeaders, from url: WebSocketURL) {
     let fields = headers["Set-Cookie"]
     guard !fields.isEmpty else { return }
@@ -31,19 +31,19 @@ package final class CookieStore: Sendable {
     }
   }
 
-  /// The names of the cookies that would go to `url` if it had TLS.
+  /// The names of the cookies that would be sent to `url` if it used TLS.
   package func withheld(from url: WebSocketURL) -> [String] {
     jar.withLock { $0.withheld(from: url, at: now()) }
   }
 
-  /// The pairs for a request to `url`; nil if there are none.
+  /// The Cookie field for a request to `url`; nil if no cookie applies.
   package func field(for url: WebSocketURL) -> String? {
     jar.withLock { $0.field(for: url, at: now()) }
   }
 }
 
 extension ClientConfiguration {
-  /// The same with the cookies of its store in one Cookie field, behind those of the user: "the user agent
+  /// A copy with the stored cookies in one Cookie field, after those of the user: "the user agent
   /// MUST NOT attach more than one Cookie header field" (RFC 6265 section 5.4).
   package var withCookies: ClientConfiguration {
     guard let stored = cookies?.field(for: url) else { return self }

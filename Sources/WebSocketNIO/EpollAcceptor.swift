@@ -7,8 +7,9 @@ import Synchronization
 import WebSocketProtocol
 
 /// Accepts the sockets of a server without TLS and HTTP/2. A socket whose request is plain
-/// (`PlainRequestHead`) is upgraded on the loop on which it will live. All others are handed to NIO's
-/// channels, with the bytes that they sent, and may come back from there.
+/// (`PlainRequestHead`) is upgraded on the loop on which it will live. All others are handed over
+/// to NIO channels together with the bytes received so far, and may be handed back after the
+/// upgrade.
 final class EpollAcceptor: DescriptorWatcher {
   private let descriptor: Int32
   private let loop: EpollLoop
@@ -18,10 +19,11 @@ final class EpollAcceptor: DescriptorWatcher {
   private var lastFailure: NIODeadline?
   private var isClosed = false
 
-  /// Sockets that are accepted in a row, before those that are open get their turn.
+  /// The maximum number of sockets accepted in a row, so that open connections get their turn.
   private static let atOnce = 64
 
-  /// An acceptor that does not watch yet. It becomes the owner of `descriptor`, a listening socket that does not block.
+  /// An acceptor that does not watch yet. It takes ownership of `descriptor`, a non-blocking
+  /// listening socket.
   private init(
     _ descriptor: Int32, on loop: EpollLoop, _ pendingSockets: [NIOLoopBound<PendingSockets>],
     report: @escaping (Int32) -> Void
@@ -32,9 +34,9 @@ final class EpollAcceptor: DescriptorWatcher {
     self.report = report
   }
 
-  /// Begins to accept from a listening socket.
+  /// Starts accepting from a listening socket.
   ///
-  /// - Throws: an `IOError` when epoll does not take it; the descriptor is closed then.
+  /// - Throws: an `IOError` when epoll rejects the descriptor, which is then closed.
   static func open(
     _ descriptor: Int32, in loops: EpollLoops, _ configuration: ServerConfiguration,
     channels: any EventLoopGroup, report: @escaping @Sendable (Int32) -> Void,
@@ -60,7 +62,7 @@ final class EpollAcceptor: DescriptorWatcher {
     }.get()
   }
 
-  /// Accepts no more.
+  /// Stops accepting.
   func close() {
     guard !isClosed else { return }
     isClosed = true
@@ -89,8 +91,8 @@ final class EpollAcceptor: DescriptorWatcher {
     }
   }
 
-  /// Whether it is an error of the socket that was to be accepted: Linux returns it from `accept`, and says
-  /// "treat them like EAGAIN by retrying" (accept(2)).
+  /// Whether the error concerns the socket to be accepted: Linux returns such errors from `accept`,
+  /// and says "treat them like EAGAIN by retrying" (accept(2)).
   private static func isOfSocket(_ code: Int32) -> Bool {
     [
       EINTR, ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH,
@@ -98,8 +100,8 @@ final class EpollAcceptor: DescriptorWatcher {
     ].contains(code)
   }
 
-  /// The system has no descriptor or no memory: the waiting client keeps the socket readable, so it is not
-  /// looked at for a while. Open connections are served meanwhile.
+  /// The system has no descriptor or no memory. The waiting client keeps the listening socket
+  /// readable, so that is not watched for a while. Open connections are served meanwhile.
   private func rest(_ code: Int32) {
     let now = NIODeadline.now()
     if lastFailure.map({ now - $0 > AcceptPause.episode }) ?? true { report(code) }
@@ -112,7 +114,7 @@ final class EpollAcceptor: DescriptorWatcher {
   }
 }
 
-/// The sockets of one loop that were accepted and have not sent their request yet.
+/// The accepted sockets of one loop that have not sent their request yet.
 private final class PendingSockets {
   fileprivate let loop: EpollLoop
   private let configuration: ServerConfiguration
@@ -121,7 +123,7 @@ private final class PendingSockets {
   private var sockets: [Int32: PendingSocket] = [:]
   private var isTimed = false
 
-  /// Deadlines that are closer together than this are looked after together.
+  /// Deadlines closer together than this are handled together.
   private static let precision = TimeAmount.milliseconds(20)
 
   init(
@@ -147,7 +149,7 @@ private final class PendingSockets {
     if !isTimed { wake(at: deadline) }
   }
 
-  /// One timer for all, at the first deadline.
+  /// One timer for all sockets, at the first deadline.
   private func wake(at deadline: NIODeadline) {
     isTimed = true
     loop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in self?.look() }
@@ -157,7 +159,7 @@ private final class PendingSockets {
     isTimed = false
     let now = NIODeadline.now()
     for socket in sockets.values where socket.deadline <= now {
-      // Without bytes: the channel answers that the request is late.
+      // Without bytes: the channel replies that the request timed out.
       handOver(socket, ByteBuffer(), nil)
     }
     if let next = sockets.values.map(\.deadline).min() {
@@ -167,7 +169,8 @@ private final class PendingSockets {
 
   fileprivate func leave(_ socket: PendingSocket) { sockets[socket.descriptor] = nil }
 
-  /// Bytes have come from a socket; they are the loop's, and gone when this returns.
+  /// Handles bytes received from a socket. They are in the loop's buffer, valid only until this
+  /// returns.
   fileprivate func received(_ socket: PendingSocket, _ bytes: UnsafeRawBufferPointer) {
     guard let (head, length) = PlainRequestHead.read(bytes) else {
       return handOver(socket, ByteBuffer(bytes: bytes), nil)
@@ -197,7 +200,8 @@ private final class PendingSockets {
     return text
   }
 
-  /// From here on it is NIO's, with what was read and what is already answered to it.
+  /// Hands the socket over to NIO, with the bytes read so far and the answer if it is already
+  /// known.
   private func handOver(_ socket: PendingSocket, _ bytes: ByteBuffer, _ known: HTTPAnswer?) {
     leave(socket)
     loop.dismiss(socket.descriptor)
@@ -232,7 +236,7 @@ private final class PendingSockets {
   }
 }
 
-/// An answer that is known already, for the handler that asks again.
+/// An answer that is already known, for the handler that will ask again.
 private final class KnownAnswer: Sendable {
   private let answer: Mutex<HTTPAnswer?>
 
@@ -248,7 +252,7 @@ private final class KnownAnswer: Sendable {
   }
 }
 
-/// A socket that was accepted.
+/// An accepted socket that has not sent its request yet.
 private final class PendingSocket: DescriptorWatcher {
   let descriptor: Int32
   let address: SocketAddress?

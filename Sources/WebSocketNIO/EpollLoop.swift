@@ -6,13 +6,14 @@ package import NIOCore
 import WebSocketProtocol
 import Synchronization
 
-/// An event loop for plain connections behind their handshake, and for nothing else: a thread, an epoll
-/// instance, timers. A message costs one `recv` and one `send` here and next to nothing besides, where a
-/// channel costs some fifty reference counts (PERFORMANCE.md). Names, addresses, TLS and HTTP are NIO's.
+/// An event loop for plain connections after their handshake only: a thread, an epoll instance,
+/// timers. A message costs one `recv`, one `send` and very little else here, whereas a channel
+/// costs some fifty reference count updates (PERFORMANCE.md). NIO handles names, addresses, TLS and
+/// HTTP.
 package final class EpollLoop: EventLoop, @unchecked Sendable {
   private struct Inbox {
     var tasks: [@Sendable () -> Void] = []
-    /// Whether the loop has been woken for them.
+    /// Whether the loop has been woken for these tasks.
     var isWoken = false
   }
 
@@ -28,7 +29,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   private struct Timer {
     var action: () -> Void
-    /// Instead, when the loop ends before.
+    /// Called instead of `action` if the loop ends first.
     var dropped: () -> Void
   }
 
@@ -38,38 +39,39 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   private let epoll: Int32
   private let wake: Int32
 
-  // From here on: touched by the loop's thread alone.
+  // The members below are used on the loop's thread only.
 
-  /// What `recv` writes to: the connections of a loop have nothing to read at the same time.
+  /// The buffer for `recv`. The connections of a loop share it, since they read one after the
+  /// other.
   let receiveBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 * 1024, alignment: 64)
   private let events = UnsafeMutableBufferPointer<epoll_event>.allocate(capacity: 256)
-  /// By descriptor.
+  /// Indexed by descriptor.
   private var sockets: [EpollSocket?] = []
-  /// Descriptors that are no connections: doors, and who has just come in.
+  /// Watchers of descriptors that are not connections: listening and pending sockets.
   private var watchers: [Int32: any DescriptorWatcher] = [:]
   private var deadlines = Heap<Deadline>()
-  /// What is to be done at a deadline; one that is not here has been cancelled.
+  /// The timers by ID. A deadline whose ID is missing here has been cancelled.
   private var timers: [UInt64: Timer] = [:]
-  /// Those whose deadline has come.
+  /// IDs of the timers whose deadline has passed.
   private var due: [UInt64] = []
   private var own: [() -> Void] = []
   private var isStopped = false
   /// Whether the kernel has epoll_pwait2 (Linux 5.11).
   private var waitsExactly = true
   private var lateness = WakingLateness()
-  /// What the shortest look that found nothing took. Of a longer one, what is above twice that went to
-  /// other threads.
+  /// The duration in ns of the shortest poll that found nothing. If a poll takes more than twice as
+  /// long, the excess was spent in other threads.
   private var shortestLook: Int64 = 1_000
 
-  /// Whether the loop stays awake before a deadline for as long as it might wake too late for it; to be
-  /// used on the loop alone.
+  /// Whether the loop stays awake before a deadline for as long as it might oversleep it. Use on
+  /// the loop only.
   package var isPunctual = false
-  /// CPU that was spent on staying awake, in nanoseconds; to be read on the loop alone.
+  /// CPU time spent on staying awake, in ns. Read on the loop only.
   package private(set) var timeAwake: Int64 = 0
 
   /// A loop that runs until `stop()`.
   ///
-  /// - Throws: an `IOError` when the kernel gives no descriptor or no thread.
+  /// - Throws: an `IOError` when the kernel provides no descriptor or no thread.
   package init() throws(IOError) {
     epoll = epoll_create1(EPOLL_CLOEXEC.signed32)
     guard epoll >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
@@ -110,7 +112,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   private func run() {
     thread.store(pthread_self().unsigned, ordering: .relaxed)
-    // A message that is due is not to wait for the kernel's convenience.
+    // The default timer slack of the kernel would delay messages that are due.
     wscope_setTimerSlack(1)
     while !isStopped {
       let count = wait(untilNextOf: deadlines.min?.nanoseconds)
@@ -138,7 +140,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     return isPunctual ? wait(until: deadline, from: now) : look(for: max(0, deadline &- now))
   }
 
-  /// Sleeps as long as it is sure to wake before `deadline`, then looks again and again.
+  /// Sleeps for as long as it is sure to wake before `deadline`, then polls.
   private func wait(until deadline: Int64, from start: Int64) -> Int {
     var now = start
     let sleep = deadline &- now &- lateness.expected
@@ -152,7 +154,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     while true {
       let count = look(for: 0)
       guard count == 0, now < deadline else { return count }
-      // The server under test may have no core but this one.
+      // The server under test may have only this core.
       sched_yield()
       let next = Self.now
       shortestLook = min(shortestLook, next &- now)
@@ -161,7 +163,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     }
   }
 
-  /// What epoll has to tell, which it is given so many nanoseconds for.
+  /// Waits for epoll events for at most `nanoseconds`.
   private func look(for nanoseconds: Int64) -> Int {
     let most = events.count.signed32
     guard nanoseconds > 0, nanoseconds < .max, waitsExactly else {
@@ -190,14 +192,15 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     for task in tasks { task() }
   }
 
-  /// Runs what was there; what that adds comes after the next look at the sockets.
+  /// Runs the tasks queued so far; tasks that they add run after the next poll of the sockets.
   private func runTasks() {
     var tasks: [() -> Void] = []
     swap(&tasks, &own)
     for task in tasks { task() }
   }
 
-  /// Runs what was due; what that sets, be it for the past, comes after the next look at the sockets.
+  /// Runs the timers that are due; timers that they set, even for the past, run after the next poll
+  /// of the sockets.
   private func runTimers() {
     let now = Self.now
     while let next = deadlines.min, next.nanoseconds <= now {
@@ -221,9 +224,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   // MARK: Sockets
 
-  /// Takes a connected socket over, with what has been read from it already. Instead of a descriptor it
-  /// may be a negative `errno`: then the connection is lost as soon as it is open. To be called on the
-  /// loop.
+  /// Takes over a connected socket and the bytes already read from it. `descriptor` may be a
+  /// negative `errno` instead: the connection then fails as soon as it is open. Call on the loop.
   func adopt(
     _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
     from address: SocketAddress?
@@ -242,7 +244,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     EpollSocket(descriptor, on: self, handler: handler).startEnded(early: early, errno: code)
   }
 
-  /// The same for a descriptor that a watcher of this loop has had until now.
+  /// Takes over a descriptor that has been watched by a watcher of this loop.
   func promote(
     _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
     from address: SocketAddress?
@@ -262,7 +264,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     socket.start(with: connection.reply, early: early, from: address)
   }
 
-  /// Lets `watcher` hear of what happens to a descriptor that is no connection, or not yet.
+  /// Reports events of a descriptor that is not a connection, or not yet one, to `watcher`.
   func watch(
     _ descriptor: Int32, for events: UInt32, by watcher: any DescriptorWatcher
   ) throws(IOError) {
@@ -270,7 +272,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     watchers[descriptor] = watcher
   }
 
-  /// A descriptor with a watcher goes elsewhere, or is about to be closed.
+  /// Stops watching a descriptor, which moves elsewhere or is about to be closed.
   func dismiss(_ descriptor: Int32) {
     epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
     watchers[descriptor] = nil
@@ -288,7 +290,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   /// Closes a socket.
   func forget(_ descriptor: Int32) {
-    // Not left to `close`: the channel that the socket comes from may hold it open a moment longer.
+    // `close` does not suffice: the socket's former channel may hold it open a little longer.
     epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
     Glibc.close(descriptor)
     sockets[descriptor.signed] = nil
@@ -364,7 +366,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     if inEventLoop { body() } else { execute(body) }
   }
 
-  /// Ends the loop and what is left of its connections. What is asked of it later is not done.
+  /// Ends the loop and its remaining connections. Later tasks are not run.
   package func stop() {
     execute { self.isStopped = true }
   }
@@ -379,11 +381,11 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   }
 }
 
-/// Something with a descriptor on an `EpollLoop` that is no connection.
+/// The owner of a descriptor on an `EpollLoop` that is not a connection.
 protocol DescriptorWatcher: AnyObject {
-  /// What epoll has told of the descriptor.
+  /// Handles the events that epoll reported for the descriptor.
   func ready(_ events: UInt32)
-  /// The loop ends.
+  /// The loop is ending.
   func close()
 }
 
@@ -409,7 +411,7 @@ package struct EpollLoops: Sendable {
     turn = Turn()
   }
 
-  /// Each in its turn.
+  /// The loops in turn.
   func next() -> EpollLoop {
     let number = turn.count.add(1, ordering: .relaxed).oldValue
     return all[(UInt(bitPattern: number) % UInt(bitPattern: all.count)).signed]

@@ -3,25 +3,27 @@ import Glibc
 import NIOCore
 import WebSocketProtocol
 
-/// A connected stream socket of an `EpollLoop`: one `recv` into the loop's buffer for what has come, one
-/// `send` for what is to go, and a buffer of its own only for what the kernel does not take.
+/// A connected stream socket of an `EpollLoop`: one `recv` into the loop's buffer for incoming
+/// data, one `send` for outgoing data, and a buffer of its own only for data that the kernel does
+/// not accept.
 final class EpollSocket: ConnectionTransport {
   private let descriptor: Int32
   private let loop: EpollLoop
   private let handler: ConnectionHandler
-  /// What the kernel has not taken yet, in pieces: one buffer that grew would be copied each time, and
-  /// leave its smaller selves behind in the heap.
+  /// Data that the kernel has not accepted yet, in pieces: a single growing buffer would be copied
+  /// each time, and leave its smaller predecessors in the heap.
   private var unsent: [ByteBuffer] = []
   private(set) var bufferedBytes = 0
   private var knownAddress: SocketAddress?
-  /// What epoll tells of; the loop has asked for this when it took the socket.
+  /// The events that epoll reports; the loop requests this one when it takes over the socket.
   private var watched = EPOLLIN.rawValue
   private var reads = true
   private(set) var isWritable = true
   private var endsOutput = false
   private var isClosed = false
 
-  /// As NIO has them: from the first on no more should be written, from the second on it may again.
+  /// As in NIO: above the first mark the socket is not writable, below the second it is writable
+  /// again.
   private static let highWater = 64 * 1024
   private static let lowWater = 32 * 1024
   private static let pieceSize = 64 * 1024
@@ -32,20 +34,21 @@ final class EpollSocket: ConnectionTransport {
     self.handler = handler
   }
 
-  /// The first call. `reply` is written first, and nothing else happens on the loop between that and
-  /// the consumer's `opened`: a client that has its 101 misses nothing. `early` is what was read before,
-  /// `address` the peer's, which the kernel does not tell any more once the connection is gone.
+  /// The first call. `reply` is written first, and nothing else happens on the loop between that
+  /// and the consumer's `opened`, so a client that has received its 101 misses nothing. `early` is
+  /// data read earlier; `address` is the peer's, which the kernel does not return once the
+  /// connection is gone.
   func start(with reply: ByteBuffer, early: ByteBuffer, from address: SocketAddress?) {
     knownAddress = address
     if reply.readableBytes > 0 { writeFirst(reply) }
     handler.start(self)
-    // An idle connection keeps nothing that it can ask for.
+    // An idle connection does not store an address that it can ask the kernel for.
     knownAddress = nil
     if !isClosed { receive(early) }
   }
 
-  /// Not by `write`: with a second caller it is no longer inlined into the loop, and costs a message two
-  /// reference counts more.
+  /// Writes the reply without `write`: with a second caller that would no longer be inlined into
+  /// the loop, which costs two more reference count updates per message.
   private func writeFirst(_ reply: ByteBuffer) {
     unsent = [reply]
     bufferedBytes = reply.readableBytes
@@ -60,7 +63,7 @@ final class EpollSocket: ConnectionTransport {
     handler.burstEnded()
   }
 
-  /// Instead of `start`, for a socket that is gone already.
+  /// Called instead of `start` for a socket that is already gone.
   func startEnded(early: ByteBuffer, errno: Int32) {
     isClosed = true
     handler.start(self)
@@ -71,11 +74,11 @@ final class EpollSocket: ConnectionTransport {
 
   // MARK: Events
 
-  /// What epoll has told of the socket.
+  /// Handles the events that epoll reported for the socket.
   @inline(__always)
   func ready(_ events: UInt32) {
     if events & EPOLLOUT.rawValue != 0 { sendUnsent() }
-    // An error or the end of both halves is told unasked, and shows in what `recv` returns.
+    // Epoll reports an error or the end of both directions unrequested; `recv` then returns it.
     if events & ~EPOLLOUT.rawValue != 0, !isClosed { receive() }
   }
 
@@ -97,7 +100,7 @@ final class EpollSocket: ConnectionTransport {
     close()
   }
 
-  /// Asks epoll for what is of interest now.
+  /// Requests the events from epoll that are currently of interest.
   private func watch() {
     guard !isClosed else { return }
     let wanted =
@@ -134,7 +137,7 @@ final class EpollSocket: ConnectionTransport {
 
   private static let quietly = MSG_NOSIGNAL.signed32
 
-  /// A write has failed. What the peer has sent before, its Close perhaps, is still read.
+  /// Handles a failed write. What the peer has sent before, perhaps a Close, is still read.
   @inline(never)
   private func broken(_ error: Int32) {
     handler.failed(errno: error)
@@ -154,11 +157,11 @@ final class EpollSocket: ConnectionTransport {
   private func keep(_ output: inout ByteBuffer) {
     let count = output.readableBytes
     bufferedBytes += count
-    // Copied into pieces that are filled to their end: the buffer that it comes in has grown by doubling, and
-    // what counts as sixteen mebibytes here shall not be thirty-two in the heap.
+    // Copied into pieces that are filled completely: the source buffer has grown by doubling, and
+    // 16 MiB of pending output must not occupy 32 MiB of the heap.
     while output.readableBytes > 0 {
       if unsent.last?.writableBytes ?? 0 == 0 {
-        // An idle connection with a small rest keeps no more than that.
+        // An idle connection with little unsent data allocates no more than that.
         let capacity = unsent.isEmpty ? min(count, Self.pieceSize) : Self.pieceSize
         unsent.append(ByteBufferAllocator().buffer(capacity: capacity))
       }
@@ -215,7 +218,8 @@ final class EpollSocket: ConnectionTransport {
 
   func reset() {
     guard !isClosed else { return }
-    // "the connection is aborted and all pending data is discarded immediately upon close" (tcp(7), socket(7)).
+    // "the connection is aborted and all pending data is discarded immediately upon close" (tcp(7),
+    // socket(7)).
     var discard = linger(l_onoff: 1, l_linger: 0)
     setsockopt(
       descriptor, SOL_SOCKET, SO_LINGER, &discard, socklen_t(MemoryLayout<linger>.size))
@@ -233,7 +237,7 @@ final class EpollSocket: ConnectionTransport {
 }
 
 extension SocketAddress {
-  /// What the kernel has written; nil if it is of another family than those of streams, or of none.
+  /// The address in `storage`; nil if its family is not one of stream sockets.
   init?(_ storage: sockaddr_storage) {
     let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
       switch storage.ss_family.signed32 {

@@ -1,15 +1,16 @@
 import NIOCore
 import WebSocketProtocol
 
-/// Who wants to know of every frame. Called on the event loop.
+/// An observer of every frame. Called on the event loop.
 protocol FrameObserver: AnyObject {
   func observed(_ header: FrameHeader, isIncoming: Bool)
-  /// What is odd about the peer's frames so far.
+  /// Reports the oddities in the peer's frames so far.
   func linted(_ counts: [Oddity: Int])
 }
 
-/// Stands between socket and `ConnectionHandler` and reads the frame headers that go by, in both
-/// directions. It sees the wire and not the machine, whose roads stay as they are.
+/// Sits between the socket and the `ConnectionHandler` and reads the headers of the frames that
+/// pass, in both directions. It observes the bytes on the wire; the machine and its code paths are
+/// unaffected.
 final class FrameTap: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -23,9 +24,9 @@ final class FrameTap: ChannelDuplexHandler {
   private var lint: FrameLint?
 
   /// - Parameters:
-  ///   - observer: told what is found.
-  ///   - traces: whether it receives every frame.
-  ///   - lint: counts what is odd, if that is wanted.
+  ///   - observer: receives the results.
+  ///   - traces: whether every frame is reported.
+  ///   - lint: counts oddities; nil counts none.
   init(_ observer: any FrameObserver, traces: Bool, lint: FrameLint?) {
     self.observer = observer
     self.traces = traces
@@ -35,7 +36,7 @@ final class FrameTap: ChannelDuplexHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    // Before the handler sees the bytes: it unmasks them in place, and gives the buffer back.
+    // Before the handler gets the bytes: it unmasks them in place and returns the buffer.
     if traces {
       for header in buffer.withUnsafeReadableBytes({ incoming.scan($0) }) {
         observer?.observed(header, isIncoming: true)

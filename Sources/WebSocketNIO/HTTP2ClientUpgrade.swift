@@ -5,11 +5,11 @@ import NIOHTTP2
 import NIOTLS
 import WebSocketProtocol
 
-/// The client's handshake over HTTP/2 (RFC 8441): TLS if need be, the connection, and one stream that
-/// becomes the WebSocket connection. It is the last handler of the socket's channel, and ends in exactly one
-/// `ConnectError` or a connection.
+/// The client's handshake over HTTP/2 (RFC 8441): TLS if required, the HTTP/2 connection, and one
+/// stream that becomes the WebSocket connection. It is the last handler in the socket's channel.
+/// The result is exactly one `ConnectError` or a connection.
 ///
-/// Lives on the event loop of the channel.
+/// Used on the event loop of the channel.
 final class HTTP2ClientUpgrade: ChannelInboundHandler {
   typealias InboundIn = HTTP2Frame
 
@@ -56,7 +56,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     tee = HeadTee(keeping: Self.captured, receive: resources.receive, isHTTP: false)
   }
 
-  /// Puts itself and its helpers into the pipeline of a connected channel.
+  /// Adds this handler and its helpers to the pipeline of a connected channel.
   func install(on channel: any Channel) throws {
     let pipeline = channel.pipeline.syncOperations
     if let prepared = configuration.tls {
@@ -101,7 +101,8 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     let http2 = NIOHTTP2Handler(
       mode: .client, eventLoop: context.eventLoop, connectionConfiguration: connection,
       streamConfiguration: HTTP2Limits.streams,
-      // "A client cannot push." (RFC 9113 section 8.4), and this one allows no server to.
+      // "A client cannot push." (RFC 9113 section 8.4), and our settings do not allow the server
+      // to.
       inboundStreamInitializer: { $0.close() })
     self.http2 = http2
     do {
@@ -116,7 +117,8 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     case .settings(.settings(let settings)):
       guard case .waitingForSettings = state else { return }
       tee.finish()
-      // "A client [...] MUST NOT use the :protocol pseudo-header field" before (RFC 8441 section 4).
+      // "A client [...] MUST NOT use the :protocol pseudo-header field" before (RFC 8441 section
+      // 4).
       guard settings.contains(where: { $0.parameter == .enableConnectProtocol && $0.value == 1 })
       else { return fail(.http2(.noExtendedConnect)) }
       state = .waitingForReply
@@ -150,7 +152,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     }
   }
 
-  // MARK: What the stream says
+  // MARK: Events of the stream
 
   fileprivate func judge(_ reply: HTTPResponseHead) -> ClientHandshake.Verdict {
     configuration.transcript?.read(reply)
@@ -186,7 +188,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     settle(.success(info))
   }
 
-  /// The stream is over. So is the connection, which is there for it alone.
+  /// The stream has ended. The connection, which exists for this stream only, is closed.
   fileprivate func ended() {
     guard case .open = state else {
       return fail(.closedBeforeReply(received: tee.head, errno: errno))
@@ -222,7 +224,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
     }
   }
 
-  /// Whether the first that came is no frame of SETTINGS, which "MUST be the first" (RFC 9113 section 3.4).
+  /// Whether the first frame is not SETTINGS, which "MUST be the first" (RFC 9113 section 3.4).
   private var isStrange: Bool {
     guard case .waitingForSettings = state, tee.head.count > 3 else { return false }
     return tee.head[3] != 4
@@ -251,7 +253,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
   }
 }
 
-/// The one stream of a client: asks, and has the reply judged.
+/// The single stream of a client: sends the request and has the reply judged.
 private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
 
@@ -289,7 +291,7 @@ private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHa
   }
 
   private func received(_ head: HTTP2Stream.Head, _ context: ChannelHandlerContext) {
-    // Fields behind a body are trailers, which say nothing here.
+    // Fields after a body are trailers, which are ignored.
     guard refusal == nil, !isAccepted else { return }
     guard let reply = HTTP2Fields.reply(head.fields) else {
       return upgrade.fail(.http2(.broken(reason: "a reply without a status")))
@@ -320,7 +322,7 @@ private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHa
     if refusal?.body.count == Self.mostBody { refuse() }
   }
 
-  /// A connection that its peer has ended is over, as over TCP.
+  /// The end of the peer's stream ends the connection, as over TCP.
   private func peerEnded() {
     if isAccepted { stream.end() } else { refuse() }
   }

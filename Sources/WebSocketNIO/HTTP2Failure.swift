@@ -1,15 +1,15 @@
-/// Why there is no WebSocket over HTTP/2 (RFC 8441) with a server.
+/// Why a WebSocket connection over HTTP/2 (RFC 8441) failed.
 package enum HTTP2Failure: Error, Sendable, Hashable {
-  /// ALPN has chosen something else, or nothing.
+  /// ALPN selected another protocol, or none.
   case notChosen(String?)
   /// The server's settings do not allow the extended CONNECT.
   case noExtendedConnect
-  /// What came is no HTTP/2; at most 4 KiB of it.
+  /// The data received is not HTTP/2; at most 4 KiB of it.
   case notHTTP2(received: [UInt8])
   /// The stream was reset, with an error code of RFC 9113 section 7.
   case reset(code: Int)
-  /// The server wants no more streams.
+  /// The server accepts no more streams.
   case goneAway(code: Int)
-  /// The library cannot go on, in its words.
+  /// The library reported an error; `reason` is its message.
   case broken(reason: String)
 }

@@ -2,10 +2,10 @@ import NIOHPACK
 import NIOHTTP1
 import WebSocketProtocol
 
-/// Header fields on their way between HTTP/1.1, in which handshakes are made and judged here, and HTTP/2.
+/// Converts header fields between HTTP/1.1, which the handshake code uses, and HTTP/2.
 enum HTTP2Fields {
-  /// The extended CONNECT that asks for what `request`, a handshake of HTTP/1.1, asks for (RFC 8441
-  /// section 5): "The "Connection" and "Upgrade" header fields [...] are not used", and there is no key.
+  /// The extended CONNECT equivalent to `request`, an HTTP/1.1 handshake (RFC 8441 section 5): "The
+  /// "Connection" and "Upgrade" header fields [...] are not used", and there is no key.
   static func extendedConnect(_ request: HTTPRequestHead, isSecure: Bool) -> HPACKHeaders {
     var fields: HPACKHeaders = [
       ":method": "CONNECT", ":protocol": "websocket", ":scheme": isSecure ? "https" : "http",
@@ -27,7 +27,7 @@ enum HTTP2Fields {
     "connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade", "te",
   ]
 
-  /// The head of a request; nil without a method, or without a target and an authority.
+  /// The head of a request; nil without a method, or with neither a path nor an authority.
   static func request(_ fields: HPACKHeaders) -> HTTPRequestHead? {
     guard let method = fields.first(name: ":method") else { return nil }
     let authority = fields.first(name: ":authority")
@@ -49,7 +49,7 @@ enum HTTP2Fields {
       version: .http2, status: HTTPResponseStatus(statusCode: status), headers: ordinary(fields))
   }
 
-  /// A reply as HTTP/2 has it.
+  /// The fields of a reply in HTTP/2.
   static func fields(_ reply: HTTPResponseHead) -> HPACKHeaders {
     var fields: HPACKHeaders = [":status": String(reply.status.code)]
     for (name, value) in reply.headers { fields.add(name: name.lowercased(), value: value) }

@@ -1,13 +1,13 @@
 import NIOHTTP2
 
-/// What is asked of a peer that speaks HTTP/2. Against floods of resets, empty frames and control frames
-/// the library has limits of its own.
+/// Settings and limits for an HTTP/2 peer. The library has its own limits against floods of resets,
+/// empty frames and control frames.
 enum HTTP2Limits {
-  /// How much may be on its way to us, on a stream and on all of a connection: with the 64 KiB of RFC 9113
-  /// a large message would wait a round trip for every 64 KiB.
+  /// The receive window in bytes, of a stream and of the connection: with the 64 KiB of RFC 9113 a
+  /// large message would wait a round trip for every 64 KiB.
   static let window = 1 << 20
 
-  /// Header fields may take as much as those of HTTP/1.1.
+  /// Header fields have the same limit as in HTTP/1.1.
   static func settings(
     isServer: Bool, headLimits: HeadLimits = .standard
   ) -> HTTP2Settings {
@@ -26,7 +26,7 @@ enum HTTP2Limits {
   static var streams: NIOHTTP2Handler.StreamConfiguration {
     var streams = NIOHTTP2Handler.StreamConfiguration()
     streams.targetWindowSize = window
-    // As a socket has them.
+    // The same marks as for a socket.
     streams.outboundBufferSizeHighWatermark = 64 * 1024
     streams.outboundBufferSizeLowWatermark = 32 * 1024
     return streams

@@ -4,11 +4,11 @@ import NIOHTTP1
 import NIOHTTP2
 import WebSocketProtocol
 
-/// The server's side of a connection of HTTP/2: every stream is a request, and a stream that asks for it by
-/// the extended CONNECT (RFC 8441) becomes a WebSocket connection.
+/// The server's side of an HTTP/2 connection: every stream is a request, and an extended CONNECT
+/// (RFC 8441) turns its stream into a WebSocket connection.
 enum HTTP2ServerConnection {
-  /// Puts HTTP/2 into the pipeline of a connected channel, to be fed with the client's preface. A connection
-  /// without a stream ends after the time that a request head may take.
+  /// Adds HTTP/2 to the pipeline of a connected channel, which must then be fed the client's
+  /// preface. A connection without streams ends after `headTimeout`.
   static func install(
     on channel: any Channel, _ configuration: ServerConfiguration, _ answer: @escaping Server.Answer
   ) throws {
@@ -33,9 +33,9 @@ enum HTTP2ServerConnection {
     try channel.pipeline.syncOperations.addHandlers([http2, watch.value])
   }
 
-  /// Ends a connection that has no stream for too long, or breaks a rule.
+  /// Ends a connection that has had no stream for too long, or that violates the protocol.
   ///
-  /// The library has a handler for the former, which waits for a ping to be answered before it does anything.
+  /// The library's handler for idle connections does nothing until a ping has been answered.
   private final class ConnectionWatch: ChannelInboundHandler {
     typealias InboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
@@ -52,7 +52,7 @@ enum HTTP2ServerConnection {
       wait(context)
     }
 
-    /// A stream begins, with that channel.
+    /// A stream was opened, with the channel `stream`.
     func opened(_ stream: any Channel) {
       streams += 1
       timer?.cancel()
@@ -80,21 +80,21 @@ enum HTTP2ServerConnection {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-      // An error of one stream is told to that stream too.
+      // The stream's own channel receives the error of a stream as well.
       if error is NIOHTTP2Errors.StreamError { return }
       context.close(promise: nil)
     }
   }
 }
 
-/// One stream of a server: a request, and its answer.
+/// One stream of a server: a request and its answer.
 private final class HTTP2ServerStream: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
   private enum State {
     case waitingForHead
-    /// The answer comes later.
+    /// The answer is pending.
     case waitingForAnswer
     case answered
     case open
@@ -106,7 +106,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
   private let resources = LoopResources.current
   private var state = State.waitingForHead
   private var isTunnel = false
-  /// What the client has sent before its answer.
+  /// Data that the client has sent before it was answered.
   private var early = ByteBuffer()
 
   private static let maxEarlyBytes = 64 * 1024
@@ -122,11 +122,11 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     switch event {
     case let head as HTTP2Stream.Head:
-      // Fields behind a body are trailers, which say nothing here.
+      // Fields after a body are trailers, which are ignored.
       if case .waitingForHead = state { received(head.fields, context) }
     case is HTTP2Stream.End:
       switch state {
-      // A connection that its peer has ended is over, as over TCP.
+      // The end of the peer's stream ends the connection, as over TCP.
       case .open: stream.end()
       case .waitingForAnswer where isTunnel:
         state = .answered
@@ -208,7 +208,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     let hasBody = request.method != .HEAD && !reply.body.isEmpty
     stream.send(HTTP2Fields.fields(head), isEnd: !hasBody)
     if hasBody { stream.end(with: ByteBuffer(bytes: reply.body)) }
-    // What else the client has to say is read over; it gets to read the reply, and may not keep the stream.
+    // Further data from the client is discarded. The client gets a second to read the reply, and
+    // may not keep the stream open longer.
     context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {
       context.close(promise: nil)
     }
@@ -223,7 +224,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       guard early.readableBytes > Self.maxEarlyBytes else { return }
       context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
     case .waitingForHead, .answered:
-      // No resource here takes a body; what is sent is answered and read over.
+      // No resource here takes a body; the request is answered and its body discarded.
       break
     }
   }

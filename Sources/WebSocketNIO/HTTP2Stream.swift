@@ -3,28 +3,29 @@ import NIOCore
 import NIOHPACK
 import NIOHTTP2
 
-/// A stream of HTTP/2 as a stream of bytes: they travel in DATA frames, and its end is END_STREAM (RFC 8441
-/// section 5). A head is told of as a `Head`, and sent by `send`.
+/// A stream of HTTP/2 as a byte stream: bytes travel in DATA frames, and END_STREAM ends it (RFC
+/// 8441 section 5). Received header fields are reported as a `Head`; `send` sends them.
 ///
-/// Lives on the event loop of its channel.
+/// Used on the event loop of its channel.
 final class HTTP2Stream: ChannelDuplexHandler {
   typealias InboundIn = HTTP2Frame.FramePayload
   typealias InboundOut = ByteBuffer
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = HTTP2Frame.FramePayload
 
-  /// Inbound event: header fields have come.
+  /// Inbound event: header fields were received.
   struct Head: Sendable {
     var fields: HPACKHeaders
     var isEnd: Bool
   }
 
-  /// Inbound event: the peer will send no more.
+  /// Inbound event: the peer will send no more data.
   struct End: Sendable {}
 
   private var context: ChannelHandlerContext?
   private var hasEnded = false
-  /// Bytes that have not left for the socket, for want of a window or of room in it.
+  /// Bytes that have not been passed to the socket, for lack of flow-control window or of buffer
+  /// space.
   private(set) var bufferedBytes = 0
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -83,7 +84,7 @@ final class HTTP2Stream: ChannelDuplexHandler {
       wrapOutboundOut(.data(.init(data: .byteBuffer(bytes)))), promise: written)
   }
 
-  /// Half of a stream is closed by its last frame; NIO knows only how to reset it.
+  /// Closes one direction of the stream by sending its last frame; NIO itself could only reset it.
   func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
     guard mode == .output else {
       context.close(mode: mode, promise: promise)
@@ -100,15 +101,15 @@ final class HTTP2Stream: ChannelDuplexHandler {
 }
 
 extension Error {
-  /// For a connection, a stream that was reset is a socket that was.
+  /// A stream reset as the equivalent socket error, ECONNRESET.
   var asReset: any Error {
     self is HTTP2StreamReset ? IOError(errnoCode: ECONNRESET, reason: "RST_STREAM") : self
   }
 }
 
-/// The peer has reset a stream.
+/// The peer has reset the stream.
 struct HTTP2StreamReset: Error {
-  /// RFC 9113 section 7.
+  /// The error code of RFC 9113 section 7.
   var code: Int
 
   init(_ error: any Error) {

@@ -3,8 +3,9 @@ import NIOSSL
 import NIOTLS
 import WebSocketProtocol
 
-/// Finds out which HTTP a client speaks, and has it served: by ALPN with TLS (RFC 9113 section 3.2), by its
-/// first bytes without, as a client "that knows that a server supports HTTP/2" sends them (section 3.3).
+/// Detects the client's HTTP version and installs its handlers: with TLS by ALPN (RFC 9113 section
+/// 3.2), otherwise by the first bytes, which a client "that knows that a server supports HTTP/2"
+/// sends (section 3.3).
 final class HTTPVersionDoor: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer

@@ -1,17 +1,17 @@
 package import NIOHTTP1
 import Synchronization
 
-/// What both sides said in the opening handshake, as far as it was sent and read, to be
-/// shown when the handshake fails.
+/// The heads of the opening handshake, as far as they were sent and received, to be shown when it
+/// fails.
 package final class HandshakeTranscript: Sendable {
   package struct Heads: Sendable {
-    /// nil if nothing was sent yet.
+    /// nil if nothing has been sent yet.
     package var request: HTTPRequestHead?
-    /// Sent in its place.
+    /// The bytes sent instead of `request`, if any.
     package var rawRequest: RawRequest?
     /// The bytes of the reply head, at most 4 KiB; empty if nothing was read.
     package var reply: [UInt8] = []
-    /// Over HTTP/2 the reply has no bytes of its own.
+    /// The reply over HTTP/2, where `reply` is empty.
     package var fields: HTTPResponseHead?
   }
 
@@ -19,7 +19,7 @@ package final class HandshakeTranscript: Sendable {
 
   package init() {}
 
-  /// Of the last attempt.
+  /// The heads of the last attempt.
   package var heads: Heads { state.withLock { $0 } }
 
   func sent(_ request: HTTPRequestHead, raw: RawRequest? = nil) {

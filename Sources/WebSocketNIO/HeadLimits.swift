@@ -1,14 +1,14 @@
 import NIOHTTP1
 
-/// How large the head of a request or of a reply may be: 8 KiB a line, 100 fields, 32 KiB in all, unless the
-/// server's owner wants more.
+/// The maximum size of a request or reply head: 8 KiB a line, 100 fields, 32 KiB in all, unless the
+/// owner of the server configures more.
 package struct HeadLimits: Sendable, Hashable {
-  /// What a client accepts, and a server unless it is configured otherwise.
+  /// The limits of clients, and of servers unless configured otherwise.
   package static let standard = HeadLimits(head: 32 * 1024)
 
-  /// Bytes of a head, every one counted.
+  /// The maximum size of a head in bytes, all bytes counted.
   package let head: Int
-  /// Bytes of a line, its end counted: a quarter of the head.
+  /// The maximum length of a line in bytes, including its end: a quarter of the head.
   package var line: Int { head / 4 }
   package let fields = 100
 
@@ -17,7 +17,7 @@ package struct HeadLimits: Sendable, Hashable {
     self.head = head
   }
 
-  /// The parser's own limits, which count names and values.
+  /// The limits of the parser, which counts only names and values.
   var configuration: NIOHTTPDecoderLimitConfiguration {
     var limits = NIOHTTPDecoderLimitConfiguration()
     limits.maxHeaderFieldSize = line

@@ -1,27 +1,29 @@
 import NIOCore
 import NIOHTTP1
 
-/// Stands in front of the HTTP decoder until the upgrade.
+/// Sits in front of the HTTP decoder until the upgrade.
 ///
-/// It keeps the first bytes the peer really sent, for the diagnosis of what is no valid reply, and
-/// passes a copy on: the decoder may hold on to half a head, and the loop's shared receive buffer
-/// must not be what it holds. It passes one head at a time: the decoder never sees the bytes behind
-/// the head that ends HTTP, which it would keep until it has left the pipeline and lose if the stream
-/// ended before. And it counts: the decoder's limits leave out white space, reasons and empty lines.
+/// It keeps the first bytes that the peer sent, for the diagnosis of an invalid reply, and passes
+/// on a copy: the decoder may hold on to half a head, which must not be in the loop's shared
+/// receive buffer. It passes on one head at a time: the decoder must not see the bytes after the
+/// last head of HTTP, since it would keep them until it has left the pipeline, and lose them if the
+/// stream ended earlier. It also enforces the size limits: the decoder's own do not count white
+/// space, reason phrases and empty lines.
 final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
-  /// At most `limit` bytes.
+  /// The bytes received, at most `limit` of them.
   private(set) var head: [UInt8] = []
-  /// Set while what comes is a body, which has no lines and no limits of a head.
+  /// Set while a body is being received, which has no lines and is not subject to the limits.
   var isInBody = false
-  /// Whether the first line of the last head is text, as a reason must be (RFC 9112 section 4).
+  /// Whether the first line of the last head is text, as a reason phrase must be (RFC 9112 section
+  /// 4).
   var isStartLineText: Bool { scan.isStartLineText }
 
-  /// The bytes of the last head, or as many of them as were kept.
+  /// The bytes of the last head, as far as they were kept.
   var lastHead: [UInt8] { Array(head.dropFirst(startOfLastHead)) }
-  /// The names of fields that were taken out of a 101, which cannot have a body.
+  /// The names of fields that were removed from a 101, which cannot have a body.
   private(set) var removedFields: [String] = []
 
   private let limit: Int
@@ -34,18 +36,19 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   private var isOverLimit = false
   private var startOfLastHead = 0
   private var passed = 0
-  /// A 101 is held back until it is whole.
+  /// Whether a 101 is held until it is complete and its body fields are removed.
   private let repairsSwitch: Bool
   private var held: [UInt8] = []
   private var heldLines = 0
-  /// What has come since `pause()`; nil while nothing pauses it.
+  /// The bytes received since `pause()`; nil while not paused.
   private var kept: ByteBuffer?
 
-  /// Bytes that are kept; beyond it nothing more is read.
+  /// The maximum of `kept` in bytes; when it is exceeded, reading stops.
   private static let maxKept = 64 * 1024
 
-  /// Keeps `limit` bytes; `isHTTP` is false where it only listens, in front of TLS.
-  /// `repairsSwitch`: fields of a 101 that announce a body are removed, before a parser believes them.
+  /// Keeps the first `limit` bytes. `isHTTP` is false for a tee that only records, in front of TLS.
+  /// `repairsSwitch`: remove fields that announce a body from a 101, before the parser acts on
+  /// them.
   init(
     keeping limit: Int, receive: SharedReceiveBuffer, isHTTP: Bool = true,
     repairsSwitch: Bool = false, limits: HeadLimits = .standard
@@ -81,7 +84,8 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
       fire(bytes, context)
     }
     isReading = false
-    // Its end has passed already, before there was anything to read for those behind.
+    // The end of that read has already passed, before the handlers after this one had anything to
+    // read.
     if isResumed { context.fireChannelReadComplete() }
     if isDone { leave() }
   }
@@ -90,10 +94,10 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     context.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
   }
 
-  /// Keeps what comes: the answer to the head that has been passed on decides what it is.
+  /// Buffers received bytes: the answer to the head just passed on decides how to interpret them.
   func pause() { if kept == nil { kept = ByteBuffer() } }
 
-  /// Passes on what has come since `pause()`.
+  /// Passes on the bytes received since `pause()`.
   func resume() {
     guard var bytes = kept, let context else { return }
     kept = nil
@@ -101,14 +105,14 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     handle(&bytes, isResumed: true, context)
   }
 
-  /// Passes on what belongs to the head that is coming, or all of a body.
+  /// Passes on the bytes of the current head, or all bytes of a body.
   private func passOn(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
     var length = bytes.readableBytes
     if !isInBody {
       if scan.isComplete { startOfLastHead = passed }
       (length, isOverLimit) = bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
     }
-    // What is wrong before the limit is what is wrong with it, in however many pieces it comes.
+    // An error before the limit takes precedence over it, however the bytes are split.
     passed += length
     if let piece = bytes.readSlice(length: length) {
       if repairsSwitch, !isInBody { hold(piece, context) } else { fire(piece, context) }
@@ -120,12 +124,12 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     context.fireChannelRead(wrapInboundOut(bytes))
   }
 
-  /// Passes on what is no 101 at once, and a 101 when it is whole.
+  /// Passes on anything but a 101 at once, and a 101 when it is complete.
   private func hold(_ piece: ByteBuffer, _ context: ChannelHandlerContext) {
     held += piece.readableBytesView
     let mark = "HTTP/1.1 101".utf8
     let isSwitch = zip(held, mark).allSatisfy(==) && startOfLastHead + held.count == passed
-    // The parser has a limit of its own for the number of fields.
+    // The parser has its own limit for the number of fields.
     heldLines += piece.readableBytesView.count { $0 == 0x0A }
     let isWithinLimits = !isOverLimit && heldLines <= HeadLimits.standard.fields
     if isSwitch, !scan.isComplete, isWithinLimits { return }
@@ -154,10 +158,10 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     self.context = nil
   }
 
-  /// HTTP is over: what is still to come, of this read too, goes on as it is.
+  /// Ends the HTTP phase: the remaining bytes, also of the current read, are passed on unchanged.
   func finish() {
     isDone = true
-    // In the middle of a read, or before `resume()`, its place in the pipeline is still needed.
+    // During a read, or before `resume()`, the place in the pipeline is still needed.
     if !isReading, kept == nil { leave() }
   }
 
@@ -180,8 +184,8 @@ struct HeadScan: Sendable {
 
   init(limits: HeadLimits = .standard) { self.limits = limits }
 
-  /// How many of the bytes belong to the head that has begun: all, or those up to its empty line, or those
-  /// before a line or the head is over the limits.
+  /// The number of bytes that belong to the current head: all, or those up to and including its
+  /// empty line, or those before the byte that exceeds a limit.
   mutating func lengthOfHead(
     in bytes: UnsafeRawBufferPointer
   ) -> (length: Int, isOverLimit: Bool) {

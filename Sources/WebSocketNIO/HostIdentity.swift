@@ -2,12 +2,12 @@ import NIOCore
 import NIOSSL
 import WebSocketProtocol
 
-/// Whether a certificate is for the host that was asked for (RFC 9525 section 6).
+/// Whether a certificate is valid for the requested host (RFC 9525 section 6).
 ///
-/// Only the host of the URL counts: the address that the connection happens to go to proves nothing, so
-/// a certificate for 127.0.0.1 is none for `example.org`, wherever that name leads.
+/// Only the host of the URL is compared: the address that the connection goes to proves nothing, so
+/// a certificate for 127.0.0.1 is not valid for `example.org`, whatever that name resolves to.
 struct HostIdentity {
-  /// As in the URL, in ASCII; an IPv6 address without brackets.
+  /// The host of the URL, in ASCII; an IPv6 address without brackets.
   let host: String
 
   func matches(_ certificate: NIOSSLCertificate) -> Bool {
@@ -22,17 +22,18 @@ struct HostIdentity {
     }
   }
 
-  /// "If a wildcard is present, it must be the complete left-most label", and it stands for exactly one.
+  /// "If a wildcard is present, it must be the complete left-most label"; it matches exactly one
+  /// label.
   static func matches(_ host: String, pattern: [UInt8]) -> Bool {
     let host = labels(Array(host.utf8))
     let pattern = labels(pattern)
     guard host.count == pattern.count, host.allSatisfy({ !$0.isEmpty }) else { return false }
     guard pattern.first == [UInt8(ascii: "*")] else { return host == pattern }
-    // Of two labels, one a wildcard, nobody can be the owner.
+    // A wildcard for a whole top-level domain is not accepted.
     return host.count > 2 && host.dropFirst() == pattern.dropFirst()
   }
 
-  /// In lower case; the dot of the root is none.
+  /// The labels in lower case; the dot of the root adds none.
   private static func labels(_ name: [UInt8]) -> [[UInt8]] {
     var name = name.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
     if name.last == UInt8(ascii: ".") { name.removeLast() }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Host names that are not ASCII, as DNS, the Host field and certificates have them: `bücher.example` is
-/// `xn--bcher-kva.example` (UTS 46, by the tables of libidn2).
+/// Converts host names that are not ASCII to the form used in DNS, the Host field and certificates:
+/// `bücher.example` is `xn--bcher-kva.example` (UTS 46, with the tables of libidn2).
 ///
-/// The library is looked up when such a name is first typed, so that the binary does not depend on it; on
-/// Debian it is there wherever curl, wget or GnuTLS is.
+/// The library is loaded when such a name is first used, so that the binary does not depend on it.
+/// On Debian it is installed wherever curl, wget or GnuTLS is.
 package enum InternationalName {
   private typealias Convert =
     @convention(c) (
@@ -12,7 +12,7 @@ package enum InternationalName {
     ) -> Int32
   private typealias Release = @convention(c) (UnsafeMutableRawPointer?) -> Void
 
-  /// IDN2_NFC_INPUT and IDN2_NONTRANSITIONAL, as browsers and curl convert.
+  /// IDN2_NFC_INPUT and IDN2_NONTRANSITIONAL, as browsers and curl use.
   private static let flags: Int32 = 1 | 8
 
   private static let library: (convert: Convert, release: Release)? = {

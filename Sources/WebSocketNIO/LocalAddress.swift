@@ -3,20 +3,21 @@ package import NIOCore
 import NIOPosix
 import WebSocketProtocol
 
-/// Addresses and interfaces that connections leave from.
+/// Local addresses and network interfaces.
 package enum LocalAddress {
-  /// Whether a socket can be bound to an address: the kernel refuses what is not this machine's.
+  /// Whether a socket can be bound to `address`: the kernel rejects addresses of other machines.
   package static func isOfThisMachine(_ address: SocketAddress) -> Bool {
     let descriptor = socket(
       address.protocol == .inet6 ? AF_INET6 : AF_INET, SOCK_STREAM.rawValue.signed32, 0)
-    // Without a descriptor nothing can be said; the run will tell.
+    // Without a descriptor this is unknown; the run will report the error.
     guard descriptor >= 0 else { return true }
     defer { close(descriptor) }
     return address.withSockAddr { bind(descriptor, $0, socklen_t($1)) } == 0
   }
 
-  /// The addresses at which other machines may reach a socket that is bound to `address`: itself, or, if it
-  /// is the unspecified address, those of the interfaces. Loopback and link-local addresses are left out.
+  /// The addresses at which other machines may reach a socket bound to `address`: the address
+  /// itself, or, for the unspecified address, those of the interfaces. Loopback and link-local
+  /// addresses are omitted.
   package static func reachable(at address: SocketAddress) -> [SocketAddress] {
     let port = address.port ?? 0
     let candidates: [SocketAddress] =

@@ -3,23 +3,23 @@ import NIOCore
 import NIOPosix
 import WebSocketProtocol
 
-/// What the connections of one event loop share: the buffer that reads go into, the buffer that
-/// replies are put together in, and the masking keys. With them a message costs no allocation and
-/// an idle connection holds no buffer.
+/// Resources that the connections of one event loop share: the receive buffer, the buffer in which
+/// replies are assembled, and the masking keys. With them a message costs no allocation, and an
+/// idle connection holds no buffer.
 final class LoopResources {
   let receive = SharedReceiveBuffer(capacity: 512 * 1024)
-  /// For what is read before an upgrade that takes the connection to another loop: heads, no messages.
+  /// For reads before an upgrade that moves the connection to another loop: heads, not messages.
   let receiveHeads = SharedReceiveBuffer(capacity: 64 * 1024)
   let keys = MaskingKeys(fill: SystemRandom.fill)
   private var output = ByteBuffer()
 
-  // Safe: each thread sees only the value that it has put there itself.
+  // Safe: each thread sees only the value that it has stored itself.
   private nonisolated(unsafe) static let perThread = ThreadSpecificVariable<LoopResources>()
   private static let outputCapacity = 64 * 1024
-  /// A buffer that one large reply has grown beyond this is not kept.
+  /// A buffer that a large reply has grown beyond this size in bytes is not kept.
   private static let largestKept = 4 * 1024 * 1024
 
-  /// The resources of the event loop that this is called on.
+  /// The resources of the current event loop.
   static var current: LoopResources {
     if let resources = perThread.currentValue { return resources }
     let resources = LoopResources()
@@ -27,8 +27,9 @@ final class LoopResources {
     return resources
   }
 
-  /// Lends the reply buffer, empty. Whoever writes it to a channel gives it back at once; if the
-  /// channel could not write it yet, the next `takeOutput` allocates instead of disturbing it.
+  /// Lends the reply buffer, empty. A caller that writes it to a channel returns it at once; if the
+  /// channel could not write it yet, the next `takeOutput` allocates a new buffer instead of
+  /// overwriting it.
   func takeOutput() -> ByteBuffer {
     var taken = ByteBuffer()
     swap(&taken, &output)
@@ -48,12 +49,12 @@ final class LoopResources {
 }
 
 /// One receive buffer for all connections of a loop: `channelRead` is done with the bytes when it
-/// returns, so the next read, of whichever connection, can go to the same memory.
+/// returns, so the next read, on any connection, can use the same memory.
 final class SharedReceiveBuffer {
   private let capacity: Int
   private var buffer = ByteBuffer()
 
-  /// `capacity` bytes, which take memory from the first read on.
+  /// A buffer of `capacity` bytes, allocated on the first read.
   init(capacity: Int) { self.capacity = capacity }
 
   func take(_ allocator: ByteBufferAllocator) -> ByteBuffer {
@@ -62,7 +63,7 @@ final class SharedReceiveBuffer {
     guard taken.capacity >= capacity else {
       return allocator.buffer(capacity: capacity)
     }
-    // Storage that somebody has kept a reference to is replaced here, not overwritten.
+    // Storage that is still referenced elsewhere is replaced here, not overwritten.
     taken.clear()
     return taken
   }
@@ -72,7 +73,7 @@ final class SharedReceiveBuffer {
   }
 }
 
-/// Hands the shared buffer to NIO's reads.
+/// Provides the shared buffer for NIO's reads.
 ///
 /// NIO keeps the first buffer that an allocator makes and asks again for every read when
 /// `nextBufferSize()` is nil, so the first one is tiny. Should NIO change that, connections need
@@ -95,7 +96,7 @@ struct SharedReceiveAllocator: RecvByteBufferAllocator {
   }
 }
 
-/// The system's generator.
+/// The random number generator of the system.
 enum SystemRandom {
   /// Overwrites all bytes. `SystemRandomNumberGenerator` asks the kernel for eight bytes at a time,
   /// which would be a system call for every two masking keys.
@@ -105,7 +106,7 @@ enum SystemRandom {
       // "The maximum permitted value for the length argument is 256." (getentropy(3))
       let count = min(256, bytes.count - offset)
       guard getentropy(bytes.baseAddress?.advanced(by: offset), count) == 0 else {
-        // It fails for a wrong argument or an ancient kernel: nothing that waiting would cure.
+        // It fails only for an invalid argument or a very old kernel; retrying would not help.
         fatalError("getentropy: \(String(cString: strerror(errno)))")
       }
       offset += count

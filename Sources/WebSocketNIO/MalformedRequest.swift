@@ -1,18 +1,18 @@
-/// What a server was sent in place of a request that it can answer.
+/// Why data received by a server is not a request that it can answer.
 package enum MalformedRequest: Sendable, Equatable {
   /// A ClientHello on a port without TLS.
   case tlsHello
   /// HTTP without TLS on a port with TLS.
   case plainHTTP
-  /// The TLS handshake failed; the library's own words.
+  /// The TLS handshake failed; `reason` is the library's message.
   case tlsFailed(reason: String)
   /// The connection preface of HTTP/2 (RFC 9113 section 3.4), which this server does not speak.
   case http2Preface
   case headTooLarge(HeadLimits)
-  /// No complete head within the time limit; whether anything came.
+  /// No complete head within the time limit; `isEmpty` if nothing was received.
   case timedOut(isEmpty: Bool)
-  /// Lines that end in LF alone.
+  /// A line that ends in LF alone.
   case bareLineFeed(line: Int)
-  /// Anything else; the first bytes that came.
+  /// Anything else; the first bytes received.
   case notHTTP(received: [UInt8])
 }

@@ -1,8 +1,8 @@
 import NIOCore
 import WebSocketProtocol
 
-/// A connection whose handshake is done, on its way to the loop that it will live on: what is agreed on,
-/// and who it belongs to.
+/// A connection after its handshake, before it reaches the loop on which it will live: the agreed
+/// parameters and the owner.
 struct OpenedConnection: Sendable {
   enum Agreement: Sendable {
     case client(DeflateAgreement?)
@@ -12,12 +12,12 @@ struct OpenedConnection: Sendable {
   var agreement: Agreement
   var limits: Limits
   var closeTimeout: TimeAmount
-  /// What is written before anything else: a server's reply, when the connection changes its loop.
+  /// Written before anything else: the server's reply, if the connection moves to another loop.
   var reply = ByteBuffer()
-  /// Called on that loop.
+  /// Makes the owner; called on that loop.
   var consumer: @Sendable (any EventLoop) -> any ConnectionConsumer
 
-  /// To be called on `loop`, whose `resources` these are.
+  /// Call on `loop`, to which `resources` belong.
   func makeHandler(on loop: any EventLoop, resources: LoopResources) -> ConnectionHandler {
     let machine =
       switch agreement {

@@ -1,9 +1,9 @@
 import NIOCore
 
 extension SocketAddress {
-  /// The four or sixteen bytes of an IP address.
+  /// The 4 or 16 bytes of an IP address.
   var packedBytes: [UInt8]? {
-    // Behind family and port, in IPv6 behind the flow label too.
+    // After family and port, for IPv6 also after the flow label.
     let place: Range<Int>
     switch `protocol` {
     case .inet: place = 4..<8

@@ -5,26 +5,26 @@ import SwiftASN1
 import WebSocketProtocol
 import X509
 
-/// A certificate as far as people want to know it. Names are the words of whoever made it.
+/// The parts of a certificate that are shown to the user. Its names are whatever its creator wrote.
 package struct PeerCertificate: Sendable, Hashable {
-  /// Distinguished names, as RFC 4514 writes them; empty if they cannot be read.
+  /// Distinguished names in the notation of RFC 4514; empty if unreadable.
   package var subject: String
   package var issuer: String
-  /// What it is for (subjectAltName).
+  /// The names that it is valid for (subjectAltName).
   package var names: [AlternativeName]
   /// Seconds since 1970.
   package var notBefore: Int64
   package var notAfter: Int64
   /// SHA-256 of the whole certificate.
   package var fingerprint: [UInt8]
-  /// SHA-256 of its public key, which is what a pin names.
+  /// SHA-256 of its public key, for comparison with pins.
   package var pin: PublicKeyPin?
-  /// Whether it names itself as its issuer.
+  /// Whether its issuer equals its subject.
   package var isSelfIssued: Bool
-  /// Whether it says where its issuer's certificate is to be had (RFC 5280 section 4.2.2.1), as those
-  /// of public authorities do.
+  /// Whether it says where its issuer's certificate can be obtained (RFC 5280 section 4.2.2.1), as
+  /// certificates of public authorities do.
   package var namesIssuerPlace: Bool
-  /// Whether it may be a server's, by its extended key usage.
+  /// Whether its extended key usage allows a server to use it.
   package var isForServers: Bool
 }
 
@@ -60,7 +60,7 @@ extension PeerCertificate {
   }
 }
 
-/// A name in a certificate, whose kind decides what it is compared with: an address only with `IP:`.
+/// A name in a certificate. Its kind decides what it is compared with: an address only with `IP:`.
 package struct AlternativeName: Sendable, Hashable, CustomStringConvertible {
   package enum Kind: String, Sendable {
     case dns = "DNS"
@@ -77,12 +77,12 @@ package struct AlternativeName: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A public key that the server must have: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469
-/// section 2.4), written as curl does, `sha256//BASE64`.
+/// section 2.4), in curl's notation `sha256//BASE64`.
 package struct PublicKeyPin: Sendable, Hashable, CustomStringConvertible {
   /// 32 bytes.
   package let digest: [UInt8]
 
-  /// nil for anything that is not `sha256//` and the Base64 of 32 bytes.
+  /// nil for anything other than `sha256//` and the Base64 of 32 bytes.
   package init?(_ text: String) {
     let prefix = "sha256//"
     guard text.hasPrefix(prefix), let digest = Base64.decode(String(text.dropFirst(prefix.count))),

@@ -1,10 +1,10 @@
 package import NIOCore
 import WebSocketProtocol
 
-/// Pings at regular times, and how long their pongs may take.
+/// The interval between pings, and the time limit for their pongs.
 package struct KeepAlive: Sendable, Hashable {
   package var interval: TimeAmount
-  /// The connection is given up when the pong takes longer; nil waits for ever.
+  /// The connection is closed if a pong takes longer than this; nil waits indefinitely.
   package var timeout: TimeAmount?
 
   package init(interval: TimeAmount, timeout: TimeAmount?) {
@@ -13,9 +13,9 @@ package struct KeepAlive: Sendable, Hashable {
   }
 }
 
-/// Does what `KeepAlive` asks for on one connection. Lives on its event loop.
+/// Implements `KeepAlive` for one connection. Used on its event loop.
 final class PeerWatch {
-  /// Whether pongs can be heard: while we do not read, a missing pong is nobody's fault but ours.
+  /// Whether pongs can be received: while we do not read, a missing pong is not the peer's fault.
   var isListening = true {
     didSet { if isListening, !oldValue { awaitPong() } }
   }
@@ -28,7 +28,7 @@ final class PeerWatch {
   private var isPongDue = false
   private var count = 0
 
-  /// `sent` hears of every ping, before it goes.
+  /// `sent` is called for every ping before it is sent.
   init(
     _ keepAlive: KeepAlive, _ handler: ConnectionHandler, sent: @escaping ([UInt8]) -> Void
   ) {
@@ -67,7 +67,8 @@ final class PeerWatch {
     schedulePing()
   }
 
-  /// The wait begins: for the first ping without a pong, not anew with every ping behind it.
+  /// Starts the timeout. It counts from the first ping without a pong; later pings do not restart
+  /// it.
   private func awaitPong() {
     guard isPongDue, isListening, let timeout = keepAlive.timeout else { return }
     deadline?.cancel()

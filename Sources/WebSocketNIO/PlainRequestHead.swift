@@ -1,13 +1,13 @@
 import NIOHTTP1
 import WebSocketProtocol
 
-/// Reads the request heads that well-meaning clients send, and no others: one `GET`, HTTP/1.1, lines that
-/// end in CRLF, printable ASCII, no body. Whatever is not as plain as that, also where it is allowed, is
-/// left to NIO's parser, which knows all of HTTP; so this can refuse nothing and be wrong about nothing, as
-/// long as it understands what it takes in the same way (a test compares both on the corpus).
+/// Parses only the request heads that ordinary clients send: one `GET`, HTTP/1.1, lines that end in
+/// CRLF, printable ASCII, no body. Anything else, even if it is valid, is left to NIO's full
+/// parser. This parser therefore rejects nothing, and it is correct as long as it interprets the
+/// heads that it accepts as NIO does (a test compares both on the corpus).
 enum PlainRequestHead {
-  /// The head at the beginning of `bytes`, and its length in bytes; nil if it is none of these, or not all of
-  /// it is here.
+  /// The head at the beginning of `bytes`, and its length in bytes; nil if the head is not plain or
+  /// not complete.
   static func read(_ bytes: UnsafeRawBufferPointer) -> (head: HTTPRequestHead, length: Int)? {
     var reader = Reader(bytes: bytes)
     guard reader.skip("GET "), let target = reader.target(), reader.skip(" HTTP/1.1\r\n") else {
@@ -40,7 +40,7 @@ enum PlainRequestHead {
       return true
     }
 
-    /// Up to the first byte that does not belong; nil if there is none, or nothing before it.
+    /// The bytes up to the first one that does not match; nil if all match or none does.
     private mutating func text(while belongs: (UInt8) -> Bool) -> UnsafeRawBufferPointer? {
       let start = position
       let end = min(bytes.count, start &+ HeadLimits.standard.line)
@@ -64,7 +64,7 @@ enum PlainRequestHead {
       while position < bytes.count, Self.isSpace(bytes[position]) { position &+= 1 }
       let value = text { $0 >= 0x20 && $0 < 0x7F || $0 == 0x09 }
       guard skip("\r\n"), position &- start <= HeadLimits.standard.line else { return nil }
-      // What says how long a body is belongs to those who read bodies.
+      // Fields that concern a body are left to NIO's parser.
       guard !Self.isAboutBodies(name) else { return nil }
       guard let value else { return (String(decoding: name, as: UTF8.self), "") }
       var end = value.count

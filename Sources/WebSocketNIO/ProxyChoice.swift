@@ -1,9 +1,9 @@
 import NIOCore
 package import WebSocketProtocol
 
-/// Which proxy a connection goes through, by options and environment, as curl chooses.
+/// Chooses the proxy of a connection by options and environment, as curl does.
 package struct ProxyChoice: Sendable {
-  /// A proxy as it was written, and where.
+  /// A proxy as the user wrote it, and the option or variable it comes from.
   package struct Wish: Hashable, Sendable {
     package var text: String
     /// `--proxy`, or the name of a variable.
@@ -15,9 +15,9 @@ package struct ProxyChoice: Sendable {
   private let environment: [String: String]
 
   /// - Parameters:
-  ///   - option: the value of `--proxy`; an empty one means none.
-  ///   - exceptions: the value of `--noproxy`, which goes before the variables.
-  ///   - environment: the variables.
+  ///   - option: the value of `--proxy`; an empty one means no proxy.
+  ///   - exceptions: the value of `--noproxy`, which takes precedence over the variables.
+  ///   - environment: the environment variables.
   package init(option: String?, exceptions: String?, environment: [String: String]) {
     self.option = option
     self.environment = environment
@@ -25,16 +25,17 @@ package struct ProxyChoice: Sendable {
       exceptions ?? Self.first(["no_proxy", "NO_PROXY"], environment)?.text ?? "")
   }
 
-  /// The proxy for the place that is connected to, or nil if there is none on the way.
+  /// The proxy for connections to `endpoint`, or nil for a direct connection.
   package func wish(
     for endpoint: WebSocketURL.Endpoint, _ security: WebSocketURL.Security
   ) -> Wish? {
-    // A unix socket is on this machine.
+    // A Unix socket is on this machine.
     guard case .host(let host, let port) = endpoint, !exceptions.contains(host, port) else {
       return nil
     }
     if let option { return option.isEmpty ? nil : Wish(text: option, origin: "--proxy") }
-    // In upper case the header field "Proxy" of a request would set it in a CGI program (httpoxy).
+    // Not HTTP_PROXY: the header field "Proxy" of a request would set it in a CGI program
+    // (httpoxy).
     let own = security == .tls ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"]
     return Self.first(own + ["all_proxy", "ALL_PROXY"], environment)
   }
@@ -46,10 +47,11 @@ package struct ProxyChoice: Sendable {
   }
 }
 
-/// `no_proxy`: hosts to which no proxy is on the way, with commas or spaces between them.
+/// `no_proxy`: hosts to connect to without a proxy, separated by commas or spaces.
 ///
-/// A name stands for itself and all below it, with or without a dot in front; an address for itself;
-/// `10.0.0.0/8` for a network; `*` alone for every host. A port behind a colon counts if there is one.
+/// A name matches itself and all its subdomains, with or without a leading dot; an address matches
+/// itself; `10.0.0.0/8` matches a network; `*` alone matches every host. A port after a colon
+/// restricts the match.
 package struct NoProxyList: Sendable {
   private enum Entry: Sendable {
     case name(String, port: Int?)
@@ -65,7 +67,7 @@ package struct NoProxyList: Sendable {
     entries = items.compactMap(Self.entry)
   }
 
-  /// Whether a host is in it; an IPv6 address has no brackets.
+  /// Whether the list contains a host; an IPv6 address is given without brackets.
   package func contains(_ host: String, _ port: Int) -> Bool {
     if isEveryHost { return true }
     let address = Self.bytes(Substring(host.prefix { $0 != "%" }))
@@ -112,7 +114,7 @@ package struct NoProxyList: Sendable {
     text.allSatisfy { $0.isASCII && $0.isNumber } ? Int(text, radix: 10) : nil
   }
 
-  /// The bytes of an address, in brackets or without; nil for anything else.
+  /// The bytes of an address, with or without brackets; nil for anything else.
   private static func bytes(_ text: Substring) -> [UInt8]? {
     let isBracketed = text.hasPrefix("[") && text.hasSuffix("]")
     let literal = String(isBracketed ? text.dropFirst().dropLast() : text)

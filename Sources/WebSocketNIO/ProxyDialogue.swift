@@ -1,19 +1,19 @@
 import NIOHTTP1
 
-/// What is said to a proxy and what it answers, without a socket: bytes in, steps out.
+/// The dialogue with a proxy, without I/O: bytes in, steps out.
 package struct ProxyDialogue: Sendable {
   package enum Step: Sendable {
     case needsMore
     case write([UInt8])
-    /// The way to the server is open; what came behind the reply is the server's.
+    /// The tunnel to the server is open; the bytes after the proxy's reply come from the server.
     case open(rest: [UInt8])
     case fail(ProxyFailure)
   }
 
-  /// Whom the proxy is to connect to.
+  /// The destination that the proxy is to connect to.
   package enum Target: Hashable, Sendable {
     case name(String, port: Int)
-    /// Four or sixteen bytes.
+    /// 4 or 16 bytes.
     case address([UInt8], port: Int)
   }
 
@@ -33,7 +33,7 @@ package struct ProxyDialogue: Sendable {
     }
   }
 
-  /// What is said first.
+  /// The first bytes to send.
   package var greeting: [UInt8] {
     switch kind {
     case .connect(let connect): connect.request
@@ -41,12 +41,12 @@ package struct ProxyDialogue: Sendable {
     }
   }
 
-  /// Whether it has refused, and only the text of its reply is still to come.
+  /// Whether the proxy has refused, and only the text of its reply is still to come.
   package var isRefused: Bool {
     if case .connect(let connect) = kind { connect.isRefused } else { false }
   }
 
-  /// Takes what the proxy says. Behind a `write` it is to be called again, with nothing.
+  /// Handles bytes from the proxy. After a `write` step, call it again without bytes.
   package mutating func receive(_ bytes: [UInt8]) -> Step {
     switch kind {
     case .connect(var connect):
@@ -58,7 +58,7 @@ package struct ProxyDialogue: Sendable {
     }
   }
 
-  /// What it comes to when the proxy says no more.
+  /// The failure if the proxy ends the connection now.
   package func ended(errno: Int32?) -> ProxyFailure {
     switch kind {
     case .connect(let connect): connect.ended(errno: errno)
@@ -67,32 +67,32 @@ package struct ProxyDialogue: Sendable {
   }
 }
 
-/// Why there is no way through a proxy.
+/// Why a tunnel through a proxy could not be opened.
 package enum ProxyFailure: Error, Sendable {
-  /// Its name has no address.
+  /// The name of the proxy has no address.
   case unresolved(host: String, message: String)
   case unreachable([ConnectError.Attempt])
-  /// TLS to the proxy itself.
+  /// TLS to the proxy itself failed.
   case tls(TLSFailure)
   /// A reply to CONNECT whose status is not 2xx.
   case refused(HTTPRefusal)
   case refusedBySOCKS(SOCKSRefusal)
-  /// A reply to CONNECT that is no HTTP, or over the limits; at most 4 KiB of it.
+  /// A reply to CONNECT that is not HTTP or exceeds the limits; at most 4 KiB of it.
   case malformedReply(ConnectError.MalformedReply, received: [UInt8])
-  /// A reply that is not of SOCKS version 5.
+  /// A reply that is not SOCKS version 5.
   case notSOCKS(received: [UInt8])
-  /// It ended the connection before its reply was whole.
+  /// The proxy closed the connection before its reply was complete.
   case closed(received: [UInt8], errno: Int32?)
 }
 
-/// How a SOCKS proxy refuses.
+/// The reason for a refusal by a SOCKS proxy.
 package enum SOCKSRefusal: Hashable, Sendable {
-  /// It takes none of the ways to authenticate that we know.
+  /// It accepts none of the authentication methods offered.
   case noAcceptableMethod
-  /// It does not take the user and password.
+  /// It rejects the user and password.
   case wrongCredentials
   /// The reply code of RFC 1928 section 6.
   case reply(UInt8)
-  /// Names have one byte for their length.
+  /// The name is longer than 255 bytes: its length has one byte.
   case nameTooLong
 }

@@ -2,8 +2,9 @@ import NIOCore
 import NIOTLS
 import WebSocketProtocol
 
-/// Speaks with the proxy, and leaves the pipeline once the way to the server is open. What came behind
-/// the proxy's reply goes on to the handlers that `opened` has put behind it.
+/// Conducts the dialogue with the proxy, and leaves the pipeline once the tunnel to the server is
+/// open. The bytes after the proxy's reply are passed on to the handlers that `opened` has added
+/// after this one.
 final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -17,16 +18,16 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
 
   private let opened: () -> Void
   private let failed: (ProxyFailure) -> Void
-  /// TLS with the proxy itself.
+  /// TLS to the proxy itself.
   private let tls: TLSHandshake?
   private var dialogue: ProxyDialogue
   private var state: State
   private var errno: Int32?
 
-  /// How long the text of a refusal is waited for.
+  /// How long to wait for the text of a refusal.
   private static let patience = TimeAmount.seconds(1)
 
-  /// One of the closures is called, once.
+  /// Exactly one of the closures is called, once.
   ///
   /// - Throws: an error of the TLS library, for a host that cannot be a name.
   init(
@@ -42,7 +43,7 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
     state = tls == nil ? .speaking : .waitingForTLS
   }
 
-  /// Puts itself, and TLS if the proxy wants it, into the pipeline of a connected channel.
+  /// Adds this handler, after TLS if the proxy uses it, to the pipeline of a connected channel.
   func install(on channel: any Channel) throws {
     let pipeline = channel.pipeline.syncOperations
     if let tls { try pipeline.addHandlers([tls.wire, tls.handler]) }

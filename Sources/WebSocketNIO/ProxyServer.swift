@@ -1,8 +1,8 @@
 package import WebSocketProtocol
 
-/// A proxy that connections go through, as its URL says.
+/// A proxy, as given by its URL.
 package struct ProxyServer: Hashable, Sendable {
-  /// How it is spoken to.
+  /// The protocol of the proxy.
   package enum Kind: String, Hashable, Sendable, CaseIterable {
     /// CONNECT (RFC 9110 section 9.3.6).
     case http
@@ -13,11 +13,11 @@ package struct ProxyServer: Hashable, Sendable {
     /// SOCKS version 5 with the name, which the proxy looks up.
     case socks5h
 
-    /// The port of a URL without one, as with curl.
+    /// The port of a URL that contains none, as in curl.
     var defaultPort: Int { self == .https ? 443 : 1080 }
   }
 
-  /// Who we are for the proxy.
+  /// The credentials for the proxy.
   package struct Credentials: Hashable, Sendable {
     package var user: String
     package var password: String
@@ -48,16 +48,16 @@ package struct ProxyServer: Hashable, Sendable {
 }
 
 extension ProxyServer: CustomStringConvertible {
-  /// Its URL, without the credentials.
+  /// The URL of the proxy, without the credentials.
   package var description: String { "\(kind.rawValue)://\(place)" }
 }
 
-/// Why a text is no URL of a proxy for us.
+/// Why a text is not the URL of a supported proxy.
 package enum ProxyURLError: Error, Hashable, Sendable {
   case scheme(String)
   case place(WebSocketURLError)
   case percentEncoding
-  /// There is more than `/` behind the port.
+  /// Something other than `/` follows the port.
   case path
   case credentials(CredentialsError)
 }
@@ -72,7 +72,7 @@ package enum CredentialsError: Error, Hashable, Sendable {
 }
 
 extension ProxyServer {
-  /// Reads `[scheme://][user[:password]@]host[:port]`; without a scheme it is http.
+  /// Parses `[scheme://][user[:password]@]host[:port]`; the default scheme is http.
   package static func parse(_ text: String) throws(ProxyURLError) -> ProxyServer {
     if let (offset, byte) = HeaderSyntax.firstForbiddenByte(inValue: text) {
       throw .place(.forbiddenByte(offset: offset, byte: byte))
@@ -117,12 +117,12 @@ extension ProxyServer {
     return Credentials(user: user, password: password)
   }
 
-  /// Without percent-encoding; nil if that is wrong, or does not stand for UTF-8.
+  /// Decodes percent-encoding; nil if that is invalid or does not encode UTF-8.
   private static func decoded(_ text: Substring) -> String? {
     PercentEncoding.bytes(text).flatMap { String(validating: $0, as: UTF8.self) }
   }
 
-  /// Whether the credentials can be sent to a proxy of this kind.
+  /// Checks that the credentials can be sent to a proxy of this kind.
   package func checkCredentials() throws(CredentialsError) {
     guard let credentials else { return }
     let (user, password) = (credentials.user.utf8, credentials.password.utf8)

@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 import WebSocketProtocol
 
-/// A request head that goes out exactly as it is, valid or not: to see what a server does with it.
+/// A request head that is sent exactly as it is, valid or not, to see how a server reacts.
 package struct RawRequest: Sendable, Hashable {
   package let bytes: [UInt8]
 
@@ -10,8 +10,8 @@ package struct RawRequest: Sendable, Hashable {
     self.bytes = bytes
   }
 
-  /// What the reply is judged by, as far as the request has it: the key, the subprotocols and
-  /// permessage-deflate.
+  /// The parts of the request that the reply is judged by, as far as they are present: the key, the
+  /// subprotocols and permessage-deflate.
   var handshake: ClientHandshake {
     var handshake = ClientHandshake(nonce: (0, 0))
     handshake.key = ""
@@ -35,7 +35,7 @@ package struct RawRequest: Sendable, Hashable {
   }
 }
 
-/// Takes the place of the encoder: whatever request is written, these bytes are sent.
+/// Replaces the encoder: these bytes are sent for whatever request is written.
 final class RawRequestEncoder: ChannelOutboundHandler, RemovableChannelHandler {
   typealias OutboundIn = HTTPClientRequestPart
   typealias OutboundOut = ByteBuffer

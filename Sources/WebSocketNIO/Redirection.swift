@@ -1,15 +1,16 @@
 package import NIOHTTP1
 package import WebSocketProtocol
 
-/// Whether and how a client goes where a server that refuses sends it (SECURITY R13).
+/// Whether and how a client follows redirects (SECURITY R13).
 package struct RedirectPolicy: Sendable {
-  /// How many redirects in a row.
+  /// The maximum number of redirects in a row.
   package var limit: Int
-  /// Whether it may go from `wss` to `ws`.
+  /// Whether a redirect from `wss` to `ws` is followed.
   package var allowsDowngrade: Bool
-  /// TLS of a place to which a redirect leads; another origin than the first is not shown the identity.
+  /// TLS for the targets of redirects; an origin other than the first does not get the client's
+  /// identity.
   package var tls: ClientTLS
-  /// Chooses the proxy on the way to that place.
+  /// Chooses the proxy for the target.
   package var reroute: (@Sendable (inout ClientConfiguration) throws -> Void)?
 
   package init(
@@ -26,9 +27,9 @@ package struct RedirectPolicy: Sendable {
 /// A redirect that is followed.
 package struct Redirect: Sendable {
   package var status: HTTPResponseStatus
-  /// What to do there.
+  /// The configuration for the target.
   package var configuration: ClientConfiguration
-  /// Names of the user's header fields that another origin does not get.
+  /// Names of the user's header fields that are not sent to another origin.
   package var dropped: [String]
 }
 
@@ -36,24 +37,24 @@ package struct Redirect: Sendable {
 package enum RedirectProblem: Error, Sendable, Hashable {
   case tooMany(limit: Int)
   case noLocation
-  /// `Location` stands several times, and not with the same value.
+  /// There are several `Location` fields with different values.
   case severalLocations
   /// From `wss` to `ws`.
   case downgrade(to: WebSocketURL)
   case badLocation(String, WebSocketURLError)
-  /// The proxy on the way there is none.
+  /// The URL of the proxy for the target is invalid.
   case badProxy(String)
 }
 
 extension HTTPRefusal {
-  /// Whether a client is told to go elsewhere (RFC 9110 section 15.4): for a GET these five mean the same.
+  /// Whether the status redirects (RFC 9110 section 15.4): for a GET these five are equivalent.
   package var isRedirect: Bool { [301, 302, 303, 307, 308].contains(head.status.code) }
 }
 
 extension ClientConfiguration {
-  /// Where `refusal` sends this client.
+  /// The redirect in `refusal`.
   ///
-  /// - Throws: `RedirectProblem`, or `TLSFailure` when there is no TLS to be had for that place.
+  /// - Throws: `RedirectProblem`, or `TLSFailure` when TLS cannot be set up for the target.
   func redirected(by refusal: HTTPRefusal, _ policy: RedirectPolicy) throws -> Redirect {
     guard let location = refusal.head.headers.first(name: "Location") else {
       throw RedirectProblem.noLocation
@@ -79,7 +80,7 @@ extension ClientConfiguration {
     }
     if place.security == .tls {
       var tls = policy.tls
-      // Who the user is concerns nobody but the server that was asked for.
+      // The client's identity is only for the server of the original URL.
       if next.isForeign { tls.identity = nil }
       next.tls = try tls.prepared()
     } else {
@@ -93,10 +94,10 @@ extension ClientConfiguration {
     return Redirect(status: refusal.head.status, configuration: next, dropped: dropped)
   }
 
-  /// Where a refusal sends this client, if redirects are followed, after so many before it; whoever wants to
-  /// know is told.
+  /// The configuration for the target of a redirect, if redirects are followed; `hops` is the
+  /// number of redirects followed before. Calls `redirected`.
   ///
-  /// - Throws: `ConnectError` if this is the end of the road.
+  /// - Throws: `ConnectError` if the redirect is not followed.
   func followed(
     _ refusal: HTTPRefusal, _ hops: Int
   ) throws(ConnectError) -> ClientConfiguration {
@@ -114,7 +115,7 @@ extension ClientConfiguration {
     return redirect.configuration
   }
 
-  /// Whether a field of the user says nothing that only one server may know.
+  /// Whether the user's field may be sent to any server.
   private static func isForEverybody(_ name: String) -> Bool {
     ["user-agent", "origin", "accept-language"].contains(name.lowercased())
   }

@@ -1,7 +1,7 @@
 import NIOHTTP1
 
-/// The head of a reply as the peer wrote it. NIO's parser leaves out reasons, and what is wrong with a head
-/// that it rejects.
+/// The head of a reply as the peer wrote it. NIO's parser does not provide the reason phrase, nor
+/// the cause when it rejects a head.
 package enum ReplyHead {
   /// The reason phrase of the status line (RFC 9112 section 4); nil if there is none.
   static func reasonPhrase(_ head: some Collection<UInt8>) -> String? {
@@ -13,7 +13,7 @@ package enum ReplyHead {
     return phrase.isEmpty ? nil : String(phrase)
   }
 
-  /// A line that breaks the grammar of HTTP/1.1.
+  /// A line that violates the grammar of HTTP/1.1.
   package struct Fault: Equatable, Sendable {
     /// Counted from 1.
     package var line: Int
@@ -23,7 +23,7 @@ package enum ReplyHead {
 
   package enum Problem: Equatable, Sendable {
     case badStatusLine
-    /// A field that goes on in a second line, "obs-fold" (RFC 9112 section 5.2).
+    /// A field that continues on a second line, "obs-fold" (RFC 9112 section 5.2).
     case folded
     case noColon
     /// "No whitespace is allowed between the field name and colon" (RFC 9112 section 5.1).
@@ -33,12 +33,13 @@ package enum ReplyHead {
     case bareCarriageReturn
   }
 
-  /// The first line of a reply head that breaks the grammar; nil if none does, as far as it goes.
+  /// The first line of a reply head that violates the grammar; nil if none does. The head may be
+  /// incomplete.
   package static func fault(_ head: [UInt8]) -> Fault? {
     let lines = head.split(separator: 0x0A, omittingEmptySubsequences: false)
     for (index, raw) in lines.enumerated() {
       let line = raw.last == 0x0D ? raw.dropLast() : raw
-      // The end of the head, or a line that has not come whole.
+      // The end of the head, or an incomplete line.
       if line.isEmpty || index == lines.count - 1 { return nil }
       if let problem = problem(line, isFirst: index == 0) {
         return Fault(line: index + 1, text: Array(line), problem: problem)
@@ -76,7 +77,7 @@ package enum ReplyHead {
     }
   }
 
-  /// Takes the fields out of a 101 that would give it a body, which "any 1xx" cannot have (RFC 9112
+  /// Removes the fields from a 101 that would give it a body, which "any 1xx" cannot have (RFC 9112
   /// section 6.3): a parser would take the first frames for that body.
   ///
   /// - Returns: the names of the fields, as they were written.

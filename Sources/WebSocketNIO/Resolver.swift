@@ -3,11 +3,11 @@ package import NIOCore
 import NIOPosix
 package import WebSocketProtocol
 
-/// Where a connection goes first, its proxy or the server.
+/// The addresses that a connection goes to first: those of its proxy or of the server.
 package struct ResolvedRoute: Sendable {
   /// In the order in which to try them.
   package var addresses: [SocketAddress]
-  /// What a SOCKS proxy is asked for that does not look names up itself.
+  /// The address of the server, for a SOCKS proxy that does not look names up itself.
   package var destination: SocketAddress?
 
   package init(addresses: [SocketAddress], destination: SocketAddress? = nil) {
@@ -16,11 +16,11 @@ package struct ResolvedRoute: Sendable {
   }
 }
 
-/// Names to addresses, by the system's resolver on a thread of its own.
+/// Resolves names with the system's resolver, on a separate thread.
 package enum Resolver {
-  /// The way of a connection.
+  /// The route of a connection.
   ///
-  /// - Throws: `ConnectError.unresolved`, of a proxy as `ConnectError.proxy`.
+  /// - Throws: `ConnectError.unresolved`, for a proxy as `ConnectError.proxy`.
   package static func route(
     of configuration: ClientConfiguration
   ) async throws(ConnectError) -> ResolvedRoute {
@@ -40,7 +40,7 @@ package enum Resolver {
     return route
   }
 
-  /// The way, if it needs no look-up.
+  /// The route, or nil if it needs a look-up.
   static func knownRoute(
     of configuration: ClientConfiguration
   ) throws(ConnectError) -> ResolvedRoute? {
@@ -62,7 +62,7 @@ package enum Resolver {
 
   /// The addresses of `endpoint` in the order in which to try them; never empty.
   ///
-  /// An address literal costs no look-up.
+  /// An address literal needs no look-up.
   ///
   /// - Throws: `ConnectError.unresolved`.
   package static func addresses(
@@ -83,7 +83,7 @@ package enum Resolver {
 
   /// The addresses that need no look-up, or nil.
   ///
-  /// - Throws: `ConnectError.unresolved` if there are some, but none of the family that is wanted.
+  /// - Throws: `ConnectError.unresolved` if there are addresses, but none of the required family.
   static func known(
     _ endpoint: WebSocketURL.Endpoint, _ rules: AddressRules
   ) throws(ConnectError) -> [SocketAddress]? {
@@ -104,7 +104,7 @@ package enum Resolver {
     }
   }
 
-  /// An address that was typed; nil for a name.
+  /// The address if `host` is a literal; nil for a name.
   private static func literal(
     _ host: String, _ port: Int
   ) throws(ConnectError) -> [SocketAddress]? {
@@ -116,7 +116,7 @@ package enum Resolver {
       return nil
     }
     guard let address = try? SocketAddress(ipAddress: host, port: port) else { return nil }
-    // fe80::/10 (RFC 4291 section 2.5.6) is on every interface.
+    // A link-local address, fe80::/10 (RFC 4291 section 2.5.6), is valid on every interface.
     if host.contains(":"), ["fe8", "fe9", "fea", "feb"].contains(host.prefix(3).lowercased()) {
       throw .unresolved(
         host: host,
@@ -125,9 +125,9 @@ package enum Resolver {
     return [address]
   }
 
-  /// "Name resolution APIs and libraries SHOULD recognize localhost names as special and SHOULD always return
-  /// the IP loopback address for address queries" (RFC 6761 section 6.3). `localhost` itself is left to the
-  /// system, which may have its own mind about the order.
+  /// "Name resolution APIs and libraries SHOULD recognize localhost names as special and SHOULD
+  /// always return the IP loopback address for address queries" (RFC 6761 section 6.3). `localhost`
+  /// itself is left to the system, which may order its addresses differently.
   private static func loopback(_ host: String, _ port: Int) -> [SocketAddress]? {
     let name = host.lowercased()
     guard name == "localhost." || name.hasSuffix(".localhost") || name.hasSuffix(".localhost.")
@@ -186,7 +186,7 @@ package enum Resolver {
 }
 
 extension ConnectError {
-  /// The same for the name of a proxy.
+  /// The corresponding error for the name of a proxy.
   fileprivate var ofProxy: ConnectError {
     guard case .unresolved(let host, let message) = self else { return self }
     return .proxy(.unresolved(host: host, message: message))

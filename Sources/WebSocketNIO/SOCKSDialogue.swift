@@ -1,7 +1,6 @@
 import WebSocketProtocol
 
-/// CONNECT of SOCKS version 5 (RFC 1928), with user and password if there are some (RFC 1929), without a
-/// socket.
+/// CONNECT of SOCKS version 5 (RFC 1928), with user and password if given (RFC 1929), without I/O.
 struct SOCKSDialogue: Sendable {
   private enum State {
     case method
@@ -21,7 +20,7 @@ struct SOCKSDialogue: Sendable {
   private let target: ProxyDialogue.Target
   private let credentials: ProxyServer.Credentials?
   private var state = State.method
-  /// What no step has taken yet; never more than a reply and what one read brings.
+  /// The bytes not consumed by a step yet; never more than a reply and the data of one read.
   private(set) var received: [UInt8] = []
 
   init(_ target: ProxyDialogue.Target, _ credentials: ProxyServer.Credentials?) {
@@ -89,7 +88,7 @@ struct SOCKSDialogue: Sendable {
     guard received.count >= 2 else { return .needsMore }
     guard received[1] == 0 else { return .fail(.refusedBySOCKS(.reply(received[1]))) }
     guard received.count >= 5 else { return .needsMore }
-    // The address that it connects from, which nobody needs.
+    // The address that the proxy connects from, which is ignored.
     let address: Int
     switch received[3] {
     case 1: address = 4

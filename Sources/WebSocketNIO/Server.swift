@@ -5,7 +5,7 @@ import NIOPosix
 package import NIOSSL
 package import WebSocketProtocol
 
-/// An HTTP reply of a server that is small enough to be made at once.
+/// A small HTTP reply with its whole body.
 package struct HTTPReply: Sendable {
   package var status: HTTPResponseStatus
   package var headers: [(String, String)]
@@ -25,27 +25,27 @@ package struct HTTPReply: Sendable {
   }
 }
 
-/// What a server answers to a request head.
+/// A server's answer to a request head.
 package enum HTTPAnswer: Sendable {
   case upgrade(AcceptedUpgrade)
   case reply(HTTPReply)
-  /// The answer is not known yet. The closure is called once, on the event loop of the request, and returns a
-  /// future of that loop; if it fails, the connection ends without a reply. What the client sends meanwhile
-  /// is kept. An answer whose client has left is dropped.
+  /// The answer is not known yet. The closure is called once, on the event loop of the request, and
+  /// returns a future of that loop; if it fails, the connection ends without a reply. Data that the
+  /// client sends in the meantime is buffered. If the client disconnects, the answer is dropped.
   case later(@Sendable (any EventLoop) -> EventLoopFuture<HTTPAnswer>)
 
-  /// The error of `later` that ends the connection by a TCP reset; a stream of HTTP/2 just ends.
+  /// The error of `later` that ends the connection with a TCP reset; an HTTP/2 stream just ends.
   package struct Reset: Error {
     package init() {}
   }
 
-  /// `answer`, after a delay.
+  /// `answer` after a delay.
   package static func delayed(by delay: TimeAmount, _ answer: HTTPAnswer) -> HTTPAnswer {
     .later { loop in loop.scheduleTask(in: delay) { answer }.futureResult }
   }
 }
 
-/// A request, as far as an answer may depend on it.
+/// The parts of a request that an answer may depend on.
 package struct HTTPRequest: Sendable {
   package var head: HTTPRequestHead
   package var remoteAddress: SocketAddress?
@@ -64,42 +64,44 @@ package struct HTTPRequest: Sendable {
 package struct ServerConfiguration: Sendable {
   /// nil for `ws`.
   package var tls: NIOSSLContext?
-  /// Whether HTTP/2 is spoken too, with those who want to.
+  /// Whether HTTP/2 is also accepted.
   package var http2 = false
   package var limits = Limits(messageSize: Limits.serverMessageSize)
-  /// From the accept to the end of the request head, absolute.
+  /// From accepting the connection to the end of the request head, not extended by data that
+  /// arrives.
   package var headTimeout = TimeAmount.seconds(10)
   package var closeTimeout = TimeAmount.seconds(5)
   package var headLimits = HeadLimits.standard
-  /// Called on an event loop when something else came than a request that can be answered, with the status
+  /// Called on an event loop for data that is not a request that can be answered, with the status
   /// of the reply, or nil if there is none.
   package var rejected: @Sendable (SocketAddress?, HTTPResponseStatus?, MalformedRequest) -> Void =
     { _, _, _ in }
-  /// Where connections live after the upgrade; nil leaves them on the loop that accepted them, as it
-  /// has to be with TLS and HTTP/2.
+  /// The loops on which connections live after the upgrade; nil leaves them on the loop that
+  /// accepted them, which TLS and HTTP/2 require.
   package var loops: EpollLoops?
-  /// Whether other processes may listen on the same port, among which the kernel divides the
-  /// connections (SO_REUSEPORT).
+  /// Whether other processes may listen on the same port; the kernel then distributes the
+  /// connections among them (SO_REUSEPORT).
   package var reusesPort = false
 
   package init() {}
 }
 
-/// A listening server. It knows sockets and HTTP; what is answered is its owner's business.
+/// A listening server. It handles sockets and HTTP; its owner supplies the answers.
 package final class Server: Sendable {
   package typealias Answer = @Sendable (HTTPRequest) -> HTTPAnswer
 
-  /// Where a server listens.
+  /// The address that a server listens on.
   package enum Address: Sendable, Hashable {
     case host(String, port: Int)
     case unixSocket(path: String)
   }
 
   private let channel: any Channel
-  /// Accepts for a plain server with loops of its own; the channel then only holds the address.
+  /// Accepts connections if the server has its own epoll loops; the channel then only holds the
+  /// address.
   private let acceptor: NIOLoopBound<EpollAcceptor>?
 
-  /// The address really bound: port 0 has become a number.
+  /// The address that was actually bound, with the port number assigned for port 0.
   package let localAddress: SocketAddress?
 
   private init(_ channel: any Channel, _ acceptor: NIOLoopBound<EpollAcceptor>?) {
@@ -108,10 +110,11 @@ package final class Server: Sendable {
     localAddress = channel.localAddress
   }
 
-  /// Binds and begins to accept. `answer` is called for each request head, on the event loop of its
-  /// connection. `acceptFailed` is told the `errno`, once an episode, when there is no descriptor or
-  /// no memory for another connection. Throws an `IOError` with the `errno` of the bind,
-  /// or `ConnectError.unresolved`.
+  /// Binds and starts accepting. `answer` is called for each request head, on the event loop of its
+  /// connection. `acceptFailed` is called with the `errno`, once per episode, when there is no
+  /// descriptor or no memory for another connection.
+  ///
+  /// - Throws: an `IOError` with the `errno` of the bind, or `ConnectError.unresolved`.
   package static func bind(
     _ address: Address, group: any EventLoopGroup, configuration: ServerConfiguration,
     acceptFailed: @escaping @Sendable (Int32) -> Void = { _ in }, answer: @escaping Answer
@@ -119,7 +122,7 @@ package final class Server: Sendable {
     let loops = configuration.tls == nil && !configuration.http2 ? configuration.loops : nil
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.autoRead, value: loops == nil)
-      // The kernel cuts it to net.core.somaxconn.
+      // The kernel limits it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(
@@ -167,7 +170,7 @@ package final class Server: Sendable {
     }
   }
 
-  /// A descriptor of the same listening socket that is not the channel's.
+  /// A duplicate of the channel's descriptor for the listening socket.
   private static func descriptor(of channel: any Channel) async throws -> Int32 {
     try await channel.eventLoop.submit {
       let operations = channel.pipeline.syncOperations
@@ -175,7 +178,8 @@ package final class Server: Sendable {
         handle -> Int32 in
         let copy = fcntl(handle, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw IOError(errnoCode: errno, reason: "fcntl") }
-        // Linux hands it down to those who are accepted. A unix socket has none, and needs none.
+        // Accepted sockets inherit it on Linux. A Unix socket does not have this option and does
+        // not need it.
         var isOn: Int32 = 1
         setsockopt(
           copy, IPPROTO_TCP.signed32, TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
@@ -186,7 +190,7 @@ package final class Server: Sendable {
     }.get()
   }
 
-  /// Accepts no more. Connections that are open stay open.
+  /// Stops accepting. Open connections stay open.
   package func stopAccepting() async {
     if let acceptor { try? await acceptor.eventLoop.submit { acceptor.value.close() }.get() }
     try? await channel.close().get()

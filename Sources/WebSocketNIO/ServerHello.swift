@@ -1,8 +1,7 @@
 import WebSocketProtocol
 
-/// What the clear part of a server's side of a TLS handshake shows, and the library does not tell:
-/// which cipher was chosen (RFC 8446 section 4.1.3), which version, and whether a certificate was asked
-/// for.
+/// The unencrypted part of a server's TLS handshake, for facts that the library does not provide:
+/// the cipher suite (RFC 8446 section 4.1.3), the version, and whether a certificate was requested.
 struct ServerHello: Equatable {
   /// The number of the cipher suite.
   var cipher: UInt16
@@ -10,7 +9,7 @@ struct ServerHello: Equatable {
   /// Whether a CertificateRequest follows. In TLS 1.3 that is encrypted, and this is false.
   var requestsCertificate = false
 
-  /// Reads the first bytes that came over the wire; nil if they do not begin with a ServerHello.
+  /// Parses the first bytes received; nil if they do not begin with a ServerHello.
   init?(_ wire: [UInt8]) {
     let messages = Self.messages(wire)
     guard let hello = messages.first, hello.type == 2 else { return nil }
@@ -23,7 +22,8 @@ struct ServerHello: Equatable {
     requestsCertificate = messages.contains { $0.type == 13 }
   }
 
-  /// The handshake messages of the records up to the first that is not one in clear.
+  /// The handshake messages of the records up to the first one that is not an unencrypted handshake
+  /// record.
   private static func messages(_ wire: [UInt8]) -> [(type: UInt8, body: ArraySlice<UInt8>)] {
     var stream: [UInt8] = []
     var records = Reader(wire[...])
@@ -40,7 +40,7 @@ struct ServerHello: Equatable {
     return messages
   }
 
-  /// The version of the extension supported_versions (43), which TLS 1.3 speaks through.
+  /// The version in the extension supported_versions (43), which TLS 1.3 uses.
   private static func supportedVersion(_ body: inout Reader) -> UInt16? {
     guard body.number() != nil else { return nil }
     while let type = body.number(), let length = body.number() {

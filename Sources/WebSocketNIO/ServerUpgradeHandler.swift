@@ -3,8 +3,8 @@ package import NIOHTTP1
 import NIOSSL
 import WebSocketProtocol
 
-/// The server's HTTP handlers: reads request heads under limits and a timer, has them answered, and
-/// gives way to the `ChannelTransport` when the answer is an upgrade.
+/// Handles HTTP/1.1 on the server: reads request heads within limits and a timeout, has them
+/// answered, and hands the channel over to the `ChannelTransport` when the answer is an upgrade.
 package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPServerRequestPart
   package typealias OutboundOut = HTTPServerResponsePart
@@ -20,15 +20,15 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var timer: Scheduled<Void>?
   private var isDone = false
   private var hasAnswered = false
-  /// The channel forgets it when it is closed.
+  /// Stored because the channel no longer returns it after it is closed.
   private var remoteAddress: SocketAddress?
   private var timeout: TimeAmount
   private let timeoutLater: TimeAmount
 
-  /// Enough to see what came in place of a request.
+  /// Enough bytes to identify data that is not a request.
   private static let captured = 1024
 
-  /// `timeoutLater` is for the heads behind the first, where that has less time left than they have.
+  /// `timeoutLater` applies to the heads after the first, for which less time may be left.
   package init(
     _ configuration: ServerConfiguration, timeoutLater: TimeAmount? = nil,
     _ answer: @escaping Server.Answer
@@ -63,7 +63,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
       [weak self] in
       guard let self else { return }
-      // A connection that is kept alive may be idle.
+      // A kept-alive connection may be idle.
       let isIdle = self.hasAnswered && self.tee.lastHead.isEmpty
       if !isIdle {
         self.report(.requestTimeout, .timedOut(isEmpty: self.tee.head.isEmpty), context)
@@ -81,7 +81,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
       pending = head
       tee.isInBody = true
     case .body:
-      // No resource here takes a body; what is sent is answered and read over.
+      // No resource here takes a body; the request is answered and its body discarded.
       break
     case .end:
       tee.isInBody = false
@@ -101,7 +101,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   ) {
     switch answer {
     case .later(let make):
-      // The head is complete: its timer is not for the time that we take.
+      // The head is complete: its timeout does not cover the time that the answer takes.
       timer?.cancel()
       tee.pause()
       make(context.eventLoop).assumeIsolated().whenComplete { result in
@@ -138,14 +138,14 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
       configuration.tls == nil ? .plain : .tls, on: context.eventLoop, resources: resources)
     let pipeline = context.pipeline.syncOperations
     do {
-      // In front of the decoder: frames that came in the segment of the request are the transport's,
-      // at once.
+      // In front of the decoder: frames in the same segment as the request go straight to the
+      // transport.
       try pipeline.addHandler(transport, position: .after(tee))
     } catch {
       context.close(promise: nil)
       return
     }
-    // The reply is the first thing that is written, here or where the connection goes.
+    // The reply must be written first, here or on the loop that the connection moves to.
     let destination = configuration.tls == nil ? configuration.loops?.next() : nil
     if destination == nil { context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: nil) }
     transport.begin(connection, in: destination)
@@ -179,8 +179,8 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     finish(context)
   }
 
-  /// Ends the connection so that the peer gets to read the reply: our half first, the rest when the
-  /// peer's end has come, or after a second.
+  /// Ends the connection so that the peer can still read the reply: our direction first, the rest
+  /// when the peer has ended its own, or after a second.
   private func finish(_ context: ChannelHandlerContext) {
     isDone = true
     timer?.cancel()
@@ -218,7 +218,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     }
   }
 
-  /// Once a connection.
+  /// Reports the problem, at most once per connection.
   private func report(
     _ status: HTTPResponseStatus?, _ problem: MalformedRequest, _ context: ChannelHandlerContext
   ) {
@@ -226,9 +226,10 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     configuration.rejected(context.remoteAddress ?? remoteAddress, status, problem)
   }
 
-  /// What the client did, from the first bytes that came.
+  /// Identifies the problem from the first bytes received.
   private static func problem(of received: [UInt8]) -> MalformedRequest {
-    // A record of the handshake (22) of TLS 1.0 or later in its first version field (RFC 8446 section 5.1).
+    // A handshake record (22) whose version field is that of TLS 1.0 or later (RFC 8446 section
+    // 5.1).
     if received.starts(with: [0x16, 0x03]) { return .tlsHello }
     if received.starts(with: "PRI * HTTP/2.0".utf8) { return .http2Preface }
     let lines = received.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
@@ -252,7 +253,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
       reason: name.map { $0.lowercased().replacing("_", with: " ") } ?? "the client gave up")
   }
 
-  /// In words that an HTTP client shows.
+  /// The text of the reply, as an HTTP client will show it.
   private static func reply(to problem: MalformedRequest) -> String? {
     switch problem {
     case .http2Preface:

@@ -1,52 +1,53 @@
-/// Why TLS did not come up. The words are made at the edge.
+/// Why a TLS handshake failed. The text for the user is made elsewhere.
 package enum TLSFailure: Error, Sendable, Hashable {
   case untrusted(Distrust)
   /// The certificate is for other names.
   case wrongName(host: String, PeerCertificate)
-  /// The server's public key is none of those that were asked for.
+  /// The server's public key does not match any of the pins.
   case pinMismatch(PeerCertificate, pins: [PublicKeyPin])
-  /// The peer does not speak TLS; what it sent, at most 16 KiB.
+  /// The peer does not speak TLS; the bytes it sent, at most 16 KiB.
   case notTLS(received: [UInt8])
   /// The peer ended the connection during the handshake.
   case closed
   /// The server refused with an alert.
   case alert(TLSAlert, ClientAuthentication)
-  /// The server chose a version that was not offered; nil if it is not known which.
+  /// The server chose a version that was not offered; nil if the version is not known.
   case version(TLSProtocolVersion?)
-  /// ALPN chose a protocol in which there is no upgrade, as `h2`.
+  /// ALPN selected a protocol that has no upgrade, such as `h2`.
   case protocolChosen(String)
-  /// The server asked for another handshake on the open connection (TLS 1.2), which needs a client
-  /// certificate to be of any use.
+  /// The server asked for another handshake on the open connection (TLS 1.2), which is useful only
+  /// with a client certificate.
   case renegotiation
   case handshake(reason: String)
-  /// Our own side: a file that cannot be read.
+  /// A local error, such as a file that cannot be read.
   case configuration(reason: String)
-  /// Our own certificate or key cannot be used.
+  /// The client's certificate or key cannot be used.
   case clientCertificate(reason: String)
 
-  /// What is known of a client certificate when the server refuses.
+  /// The state of client authentication when the server refuses.
   package enum ClientAuthentication: Sendable, Hashable {
-    /// It was sent, if the server asked for one.
+    /// A certificate was configured, and sent if the server asked for one.
     case offered
-    /// There is none, and the server asked for one.
+    /// No certificate was configured, and the server asked for one.
     case missing
-    /// There is none; whether the server asked is not known.
+    /// No certificate was configured; whether the server asked for one is not known.
     case none
   }
 }
 
-/// A certificate that does not prove who the server is.
+/// A certificate that does not prove the server's identity.
 package struct Distrust: Sendable, Hashable {
   package enum Cause: Sendable, Hashable {
     case expired
     case notYetValid
-    /// The server's own certificate is its own issuer.
+    /// The server's certificate is its own issuer.
     case selfSigned
     /// The chain ends in an authority that is not trusted.
     case unknownAuthority
-    /// Nobody knows the issuer of the server's certificate.
+    /// The issuer of the server's certificate is not known.
     case unknownIssuer
-    /// The same, and the certificate says that its issuer's is to be had: the server should have sent it.
+    /// As `unknownIssuer`, but the certificate says where its issuer's can be obtained: the server
+    /// should have sent that.
     case missingIntermediate
     /// The certificate is not for servers.
     case wrongPurpose
@@ -54,9 +55,9 @@ package struct Distrust: Sendable, Hashable {
   }
 
   package var cause: Cause
-  /// The one that is at fault.
+  /// The certificate at fault.
   package var certificate: PeerCertificate
-  /// Whether it is the server's own, not one of an authority above it.
+  /// Whether it is the server's own, not that of an authority above it.
   package var isLeaf: Bool
 }
 
@@ -74,7 +75,7 @@ package struct TLSAlert: RawRepresentable, Sendable, Hashable {
   package static let certificateRequired = Self(rawValue: 116)
   package static let noApplicationProtocol = Self(rawValue: 120)
 
-  /// Whether it is about the certificate of the one who gets it.
+  /// Whether the alert concerns the certificate of its recipient.
   package var isAboutCertificate: Bool {
     (42...46).contains(rawValue) || [48, 49, 116].contains(rawValue)
   }

@@ -2,12 +2,12 @@ import NIOCore
 import NIOSSL
 import WebSocketProtocol
 
-/// What came of a TLS handshake.
+/// The result of a TLS handshake.
 package struct TLSFacts: Sendable {
   package let version: TLSProtocolVersion
   /// The name of the cipher suite (RFC 8446 appendix B.4), or its number, `0x1301`.
   package let cipher: String?
-  /// What ALPN chose.
+  /// The protocol that ALPN selected.
   package let applicationProtocol: String?
   private let presented: NIOSSLCertificate?
 
@@ -21,33 +21,33 @@ package struct TLSFacts: Sendable {
     self.presented = presented
   }
 
-  /// What the server's certificate says of itself, read when it is asked for.
+  /// The server's certificate, parsed on access.
   package var certificate: PeerCertificate? { presented.map(PeerCertificate.init) }
 }
 
-/// A client's TLS handshake on one connection: it has the library do it, judges what came of it, and
-/// knows afterwards why it failed.
+/// A client's TLS handshake on one connection: the library performs it; this class checks its
+/// result, and determines the cause if it fails.
 ///
-/// Lives on the event loop of its connection.
+/// Used on the event loop of its connection.
 final class TLSHandshake {
-  /// Stands in front of the library's handler and keeps what came over the wire.
+  /// Sits in front of the library's handler and records the bytes received.
   let wire: HeadTee
   let handler: NIOSSLClientHandler
   private let tls: PreparedTLS
   private let host: String
   private let watch = CertificateWatch()
 
-  /// Enough for a ServerHello and a long chain of certificates behind it.
+  /// Enough bytes for a ServerHello and a long certificate chain.
   private static let captured = 16 * 1024
 
-  /// `host` is whom the certificate must name: a name, or an address, which is sent to nobody (RFC 6066
-  /// section 3).
+  /// `host` is the name or address that the certificate must contain; an address is not sent as SNI
+  /// (RFC 6066 section 3).
   ///
   /// - Throws: an error of the library, for a host that cannot be a name.
   init(_ tls: PreparedTLS, host: String, receive: SharedReceiveBuffer) throws {
     self.tls = tls
-    // "The hostname is represented [...] without a trailing dot" (RFC 6066 section 3), and the zone of an
-    // address means something on this machine only.
+    // "The hostname is represented [...] without a trailing dot" (RFC 6066 section 3), and the zone
+    // of an address is meaningful on this machine only.
     let host = String((host.hasSuffix(".") ? host.dropLast() : host[...]).prefix { $0 != "%" })
     self.host = host
     wire = HeadTee(keeping: Self.captured, receive: receive, isHTTP: false)
@@ -59,9 +59,10 @@ final class TLSHandshake {
       : try watch.makeHandler(tls.context, serverName: serverName)
   }
 
-  /// The library is content. Nothing has been sent to the server yet but the handshake.
+  /// Checks the server after the library's handshake. Nothing but the handshake has been sent so
+  /// far.
   ///
-  /// - Throws: what is still wrong with the server.
+  /// - Throws: the reason to reject the server.
   func completed(
     applicationProtocol: String?, wantsHTTP2: Bool = false
   ) throws(TLSFailure) -> TLSFacts {
@@ -79,7 +80,7 @@ final class TLSHandshake {
         throw .pinMismatch(PeerCertificate(certificate), pins: tls.settings.pins)
       }
     }
-    // RFC 6455 upgrades HTTP/1.1; in HTTP/2 there is no such thing (RFC 8441).
+    // RFC 6455 upgrades HTTP/1.1; HTTP/2 has no such upgrade (RFC 8441).
     if let name = applicationProtocol, name == "h2" || name == "h3", !wantsHTTP2 {
       throw .protocolChosen(name)
     }
@@ -102,17 +103,17 @@ final class TLSHandshake {
     }
   }
 
-  /// The connection ended during the handshake.
+  /// The failure if the connection ended during the handshake.
   var ended: TLSFailure { strange ?? .closed }
 
-  /// What came over the wire, if that was no TLS.
+  /// The failure if the peer does not speak TLS, or nil.
   private var strange: TLSFailure? {
     guard let first = wire.head.first, first != 0x15, first != 0x16 else { return nil }
     return .notTLS(received: wire.head)
   }
 
-  /// Why an open connection failed, if that is a matter of TLS: in TLS 1.3 the server looks at the
-  /// client's certificate when the handshake is over for the client.
+  /// Why an open connection failed, if the cause is TLS: in TLS 1.3 the server checks the client's
+  /// certificate only after the client has finished its handshake.
   func lateFailure(_ error: any Error) -> TLSFailure? {
     guard let cause = error as? BoringSSLError else { return nil }
     let reasons = Reason.of(cause)
@@ -147,7 +148,7 @@ final class TLSHandshake {
     return ServerHello(wire.head)?.requestsCertificate == true ? .missing : .none
   }
 
-  /// An error of BoringSSL, which shows itself as text only:
+  /// An error of BoringSSL, which is available only as text:
   /// `Error: 268435703 error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER at file:line`.
   private struct Reason {
     var name: String
@@ -167,7 +168,7 @@ final class TLSHandshake {
       name = last.map(String.init) ?? text
     }
 
-    /// Reasons above 1000 are alerts of the peer.
+    /// Reasons from 1000 on are alerts of the peer.
     var alert: TLSAlert? {
       guard let code, case let reason = (code & 0xFFF).signed, (1000...1255).contains(reason) else {
         return nil
@@ -175,14 +176,14 @@ final class TLSHandshake {
       return TLSAlert(rawValue: (reason &- 1000).low8)
     }
 
-    /// Without the numbers and the place.
+    /// The message without the numbers and the source location.
     var words: String {
       name == text ? text : name.lowercased().split(separator: "_").joined(separator: " ")
     }
   }
 }
 
-/// The names of cipher suites (IANA), as far as the library speaks them.
+/// The names of the cipher suites (IANA) that the library supports.
 enum CipherSuite {
   static func name(_ number: UInt16) -> String {
     names[number] ?? "0x" + String(number, radix: 16)

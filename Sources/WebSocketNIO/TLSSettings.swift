@@ -2,19 +2,20 @@ package import NIOCore
 package import NIOSSL
 import WebSocketProtocol
 
-/// What a client trusts, and what it says and asks for in the handshake.
+/// The TLS settings of a client: what it trusts, and what it offers and requires in the handshake.
 package struct ClientTLS: Sendable {
   package enum Trust: Sendable, Hashable {
     case system
     /// The certificates of a PEM file, and nothing else.
     case file(path: String)
-    /// In the place of the system's: a file, and a directory of files named by their hashes, as
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name them.
+    /// A file, and a directory of files named by their hashes, instead of the system's, as given by
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     case places(file: String?, directory: String?)
     /// Anything (`--insecure`).
     case anything
 
-    /// The files and directories, if it is such; a directory first, as the library has it.
+    /// The files and directories of `file` and `places`; the directory comes first, as in the
+    /// library.
     package var paths: [String] {
       switch self {
       case .system, .anything: []
@@ -29,40 +30,41 @@ package struct ClientTLS: Sendable {
   }
 
   package var trust: Trust
-  /// Both ends included.
+  /// The accepted versions, both bounds included.
   package var versions = TLSProtocolVersion.tls12...TLSProtocolVersion.tls13
-  /// What is offered by ALPN (RFC 7301), the most wanted first; nothing is, if it is empty.
+  /// The protocols to offer with ALPN (RFC 7301), in order of preference; none if empty.
   package var protocols = ["http/1.1"]
   /// Sent when the server asks for it.
   package var identity: ClientIdentity?
-  /// The server's public key must be one of these, if there are any, whatever is trusted.
+  /// The public keys that the server may have, regardless of trust; empty allows any.
   package var pins: [PublicKeyPin] = []
-  /// Gets lines in the format of NSS key logs.
+  /// Receives lines in the format of NSS key logs.
   package var keyLog: (@Sendable (ByteBuffer) -> Void)?
 
   package init(trust: Trust = .system) {
     self.trust = trust
   }
 
-  /// A context, with what `TLSHandshake` has to know beside it.
+  /// A context together with the settings that `TLSHandshake` needs.
   ///
   /// - Throws: `TLSFailure.configuration`.
   package func prepared() throws(TLSFailure) -> PreparedTLS {
     PreparedTLS(context: try makeContext(), settings: self)
   }
 
-  /// What may sign: the library's own list has neither Ed25519 nor P-521.
+  /// The accepted signature algorithms: the library's own list contains neither Ed25519 nor P-521.
   private static let signatureAlgorithms: [SignatureAlgorithm] = [
     .ecdsaSecp256R1Sha256, .ed25519, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ecdsaSecp384R1Sha384,
     .rsaPssRsaeSha384, .rsaPkcs1Sha384, .ecdsaSecp521R1Sha512, .rsaPssRsaeSha512, .rsaPkcs1Sha512,
   ]
 
-  /// The library's own, and P-521, which an ECDSA certificate may have (RFC 8422 section 5.1.1).
+  /// The library's own list, and P-521, which an ECDSA certificate may have (RFC 8422 section
+  /// 5.1.1).
   private static let curves: [NIOTLSCurve] = [
     .x25519_MLKEM768, .x25519, .secp256r1, .secp384r1, .secp521r1,
   ]
 
-  /// The names of what is offered, for a server that takes none of it.
+  /// The names of the algorithms offered, for the error message when a server accepts none of them.
   package static let signatureNames =
     "ECDSA with P-256, P-384 and P-521, Ed25519, RSA-PSS (rsae) and RSA PKCS#1 with SHA-2"
 
@@ -75,12 +77,13 @@ package struct ClientTLS: Sendable {
     configuration.verifySignatureAlgorithms = Self.signatureAlgorithms
     configuration.curves = Self.curves
     if let identity {
-      // A server may ask for the certificate once it has read the request (RFC 5246 section 7.4.1.1).
+      // A server may ask for the certificate once it has read the request (RFC 5246 section
+      // 7.4.1.1).
       configuration.renegotiationSupport = .once
       configuration.certificateChain = identity.chain.map { .certificate($0) }
       configuration.privateKey = .privateKey(identity.key)
     }
-    // The library would compare names with the address of the socket too: see `HostIdentity`.
+    // The library would also compare names with the address of the socket: see `HostIdentity`.
     configuration.certificateVerification = trust == .anything ? .none : .noHostnameVerification
     if let first = trust.paths.first {
       configuration.trustRoots = .file(first)
@@ -90,7 +93,7 @@ package struct ClientTLS: Sendable {
       return try NIOSSLContext(configuration: configuration)
     } catch {
       guard !trust.paths.isEmpty else { throw .configuration(reason: "\(error)") }
-      // Whatever else the library has against a file, it found no certificate in it.
+      // Any other error of the library means that the file contains no certificate.
       let isMissing = error as? NIOSSLError == .noSuchFilesystemObject
       throw .configuration(
         reason: trust.paths.joined(separator: ", ") + ": "
@@ -108,7 +111,7 @@ package struct ClientTLS: Sendable {
   }
 }
 
-/// A client's TLS, ready for any number of connections.
+/// A client's TLS context, ready for any number of connections.
 package struct PreparedTLS: Sendable {
   package let context: NIOSSLContext
   package let settings: ClientTLS
@@ -135,7 +138,7 @@ extension TLSProtocolVersion {
   }
 }
 
-/// Who a server says it is.
+/// The identity of a server: its certificate chain and key.
 package struct ServerTLS: Sendable {
   package var chain: [NIOSSLCertificate]
   package var key: NIOSSLPrivateKey
@@ -145,12 +148,12 @@ package struct ServerTLS: Sendable {
     self.key = key
   }
 
-  /// What a client pins to accept this server alone.
+  /// The pin with which a client accepts this server only.
   package var pin: PublicKeyPin? { chain.first.flatMap(PublicKeyPin.init) }
 
   /// Reads PEM files.
   ///
-  /// - Throws: `TLSFailure.configuration` naming the file.
+  /// - Throws: `TLSFailure.configuration`, naming the file.
   package init(certificateFile: String, keyFile: String) throws(TLSFailure) {
     do {
       chain = try NIOSSLCertificate.fromPEMFile(certificateFile)
@@ -164,12 +167,12 @@ package struct ServerTLS: Sendable {
     }
   }
 
-  /// - Throws: `TLSFailure.configuration`, when the key does not belong to the certificate.
+  /// - Throws: `TLSFailure.configuration` when the key does not belong to the certificate.
   package func makeContext(http2: Bool = false) throws(TLSFailure) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     configuration.minimumTLSVersion = .tlsv12
-    // A browser that opens the page by HTTP/2 opens its WebSockets by it too.
+    // A browser that opens a page over HTTP/2 also opens its WebSocket connections over HTTP/2.
     configuration.applicationProtocols = (http2 ? ["h2"] : []) + ["http/1.1"]
     do {
       return try NIOSSLContext(configuration: configuration)

@@ -1,7 +1,7 @@
-/// What one read brought, handed to the machine to be taken piece by piece.
+/// The bytes of one read, which the machine takes piece by piece.
 ///
-/// The machine unmasks in place, so whoever makes a window promises that nobody else reads these
-/// bytes and that they stay where they are until the window is used up.
+/// The machine unmasks in place, so the creator of a window guarantees that nothing else reads
+/// these bytes and that they do not move until the window is used up.
 package struct ByteWindow {
   private var next: UnsafeMutableRawPointer?
   /// Bytes not yet taken.

@@ -9,13 +9,13 @@ package struct ClientHandshake: Sendable {
   package var key: String
   /// Subprotocols offered, in order of preference.
   package var subprotocols: [String]
-  /// permessage-deflate as it is offered; nil offers none.
+  /// The permessage-deflate offer; nil offers none.
   package var deflate: DeflateParameters?
 
   /// - Parameters:
   ///   - nonce: 16 random bytes.
   ///   - subprotocols: tokens, offered in this order.
-  ///   - deflate: permessage-deflate as it is offered; nil offers none.
+  ///   - deflate: the permessage-deflate offer; nil offers none.
   package init(
     nonce: (UInt64, UInt64), subprotocols: [String] = [], deflate: DeflateParameters? = nil
   ) {
@@ -24,9 +24,9 @@ package struct ClientHandshake: Sendable {
     self.deflate = deflate
   }
 
-  /// The request to send. Fields of the user (`extra`) called Host or User-Agent take the place of
-  /// ours; all the others are added. Fields of `forced` take the place of any field of that name, those of the
-  /// handshake itself included; one with an empty value only removes it.
+  /// The request to send. The user's fields (`extra`) called Host or User-Agent replace the default
+  /// ones; all others are added. Fields of `forced` replace all fields of the same name, including
+  /// those of the handshake itself; a forced field with an empty value only removes them.
   package func request(
     for url: WebSocketURL, origin: String? = nil, userAgent: String, extra: [(String, String)] = [],
     forced: [(String, String)] = []
@@ -51,8 +51,8 @@ package struct ClientHandshake: Sendable {
     return HTTPRequestHead(version: .http1_1, method: .GET, uri: url.target, headers: headers)
   }
 
-  /// Judges the reply by fields that take the place of ours in the request: by their key, subprotocols and
-  /// extensions.
+  /// Makes the reply be judged by `fields`, which replace those of the request: by their key,
+  /// subprotocols and extensions.
   package mutating func adopt(_ fields: [(String, String)]) {
     func values(_ name: String) -> [String]? {
       let found = fields.filter { HeaderTokens.equalsIgnoringCase($0.0, name) }.map(\.1)
@@ -70,17 +70,17 @@ package struct ClientHandshake: Sendable {
     }
   }
 
-  /// What the reply amounts to.
+  /// The verdict on a reply.
   package enum Verdict: Sendable, Equatable {
-    /// The connection is a WebSocket connection now.
+    /// The connection is now a WebSocket connection.
     case accepted(Negotiated)
-    /// The server answers HTTP, but not with 101.
+    /// The server answered with a status other than 101.
     case refused
-    /// The server claims to have switched, but the reply breaks a rule.
+    /// The server claims to have switched protocols, but the reply breaks a rule.
     case invalid(HandshakeViolation)
   }
 
-  /// What both sides agree on.
+  /// The parameters that both sides agreed on.
   package struct Negotiated: Sendable, Hashable {
     package var subprotocol: String?
     package var deflate: DeflateParameters?
@@ -127,7 +127,8 @@ package struct ClientHandshake: Sendable {
     return try negotiated(reply.headers)
   }
 
-  /// Judges the reply to an extended CONNECT: "a 2XX series status code" accepts it (RFC 8441 section 5).
+  /// Judges the reply to an extended CONNECT: "a 2XX series status code" accepts it (RFC 8441
+  /// section 5).
   package func judgeExtended(_ reply: HTTPResponseHead) -> Verdict {
     guard (200..<300).contains(reply.status.code) else { return .refused }
     do {
@@ -152,14 +153,14 @@ package struct ClientHandshake: Sendable {
     return negotiated
   }
 
-  /// Byte by byte: strings are equal for Swift when they are the same Unicode text, so that the
-  /// Kelvin sign would do for a K.
+  /// Compares bytes: Swift strings are equal if they are canonically equivalent, so that the Kelvin
+  /// sign would equal a K.
   private static func isSame(_ one: String, _ other: String) -> Bool {
     one.utf8.elementsEqual(other.utf8)
   }
 }
 
-/// What is wrong with a 101 reply. Values are the peer's own words.
+/// Why a 101 reply is invalid. Values are quoted from the reply.
 package enum HandshakeViolation: Error, Hashable, Sendable {
   case version(String)
   case missingUpgrade

@@ -17,9 +17,9 @@ package struct CloseCode: RawRepresentable, Hashable, Sendable {
   package static let tooBig = CloseCode(rawValue: 1009)
   package static let internalError = CloseCode(rawValue: 1011)
 
-  /// Whether the code may stand in a Close frame: 1005, 1006 and 1015 "MUST NOT be set as a status
-  /// code in a Close control frame by an endpoint" (section 7.4.1), 1004 is undefined, 1016 to
-  /// 2999 are reserved and not registered, and below 1000 and from 5000 on there is nothing.
+  /// Whether the code is allowed in a Close frame: 1005, 1006 and 1015 "MUST NOT be set as a status
+  /// code in a Close control frame by an endpoint" (section 7.4.1), 1004 is undefined, 1016 to 2999
+  /// are reserved and not registered, and codes below 1000 or from 5000 on are undefined.
   package var mayBeOnTheWire: Bool {
     switch rawValue {
     case 1000...1003, 1007...1014, 3000...4999: true
@@ -27,12 +27,12 @@ package struct CloseCode: RawRepresentable, Hashable, Sendable {
     }
   }
 
-  /// Whether a person may ask for it: an endpoint of an application sends 1000 or 3000 to 4999.
+  /// Whether the user may choose it: an application sends 1000 or 3000 to 4999.
   package var mayBeChosen: Bool {
     rawValue == 1000 || (3000...4999).contains(rawValue)
   }
 
-  /// The name of the registry of WebSocket close codes, in lower case.
+  /// The name in the registry of WebSocket close codes, in lower case.
   package var name: String {
     switch rawValue {
     case 1000: "normal"
@@ -72,14 +72,15 @@ package struct CloseFrame: Hashable, Sendable {
     self.reason = reason
   }
 
-  /// The longest reason: a control frame holds 125 bytes and the code takes two.
+  /// The maximum length of a reason in bytes: a control frame holds 125 bytes, and the code takes
+  /// two.
   package static let maximumReasonLength = 123
 
   /// The code to report: "If this Close control frame contains no status code, _The WebSocket
   /// Connection Close Code_ is considered to be 1005" (section 7.1.5).
   package var reportedCode: CloseCode { code ?? .noStatus }
 
-  /// The body as it goes on the wire, the reason cut to 123 bytes between two characters.
+  /// The body in wire format, with the reason truncated to 123 bytes at a character boundary.
   package var body: [UInt8] {
     guard let code else { return [] }
     var bytes = [
@@ -94,10 +95,10 @@ package struct CloseFrame: Hashable, Sendable {
     return bytes
   }
 
-  /// Reads the body of a received Close frame.
+  /// Parses the body of a received Close frame.
   ///
-  /// - Throws: the violation, when the body has one byte, a code that must not be on the wire, or
-  ///   a reason that is not UTF-8.
+  /// - Throws: the violation, when the body has one byte, a code that is not allowed in a Close
+  ///   frame, or a reason that is not UTF-8.
   package static func read(_ body: UnsafeRawBufferPointer) throws(ProtocolViolation) -> CloseFrame {
     guard body.count > 0 else { return CloseFrame(nil) }
     // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"

@@ -2,9 +2,10 @@ package import struct NIOCore.ByteBuffer
 
 /// One WebSocket connection after its handshake, as a value: bytes in, steps and bytes out.
 ///
-/// Everything that changes the state of a connection is in this file, and the machine judges both
-/// roles by the same rules. It reads no clock, owns no socket and makes no randomness: the driver
-/// hands it windows of received bytes, pulls steps until there is none, and takes `output` away.
+/// Everything that changes the state of a connection is in this file, and both roles follow the
+/// same rules. The machine reads no clock, owns no socket and generates no random numbers: the
+/// driver passes windows of received bytes, pulls steps until there are no more, and takes `output`
+/// away.
 ///
 /// ```
 /// open --- send(close) --> closeSent --- Close arrives --> closed
@@ -12,17 +13,17 @@ package import struct NIOCore.ByteBuffer
 ///   any of open, closeSent --- violation (Close out) --->  failed
 /// ```
 package struct ConnectionMachine {
-  // Stored, although `keys` tells it too: the optimiser of Swift 6.3.1 crashes over asking `keys`
+  // Stored, although `keys` implies it: the optimiser of Swift 6.3.1 crashes if `keys` is queried
   // in the middle of `next`.
   package let role: Role
   package let limits: Limits
-  /// Bytes for the peer, in order. The driver writes them to the transport and empties the buffer;
-  /// it may also put an empty buffer with capacity here before it feeds the machine.
+  /// Bytes for the peer, in order. The driver writes them to the transport and empties the buffer.
+  /// It may also put an empty buffer with capacity here before it feeds the machine.
   package var output = ByteBuffer()
-  /// What came and went so far.
+  /// The counters of the connection so far.
   package var traffic: Traffic {
     var traffic = counted
-    // A frame is counted when it begins.
+    // A frame is counted at its start; this subtracts an incomplete frame and its missing bytes.
     if isInsideFrame {
       traffic.framesIn &-= 1
       traffic.wireIn &-= remaining.unsigned64
@@ -30,16 +31,18 @@ package struct ConnectionMachine {
     traffic.wireIn &+= carried.unsigned64
     return traffic
   }
-  /// Bytes on the wire, headers included, of the message that was delivered last or is on its way.
+  /// Bytes on the wire, headers included, of the message that is being received or was delivered
+  /// last.
   package private(set) var messageWire = 0
-  /// The peer's Close frame, once it came.
+  /// The peer's Close frame, once received.
   package private(set) var closeReceived: CloseFrame?
-  /// What is to be done with the transport once `output` is written. Stored, because to compute it
-  /// in the machine of a connection, which lives in a class, would copy the machine each time.
+  /// What to do with the transport once `output` is written. Stored, because computing it would
+  /// copy the machine each time: the machine of a connection is a property of a class.
   package private(set) var demand = TransportDemand.keepOpen
-  /// Set while the transport takes no more: then at most one pong waits, the one to the latest ping
-  /// ("may elect to send a Pong frame for only the most recently processed Ping frame", RFC 6455
-  /// section 5.5.3), so that a flood of pings from a peer that never reads costs no memory.
+  /// Set while the transport accepts no more. At most one pong is then pending, the answer to the
+  /// latest ping ("may elect to send a Pong frame for only the most recently processed Ping frame",
+  /// RFC 6455 section 5.5.3), so that a flood of pings from a peer that never reads costs no
+  /// memory.
   package var isOutputBlocked = false {
     didSet { if !isOutputBlocked { writeWaitingPong() } }
   }
@@ -59,7 +62,7 @@ package struct ConnectionMachine {
         switch (phase, role) {
         case (.closeSent, _): .awaitClose
         case (.closed, .client): .awaitEnd
-        // A server's end, and a failure. Nothing leads back to `open`.
+        // A server's end, and a failure. There is no transition back to `open`.
         default: .closeOutput
         }
     }
@@ -68,12 +71,12 @@ package struct ConnectionMachine {
   private var initiator = CloseOutcome.Initiator.peer
   private var waitingPong: ByteBuffer?
 
-  // The frame that is being read.
+  // The frame that is being received.
   private var isInsideFrame = false
   private var frame = FrameHeader(opcode: .continuation, payloadLength: 0)
   private var remaining = 0
   private var key: UInt32 = 0
-  /// The beginning of a header that a read cut in two.
+  /// The beginning of a header that was split between two reads.
   private var carry: (UInt64, UInt64) = (0, 0)
   private var carried = 0
 
@@ -87,11 +90,11 @@ package struct ConnectionMachine {
   /// Whether the last step pointed into `assembly` or `controlPayload`.
   private var holdsDelivered = false
 
-  /// permessage-deflate, when it was agreed on in the handshake.
+  /// permessage-deflate, if negotiated in the handshake.
   private let compression: MessageCompression?
   private var isCompressed = false
 
-  /// A client; `keys` is where its masking keys come from.
+  /// A client, which takes its masking keys from `keys`.
   package init(clientWith keys: MaskingKeys, limits: Limits, deflate: DeflateAgreement? = nil) {
     self.keys = keys
     role = .client
@@ -106,13 +109,13 @@ package struct ConnectionMachine {
     compression = deflate.map { MessageCompression($0) }
   }
 
-  /// What compression did so far; nil when it was not agreed on.
+  /// Counters of the compression; nil if it was not negotiated.
   package var compressionTraffic: CompressionTraffic? { compression?.traffic }
 
   /// Whether messages, pings and a Close can still be sent.
   package var isOpen: Bool { phase == .open }
 
-  /// How the connection ended, now that its transport did.
+  /// How the connection ended, given how its transport ended.
   package func outcome(_ end: TransportEnd) -> CloseOutcome {
     if let failure { return .failed(failure) }
     if let closeReceived { return .closed(frame: closeReceived, by: initiator) }
@@ -121,8 +124,8 @@ package struct ConnectionMachine {
 
   // MARK: Receiving
 
-  /// Takes bytes from the window until there is something to say. nil means that the window is
-  /// used up: the machine waits for more.
+  /// Takes bytes from the window until a step is complete. nil means that the window is used up and
+  /// the machine needs more bytes.
   package mutating func next(_ window: inout ByteWindow) -> Step? {
     if holdsDelivered { releaseDelivered() }
     guard phase == .open || phase == .closeSent else {
@@ -175,14 +178,14 @@ package struct ConnectionMachine {
     }
   }
 
-  /// The short way of most messages: one frame, uncompressed, not over 64 KiB and all of it there. It
-  /// takes nothing of what is not exactly that, and leaves it to the rules.
+  /// The fast path of most messages: one uncompressed frame of at most 64 KiB, entirely in the
+  /// window. It takes nothing if the window starts with anything else, which is left to the rules.
   @inline(__always)
   private mutating func wholeMessage(_ window: inout ByteWindow) -> Step? {
     let bytes = window.remaining
     guard carried == 0, !isInsideMessage, bytes.count >= 2 else { return nil }
     let (first, second) = (bytes[0], bytes[1])
-    // FIN and the opcode of a text or binary frame; the mask as the role demands it.
+    // FIN and the opcode of a text or binary frame; the mask bit as the role requires.
     guard first == 0x81 || first == 0x82, (second & 0x80 != 0) == (role == .server) else {
       return nil
     }
@@ -216,11 +219,11 @@ package struct ConnectionMachine {
     return .message(kind, UnsafeRawBufferPointer(payload))
   }
 
-  /// Sends messages back to the client that they come from: takes what is whole and simple from the front
-  /// of the window, and puts the echo of each into the output, as `next` and `send` would have. What it
-  /// leaves is for `next`.
+  /// Echoes a client's messages: takes complete, simple frames from the front of the window, and
+  /// adds the echo of each to the output, as `next` and `send` would have done. The rest is left
+  /// for `next`.
   ///
-  /// - Returns: How many messages it has echoed.
+  /// - Returns: The number of messages echoed.
   package mutating func echo(_ window: inout ByteWindow) -> Int {
     guard role == .server, phase == .open, compression == nil, carried == 0, !isInsideFrame,
       !isInsideMessage, !window.isEmpty
@@ -255,8 +258,8 @@ package struct ConnectionMachine {
     return readCarriedHeader(&window)
   }
 
-  /// The header did not arrive in one piece: it is put together in `carry`, byte by byte, so that
-  /// not one byte of the payload behind it is taken.
+  /// Reads a header that did not arrive in one piece. It is assembled in `carry` byte by byte, so
+  /// that no byte of the payload after it is taken.
   @inline(never)
   private mutating func readCarriedHeader(
     _ window: inout ByteWindow
@@ -282,7 +285,7 @@ package struct ConnectionMachine {
     isInsideFrame = true
     frame = header
     key = header.maskingKey ?? 0
-    // The rules have bounded it by the limits.
+    // The rules have checked it against the limits.
     remaining = header.payloadLength.signed
     counted.framesIn &+= 1
     counted.wireIn &+= (length &+ remaining).unsigned64
@@ -305,7 +308,7 @@ package struct ConnectionMachine {
 
   @inline(__always)
   private mutating func message(_ payload: UnsafeRawBufferPointer) -> Step {
-    // A frame whose text is wrong is not counted, wherever the wrong byte is.
+    // A frame with invalid text is not counted, wherever the invalid byte is.
     isInsideFrame = kind == .text && !text.isComplete
     if isInsideFrame {
       return failText(
@@ -318,8 +321,8 @@ package struct ConnectionMachine {
     return .message(kind, payload)
   }
 
-  /// Inflates a piece of a compressed message into `assembly`; the message, once it is whole, or what
-  /// is wrong with it.
+  /// Inflates a piece of a compressed message into `assembly`. Returns the message when it is
+  /// complete, or the violation.
   @inline(never)
   private mutating func inflate(
     _ piece: UnsafeRawBufferPointer, _ compression: MessageCompression
@@ -333,8 +336,8 @@ package struct ConnectionMachine {
     } catch {
       failure = error
     }
-    // What came out before the failure is judged first: which of two faults is told must not depend
-    // on where the reads were cut.
+    // Output produced before the failure is checked first: which of two errors is reported must not
+    // depend on how the bytes were split into reads.
     if kind == .text {
       let isValid = assembly.withUnsafeReadableBytes { bytes in
         text.validate(UnsafeRawBufferPointer(rebasing: bytes[before...]))
@@ -361,7 +364,7 @@ package struct ConnectionMachine {
     return message(assembly.withUnsafeReadableBytes { $0 })
   }
 
-  /// The payload of the control frame, once it is whole.
+  /// The payload of the control frame, once it is complete.
   private mutating func controlFrame(
     _ piece: UnsafeMutableRawBufferPointer
   ) -> UnsafeRawBufferPointer? {
@@ -376,7 +379,7 @@ package struct ConnectionMachine {
     return controlPayload.withUnsafeReadableBytes { $0 }
   }
 
-  // Out of line, as `close` and `fail` are: it keeps the road of messages short.
+  // Not inlined, like `close` and `fail`, to keep the code path of messages short.
   @inline(never)
   private mutating func control(_ payload: UnsafeRawBufferPointer) -> Step {
     switch frame.opcode {
@@ -391,7 +394,7 @@ package struct ConnectionMachine {
   }
 
   private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
-    // "unless it already received a Close frame"; and nothing is sent behind our own.
+    // "unless it already received a Close frame"; and nothing is sent after our own.
     guard phase == .open else { return }
     if isOutputBlocked {
       waitingPong = ByteBuffer(bytes: payload)
@@ -438,7 +441,7 @@ package struct ConnectionMachine {
     return .violation(violation)
   }
 
-  /// `piece` has made it certain that the text is invalid; what came before it is in `assembly`.
+  /// `piece` has revealed that the text is invalid; the text before it is in `assembly`.
   @inline(never)
   private mutating func failText(_ piece: UnsafeRawBufferPointer) -> Step {
     fail(.textIsNotUTF8(assembly.withUnsafeReadableBytes { InvalidUTF8(in: piece, after: $0) }))
@@ -446,15 +449,15 @@ package struct ConnectionMachine {
 
   private mutating func releaseDelivered() {
     holdsDelivered = false
-    // Given back, not kept: an idle connection holds no memory for its last message.
+    // Released, not kept: an idle connection holds no memory for its last message.
     if !isInsideMessage { assembly = ByteBuffer() }
     controlPayload = ByteBuffer()
   }
 
   // MARK: Sending
 
-  /// Puts a message into the output as one frame. That the payload of a `.text` is valid UTF-8 is
-  /// the caller's business.
+  /// Adds a message to the output as one frame. The caller guarantees that the payload of a `.text`
+  /// is valid UTF-8.
   ///
   /// - Throws: `SendError.closing` when a Close has been sent or received.
   package mutating func send(
@@ -470,14 +473,14 @@ package struct ConnectionMachine {
     counted.payloadOut &+= payload.count.unsigned64
   }
 
-  /// Puts a ping into the output.
+  /// Adds a ping to the output.
   ///
   /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
   package mutating func sendPing(_ payload: UnsafeRawBufferPointer) throws(SendError) {
     try sendControl(.ping, payload)
   }
 
-  /// Puts an unsolicited pong into the output (RFC 6455 section 5.5.3).
+  /// Adds an unsolicited pong to the output (RFC 6455 section 5.5.3).
   ///
   /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
   package mutating func sendPong(_ payload: UnsafeRawBufferPointer) throws(SendError) {
@@ -492,14 +495,14 @@ package struct ConnectionMachine {
     write(opcode, payload)
   }
 
-  /// Starts the closing handshake: puts a Close into the output. From here on nothing else is sent.
+  /// Starts the closing handshake: adds a Close to the output. Nothing else is sent from now on.
   ///
   /// - Parameters:
   ///   - close: The code and the reason.
-  ///   - allowsAnyCode: Whether the code may be one that must not be on the wire: a violation on purpose, to
-  ///     see what the peer makes of it.
-  /// - Throws: `SendError.closing` when a Close has been sent or received already, `.closeCode`
-  ///   for a code that must not be on the wire.
+  ///   - allowsAnyCode: Whether the code may be one that is not allowed in a Close frame: a
+  ///     deliberate violation, to test the peer's reaction.
+  /// - Throws: `SendError.closing` when a Close has already been sent or received, `.closeCode` for
+  ///   a code that is not allowed in a Close frame.
   package mutating func sendClose(
     _ close: CloseFrame, allowsAnyCode: Bool = false
   ) throws(SendError) {
@@ -511,13 +514,13 @@ package struct ConnectionMachine {
   }
 
   private mutating func writeClose(_ close: CloseFrame) {
-    // Nothing is sent behind a Close.
+    // Nothing is sent after a Close.
     waitingPong = nil
     close.body.withUnsafeBytes { write(.close, $0) }
   }
 
-  /// Every message that can be is compressed, the small ones too: with a window that goes on they
-  /// gain most, and what was agreed on is what a person wants to see at work.
+  /// Every message with a payload is compressed, including small ones: with context takeover they
+  /// benefit most, and a user who negotiates compression wants to see it in use.
   @inline(never)
   private mutating func writeCompressed(
     _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, _ compression: MessageCompression
@@ -540,7 +543,7 @@ package struct ConnectionMachine {
     let most = FrameHeader.maximumLength &+ payload.count
     if output.writableBytes < most { output.reserveCapacity(minimumWritableBytes: most) }
     let start = output.writerIndex
-    // Not `writeWithUnsafeMutableBytes`: its slices and checks are a third of a short frame's cost.
+    // Not `writeWithUnsafeMutableBytes`: its slices and checks cost a third of a short frame.
     let length = output.withVeryUnsafeMutableBytes { storage in
       let space = UnsafeMutableRawBufferPointer(rebasing: storage[start...])
       let length = header.write(to: space)

@@ -1,14 +1,14 @@
-/// The content coding of an HTTP body (RFC 9110 section 8.4), undone.
+/// Decodes the content coding of an HTTP body (RFC 9110 section 8.4).
 package enum ContentCoding {
   package enum Outcome: Equatable, Sendable {
-    /// The plain bytes, as far as the body goes.
+    /// The decoded bytes of the body, which may be incomplete.
     case plain([UInt8])
-    /// A coding that is not known here, or bytes that are not of that coding.
+    /// An unknown coding, or bytes that are not of that coding.
     case unreadable(coding: String)
   }
 
-  /// Undoes `coding`, the value of a Content-Encoding field; an empty one is no coding. The body may end
-  /// anywhere; at most `limit` bytes come out.
+  /// Decodes `coding`, the value of a Content-Encoding field; an empty value means no coding. The
+  /// body may end anywhere; at most `limit` bytes are returned.
   package static func decode(_ body: [UInt8], _ coding: String, limit: Int) -> Outcome {
     var body = body
     // "listed in the order in which they were applied"
@@ -27,7 +27,8 @@ package enum ContentCoding {
     return .plain(body)
   }
 
-  /// gzip or zlib, whichever the bytes are, and raw deflate, which some servers send for `deflate`.
+  /// Accepts gzip and zlib for either coding, and raw deflate, which some servers send for
+  /// `deflate`.
   private static func inflate(_ bytes: [UInt8], isDeflate: Bool, limit: Int) -> [UInt8]? {
     // 32 and 15: both headers, any window.
     let plain = Inflation.inflate(bytes, windowBits: -47, limit: limit)

@@ -1,14 +1,15 @@
-/// permessage-deflate as it is offered and answered (RFC 7692 section 7.1).
+/// The parameters of permessage-deflate in an offer or an answer (RFC 7692 section 7.1).
 package struct DeflateParameters: Sendable, Hashable {
-  /// The server forgets its window after each message.
+  /// The server resets its window after each message.
   package var serverNoContextTakeover = false
-  /// The client forgets its window after each message.
+  /// The client resets its window after each message.
   package var clientNoContextTakeover = false
-  /// The largest window the server may use, as a power of two from 8 to 15; nil says nothing.
+  /// The largest window that the server may use, as a power of two from 8 to 15; nil if not
+  /// specified.
   package var serverMaxWindowBits: Int?
   package var clientMaxWindowBits: ClientWindow?
 
-  /// `client_max_window_bits` may stand in an offer without a value: then it only says that the
+  /// `client_max_window_bits` may appear in an offer without a value, which only says that the
   /// client understands the parameter.
   package enum ClientWindow: Sendable, Hashable {
     case understood
@@ -19,7 +20,7 @@ package struct DeflateParameters: Sendable, Hashable {
 
   package static let name = "permessage-deflate"
 
-  /// As it stands in the field.
+  /// The text in the header field.
   package var text: String {
     var parts = [Self.name]
     if serverNoContextTakeover { parts.append("server_no_context_takeover") }
@@ -33,8 +34,8 @@ package struct DeflateParameters: Sendable, Hashable {
     return parts.joined(separator: "; ")
   }
 
-  /// Reads the parameters of an offer or of an answer; nil when one is unknown, stands twice or has
-  /// a value that it must not have.
+  /// Parses the parameters of an offer or an answer; nil if one is unknown, repeated or has an
+  /// invalid value.
   package init?(_ offer: ExtensionOffer) {
     var seen: Set<String> = []
     for parameter in offer.parameters {
@@ -63,10 +64,11 @@ package struct DeflateParameters: Sendable, Hashable {
   }
 }
 
-/// What both sides have agreed on, seen from one of them.
+/// The agreement between both sides, from the point of view of one of them.
 package struct DeflateAgreement: Sendable, Hashable {
-  /// Window bits of our deflater, 9 to 15; nil: the agreement is one that our deflater cannot keep
-  /// (zlib has no raw deflate with a window of 256 bytes), so what we send is not compressed.
+  /// Window bits of our deflater, 9 to 15. nil if the deflater cannot comply with the agreement
+  /// (zlib has no raw deflate with a window of 256 bytes); outgoing messages are then not
+  /// compressed.
   package var outgoingWindowBits: Int?
   package var outgoingTakeover: Bool
   package var incomingTakeover: Bool
@@ -78,8 +80,8 @@ package struct DeflateAgreement: Sendable, Hashable {
     incomingTakeover = !answer.clientNoContextTakeover
   }
 
-  /// The client's side of the server's `answer`. What the client has said of itself in its offer
-  /// binds it even where the answer is silent (RFC 7692 sections 7.1.1.2 and 7.1.2.2).
+  /// The client's side of the server's `answer`. The client's own offer binds it even where the
+  /// answer does not mention a parameter (RFC 7692 sections 7.1.1.2 and 7.1.2.2).
   package init(client offer: DeflateParameters, answer: DeflateParameters) {
     let bits = [offer.clientMaxWindowBits, answer.clientMaxWindowBits].map { window -> Int in
       if case .atMost(let bits) = window { bits } else { 15 }
@@ -96,11 +98,11 @@ package struct DeflateAgreement: Sendable, Hashable {
   }
 }
 
-/// The server's choice.
+/// The server's selection of an offer.
 package enum DeflateChoice {
-  /// The answer to the first offer that can be accepted, or nil to decline them all.
+  /// The answer to the first acceptable offer, or nil to decline all.
   ///
-  /// `wishes` are the server's own limits: windows it wants smaller, takeover it does not want.
+  /// `wishes` are the server's own limits: smaller windows, and no context takeover.
   package static func answer(
     _ offers: [ExtensionOffer], wishes: DeflateParameters
   ) -> DeflateParameters? {
@@ -115,7 +117,7 @@ package enum DeflateChoice {
   ) -> DeflateParameters? {
     var answer = DeflateParameters()
     let serverBits = [asked.serverMaxWindowBits, wishes.serverMaxWindowBits].compactMap { $0 }.min()
-    // zlib refuses a window of 256 bytes for raw deflate: an offer that insists on it is declined.
+    // zlib rejects a window of 256 bytes for raw deflate: an offer that requires it is declined.
     if let serverBits, serverBits < 9 {
       guard asked.serverMaxWindowBits.map({ $0 > 8 }) ?? true else { return nil }
     }
@@ -124,8 +126,8 @@ package enum DeflateChoice {
       asked.serverNoContextTakeover || wishes.serverNoContextTakeover
     answer.clientNoContextTakeover =
       asked.clientNoContextTakeover || wishes.clientNoContextTakeover
-    // "a server MUST NOT include it in a response if the offer did not have it"; otherwise a limit
-    // of ours is worth naming, since the client's own needs no confirmation.
+    // "a server MUST NOT include it in a response if the offer did not have it". Otherwise only a
+    // limit of the server's own is included, since the client's needs no confirmation.
     if let window = asked.clientMaxWindowBits,
       case .atMost(let wished)? = wishes.clientMaxWindowBits
     {
@@ -138,9 +140,9 @@ package enum DeflateChoice {
     return answer
   }
 
-  /// Judges the server's answer to what the client offered.
+  /// Checks the server's answer against the client's offer.
   ///
-  /// - Throws: what is wrong with it.
+  /// - Throws: the violation.
   package static func check(
     _ answers: [ExtensionOffer], offered: DeflateParameters?
   ) throws(HandshakeViolation) -> DeflateParameters? {
@@ -153,7 +155,7 @@ package enum DeflateChoice {
     guard let chosen = DeflateParameters(first) else {
       throw .wrongExtension(Self.text(first))
     }
-    // In an answer the parameter has a value, and it stands there only if it was offered.
+    // In an answer the parameter must have a value, and is allowed only if it was offered.
     switch (chosen.clientMaxWindowBits, offered.clientMaxWindowBits) {
     case (.understood?, _), (.atMost?, nil): throw .wrongExtension(Self.text(first))
     case (.atMost(let bits)?, .atMost(let most)?) where bits > most:

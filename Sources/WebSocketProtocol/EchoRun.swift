@@ -1,24 +1,26 @@
-/// Messages of a client that lie whole one behind the other, each turned into its echo: unmasked, judged
-/// and put behind its new header in one pass, with no step told and nothing kept between two of them.
+/// A run of consecutive, complete messages of a client, each turned into its echo: unmasked,
+/// validated and written after its new header in one pass, without producing steps or keeping state
+/// between messages.
 ///
-/// It goes on as long as it meets frames that `ConnectionMachine` would deliver without asking the
-/// rules: FIN, text or binary, no reserved bit, masked, not over 64 KiB. Before everything else it
-/// stops, with that frame untouched: the machine takes it the long way, and fails what is wrong.
+/// The run continues as long as it finds frames that `ConnectionMachine` would deliver without
+/// consulting the rules: FIN, text or binary, no reserved bit, masked, at most 64 KiB. It stops
+/// before any other frame, which it leaves untouched: the machine then processes it normally, and
+/// fails if it is invalid.
 struct EchoRun {
-  /// Bytes from the front of the source that are echoed.
+  /// The number of bytes echoed from the front of the source.
   private(set) var taken = 0
-  /// Bytes of the echoes, headers included.
+  /// The size of the echoes in bytes, headers included.
   private(set) var written = 0
   private(set) var messages = 0
-  /// Bytes of the messages without their headers.
+  /// The payload of the messages in bytes, without headers.
   private(set) var payload = 0
-  /// Bytes on the wire of the last message.
+  /// The size of the last message on the wire, in bytes.
   private(set) var lastWire = 0
 
   /// - Parameters:
-  ///   - source: What the client has sent, from the beginning of a frame on. It is not changed.
-  ///   - destination: Room for as many bytes: an echo has no masking key, and so is never longer.
-  ///   - limit: The largest message, in bytes.
+  ///   - source: Bytes from the client, starting with a frame. They are not changed.
+  ///   - destination: Space of the same size: an echo has no masking key, so it is never longer.
+  ///   - limit: The maximum size of a message in bytes.
   @inline(__always)
   init(
     of source: UnsafeRawBufferPointer, into destination: UnsafeMutableRawPointer?, limit: Int
@@ -56,12 +58,12 @@ struct EchoRun {
   /// FIN with the opcode.
   private static let text: UInt8 = 0x81
   private static let binary: UInt8 = 0x82
-  /// With a masking key; the second has a length of 16 bits.
+  /// The lengths in bytes, with a masking key; `mediumHeader` has a 16-bit payload length.
   private static let shortHeader = 6
   private static let mediumHeader = 8
 
-  /// "The minimal number of bytes MUST be used to encode the length" (RFC 6455 section 5.2), however the
-  /// client has done it.
+  /// "The minimal number of bytes MUST be used to encode the length" (RFC 6455 section 5.2),
+  /// whatever the client used.
   @inline(__always)
   private static func writeHeader(
     _ first: UInt8, _ size: Int, to echo: UnsafeMutableRawPointer

@@ -1,4 +1,4 @@
-/// The value of Sec-WebSocket-Extensions (RFC 6455 section 9.1), read in linear time.
+/// The value of Sec-WebSocket-Extensions (RFC 6455 section 9.1), parsed in linear time.
 package struct ExtensionOffer: Sendable, Hashable {
   package struct Parameter: Sendable, Hashable {
     package var name: String
@@ -19,7 +19,7 @@ package struct ExtensionOffer: Sendable, Hashable {
     self.parameters = parameters
   }
 
-  /// Reads all elements of a list; nil when it breaks the grammar.
+  /// Parses all elements of a list; nil if it violates the grammar.
   ///
   /// ```
   /// extension-list = 1#extension

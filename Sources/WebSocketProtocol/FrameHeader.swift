@@ -1,14 +1,15 @@
-/// The header of one frame as it stands on the wire (RFC 6455 section 5.2). Reading and writing
-/// mirror each other; whether a header is allowed is the question of `FrameRules`.
+/// The header of one frame in wire format (RFC 6455 section 5.2). Reading and writing mirror each
+/// other; `FrameRules` decides whether a header is allowed.
 package struct FrameHeader: Equatable, Sendable {
   package var isFinal: Bool
   /// RSV1, RSV2 and RSV3 as the bits 0x4, 0x2 and 0x1.
   package var reservedBits: UInt8
   package var opcode: Opcode
-  /// The key in memory order (the first byte on the wire is the first byte in memory), nil when
-  /// the frame is not masked.
+  /// The key in memory order (the first byte on the wire is the first byte in memory); nil if the
+  /// frame is not masked.
   package var maskingKey: UInt32?
-  /// Bytes of payload, as declared. The top bit may be set: the rules refuse it, not the reader.
+  /// The declared payload length in bytes. Its top bit may be set: the rules reject that, not the
+  /// reader.
   package var payloadLength: UInt64
 
   package init(
@@ -22,10 +23,10 @@ package struct FrameHeader: Equatable, Sendable {
     self.payloadLength = payloadLength
   }
 
-  /// The longest header there is: 2 bytes, a 64-bit length, a key.
+  /// The maximum length of a header in bytes: 2 bytes, a 64-bit length and a key.
   package static let maximumLength = 14
 
-  /// Bytes that `write(to:)` needs.
+  /// The number of bytes that `write(to:)` needs.
   package var encodedLength: Int {
     Self.encodedLength(payloadLength: payloadLength, isMasked: maskingKey != nil)
   }
@@ -35,10 +36,10 @@ package struct FrameHeader: Equatable, Sendable {
     (payloadLength < 126 ? 2 : payloadLength < 65_536 ? 4 : 10) &+ (isMasked ? 4 : 0)
   }
 
-  /// What a reader can say: here is a header, or give me more bytes. No header is malformed as
-  /// such.
+  /// The result of reading: a header, or a request for more bytes. A header cannot be malformed in
+  /// itself.
   package enum Reading: Equatable, Sendable {
-    /// The header and the number of bytes it took.
+    /// The header and its length in bytes.
     case header(FrameHeader, length: Int)
     case needMore
   }
@@ -78,7 +79,8 @@ package struct FrameHeader: Equatable, Sendable {
       length: length)
   }
 
-  /// Writes the header with the shortest form of the length, and returns the bytes it took.
+  /// Writes the header with the shortest form of the length, and returns the number of bytes
+  /// written.
   ///
   /// `destination` must have room for `encodedLength` bytes.
   @inline(__always)

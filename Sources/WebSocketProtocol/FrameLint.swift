@@ -1,12 +1,13 @@
-/// What a peer may do, or what a receiver may overlook, and what still is odd.
+/// Odd behaviour that the protocol permits, or that a receiver may overlook.
 package enum Oddity: Sendable, Hashable, CaseIterable {
   /// A length encoded in more bytes than necessary.
   case longLength
   /// A fragment without payload that does not end its message.
   case emptyFragment
-  /// A fragment of text that ends inside a character, so that its text can be validated later only.
+  /// A text fragment that ends inside a character, so that it can be validated only with the next
+  /// one.
   case cutCharacter
-  /// A frame of a client with the masking key of the frame before it.
+  /// A client frame with the same masking key as the frame before it.
   case reusedMask
 
   /// The section of RFC 6455.
@@ -20,26 +21,26 @@ package enum Oddity: Sendable, Hashable, CaseIterable {
   }
 }
 
-/// Counts the oddities of a stream of frames, wherever its pieces end. It stands beside the machine, which
-/// knows nothing of it.
+/// Counts the oddities in a stream of frames, however it is split. It works alongside the machine,
+/// which does not depend on it.
 package struct FrameLint: Sendable {
   package private(set) var counts: [Oddity: Int] = [:]
-  /// The beginning of a header.
+  /// The beginning of a header that is not complete yet.
   private var unfinished: [UInt8] = []
   private var frame = FrameHeader(opcode: .continuation, payloadLength: 0)
-  /// Payload that is still to come of `frame`.
+  /// The remaining payload bytes of `frame`.
   private var payloadLeft: UInt64 = 0
   private var isInsideFrame = false
-  /// Whether the message is text whose payload can be read as it comes.
+  /// Whether the message is uncompressed text that has been valid so far.
   private var isPlainText = false
   private var text = UTF8Validator()
-  /// The masking key, rotated to the next byte of the payload.
+  /// The masking key, rotated to the next payload byte.
   private var key: UInt32 = 0
   private var lastKey: UInt32?
 
   package init() {}
 
-  /// Takes bytes from the wire, before they are unmasked.
+  /// Scans bytes from the wire, before they are unmasked.
   package mutating func scan(_ bytes: UnsafeRawBufferPointer) {
     var offset = 0
     while true {
@@ -79,7 +80,7 @@ package struct FrameLint: Sendable {
   private mutating func take(_ piece: UnsafeRawBufferPointer) {
     payloadLeft &-= piece.count.unsigned64
     guard isPlainText, !frame.opcode.isControl else { return }
-    // What is invalid is for the machine to report.
+    // Invalid text is reported by the machine.
     if !validate(piece) { isPlainText = false }
   }
 
@@ -87,7 +88,7 @@ package struct FrameLint: Sendable {
     guard frame.maskingKey != nil, let source = piece.baseAddress else {
       return text.validate(piece)
     }
-    // Into a copy: the machine unmasks the bytes in place, later.
+    // Into a copy: the machine unmasks the bytes in place later.
     let unmasked = [UInt8](unsafeUninitializedCapacity: piece.count) { space, count in
       count = piece.count
       guard let destination = space.baseAddress else { return }

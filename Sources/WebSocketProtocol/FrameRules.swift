@@ -1,18 +1,18 @@
-/// Whether a frame header may stand where it stands (RFC 6455 sections 5.1 to 5.5). A pure
-/// function, apart from reading the header and from what its payload says.
+/// Whether a frame header is allowed in its context (RFC 6455 sections 5.1 to 5.5). A pure
+/// function, separate from reading the header and from interpreting the payload.
 package enum FrameRules {
-  /// What the rules must know of the message that the frame may belong to.
+  /// The state of the message that the frame may belong to.
   package struct Context: Sendable {
     package var role: Role
     package var limits: Limits
     /// Whether a fragmented message has begun and not ended.
     package var isInsideMessage: Bool
-    /// Bytes and frames that message has so far.
+    /// The bytes and frames of that message so far.
     package var messageSize: Int
     package var fragments: Int
-    /// Whether permessage-deflate is agreed on, so that RSV1 may say that a message is compressed.
+    /// Whether permessage-deflate is negotiated, so that RSV1 may mark a message as compressed.
     package var allowsCompression: Bool
-    /// Whether the message that has begun is compressed.
+    /// Whether the current message is compressed.
     package var isCompressed: Bool
 
     package init(
@@ -72,15 +72,15 @@ package enum FrameRules {
       guard !context.isInsideMessage else { return .unfinishedMessage(header.opcode) }
     }
     if context.isCompressed || header.reservedBits != 0 {
-      // What it inflates to is bounded as it is inflated. What has to be read for it is bounded
-      // here: deflate makes nothing larger than this.
+      // The inflated size is limited during inflation. Here the limit applies to the compressed
+      // size: deflate never makes a payload larger than this.
       let most = context.limits.messageSize &+ context.limits.messageSize >> 8 &+ 1024
       guard header.payloadLength <= most.unsigned64 else {
         return .messageTooBig(size: header.payloadLength, limit: context.limits.messageSize)
       }
       return nil
     }
-    // The length has 63 bits and the message so far is below 1 GiB: the sum cannot overflow.
+    // The length has 63 bits and the message so far is below 1 GiB, so the sum cannot overflow.
     let size = header.payloadLength &+ context.messageSize.unsigned64
     guard size <= context.limits.messageSize.unsigned64 else {
       return .messageTooBig(size: size, limit: context.limits.messageSize)
@@ -92,7 +92,7 @@ package enum FrameRules {
   private static func reservedBits(
     of header: FrameHeader, _ context: Context
   ) -> ProtocolViolation {
-    // RSV1 is not to blame where the extension is agreed on and allows it.
+    // RSV1 is not the error if the extension is negotiated and gives it a meaning.
     let unknown = context.allowsCompression ? header.reservedBits & 0x3 : header.reservedBits
     guard unknown == 0 else { return .reservedBits(unknown) }
     guard !header.opcode.isReserved else { return .reservedOpcode(header.opcode.rawValue) }

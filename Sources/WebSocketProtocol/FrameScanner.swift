@@ -1,9 +1,9 @@
-/// Finds the frame headers in a stream of bytes, wherever its pieces end. It judges nothing: where the
-/// stream breaks the protocol, what it finds is as wrong as the stream.
+/// Finds the frame headers in a byte stream, however it is split. It validates nothing: if the
+/// stream violates the protocol, the results are meaningless too.
 package struct FrameScanner: Sendable {
-  /// Payload that is still to come of the frame whose header came last.
+  /// The remaining payload bytes of the last frame found.
   private var payloadLeft: UInt64 = 0
-  /// The beginning of a header.
+  /// The beginning of a header that is not complete yet.
   private var unfinished: [UInt8] = []
 
   package init() {}
@@ -25,7 +25,7 @@ package struct FrameScanner: Sendable {
     return headers
   }
 
-  /// Where the payload that is still to come ends in a piece of `count` bytes.
+  /// The offset after the remaining payload, in a piece of `count` bytes.
   private mutating func skipPayload(from offset: Int, of count: Int) -> Int {
     let skipped = min(payloadLeft, (count - offset).unsigned64)
     payloadLeft -= skipped

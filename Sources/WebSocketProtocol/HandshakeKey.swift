@@ -1,15 +1,15 @@
 /// Sec-WebSocket-Key and Sec-WebSocket-Accept (RFC 6455 sections 4.1 and 4.2.2).
 package enum HandshakeKey {
   /// "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded"; here
-  /// the 16 random bytes come in two halves.
+  /// the 16 random bytes are passed in two halves.
   package static func encode(nonce: (UInt64, UInt64)) -> String {
     withUnsafeBytes(of: nonce) { Base64.encode($0) }
   }
 
   /// Whether `key` is base64 of exactly 16 bytes.
   package static func isValid(_ key: String) -> Bool {
-    // 16 bytes are 24 characters, the last two of them padding; the last sextet has four spare
-    // bits that an encoder leaves 0.
+    // 16 bytes are 24 characters, the last two of them padding; the last sextet has four unused
+    // bits, which an encoder leaves 0.
     let bytes = Array(key.utf8)
     guard bytes.count == 24, bytes[22] == UInt8(ascii: "="), bytes[23] == UInt8(ascii: "=") else {
       return false
@@ -18,14 +18,14 @@ package enum HandshakeKey {
     return "AQgw".utf8.contains(bytes[21])
   }
 
-  /// The Sec-WebSocket-Accept that answers `key`.
+  /// The Sec-WebSocket-Accept for `key`.
   package static func accept(_ key: String) -> String {
     let digest = SHA1.digest(Array((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
     return digest.withUnsafeBytes { Base64.encode($0) }
   }
 }
 
-/// Base64 of RFC 4648 section 4, as far as the handshake and binary payloads in JSON need it.
+/// Base64 of RFC 4648 section 4, for the handshake and for binary payloads in JSON.
 package enum Base64 {
   static let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
@@ -49,7 +49,7 @@ package enum Base64 {
     return String(decoding: encoded, as: UTF8.self)
   }
 
-  /// The bytes that `text` encodes, or nil when it is not base64 with its padding.
+  /// The bytes that `text` encodes, or nil if it is not Base64 with padding.
   package static func decode(_ text: some StringProtocol) -> [UInt8]? {
     let characters = Array(text.utf8)
     guard characters.count.isMultiple(of: 4) else { return nil }
@@ -90,8 +90,8 @@ package enum Base64 {
   }
 }
 
-/// SHA-1 (RFC 3174), which RFC 6455 uses as a checksum of the handshake, not for secrecy. Sixty
-/// lines here keep a cryptographic library, its build and its start-up, out of the core.
+/// SHA-1 (RFC 3174), which RFC 6455 uses as a checksum of the handshake, not for secrecy. These few
+/// lines keep a cryptographic library, with its build and start-up time, out of the core.
 enum SHA1 {
   static func digest(_ message: [UInt8]) -> [UInt8] {
     var state: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]

@@ -1,9 +1,9 @@
 package import struct NIOHTTP1.HTTPHeaders
 
-/// Comma-separated lists in header fields (RFC 9110 section 5.6.1), read in linear time.
+/// Comma-separated lists in header fields (RFC 9110 section 5.6.1), parsed in linear time.
 enum HeaderTokens {
-  /// The elements of all the fields called `name`, in order, without the white space around them;
-  /// empty elements are left out.
+  /// The elements of all fields called `name`, in order, without surrounding white space; empty
+  /// elements are omitted.
   static func list(_ name: String, in headers: HTTPHeaders) -> [String] {
     headers[name].flatMap { field in
       field.utf8.split(separator: UInt8(ascii: ",")).compactMap { element in
@@ -13,7 +13,7 @@ enum HeaderTokens {
     }
   }
 
-  /// Whether the list `name` has `token`, compared without regard to ASCII case.
+  /// Whether the list `name` contains `token`, ignoring ASCII case.
   static func contains(_ token: String, in name: String, of headers: HTTPHeaders) -> Bool {
     list(name, in: headers).contains { equalsIgnoringCase($0, token) }
   }
@@ -42,15 +42,15 @@ enum HeaderTokens {
   }
 }
 
-/// Which characters may stand where in a header field (RFC 9110 sections 5.5 and 5.6.2).
+/// The characters allowed in the parts of a header field (RFC 9110 sections 5.5 and 5.6.2).
 package enum HeaderSyntax {
-  /// Whether `name` is a token: what a field name and a subprotocol must be.
+  /// Whether `name` is a token, as a field name and a subprotocol must be.
   package static func isToken(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.allSatisfy(isTokenByte)
   }
 
-  /// The offset of the first byte that must not stand in a field value: CR, LF, NUL and the other
-  /// control characters, those of U+0080 to U+009F too, except the tab.
+  /// The first byte that is not allowed in a field value, with its offset: CR, LF, NUL and the
+  /// other control characters, including U+0080 to U+009F, except the tab.
   package static func firstForbiddenByte(inValue value: String) -> (offset: Int, byte: UInt8)? {
     ControlBytes.first(in: value.utf8, allowing: 0x09)
   }
@@ -67,9 +67,9 @@ package enum HeaderSyntax {
 }
 
 extension HTTPHeaders {
-  /// The fields with the white space around their values taken away: "A field value does not include
-  /// that leading or trailing whitespace" (RFC 9110 section 5.5), but NIO's parser leaves what is
-  /// behind it.
+  /// The fields with the white space around their values removed: "A field value does not include
+  /// that leading or trailing whitespace" (RFC 9110 section 5.5), but NIO's parser keeps the
+  /// trailing white space.
   package var withoutOuterSpace: HTTPHeaders {
     func isSpace(_ byte: UInt8?) -> Bool { byte == 0x20 || byte == 0x09 }
     guard contains(where: { isSpace($0.value.utf8.first) || isSpace($0.value.utf8.last) }) else {
@@ -85,10 +85,10 @@ extension HTTPHeaders {
   }
 }
 
-/// Control characters in UTF-8. No option that goes into a request has any use for one, and some
-/// readers take U+0085 for the end of a line.
+/// Control characters in UTF-8. No option that goes into a request needs one, and some readers take
+/// U+0085 for the end of a line.
 enum ControlBytes {
-  /// The first byte of C0, DEL or C1, with its offset; of C1 the second byte of its two.
+  /// The first byte of C0, DEL or C1, with its offset; for C1 the second of its two bytes.
   static func first(
     in bytes: some Sequence<UInt8>, allowing allowed: UInt8? = nil
   ) -> (offset: Int, byte: UInt8)? {

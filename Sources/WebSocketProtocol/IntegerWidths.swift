@@ -1,12 +1,13 @@
-/// Conversions between integers, all in this file: a number of a peer that does not fit must never trap,
-/// so the protocol and its transports convert in no other way. What does not fit is cut off, as `Int`
-/// and `UInt64` never need to: they hold what is counted, and every narrower type.
+/// Conversions between integers, all in this file. A number from a peer that does not fit must
+/// never trap, so the protocol and its transports use no other conversions. Values that do not fit
+/// are truncated; `Int` and `UInt64` never truncate in practice, since they hold counts and all
+/// narrower types.
 extension FixedWidthInteger {
-  /// Of a narrower type, or of a count that is below 2^63.
+  /// For a narrower type, or a count below 2^63.
   @inlinable @inline(__always)
   package var signed: Int { Int(truncatingIfNeeded: self) }
 
-  /// Of a narrower type, or of a count, which is never negative.
+  /// For a narrower type, or a count, which is never negative.
   @inlinable @inline(__always)
   package var unsigned64: UInt64 { UInt64(truncatingIfNeeded: self) }
 
@@ -16,7 +17,7 @@ extension FixedWidthInteger {
   @inlinable @inline(__always)
   package var unsigned: UInt { UInt(truncatingIfNeeded: self) }
 
-  /// The constants and lengths of system calls.
+  /// For constants and lengths in system calls.
   @inlinable @inline(__always)
   package var signed32: Int32 { Int32(truncatingIfNeeded: self) }
 

@@ -1,11 +1,11 @@
-/// Evidence of text that is not valid UTF-8. It is collected once the text is known to be invalid, so that
-/// valid text costs nothing.
+/// Evidence of text that is not valid UTF-8. It is collected only once the text is known to be
+/// invalid, so that valid text costs nothing.
 package struct InvalidUTF8: Hashable, Sendable {
   /// The first byte that is not part of a valid character.
   package let byte: UInt8
   /// Its offset in the whole text, in bytes.
   package let offset: Int
-  /// The valid text right before that byte: whole characters, at most `reach` bytes.
+  /// The valid text directly before that byte: whole characters, at most `reach` bytes.
   package let before: [UInt8]
 
   package static let reach = 16
@@ -16,11 +16,12 @@ package struct InvalidUTF8: Hashable, Sendable {
     self.before = before
   }
 
-  /// Searches a text that is not valid.
+  /// Locates the error in an invalid text.
   ///
   /// - Parameters:
-  ///   - piece: The piece of it that made that certain; empty if the text ends inside a character.
-  ///   - earlier: All that came before `piece`, valid except for an unfinished character at its end.
+  ///   - piece: The piece of the text that revealed the error; empty if the text ends inside a
+  ///     character.
+  ///   - earlier: The text before `piece`, valid except for an incomplete character at its end.
   package init(in piece: UnsafeRawBufferPointer, after earlier: UnsafeRawBufferPointer) {
     let offset = Self.offset(in: piece, after: earlier)
     func byte(_ index: Int) -> UInt8 {
@@ -29,7 +30,7 @@ package struct InvalidUTF8: Hashable, Sendable {
       return index < piece.count ? piece[index] : 0
     }
     var start = max(offset &- Self.reach, 0)
-    // Not inside a character.
+    // Start at a character boundary.
     while start < offset, byte(start) & 0xC0 == 0x80 { start &+= 1 }
     self.init(byte: byte(offset), offset: offset, before: (start..<offset).map(byte))
   }
@@ -48,8 +49,8 @@ package struct InvalidUTF8: Hashable, Sendable {
     return earlier.count &+ whole &+ (UTF8Validator.firstInvalid(in: rest) ?? rest.count)
   }
 
-  /// Bytes of the unfinished character that a text ends in, and bytes that the whole character has; 0 and 0
-  /// if the text ends in a whole one.
+  /// The bytes present and the full length of the incomplete character at the end of a text; 0 and
+  /// 0 if the text ends with a complete one.
   private static func unfinishedCharacter(
     at text: UnsafeRawBufferPointer
   ) -> (count: Int, length: Int) {

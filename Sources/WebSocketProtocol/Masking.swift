@@ -1,17 +1,17 @@
-/// Masking and unmasking (RFC 6455 section 5.3), which are the same operation: xor with the key,
-/// octet i with key octet i mod 4. Done by words, since this touches every byte of a payload.
+/// Masking and unmasking (RFC 6455 section 5.3), which are the same operation: XOR with the key,
+/// octet i with key octet i mod 4. Done in words, since this touches every byte of a payload.
 package enum Masking {
-  /// The key to go on with after `count` bytes: what was key octet `count` mod 4 comes first.
+  /// The key for the bytes after the first `count`: key octet `count` mod 4 comes first.
   @inline(__always)
   package static func rotated(_ key: UInt32, by count: Int) -> UInt32 {
     // Keys are in memory order, so on a little-endian machine the first octet is the lowest.
     let bits = ((count & 3) &* 8).low32
     let value = UInt32(littleEndian: key)
-    // A shift by 32 is one by 0 here, so no rotation leaves the key as it is.
+    // `&<<` by 32 shifts by 0, so a rotation by 0 leaves the key unchanged.
     return UInt32(littleEndian: value &>> bits | value &<< (32 &- bits))
   }
 
-  /// Masks `count` bytes at `source` into `destination`. The two may be the same address.
+  /// Masks `count` bytes from `source` into `destination`. The two may be the same address.
   @inline(__always)
   package static func apply(
     _ key: UInt32, from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer,
@@ -46,11 +46,11 @@ package enum Masking {
   }
 }
 
-/// Where the masking keys of one event loop come from.
+/// The source of masking keys for one event loop.
 ///
 /// "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a strong
 /// source of entropy" (RFC 6455 section 5.3). A system call for each key costs more than the rest
-/// of a frame, so keys are cut from a block that the system's generator fills 4 KiB at a time.
+/// of a frame, so keys are taken from a block that the system's generator fills 4 KiB at a time.
 package final class MaskingKeys {
   private let block: UnsafeMutableBufferPointer<UInt32>
   private var next: Int
@@ -68,7 +68,7 @@ package final class MaskingKeys {
     block.deallocate()
   }
 
-  /// A fresh key; none is handed out twice.
+  /// A fresh key; no key is returned twice.
   @inline(__always)
   package func take() -> UInt32 {
     if next == block.count { refill() }

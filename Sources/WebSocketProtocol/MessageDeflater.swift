@@ -1,20 +1,20 @@
 import CZlib
 import struct NIOCore.ByteBuffer
 
-/// What compression did on one connection, in bytes of payload.
+/// Counters of the compression on one connection, in bytes of payload.
 package struct CompressionTraffic: Sendable, Hashable {
-  /// Of compressed messages: as they came over the wire, and as they were after inflating.
+  /// Compressed messages received: their size on the wire, and after inflating.
   package var inflatedFrom: UInt64 = 0
   package var inflatedTo: UInt64 = 0
-  /// Of messages of ours: as they were, and what went over the wire.
+  /// Messages sent: their size before compression, and on the wire.
   package var deflatedFrom: UInt64 = 0
   package var deflatedTo: UInt64 = 0
 
   package init() {}
 }
 
-/// The compression of one connection. Its two streams take hundreds of kilobytes, so each is made
-/// when it is first needed; a connection without the extension has none of this.
+/// The compression state of one connection. Its two streams take hundreds of kilobytes, so each is
+/// created on first use; a connection without the extension has none.
 final class MessageCompression {
   private(set) var traffic = CompressionTraffic()
   private let agreement: DeflateAgreement
@@ -25,7 +25,7 @@ final class MessageCompression {
     self.agreement = agreement
   }
 
-  /// The compressed payload; nil when the message has to go as it is, which is always allowed.
+  /// The compressed payload; nil if the message must be sent uncompressed, which is always allowed.
   func deflate(_ payload: UnsafeRawBufferPointer) -> ByteBuffer? {
     guard let bits = agreement.outgoingWindowBits,
       let deflater = deflater
@@ -38,7 +38,7 @@ final class MessageCompression {
     return deflater.compressed
   }
 
-  /// Inflates a piece of a message and appends what comes of it to `output`, at most to `limit`.
+  /// Inflates a piece of a message and appends the result to `output`, up to `limit` bytes.
   func inflate(
     _ piece: UnsafeRawBufferPointer, isLast: Bool, into output: inout ByteBuffer, limit: Int
   ) throws(MessageInflater.Failure) {
@@ -50,7 +50,7 @@ final class MessageCompression {
     traffic.inflatedTo &+= (output.readableBytes &- before).unsigned64
   }
 
-  /// The stream of what comes, made when it is first needed.
+  /// The stream for received messages, created on first use.
   private func inflater(takeover: Bool) throws(MessageInflater.Failure) -> MessageInflater {
     if let inflater { return inflater }
     let made = try MessageInflater(takeover: takeover)
@@ -58,22 +58,23 @@ final class MessageCompression {
     return made
   }
 
-  /// Gives the memory back; the connection has failed.
+  /// Releases the memory after the connection has failed.
   func release() {
     deflater = nil
     inflater = nil
   }
 }
 
-/// Compresses messages (RFC 7692 section 7.2.1). The stream is made at the first message: a
-/// connection that never compresses costs no memory.
+/// Compresses messages (RFC 7692 section 7.2.1). It is created for the first message: a connection
+/// that never compresses costs no memory.
 final class MessageDeflater {
   private let stream: UnsafeMutablePointer<z_stream>
   private let takeover: Bool
   /// The payload of the last message; valid until the next one.
   private(set) var compressed = ByteBuffer()
 
-  /// Speed counts more here than the last percent: a test tool must not be what limits a test.
+  /// Speed matters more than the last percent of compression: a test tool must not be the
+  /// bottleneck.
   private static let level: Int32 = 3
   private static let memoryLevel: Int32 = 8
   private static let step = 16 * 1024
@@ -85,7 +86,7 @@ final class MessageDeflater {
     stream.initialize(to: z_stream())
     self.takeover = takeover
     let bits = windowBits.signed32
-    // What has been allocated is given back by `deinit`, which runs then too.
+    // `deinit` also runs in this case, and releases what has been allocated.
     guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else { return nil }
   }
 
@@ -111,7 +112,7 @@ final class MessageDeflater {
         let room = space.count.low32
         stream.pointee.avail_out = room
         // "Compress all the octets of the payload" and flush "to an octet boundary"; done when the
-        // flush has left room behind it.
+        // flush has left space in the output.
         deflate(stream, Z_SYNC_FLUSH)
         isDone = stream.pointee.avail_out > 0
         return (room &- stream.pointee.avail_out).signed
@@ -125,25 +126,25 @@ final class MessageDeflater {
   }
 }
 
-/// Decompresses messages (RFC 7692 section 7.2.2), stepwise and under a limit: a piece of input is
-/// inflated as it arrives, so what is kept is never more than the message.
+/// Decompresses messages (RFC 7692 section 7.2.2) incrementally and within a limit: a piece of
+/// input is inflated as it arrives, so no more than the message is kept.
 final class MessageInflater {
   enum Failure: Error {
     case corrupt
-    /// More than `limit` bytes.
+    /// The output exceeds `limit` bytes.
     case tooBig
   }
 
   private let stream: UnsafeMutablePointer<z_stream>
   private let takeover: Bool
-  /// Whether the last byte so far was the end of a block with BFINAL.
+  /// Whether the input so far ends with a block that has BFINAL set.
   private var isBehindFinalBlock = false
   private static let smallestStep = 512
   private static let largestStep = 64 * 1024
 
-  /// A window of 15 bits inflates what any smaller window has deflated.
+  /// A window of 15 bits inflates the output of any smaller window.
   ///
-  /// - Throws: `Failure.corrupt` when zlib has no memory, or does not know the window.
+  /// - Throws: `Failure.corrupt` when zlib has no memory, or does not support the window.
   init(takeover: Bool, windowBits: Int32 = 15) throws(Failure) {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
@@ -156,8 +157,8 @@ final class MessageInflater {
     stream.deallocate()
   }
 
-  /// Inflates a piece of a message and appends what comes of it to `output`, which shall not grow
-  /// beyond `limit` bytes.
+  /// Inflates a piece of a message and appends the result to `output`, which must not grow beyond
+  /// `limit` bytes.
   func inflate(
     _ piece: UnsafeRawBufferPointer, into output: inout ByteBuffer, limit: Int
   ) throws(Failure) {
@@ -167,7 +168,8 @@ final class MessageInflater {
     if !piece.isEmpty { isBehindFinalBlock = false }
     var isUsedUp = false
     while !isUsedUp {
-      // One byte more than allowed, so that a message of exactly the limit is told from a longer one.
+      // One byte more than allowed, to distinguish a message of exactly `limit` bytes from a longer
+      // one.
       let step = min(max(piece.count &* 4, Self.smallestStep), Self.largestStep)
       let most = min(step, limit &+ 1 &- output.readableBytes)
       var status = Z_OK
@@ -185,7 +187,7 @@ final class MessageInflater {
       case Z_OK:
         isUsedUp = stream.pointee.avail_in == 0 && !isFull
       case Z_BUF_ERROR:
-        // No input, or nothing to say about it yet.
+        // There is no input, or it produces no output yet.
         isUsedUp = true
       case Z_STREAM_END where continueBehindFinalBlock():
         isUsedUp = stream.pointee.avail_in == 0
@@ -196,11 +198,11 @@ final class MessageInflater {
     }
   }
 
-  /// Ends a message: the octets that the sender has removed are put back, and the stream must then
-  /// stand between two blocks.
+  /// Ends a message: appends the octets that the sender has removed. The stream must then be
+  /// between two blocks.
   func finish(into output: inout ByteBuffer, limit: Int) throws(Failure) {
-    // Section 7.2.1 asks for an empty block after the last one. A sender that has ended its stream may
-    // leave it out: nothing is missing then.
+    // Section 7.2.1 requires an empty block after the last one. A sender that has ended its stream
+    // may omit it; nothing is missing then.
     if isBehindFinalBlock {
       isBehindFinalBlock = false
       if !takeover { inflateReset(stream) }
@@ -223,8 +225,8 @@ final class MessageInflater {
     if !takeover { inflateReset(stream) }
   }
 
-  /// "a DEFLATE block with the BFINAL bit set to 1" may end a message (section 7.2.3.4). The blocks
-  /// behind it begin anew for zlib, but the window goes on.
+  /// "a DEFLATE block with the BFINAL bit set to 1" may end a message (section 7.2.3.4). For zlib
+  /// the blocks after it form a new stream, but the window continues.
   private func continueBehindFinalBlock() -> Bool {
     var window = [UInt8](repeating: 0, count: 32 * 1024)
     var length = UInt32(0)
@@ -233,16 +235,17 @@ final class MessageInflater {
   }
 }
 
-/// A whole body in one call, for what is small and not a message.
 /// The compression library.
 package enum Zlib {
-  /// As in `1.2.13`.
+  /// The version, such as `1.2.13`.
   package static var version: String { zlibVersion().map { String(cString: $0) } ?? "" }
 }
 
+/// Inflates a small body, other than a message, in one call.
 enum Inflation {
-  /// At most `limit` bytes, as far as the input goes; nil if it is not of that format. Positive window bits are
-  /// those of raw deflate, negative ones those of `inflateInit2` for a format with a header.
+  /// Returns at most `limit` bytes, as far as the input allows; nil if the input is not of that
+  /// format. Positive window bits mean raw deflate; negative ones are those of `inflateInit2`,
+  /// negated, for a format with a header.
   static func inflate(_ bytes: [UInt8], windowBits: Int32, limit: Int) -> [UInt8]? {
     guard !bytes.isEmpty, limit > 0 else { return bytes }
     let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
@@ -269,12 +272,13 @@ enum Inflation {
   }
 }
 
-/// A whole body in the zlib format (RFC 1950), for what is stored in a file and is not a message.
+/// A whole body in the zlib format (RFC 1950), for data stored in a file, other than messages.
 package enum ZlibBody {
   /// Compresses a body.
   ///
   /// - Parameter bytes: The body; may be empty.
-  /// - Returns: The body with the header and the checksum of the format; nil when zlib has no memory.
+  /// - Returns: The body with the header and the checksum of the format; nil when zlib has no
+  ///   memory.
   package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
     var length = compressBound(bytes.count.unsigned)
     var output = [UInt8](repeating: 0, count: length.signed)
@@ -285,9 +289,10 @@ package enum ZlibBody {
   /// Decompresses a body, which must end with the input.
   ///
   /// - Parameters:
-  ///   - bytes: What `compress` returned.
-  ///   - limit: The largest body to accept, in bytes.
-  /// - Returns: nil when the input is damaged, incomplete, followed by other bytes, or larger than `limit`.
+  ///   - bytes: The output of `compress`.
+  ///   - limit: The maximum size of the body in bytes.
+  /// - Returns: nil if the input is damaged, incomplete, followed by other bytes, or larger than
+  ///   `limit`.
   package static func decompress(_ bytes: [UInt8], limit: Int) -> [UInt8]? {
     var output = [UInt8](repeating: 0, count: max(1, limit))
     var length = output.count.unsigned

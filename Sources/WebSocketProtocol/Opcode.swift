@@ -1,4 +1,4 @@
-/// The four bits that say what a frame is (RFC 6455 section 5.2).
+/// The four bits that specify the type of a frame (RFC 6455 section 5.2).
 ///
 /// Codes that the RFC reserves are representable: a test tool must be able to show and send them.
 package struct Opcode: RawRepresentable, Hashable, Sendable {
@@ -23,9 +23,9 @@ package struct Opcode: RawRepresentable, Hashable, Sendable {
   package var isReserved: Bool { rawValue & 0x7 > 2 }
 }
 
-/// What a data message carries.
+/// The type of a data message.
 package enum MessageKind: Sendable, Hashable {
-  /// UTF-8 text, already validated when it was received.
+  /// UTF-8 text, validated on receipt.
   case text
   /// Any bytes.
   case binary
@@ -38,8 +38,8 @@ package enum MessageKind: Sendable, Hashable {
   }
 }
 
-/// Which end of the connection a machine plays. Everything that differs between the two follows
-/// from this value: a client masks what it sends and a server closes the transport first.
+/// The end of the connection that a machine implements. Everything that differs between the two
+/// follows from this value: a client masks its frames, and a server closes the transport first.
 package enum Role: Sendable, Hashable {
   case client
   case server

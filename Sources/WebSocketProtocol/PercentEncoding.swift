@@ -1,12 +1,12 @@
 /// Percent-encoding (RFC 3986, section 2.1).
 package enum PercentEncoding {
-  /// The bytes that a text stands for.
+  /// The bytes that a text encodes.
   ///
-  /// - Returns: nil if a `%` begins no escape.
+  /// - Returns: nil if a `%` does not begin an escape.
   package static func bytes(_ text: Substring) -> [UInt8]? { decoded(text, isStrict: true) }
 
-  /// The text that another one stands for. A `%` that begins no escape is literal; bytes that are not
-  /// UTF-8 become U+FFFD.
+  /// The text that another text encodes. A `%` that does not begin an escape is literal; bytes that
+  /// are not UTF-8 become U+FFFD.
   package static func text(_ text: Substring) -> String {
     guard let bytes = decoded(text, isStrict: false) else { return String(text) }
     return String(decoding: bytes, as: UTF8.self)

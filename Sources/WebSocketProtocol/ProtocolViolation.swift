@@ -1,27 +1,27 @@
-/// What a peer did wrong. Each case carries what is needed to say it; the words for a person are
-/// made at the edge, the reason that goes on the wire is made here.
+/// A violation of the protocol by the peer. Each case carries the details for an error message. The
+/// text for the user is made elsewhere; the reason for the Close frame is made here.
 package enum ProtocolViolation: Error, Hashable, Sendable {
   case reservedBits(UInt8)
-  /// RSV1, which permessage-deflate gives a meaning on the first frame of a message only, on another
-  /// frame (RFC 7692 section 6).
+  /// RSV1 on a frame where permessage-deflate does not allow it: anywhere but on the first frame of
+  /// a message (RFC 7692 section 6).
   case compressedFrame(Opcode)
   case reservedOpcode(UInt8)
-  /// A server got a frame without a masking key (RFC 6455 section 5.1).
+  /// A server received a frame without a masking key (RFC 6455 section 5.1).
   case unmaskedFromClient
-  /// A client got a frame with a masking key (section 5.1).
+  /// A client received a frame with a masking key (section 5.1).
   case maskedFromServer
   /// The most significant bit of a 64-bit length is set (section 5.2).
   case lengthHasTopBit
   case controlFrameTooLong(UInt64)
   case fragmentedControlFrame(Opcode)
   case continuationWithoutStart
-  /// A text or binary frame came inside a fragmented message.
+  /// A text or binary frame arrived inside a fragmented message.
   case unfinishedMessage(Opcode)
   case closeBodyOfOneByte
   case invalidCloseCode(UInt16)
   case closeReasonIsNotUTF8(InvalidUTF8)
   case textIsNotUTF8(InvalidUTF8)
-  /// Sizes in bytes. `size` is what the message would have at least.
+  /// Sizes in bytes. `size` is the minimum that the message would have.
   case messageTooBig(size: UInt64, limit: Int)
   case tooManyFragments(limit: Int)
   /// A compressed message that does not inflate, or does not end where it should (RFC 7692).
@@ -29,7 +29,7 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   /// A compressed message that inflates to more than the limit, in bytes.
   case inflatesBeyondLimit(limit: Int)
 
-  /// Whether the peer broke no rule: what it sent is over a limit of ours.
+  /// Whether the peer broke no rule, but exceeded one of our limits.
   package var isOverOwnLimit: Bool { closeCode == .tooBig }
 
   /// The status code to close with (RFC 6455 section 7.4.1).
@@ -89,13 +89,13 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   }
 }
 
-/// Why something could not be sent: here the mistake is ours, not the peer's.
+/// Why something could not be sent: the error is the caller's, not the peer's.
 package enum SendError: Error, Hashable, Sendable {
   /// A Close frame has been sent or received, or the connection has failed: "the application MUST
   /// NOT send any more data frames after sending a Close frame" (RFC 6455 section 5.5.1).
   case closing
   /// The body of a ping or pong is over 125 bytes (section 5.5).
   case controlFrameTooLong(Int)
-  /// The code of a Close must not be on the wire (section 7.4).
+  /// The code is not allowed in a Close frame (section 7.4).
   case closeCode(CloseCode)
 }

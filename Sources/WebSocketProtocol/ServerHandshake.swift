@@ -9,23 +9,23 @@ package import enum NIOHTTP1.HTTPResponseStatus
 package enum ServerHandshake {
   /// A request that may be answered with 101.
   package struct Request: Sendable, Equatable {
-    /// nil over HTTP/2, where there is none (RFC 8441 section 5).
+    /// nil over HTTP/2, which has no key (RFC 8441 section 5).
     package var key: String?
-    /// Subprotocols the client offers, in its order of preference.
+    /// Subprotocols that the client offers, in its order of preference.
     package var subprotocols: [String]
-    /// Extensions the client offers, in its order of preference.
+    /// Extensions that the client offers, in its order of preference.
     package var extensions: [ExtensionOffer]
   }
 
   package enum Verdict: Sendable, Equatable {
     case upgrade(Request)
-    /// An ordinary HTTP request that asks for no upgrade.
+    /// An ordinary HTTP request that does not ask for an upgrade.
     case notAnUpgrade
-    /// It asks for an upgrade (or is no request at all that can be answered otherwise) and is wrong.
+    /// An invalid request for an upgrade, or an HTTP request without exactly one Host field.
     case refuse(Refusal)
   }
 
-  /// Why a request is refused; `status` and `explanation` go into the reply.
+  /// Why a request is refused; `status` and `explanation` are used in the reply.
   package struct Refusal: Sendable, Equatable {
     package var status: HTTPResponseStatus
     package var explanation: String
@@ -70,8 +70,9 @@ package enum ServerHandshake {
     return offer(headers, key: key)
   }
 
-  /// Judges an extended CONNECT with the protocol "websocket" (RFC 8441 section 4), its `:path` as the target
-  /// of `head` and its `:authority` as the Host. HTTP/2 itself has been judged already.
+  /// Judges an extended CONNECT with the protocol "websocket" (RFC 8441 section 4); its `:path` is
+  /// the target of `head` and its `:authority` the Host. The rules of HTTP/2 itself have been
+  /// checked already.
   package static func judgeExtended(_ head: HTTPRequestHead) -> Verdict {
     guard isPath(head.uri) else { return refuse(.badRequest, noPath) }
     guard !announcesBody(head.headers) else {
@@ -115,8 +116,8 @@ package enum ServerHandshake {
     return .upgrade(Request(key: key, subprotocols: offered, extensions: extensions))
   }
 
-  /// The reply that accepts `request`, a 101, or a 200 over HTTP/2; the subprotocol is one of those offered,
-  /// or nil, and so is what is answered to permessage-deflate.
+  /// The reply that accepts `request`: a 101, or a 200 over HTTP/2. The subprotocol must be one of
+  /// those offered; nil selects none. A nil `deflate` declines permessage-deflate.
   package static func accept(
     _ request: Request, subprotocol: String?, deflate: DeflateParameters? = nil
   ) -> HTTPResponseHead {

@@ -1,53 +1,54 @@
-/// What the machine has to say about the bytes it was given.
+/// A result of processing received bytes.
 ///
-/// A payload points into the window or into the machine's own memory. It is valid until the
-/// machine is asked for the next step; whoever wants to keep it copies it. That is what keeps a
-/// message free of allocations on its way.
+/// A payload points into the window or into the machine's own memory. It is valid until the machine
+/// is asked for the next step; a caller that wants to keep it copies it. A message therefore needs
+/// no allocation.
 package enum Step {
-  /// A whole message. Text has been validated.
+  /// A complete message. Text has been validated.
   case message(MessageKind, UnsafeRawBufferPointer)
-  /// A ping; the pong to it is already in the output, unless a Close stands in its way.
+  /// A ping; the pong to it is already in the output, unless a Close precludes it.
   case ping(UnsafeRawBufferPointer)
   case pong(UnsafeRawBufferPointer)
-  /// The peer's Close; our answer, if one was due, is already in the output.
+  /// The peer's Close; our answer, if required, is already in the output.
   case close(CloseFrame)
-  /// The peer broke the protocol; our Close, if one could still be sent, is already in the output.
+  /// The peer violated the protocol; our Close, if it could still be sent, is already in the
+  /// output.
   case violation(ProtocolViolation)
 }
 
-/// What the machine wants done with the transport, once its output is written.
+/// The action that the machine requires of the transport, once its output is written.
 package enum TransportDemand: Sendable, Hashable {
   case keepOpen
-  /// Our Close is out and the peer's is not in. Bounded by the close timer.
+  /// Our Close has been sent, the peer's has not arrived. Limited by the close timeout.
   case awaitClose
   /// Both Closes are exchanged, and "the server MUST close the connection immediately, the client
-  /// SHOULD wait for the server" (RFC 6455 section 7.1.1). Bounded by the close timer.
+  /// SHOULD wait for the server" (RFC 6455 section 7.1.1). Limited by the close timeout.
   case awaitEnd
-  /// We are to end it: close our half, and read on until the peer's end comes, since closing a
-  /// socket with unread bytes makes the kernel send a reset that can overtake our Close.
+  /// Close our direction, and keep reading until the peer's end: closing a socket with unread bytes
+  /// makes the kernel send a reset that can overtake our Close.
   case closeOutput
 }
 
-/// How the transport ended, as the layer that owns it saw it.
+/// How the transport ended, as observed by the layer that owns it.
 package enum TransportEnd: Sendable, Hashable {
   /// An orderly end of the byte stream (TCP FIN).
   case endOfStream
-  /// The connection was reset or otherwise broken; `errno` says how.
+  /// The connection was reset or otherwise broken; `errno` is the cause.
   case reset(errno: Int32)
-  /// A timer of ours ran out.
+  /// One of our timeouts expired.
   case timedOut(Timer)
-  /// We gave it up without waiting for the peer.
+  /// We closed it without waiting for the peer.
   case abandoned
 
   package enum Timer: Sendable, Hashable {
-    /// No Close came back in time.
+    /// No Close arrived in time.
     case closingHandshake
-    /// No pong came back in time.
+    /// No pong arrived in time.
     case ping
   }
 }
 
-/// How a connection ended. Exit codes and words follow from this value alone.
+/// How a connection ended. Exit codes and messages depend on this value alone.
 package enum CloseOutcome: Sendable, Hashable {
   /// The closing handshake was completed; `frame` is the Close of the peer.
   case closed(frame: CloseFrame, by: Initiator)
@@ -56,36 +57,36 @@ package enum CloseOutcome: Sendable, Hashable {
   /// The transport ended without the peer's Close (code 1006, RFC 6455 section 7.1.5).
   case lost(TransportEnd)
 
-  /// Who sent the first Close.
+  /// The side that sent the first Close.
   package enum Initiator: Sendable, Hashable {
     case us
     case peer
   }
 }
 
-/// Counters of one connection. Every byte it was fed is in `wireIn` or in `discarded`, and every byte
-/// that was put out in `wireOut`.
+/// Counters of one connection. Every received byte is in `wireIn` or `discarded`, and every byte of
+/// output is in `wireOut`.
 package struct Traffic: Sendable, Hashable {
-  /// Messages that were delivered, and their payload in bytes, inflated if they were compressed.
+  /// Messages delivered, and their payload in bytes, after inflating.
   package var messagesIn: UInt64 = 0
   package var payloadIn: UInt64 = 0
-  /// Messages that were put out, and their payload in bytes before compression.
+  /// Messages sent, and their payload in bytes, before compression.
   package var messagesOut: UInt64 = 0
   package var payloadOut: UInt64 = 0
-  /// Frames that came whole, control frames too.
+  /// Complete frames received, including control frames.
   package var framesIn: UInt64 = 0
-  /// Bytes of frames, headers included: of the frame that is still coming too, as far as it has, and
-  /// of one that broke a rule, as far as it was looked at.
+  /// Bytes of frames received, headers included; also the received part of the current frame, and
+  /// the processed part of a frame that violated a rule.
   package var wireIn: UInt64 = 0
-  /// Frames that were put out, control frames too, and their bytes, headers included.
+  /// Frames sent, including control frames, and their bytes, headers included.
   package var framesOut: UInt64 = 0
   package var wireOut: UInt64 = 0
-  /// Bytes that came behind a Close or a violation and were not looked at.
+  /// Bytes received after a Close or a violation, which were not processed.
   package var discarded: UInt64 = 0
 
   package init() {}
 
-  /// A run has been taken in and sent back.
+  /// Counts a run of echoed messages.
   mutating func echoed(_ run: EchoRun) {
     messagesIn &+= run.messages.unsigned64
     framesIn &+= run.messages.unsigned64

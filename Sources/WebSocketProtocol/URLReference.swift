@@ -1,21 +1,22 @@
-/// Where a redirect leads: references in `Location` (RFC 9110 section 10.2.2), resolved as RFC 3986
-/// section 5.2 says.
+/// References in the `Location` of a redirect (RFC 9110 section 10.2.2), resolved as in RFC 3986
+/// section 5.2.
 extension WebSocketURL {
-  /// The place that `reference` names, as the peer wrote it, seen from this URL. A fragment is left
-  /// out, since a WebSocket URL has none, and so is user information: a peer does not say with which
-  /// password somebody is to go elsewhere. `http` and `https` are read as `ws` and `wss`.
+  /// Resolves `reference`, as the peer wrote it, against this URL. The fragment is dropped, since a
+  /// WebSocket URL has none, and so is user information: a peer must not choose the credentials
+  /// sent elsewhere. `http` and `https` are read as `ws` and `wss`.
   ///
-  /// - Throws: `WebSocketURLError` where it is none of these four schemes, or no URL.
+  /// - Throws: `WebSocketURLError` if the scheme is not one of these four, or the reference is not
+  ///   a URL.
   package func resolving(_ reference: String) throws(WebSocketURLError) -> WebSocketURL {
     let whole = Substring(reference).utf8
-    // Here, where the offset is one of the reference.
+    // Checked here, so that the offset is one in the reference.
     try Self.checkBytes(of: whole)
     let text = whole.prefix { $0 != UInt8(ascii: "#") }
     if let scheme = Self.scheme(of: text) {
       guard ["ws", "wss", "http", "https"].contains(scheme.lowercased()) else {
         throw .scheme(scheme)
       }
-      // Without an authority there is no host: `http:path` has none.
+      // Without an authority there is no host, as in `http:path`.
       guard text.dropFirst(scheme.utf8.count + 1).starts(with: "//".utf8) else { throw .noHost }
       return try Self.parse(String(Substring(text))).withoutUserInfo
     }
@@ -33,7 +34,7 @@ extension WebSocketURL {
     return url
   }
 
-  /// What stands before the first colon, if it is a scheme (RFC 3986 section 3.1).
+  /// The text before the first colon, if it is a scheme (RFC 3986 section 3.1).
   private static func scheme(of text: Substring.UTF8View) -> String? {
     guard let colon = text.firstIndex(of: UInt8(ascii: ":")), let first = text.first,
       isLetter(first)
@@ -50,8 +51,8 @@ extension WebSocketURL {
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
   }
 
-  /// The target of a reference without scheme and authority. It is read like one that a person types, so
-  /// that what is refused there is refused here.
+  /// The target of a reference without scheme and authority. It is parsed like one that the user
+  /// types, so that the same inputs are rejected.
   private static func target(
     of reference: Substring.UTF8View, from base: String
   ) throws(WebSocketURLError) -> String {
@@ -62,7 +63,7 @@ extension WebSocketURL {
     let query = reference[path.endIndex...]
     if path.isEmpty { return try parse("host\(Substring(basePath))\(Substring(query))").target }
     let slash = UInt8(ascii: "/")
-    // The last segment of the base gives way to a path that does not begin at the root.
+    // A path that does not begin at the root replaces the last segment of the base.
     let folder = path.first == slash ? [] : segments(of: basePath).dropLast()
     let joined = withoutDots(folder + segments(of: path))
     return try parse("host\(joined)\(Substring(query))").target
@@ -91,8 +92,8 @@ extension WebSocketURL {
 }
 
 extension WebSocketURL {
-  /// Whether both name the same server by the same protocol: what may be told to the one may be told to
-  /// the other.
+  /// Whether both name the same server and protocol, so that credentials for one may be sent to the
+  /// other.
   package func hasSameOrigin(as other: WebSocketURL) -> Bool {
     security == other.security && endpoint == other.endpoint
   }

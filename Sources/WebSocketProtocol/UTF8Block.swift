@@ -1,21 +1,22 @@
-/// UTF-8 validation of 64 bytes at once (RFC 3629), without a branch that depends on them.
+/// UTF-8 validation of 64 bytes at once (RFC 3629), without data-dependent branches.
 ///
-/// A byte is judged with the three bytes before it, which holds for every one of the characters of up to
-/// four bytes. What the block begins to say of a character at its end is left to the block behind it.
+/// Each byte is checked against the three bytes before it, which suffices for characters of up to
+/// four bytes. A character that begins at the end of the block is completed in the check of the
+/// next block.
 ///
-/// Each step takes as many bytes as `Lanes` has and keeps one answer a byte, in its high bit; a shift to
-/// the left brings another bit of the same byte there, and no addition carries into the next byte.
-/// Nothing but shifts, additions and the operations on bits is used, since these become vector
-/// instructions whatever stands around them; comparisons of bytes, written as such, do not always.
+/// Each step processes as many bytes as `Lanes` has and keeps one result per byte, in its high bit.
+/// A left shift moves another bit of the same byte there, and no addition carries into the next
+/// byte. Only shifts, additions and bitwise operations are used, since these become vector
+/// instructions in any context; comparisons of bytes, written as such, do not always.
 enum UTF8Block {
   /// The length of a block, in bytes.
   static let size = 64
-  /// So many bytes before the block are looked at; they must be of the same text.
+  /// The number of bytes before the block that are read; they must belong to the same text.
   static let reach = 3
 
   private typealias Lanes = SIMD4<UInt64>
 
-  /// Whether the block at `base` is valid where the bytes before it were.
+  /// Whether the block at `base` is valid, given that the bytes before it are.
   @inline(__always)
   static func isValid(_ base: UnsafeRawPointer) -> Bool {
     var wrong = Lanes.zero
@@ -26,7 +27,7 @@ enum UTF8Block {
       let last = lanes(base, offset &- 1)
       let second = lanes(base, offset &- 2)
       let third = lanes(base, offset &- 3)
-      // From C0, E0 and F0 on there are one, two and three continuation bytes.
+      // Lead bytes from C0, E0 and F0 on require one, two and three continuation bytes.
       let isFromC0 = last & last &<< 1
       let isFromE0 = isFromC0 & last &<< 2
       let isFromF0 = isFromE0 & last &<< 3
@@ -35,7 +36,7 @@ enum UTF8Block {
         | second & second &<< 1 & second &<< 2
         | third & third &<< 1 & third &<< 2 & third &<< 3
       wrong |= isDue ^ (bytes & ~(bytes &<< 1))
-      // C0, C1, E0 and E1, then EC to EF, then what the exceptions of four bytes begin with.
+      // C0, C1, E0 and E1; then EC to EF; then the four-byte characters, which have exceptions.
       special |= isFromC0 & ~((last & repeating(0x1E)) &+ repeating(0x7E))
       special |= isFromE0 & last &<< 4 & last &<< 5
       special |= isFromF0
@@ -45,8 +46,8 @@ enum UTF8Block {
     return !hasHighBit(special) || isWithoutForbidden(base)
   }
 
-  /// Whether what the table of RFC 3629 section 4 has exceptions for is right: C0, C1, F5...FF, which
-  /// stand nowhere, and the second byte behind E0, ED, F0 and F4, known to be in 80...BF.
+  /// Checks the exceptions in the table of RFC 3629 section 4: C0, C1 and F5...FF, which are never
+  /// valid, and the second byte after E0, ED, F0 and F4, already known to be in 80...BF.
   @inline(never)
   private static func isWithoutForbidden(_ base: UnsafeRawPointer) -> Bool {
     var wrong = Lanes.zero
@@ -63,14 +64,14 @@ enum UTF8Block {
       let isLowNot4 = (low ^ repeating(0x04)) &+ repeating(0x7F)
       let isLowNotD = (low ^ repeating(0x0D)) &+ repeating(0x7F)
       let isLowFrom5 = low &+ repeating(0x7B)
-      // Of a continuation byte.
+      // The bits of a continuation byte.
       let isFromA0 = bytes &<< 2
       let isFrom90 = isFromA0 | bytes &<< 3
       wrong |= isFromC0 & ~((last & repeating(0x3E)) &+ repeating(0x7E))
-      // A0...BF behind E0 (else overlong), 80...9F behind ED (else a surrogate).
+      // A0...BF after E0 (otherwise overlong), 80...9F after ED (otherwise a surrogate).
       wrong |= isThree & ~isLowNot0 & ~isFromA0
       wrong |= isThree & ~isLowNotD & isFromA0
-      // 90...BF behind F0 (else overlong), 80...8F behind F4 (else above U+10FFFF).
+      // 90...BF after F0 (otherwise overlong), 80...8F after F4 (otherwise above U+10FFFF).
       wrong |= isFromF0 & ~isLowNot0 & ~isFrom90
       wrong |= isFromF0 & ~isLowNot4 & isFrom90
       wrong |= isFromF0 & isLowFrom5
@@ -89,13 +90,13 @@ enum UTF8Block {
     Lanes(repeating: byte &* 0x0101_0101_0101_0101)
   }
 
-  /// Whether a byte has its high bit.
+  /// Whether any byte has its high bit set.
   @inline(__always)
   private static func hasHighBit(_ lanes: Lanes) -> Bool {
     (lanes[0] | lanes[1] | lanes[2] | lanes[3]) & 0x8080_8080_8080_8080 != 0
   }
 
-  /// Whether the blocks from `base` on are ASCII alone.
+  /// Whether the blocks from `base` on are pure ASCII.
   @inline(__always)
   static func isASCII(_ base: UnsafeRawPointer, blocks: Int) -> Bool {
     var any = Lanes.zero

@@ -1,10 +1,10 @@
-/// Incremental UTF-8 validation (RFC 3629): fed piece by piece, it fails at the first byte that
-/// cannot stand where it stands, so that a bad text is refused before the rest of it has arrived.
+/// Incremental UTF-8 validation (RFC 3629): it fails at the first byte that is invalid in its
+/// position, so that invalid text is rejected before the rest of it has arrived.
 package struct UTF8Validator: Sendable {
-  /// Continuation bytes still to come of the character that the pieces so far end in.
+  /// Missing continuation bytes of the character in which the text so far ends.
   private var needed: UInt8 = 0
-  /// Bounds of the next continuation byte; they are narrower than 80...BF only behind E0, ED, F0
-  /// and F4 (no overlong forms, no surrogates, nothing above U+10FFFF).
+  /// Bounds of the next continuation byte; they are narrower than 80...BF only after E0, ED, F0 and
+  /// F4 (no overlong forms, no surrogates, nothing above U+10FFFF).
   private var lower: UInt8 = 0x80
   private var upper: UInt8 = 0xBF
 
@@ -13,13 +13,14 @@ package struct UTF8Validator: Sendable {
   /// Whether the bytes so far do not end inside a character.
   package var isComplete: Bool { needed == 0 }
 
-  /// Validates a whole text; to be asked between two texts only.
+  /// Validates a whole text. Call only between two texts.
   @inline(__always)
   package mutating func validateWhole(_ bytes: UnsafeRawBufferPointer) -> Bool {
     Self.isShortASCII(bytes) || validate(bytes) && isComplete
   }
 
-  /// Whether it is a text of 8 to 64 bytes, as most are, and plain ASCII: told in a few instructions.
+  /// Whether it is a text of 8 to 64 bytes, as most are, in pure ASCII; checked in a few
+  /// instructions.
   @inline(__always)
   private static func isShortASCII(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let base = bytes.baseAddress, (8...64).contains(bytes.count) else { return false }
@@ -34,7 +35,7 @@ package struct UTF8Validator: Sendable {
     return all & 0x8080_8080_8080_8080 == 0
   }
 
-  /// Validates the next piece, and answers whether the text can still become valid.
+  /// Validates the next piece; returns whether the text can still become valid.
   package mutating func validate(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let base = bytes.baseAddress else { return true }
     let count = bytes.count
@@ -63,7 +64,8 @@ package struct UTF8Validator: Sendable {
     while true {
       start = endOfWholeCharacters(base, from: start, count: bytes.count)
       guard start < bytes.count else { return nil }
-      // One character, byte by byte: the steps above leave what is invalid, and what is near the end.
+      // One character, byte by byte: the steps above stop at invalid bytes, and near the end of the
+      // text.
       var character = UTF8Validator()
       var end = start
       repeat {
@@ -96,9 +98,9 @@ package struct UTF8Validator: Sendable {
     return true
   }
 
-  /// The offset behind all the characters from `start` on that are whole and valid and have enough
-  /// behind them to be looked at four bytes at a time. What stands there, if anything, is the end of the
-  /// piece or wrong, and the slow way tells which.
+  /// The offset after all complete and valid characters from `start` on that can be read four bytes
+  /// at a time. If it is less than `count`, the bytes there are invalid or too few, and the slow
+  /// path decides.
   @inline(__always)
   private static func endOfWholeCharacters(
     _ base: UnsafeRawPointer, from start: Int, count: Int
@@ -106,10 +108,10 @@ package struct UTF8Validator: Sendable {
     var offset = start
     var mayTakeBlocks = true
     while count &- offset >= 4 {
-      // The byte that comes first is the lowest.
+      // The first byte is the lowest.
       let word = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
       if word & 0x80 == 0 {
-        // A space between two words is not worth the wide steps.
+        // A single space between two words does not justify the wide steps.
         let high = word & 0x8080_8080
         offset =
           high == 0
@@ -118,16 +120,16 @@ package struct UTF8Validator: Sendable {
       } else if mayTakeBlocks, offset >= UTF8Block.reach, count &- offset >= UTF8Block.size {
         (offset, mayTakeBlocks) = endOfValidBlocks(base, from: offset, count: count)
       } else if word & 0xC0E0 == 0x80C0 {
-        // C0 and C1 begin no character.
+        // C0 and C1 do not begin a character.
         guard word & 0x1E != 0 else { return offset }
         offset &+= 2
       } else if word & 0xC0_C0F0 == 0x80_80E0 {
-        // The bits that E0 must not have all 0 (overlong) and ED not all 1 (surrogates).
+        // The relevant bits must not all be 0 after E0 (overlong) nor all 1 after ED (surrogates).
         let bits = word & 0x200F
         guard bits != 0, bits != 0x200D else { return offset }
         offset &+= 3
       } else if word & 0xC0C0_C0F8 == 0x8080_80F0 {
-        // From U+10000 on (F0 90) to U+10FFFF (F4 8F).
+        // From U+10000 (F0 90) to U+10FFFF (F4 8F).
         let bits = (word & 0x07) << 2 | (word >> 12) & 0x03
         guard bits >= 1, bits <= 16 else { return offset }
         offset &+= 4
@@ -139,8 +141,8 @@ package struct UTF8Validator: Sendable {
     return endOfASCII(base, from: offset, count: count)
   }
 
-  /// The offset behind the last whole character in the valid blocks from `start` on, and whether a block
-  /// that is not valid ended them: the narrow steps find the byte.
+  /// The offset after the last complete character in the valid blocks from `start` on, and whether
+  /// all blocks were valid; if not, the narrow steps find the invalid byte.
   @inline(__always)
   private static func endOfValidBlocks(
     _ base: UnsafeRawPointer, from start: Int, count: Int
@@ -151,7 +153,7 @@ package struct UTF8Validator: Sendable {
       areAllValid = UTF8Block.isValid(base + offset)
       if areAllValid { offset &+= UTF8Block.size }
     }
-    // The lead byte of a character that goes on behind the blocks.
+    // Back to the lead byte of a character that continues after the blocks.
     let tail = base + offset
     if tail.load(fromByteOffset: -1, as: UInt8.self) >= 0xC0 {
       offset &-= 1
@@ -163,7 +165,7 @@ package struct UTF8Validator: Sendable {
     return (offset, areAllValid)
   }
 
-  /// The offset of the first byte at or behind `start` that is not ASCII, else `count`.
+  /// The offset of the first byte from `start` on that is not ASCII, or `count`.
   @inline(__always)
   private static func endOfASCII(
     _ base: UnsafeRawPointer, from start: Int, count: Int

@@ -1,4 +1,4 @@
-/// Where to connect: a ws-URI or wss-URI (RFC 6455 section 3), read as a person types it.
+/// A ws-URI or wss-URI (RFC 6455 section 3), as a user types it.
 ///
 /// A bare host means `ws://`; `:3000/x` means `ws://localhost:3000/x`; `http` and `https` are read
 /// as `ws` and `wss`; `ws+unix:PATH:/uri` names a socket in the file system.
@@ -9,17 +9,17 @@ package struct WebSocketURL: Hashable, Sendable {
   }
 
   package enum Endpoint: Hashable, Sendable {
-    /// A name or an IPv4 address as text, or an IPv6 address without its brackets, with its zone
-    /// behind a `%` if it has one.
+    /// A name or an IPv4 address as text, or an IPv6 address without brackets, followed by `%` and
+    /// its zone if it has one.
     case host(String, port: Int)
     case unixSocket(path: String)
   }
 
   package var security: Security
   package var endpoint: Endpoint
-  /// Path and query as they go into the request line; never empty.
+  /// Path and query for the request line; never empty.
   package var target: String
-  /// What stood before the `@`, percent-encoding untouched.
+  /// The text before the `@`, still percent-encoded.
   package var userInfo: String?
 
   package init(security: Security, endpoint: Endpoint, target: String = "/") {
@@ -30,8 +30,9 @@ package struct WebSocketURL: Hashable, Sendable {
 
   package var scheme: String { security == .tls ? "wss" : "ws" }
 
-  /// The value of the Host field: with the port unless it is the scheme's own, and without the zone
-  /// of an address, which "has only local significance" and must not be sent (RFC 6874 section 4).
+  /// The value of the Host field: with the port unless it is the scheme's default, and without the
+  /// zone of an address, which "has only local significance" and must not be sent (RFC 6874 section
+  /// 4).
   package var hostField: String {
     guard case .host(let name, let port) = endpoint else { return "localhost" }
     return authority(String(name.prefix { $0 != "%" }), port)
@@ -52,14 +53,14 @@ extension WebSocketURL: CustomStringConvertible {
     case .host(let name, let port):
       "\(scheme)://\(authority(Self.withZoneToRead(name), port))\(target)"
     case .unixSocket(let path):
-      // Two slashes behind the scheme are read over.
+      // Two slashes after the scheme are skipped by the parser.
       "\(scheme)+unix:\(path.utf8.starts(with: "//".utf8) ? "//" : "")\(path):\(target)"
     }
   }
 }
 
 extension WebSocketURL {
-  /// A zone whose own name begins with 25 needs the escape that others can do without (RFC 6874).
+  /// A zone whose name begins with 25 needs the escape, which is optional for others (RFC 6874).
   private static func withZoneToRead(_ name: String) -> String {
     guard let percent = name.firstIndex(of: "%") else { return name }
     let zone = name[percent...].dropFirst()
@@ -67,7 +68,7 @@ extension WebSocketURL {
   }
 }
 
-/// Why a text is no URL for us.
+/// Why a text is not a supported URL.
 package enum WebSocketURLError: Error, Hashable, Sendable {
   case empty
   case scheme(String)
@@ -80,20 +81,20 @@ package enum WebSocketURLError: Error, Hashable, Sendable {
   case internationalHost(String)
   /// An IPv6 address without brackets.
   case bareIPv6(String)
-  /// A scheme with a slash or its colon missing; the URL that was probably meant.
+  /// A scheme with a missing slash or colon; `suggestion` is the URL that was probably meant.
   case misspelledScheme(suggestion: String)
 }
 
 extension WebSocketURL {
-  /// Bytes, since a mark must be found whatever stands behind it: as a `Character`, `/` with a
-  /// combining accent is no `/`.
+  /// Bytes, since a delimiter must be found whatever follows it: as a `Character`, `/` with a
+  /// combining accent is not a `/`.
   private typealias Bytes = Substring.UTF8View
 
-  /// Reads what a person typed.
+  /// Parses a URL that the user typed.
   ///
   /// - Parameters:
   ///   - text: with or without a scheme.
-  ///   - toASCII: converts a host name that is not ASCII (IDNA); nil if it cannot.
+  ///   - toASCII: converts a host name that is not ASCII (IDNA); returns nil if it cannot.
   /// - Returns: the URL.
   /// - Throws: `WebSocketURLError`.
   package static func parse(
@@ -134,7 +135,7 @@ extension WebSocketURL {
     }
   }
 
-  /// Reads `host`, `host:port` or `[v6]:port` of a URL that is not ours, as that of a proxy.
+  /// Parses `host`, `host:port` or `[v6]:port` of another kind of URL, such as that of a proxy.
   package static func authority(
     _ text: String, toASCII: (String) -> String? = { _ in nil }
   ) throws(WebSocketURLError) -> (host: String, port: Int?) {
@@ -145,7 +146,7 @@ extension WebSocketURL {
   private static func unixSocket(
     _ text: Bytes, _ security: Security
   ) throws(WebSocketURLError) -> WebSocketURL {
-    // A second colon divides the path of the socket from the one of the request.
+    // A second colon separates the path of the socket from that of the request.
     let trimmed = text.starts(with: "//".utf8) ? text.dropFirst(2) : text
     let colon = trimmed.firstIndex(of: UInt8(ascii: ":")) ?? trimmed.endIndex
     guard colon > trimmed.startIndex else { throw .noHost }
@@ -154,7 +155,7 @@ extension WebSocketURL {
       target: target(trimmed[colon...].dropFirst()))
   }
 
-  /// `ws:/host` and `ws//host` would be hosts named ws.
+  /// `ws:/host` and `ws//host` would otherwise be hosts named ws.
   private static func checkScheme(of text: Bytes) throws(WebSocketURLError) {
     for scheme in ["ws", "wss", "http", "https"] {
       let length = scheme.utf8.count
@@ -168,7 +169,7 @@ extension WebSocketURL {
     }
   }
 
-  /// Takes off the scheme, if there is one: a `://` behind a `/` or `?` belongs to the target.
+  /// Removes the scheme, if there is one: a `://` after a `/` or `?` belongs to the target.
   private static func splitScheme(
     _ text: Bytes
   ) throws(WebSocketURLError) -> (Security, Bytes) {
@@ -214,8 +215,8 @@ extension WebSocketURL {
     return (string(host).lowercased(), port)
   }
 
-  /// `[v6]` or `[v6]:port`. A zone may stand behind the address as `%zone` or, as RFC 6874 writes it
-  /// in URLs, as `%25zone`; names of interfaces are told apart by case.
+  /// `[v6]` or `[v6]:port`. A zone may follow the address as `%zone` or, as in RFC 6874 for URLs,
+  /// as `%25zone`; names of interfaces are case-sensitive.
   private static func splitLiteral(
     _ authority: Bytes
   ) throws(WebSocketURLError) -> (host: String, port: Bytes) {
@@ -262,7 +263,7 @@ extension WebSocketURL {
     }
   }
 
-  /// The request target: as given, with `/` before a bare query and what is not ASCII encoded.
+  /// The request target: as given, with `/` before a bare query and non-ASCII bytes encoded.
   private static func target(_ text: Bytes) -> String {
     let hex = Array("0123456789ABCDEF".utf8)
     var encoded: [UInt8] = text.first == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]

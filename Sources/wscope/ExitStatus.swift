@@ -1,8 +1,8 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The exit codes: curl's numbers where one exists. The table of the man pages is held equal to
-/// this one by a test.
+/// The exit codes: those of curl where one exists. A test compares them with the table in the man
+/// pages.
 enum ExitStatus: Int32, CaseIterable, Error {
   case ok = 0
   case expectationFailed = 1
@@ -32,7 +32,7 @@ enum ExitStatus: Int32, CaseIterable, Error {
   case interrupted = 130
   case terminated = 143
 
-  /// The words of the table in the man pages.
+  /// The text of the table in the man pages.
   var meaning: String {
     switch self {
     case .ok: "ok, expected close"
@@ -74,7 +74,7 @@ enum ExitStatus: Int32, CaseIterable, Error {
       case .proxy(let failure): Self(failure)
       case .http2(.notChosen): .tlsFailed
       case .http2: .invalidHandshake
-      // Nothing at all, or half a head: the latter is a reply, only not a valid one.
+      // Nothing, or an incomplete head, which is an invalid reply.
       case .closedBeforeReply(let received, _):
         received.isEmpty ? .closedBeforeReply : .invalidHandshake
       case .refused: .upgradeRefused

@@ -4,17 +4,17 @@ import Glibc
 import Terminal
 import WebSocketNIO
 
-/// A subcommand that has a session: it says what it is to do and returns how it went.
+/// A subcommand that runs a session, according to its options, and returns an exit code.
 ///
-/// Its configuration has a `commandName`: without one the parser asks reflection for it, three searches
-/// through all conformances of the binary for each subcommand, at every start.
+/// Its configuration has a `commandName`: without one, the parser determines it by reflection, with
+/// three searches through all conformances of the binary for each subcommand, at every start.
 protocol SessionCommand: AsyncParsableCommand {
   var output: OutputOptions { get }
 
   func run(_ context: CommandContext) async throws -> ExitStatus
 }
 
-/// The tool.
+/// The command `wscope`.
 @main
 struct Wscope: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -46,11 +46,11 @@ struct Wscope: AsyncParsableCommand {
       }
       var parsed = try parsed(Spelling.normalized(arguments))
       if let root = parsed as? Wscope, root.schema {
-        // Its last newline is ours too.
+        // `show` adds the last newline.
         Process.exit(Process.show(String(decoding: SessionEvent.schema.dropLast(), as: UTF8.self)))
       }
       guard let command = parsed as? any SessionCommand else {
-        // Help is a command of the parser's own, and what it does is to throw its text.
+        // Help is a command of the parser, whose `run` throws the text of the help.
         try parsed.run()
         return
       }
@@ -68,8 +68,8 @@ struct Wscope: AsyncParsableCommand {
 }
 
 extension Wscope {
-  /// A subcommand with nothing wrong in it is read by itself, a fifth faster than with all of its siblings;
-  /// help and errors need to know who asked.
+  /// Parses a valid subcommand alone, a fifth faster than together with all others. Help and errors
+  /// need the whole command.
   private static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
     let command = configuration.subcommands.first {
       $0.configuration.commandName == arguments.first
@@ -83,7 +83,7 @@ extension Wscope {
   }
 }
 
-/// How the process ends.
+/// Runs a command and ends the process.
 enum Process {
   static func exit(_ status: ExitStatus) -> Never {
     Glibc.exit(status.rawValue)
@@ -118,7 +118,8 @@ enum Process {
     }
   }
 
-  /// Payload of its own, as help is; a reader that has left is no failure.
+  /// Prints text that is the output of the command itself, such as help; a closed stream is not a
+  /// failure.
   fileprivate static func show(_ text: String) -> ExitStatus {
     do throws(OutputError) {
       try Console().payload(Array((text + "\n").utf8))
@@ -131,8 +132,8 @@ enum Process {
     }
   }
 
-  /// Help and version go to standard output and are no error; what was typed wrong gets one line
-  /// and exit code 2.
+  /// Help and version are printed to standard output and are not errors; a usage error gets one
+  /// line and exit code 2.
   static func exit(parsing error: any Error) -> Never {
     if Wscope.exitCode(for: error) == .success {
       let text = Wscope.fullMessage(for: error)

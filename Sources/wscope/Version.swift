@@ -2,12 +2,12 @@ import Conversation
 import Terminal
 import WebSocketProtocol
 
-/// The version of this build, as `--version`, the User-Agent and reports say it.
+/// The version of this build, for `--version`, the User-Agent and reports.
 enum Version {
   static let number = "0.1.0"
   static let userAgent = "wscope/\(number)"
 
-  /// What `--version` prints: bug reports need the libraries too.
+  /// The text of `--version`, including the libraries, which bug reports need.
   static var text: String {
     """
     wscope \(number) (\(build))
@@ -16,7 +16,7 @@ enum Version {
     """
   }
 
-  /// Whether the optimiser was on: figures of a debug build are not to be compared.
+  /// Whether the build is optimised: measurements of a debug build are not comparable.
   static var build: String {
     #if DEBUG
       "debug"

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Reads one action: a word and, after one space, the rest of the line (LISTEN.md 2.2).
+/// Parses one action: a word and, after one space, the rest of the line (LISTEN.md 2.2).
 struct ActionParser {
   let context: ScriptContext
   let isRule: Bool
@@ -43,7 +43,7 @@ struct ActionParser {
   // MARK: Words
 
   private static let marks = [">b", ">e", ">@", "<json", "<b", "<e", "<~", "<*", ">", "<"]
-  /// Words of other contexts, each with what they require.
+  /// Words of other contexts, each with the option that it requires.
   private static let elsewhere = [
     "pass": "--tap", "drop": "--tap", "replace": "--tap", "sub": "--tap", "delay": "--tap",
   ]
@@ -166,7 +166,7 @@ struct ActionParser {
 
   // MARK: Messages
 
-  /// What a `<` word waits for, and the name that gets the value.
+  /// The condition of a `<` word, and the name of the variable that captures the value.
   func want(
     _ word: ScriptWord, _ rest: Substring
   ) throws(ScriptProblem) -> (Script.Want, String?) {
@@ -187,7 +187,7 @@ struct ActionParser {
     let (text, name) = try capture(text)
     let template = Template(text)
     do {
-      // A variable is replaced by text, whatever it is.
+      // A variable is replaced by arbitrary text; the pattern must be valid with any.
       _ = try Pattern(template.filled { _ in "x" })
     } catch {
       throw ScriptProblem(message: "not a regular expression: \(error)")
@@ -226,7 +226,7 @@ struct ActionParser {
     return (isAlone ? left : try Self.needed(left[...], "what is expected"), String(last))
   }
 
-  // MARK: The others
+  // MARK: Other arguments
 
   static func duration(_ text: Substring) throws(ScriptProblem) -> Int64 {
     let text = try needed(text, "a duration")
@@ -276,9 +276,9 @@ struct ActionParser {
   }
 }
 
-/// Bytes as they are typed: `00ff`, `00 ff`.
+/// Bytes as the user types them: `00ff`, `00 ff`.
 package enum Hexadecimal {
-  /// - Returns: nil if these are not pairs of hexadecimal digits.
+  /// - Returns: nil if the text does not consist of pairs of hexadecimal digits.
   package static func bytes(_ text: String) -> [UInt8]? {
     let digits = text.filter { $0 != " " }.map { $0.isASCII ? $0.hexDigitValue : nil }
     guard digits.count.isMultiple(of: 2) else { return nil }
@@ -303,9 +303,9 @@ package enum Hexadecimal {
 }
 
 extension Duration {
-  /// A duration as it is typed: `10s`, `200ms`, `1m`; a bare number is seconds.
+  /// Parses a duration as the user types it: `10s`, `200ms`, `1m`; a bare number is in seconds.
   ///
-  /// - Returns: ns, not negative and at most a year, which is longer than anything means; or nil.
+  /// - Returns: ns, not negative and at most one year, which exceeds every sensible value; or nil.
   package static func nanoseconds(_ text: String) -> Int64? {
     let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
     guard let value = Double(number), value >= 0 else { return nil }

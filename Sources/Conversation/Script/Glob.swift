@@ -1,8 +1,8 @@
-/// A pattern for paths: `*` stands for any characters, `/` included.
+/// A pattern for paths: `*` matches any characters, including `/`.
 package enum Glob {
   /// Linear in both texts for one `*`, and never worse than their product.
   ///
-  /// - Returns: Whether `text` as a whole fits `pattern`.
+  /// - Returns: Whether `text` as a whole matches `pattern`.
   package static func matches(_ pattern: String, _ text: String) -> Bool {
     let (pattern, text) = (Array(pattern.utf8), Array(text.utf8))
     var (at, position) = (0, 0)

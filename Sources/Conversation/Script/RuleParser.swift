@@ -4,10 +4,10 @@ import WebSocketProtocol
 struct RuleHead {
   let scope: Script.Scope?
   let isOnce: Bool
-  /// The event, without spaces at its end.
+  /// The event, without trailing spaces.
   let event: Substring
   let action: Substring
-  /// All before the arrow, as written.
+  /// Everything before the arrow, as written.
   let text: String
 
   /// - Returns: nil if the line is a step.
@@ -56,7 +56,8 @@ struct RuleHead {
     text = String(line[..<event.endIndex])
   }
 
-  /// The first ` => `; an arrow at the end of the line has no action, which is said of it.
+  /// The first ` => `. An arrow at the end of the line counts too, so that the missing action is
+  /// reported.
   private static func arrow(in text: Substring) -> (start: Substring.Index, end: Substring.Index)? {
     var rest = text
     while let space = rest.firstIndex(of: " ") {
@@ -70,11 +71,11 @@ struct RuleHead {
   }
 }
 
-/// Reads events and what is done when they happen (LISTEN.md 2.3).
+/// Parses events and the actions of their rules (LISTEN.md 2.3).
 struct RuleParser {
   let context: ScriptContext
 
-  /// ns.
+  /// In ns.
   private static let minInterval: Int64 = 10_000_000
 
   func event(_ head: RuleHead) throws(ScriptProblem) -> Script.Event {
@@ -114,7 +115,7 @@ struct RuleParser {
     }
   }
 
-  /// `N`, `N-M` or `N-`; all without it.
+  /// `N`, `N-M` or `N-`; all numbers if empty.
   private func range(_ text: Substring) throws(ScriptProblem) -> ClosedRange<Int> {
     let text = ActionParser.trimmed(text)
     guard !text.isEmpty else { return 1...Int.max }
@@ -154,7 +155,8 @@ struct RuleParser {
     return Script.RuleAction(line: line, text: text, target: target, action: action)
   }
 
-  /// A step that waits for a text with an arrow in it was one before there were rules.
+  /// Explains how to wait for a text with an arrow in it: such a step was valid before rules were
+  /// introduced.
   private func explained(
     _ problem: ScriptProblem, _ action: Substring, of rule: Script.Rule
   ) -> ScriptProblem {

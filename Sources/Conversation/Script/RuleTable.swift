@@ -1,14 +1,14 @@
 import WebSocketProtocol
 
-/// The rules of a script, prepared once: one look-up finds the first rule for an exact text, and patterns
-/// without variables are compiled.
+/// The rules of a script, prepared once: one look-up finds the first rule for an exact text, and
+/// patterns without variables are compiled.
 struct RuleTable: Sendable {
   private let rules: [Script.Rule]
   /// The rules that are not for an exact text, in file order.
   private var others: [(index: Int, expectation: ScriptExpectation?)] = []
   /// Rules for an exact text or exact bytes, in file order.
   private var exact: [Exact: [Int]] = [:]
-  /// Bytes of the longest of these: a longer message is not hashed.
+  /// The size in bytes of the longest of these: a longer message is not hashed.
   private var longestExact = -1
 
   private struct Exact: Hashable, Sendable {
@@ -19,7 +19,7 @@ struct RuleTable: Sendable {
   /// A rule that takes a message.
   struct Found {
     var index: Int
-    /// What it captures.
+    /// The value that the rule captures.
     var value: JSONValue
     var groups: [String?]
   }
@@ -45,15 +45,15 @@ struct RuleTable: Sendable {
 
   var isEmpty: Bool { rules.isEmpty }
 
-  /// Whether a rule is for the connections of this name.
+  /// Whether a rule applies to connections of this name.
   func applies(_ index: Int, to name: String?) -> Bool {
     guard case .connection(let scope) = rules[index].scope else { return true }
     return scope == name
   }
 
-  /// The first rule that fits, except those that fire once and have (`fired`). Regular expressions and JSON
-  /// expressions look at messages of up to `limit` bytes; `skipped` gets the rules whose regular expression
-  /// takes too many steps.
+  /// The first rule that matches, except rules in `fired`, which fire once and have fired. Regular
+  /// expressions and JSON expressions apply to messages of up to `limit` bytes; `skipped` receives
+  /// the rules whose regular expression takes too many steps.
   ///
   /// - Returns: nil if no rule takes the message.
   func first(
@@ -94,7 +94,8 @@ struct RuleTable: Sendable {
 package struct PreparedScript: Sendable {
   package let script: Script
   let table: RuleTable
-  /// Of `$NOW`, `$MS` and `$UUID`, those that steps and events use: rules ask for them when they fire.
+  /// Those of `$NOW`, `$MS` and `$UUID` that steps and events use; rules request them when they
+  /// fire.
   let momentary: [String]
 
   package init(_ script: Script, _ variables: ScriptVariables) {
@@ -114,28 +115,28 @@ package struct PreparedScript: Sendable {
   }
 }
 
-/// What the rules of one connection have still to do. Their actions never overtake each other: during a
+/// The pending actions of the rules of one connection. Actions never overtake each other: during a
 /// `wait` later ones queue.
 struct RuleRuns: Sendable {
   enum Item: Sendable {
     case work(ScriptMachine.Effect)
-    /// ns.
+    /// In ns.
     case wait(Int64)
   }
 
   private var queue: [[Item]] = []
   private var head = 0
-  /// Position in the run at the head.
+  /// The position in the run at the head.
   private var position = 0
   private var resumeAt: Int64?
   private var timers: [(rule: Int, interval: Int64, due: Int64)] = []
-  /// Rules that fire once, and have.
+  /// Rules that fire once and have fired.
   var fired: Set<Int> = []
 
-  /// Runs that are not done.
+  /// The number of pending runs.
   var count: Int { queue.count - head }
 
-  /// ns, monotonic.
+  /// In ns, monotonic.
   var nextDeadline: Int64? {
     let due = timers.map(\.due).min()
     guard let resumeAt else { return due }
@@ -146,7 +147,7 @@ struct RuleRuns: Sendable {
     timers = rules.map { ($0.rule, $0.interval, now + $0.interval) }
   }
 
-  /// The timers that have come; ticks that were missed are not made up for.
+  /// The timers that are due; missed ticks are not repeated.
   mutating func ticks(at now: Int64) -> [Int] {
     var due: [Int] = []
     for index in timers.indices where timers[index].due <= now {
@@ -162,7 +163,7 @@ struct RuleRuns: Sendable {
     if !run.isEmpty { queue.append(run) }
   }
 
-  /// The next effect; nil while there is none or a wait lasts.
+  /// The next effect; nil if there is none or a wait is in progress.
   mutating func next(at now: Int64) -> ScriptMachine.Effect? {
     if let resumeAt {
       guard resumeAt <= now else { return nil }

@@ -1,55 +1,56 @@
 package import WebSocketProtocol
 
-/// A script (LISTEN.md 2): steps, done in order, of one connection or of several, and rules, which react to
-/// messages at any time.
+/// A script (LISTEN.md 2): steps, executed in order, on one connection or on several, and rules,
+/// which react to messages at any time.
 package struct Script: Sendable, Hashable {
   package var steps: [Step]
-  /// In file order: the first that fits takes a message.
+  /// In file order: the first rule that matches takes a message.
   package var rules: [Rule] = []
 
   package init(steps: [Step], rules: [Rule] = []) { (self.steps, self.rules) = (steps, rules) }
 
   /// One step and its position.
   package struct Step: Sendable, Hashable {
-    /// From 1.
+    /// The line number, from 1.
     package var line: Int
-    /// As written, without the spaces around it.
+    /// The line as written, without the spaces around it.
     package var text: String
-    /// The name of its connection; nil for the one without a name.
+    /// The name of its connection; nil for the unnamed connection.
     package var connection: String?
     package var action: Action
   }
 
   package enum Action: Sendable, Hashable {
-    /// Opens the connection; nil: the URL of the command.
+    /// Opens the connection; nil uses the URL of the command.
     case connect(Template?)
-    /// Text, or whatever kind the command sends its messages as.
+    /// Sends a message of the kind that the command uses.
     case send(Template)
-    /// A binary message.
+    /// Sends a binary message.
     case sendBytes([UInt8])
     /// Sends the contents of a file, relative to the script.
     case sendFile(Template)
     case expect(Want, capture: String?)
-    /// No message for this time, in ns.
+    /// Expects no message for this time, in ns.
     case expectNone(Int64)
-    /// The peer closes; nil: with any code.
+    /// Expects the peer to close; nil accepts any code.
     case expectClose(CloseCodes?)
-    /// ns.
+    /// Waits, in ns.
     case wait(Int64)
     /// Sends a ping; a step waits for its pong.
     case ping(Template)
     case close(CloseCode, reason: Template)
-    /// Rejects the upgrade: an HTTP status from 200 to 599, and the body, or the Location of a redirect.
+    /// Rejects the upgrade: an HTTP status from 200 to 599, and the body, or the Location of a
+    /// redirect.
     case status(Int, Template)
     /// Resets the TCP connection.
     case reset
-    /// Sends nothing more and discards what arrives.
+    /// Sends nothing more and discards received data.
     case stall
     /// Takes the message and does nothing.
     case nothing
   }
 
-  /// What a message must be, with its variables to be filled in.
+  /// The condition for a message, with variables still to be filled in.
   package enum Want: Sendable, Hashable {
     case text(Template)
     case pattern(Template)
@@ -58,7 +59,7 @@ package struct Script: Sendable, Hashable {
     case any
   }
 
-  /// Whether this can fail because of the peer, and so belongs into a report.
+  /// Whether the action can fail because of the peer, and therefore belongs in a report.
   package static func isTest(_ action: Action) -> Bool {
     switch action {
     case .connect, .expect, .expectNone, .expectClose, .ping: true
@@ -66,7 +67,7 @@ package struct Script: Sendable, Hashable {
     }
   }
 
-  /// The number of connections it opens.
+  /// The number of connections that the script opens.
   package var connectionCount: Int {
     steps.count { if case .connect = $0.action { true } else { false } }
   }
@@ -75,20 +76,20 @@ package struct Script: Sendable, Hashable {
 // MARK: Rules
 
 extension Script {
-  /// An event and what is done when it happens.
+  /// An event and the actions to execute when it happens.
   package struct Rule: Sendable, Hashable {
-    /// From 1; below 0 for a rule that was given by itself, the first of these is -1.
+    /// The line number, from 1; negative for a rule given outside a file, the first of which is -1.
     package var line: Int
     /// The event as written, with its scope.
     package var text: String
     package var scope: Scope?
-    /// Fires at most once for each connection.
+    /// Whether it fires at most once per connection.
     package var isOnce: Bool
     package var event: Event
     package var actions: [RuleAction]
   }
 
-  /// What a rule is called in logs, by its line: `7`, or `on1`.
+  /// The name of a rule in logs, by its line: `7`, or `on1`.
   package static func ruleName(_ line: Int) -> String { line < 0 ? "on\(-line)" : "\(line)" }
 
   package enum Scope: Sendable, Hashable {
@@ -100,9 +101,9 @@ extension Script {
 
   package enum Event: Sendable, Hashable {
     case message(Want, capture: String?)
-    /// ns.
+    /// An interval in ns.
     case every(Int64)
-    /// The numbers of the upgrades, from 1.
+    /// The numbers of the upgrades, counted from 1.
     case open(ClosedRange<Int>)
     case closed
     case upgrade(ClosedRange<Int>)
@@ -122,7 +123,7 @@ extension Script {
     case connection(String)
     /// All clients in the scope of the rule.
     case all
-    /// All clients in the scope of the rule but this one.
+    /// All clients in the scope of the rule except this one.
     case others
     /// Clients whose path matches the glob.
     case path(String)
@@ -134,8 +135,8 @@ extension Script {
 // MARK: Variables
 
 extension Script {
-  /// The names that nothing sets before they are used, each with the line that uses it first: a step needs
-  /// a capture above it, a rule any capture of the file.
+  /// The names that are used without being set, each with the line of its first use: a step
+  /// requires a capture above it, a rule any capture in the file.
   package var free: [(name: String, line: Int, text: String)] {
     let captured = Set(steps.compactMap(\.action.capture) + rules.compactMap(\.event.capture))
     var known = Set(rules.compactMap(\.event.capture))
@@ -198,9 +199,9 @@ extension Script.Want {
   }
 }
 
-/// Why a text is not a script.
+/// Why a text is not a valid script.
 package struct ScriptError: Error, Sendable, Hashable {
-  /// From 1; 0 for the whole.
+  /// The line number, from 1; 0 for the whole script.
   package var line: Int
   package var problem: String
   /// The line, or the part of it that is wrong.

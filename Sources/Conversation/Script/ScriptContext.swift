@@ -1,4 +1,4 @@
-/// Where a script is used; it decides which steps, events and targets are available (LISTEN.md 2).
+/// Where a script is used; decides which steps, events and targets are available (LISTEN.md 2).
 package enum ScriptContext: Sendable, Hashable, CaseIterable {
   /// `send --script`: steps over named connections, and rules.
   case send
@@ -9,13 +9,14 @@ package enum ScriptContext: Sendable, Hashable, CaseIterable {
 
   var isListening: Bool { self != .send }
 
-  /// The values that are there without being captured. `$MESSAGE` is known in actions of rules only.
+  /// The variables that are set without a capture. `$MESSAGE` is set in actions of rules only.
   package var predefined: [String] {
     isListening ? ["CONN", "N", "PATH", "NOW", "MS", "UUID", "MESSAGE"] : ["MESSAGE"]
   }
 }
 
-/// The words of actions, each with where it is available: the registry of the step language.
+/// The words of actions, each with the contexts in which it is available: the registry of the step
+/// language.
 enum ScriptWord: String, CaseIterable {
   case sendText = ">"
   case sendEscaped = ">e"
@@ -38,7 +39,7 @@ enum ScriptWord: String, CaseIterable {
   case stall
   case nothing
 
-  /// Whether it waits for a message, and so is an event too.
+  /// Whether it waits for a message, and is therefore an event too.
   var isMessage: Bool {
     switch self {
     case .expectText, .expectEscaped, .expectBytes, .expectPattern, .expectJSON, .expectAny: true

@@ -4,19 +4,20 @@ extension ScriptMachine {
   /// A connection, numbered by the machine in the order in which it opens them, from 1.
   package typealias ConnectionID = Int
 
-  /// What happens to the script.
+  /// An input of the machine.
   package enum Event: Sendable {
     case start
-    /// The effects given last that belong to a step have been performed.
+    /// The last effects that belong to a step have been performed.
     case performed
     /// One of them could not be performed.
     case notPerformed(Obstacle)
-    /// It is open; `openings` are the `open` rules that are for it, of `script.rules`.
+    /// The connection is open; `openings` are the indices in `script.rules` of the `open` rules
+    /// that apply to it.
     case opened(ConnectionID, openings: [Int] = [])
     case message(ConnectionID, MessageKind, [UInt8])
     case pong(ConnectionID, [UInt8])
     case ended(ConnectionID, CloseOutcome)
-    /// `nextDeadline` has come.
+    /// `nextDeadline` has been reached.
     case due
   }
 
@@ -30,8 +31,8 @@ extension ScriptMachine {
     case other(String)
   }
 
-  /// What the driver does, one after the other. A step's effect is answered with `performed` or
-  /// `notPerformed` once it is done; a rule's is not answered.
+  /// An action for the driver, which performs them in order. A step's effect is answered with
+  /// `performed` or `notPerformed` once it is done; a rule's is not answered.
   package struct Effect: Sendable, Hashable {
     package var origin: Origin
     package var work: Work
@@ -48,7 +49,7 @@ extension ScriptMachine {
   }
 
   package enum Work: Sendable, Hashable {
-    /// Opens a connection under a name; nil: the URL of the command.
+    /// Opens a connection under a name; a nil `url` means the URL of the command.
     case connect(ConnectionID, name: String?, url: String?)
     case send(Destination, MessageKind, [UInt8])
     /// Text or binary, as the command sends its messages.
@@ -58,7 +59,8 @@ extension ScriptMachine {
     case status(Destination, Int, String)
     case reset(Destination)
     case stall(Destination)
-    /// Stops or resumes reading: what waits for the steps of this connection is bounded.
+    /// Stops or resumes reading: the amount of data that waits for the steps of this connection is
+    /// limited.
     case pauseReading(ConnectionID, Bool)
     /// The end of this connection was expected, or is part of a reported failure.
     case settle(ConnectionID)
@@ -66,7 +68,7 @@ extension ScriptMachine {
     /// The rule was skipped for this message.
     case tooManySteps(rule: Int, bytes: Int)
 
-    /// Where it goes; nil for what is not sent to anybody.
+    /// The destination; nil for work that sends nothing.
     package var destination: Destination? {
       switch self {
       case .send(let destination, _, _), .sendFile(let destination, _), .ping(let destination, _),
@@ -78,29 +80,29 @@ extension ScriptMachine {
     }
   }
 
-  /// Where an effect goes.
+  /// The destination of an effect.
   package enum Destination: Sendable, Hashable {
     case connection(ConnectionID)
-    /// Clients of `listen`, as the rule names them, seen from this connection.
+    /// Clients of `listen`, as the rule names them, from the point of view of this connection.
     /// `all` and `others` are those in the scope of the rule.
     case clients(Script.Target, scope: Script.Scope?, from: ConnectionID)
   }
 
-  /// What becomes of a message.
+  /// The outcome for a message.
   package enum MessageFate: Sendable, Hashable {
     /// The rule of this line took it.
     case taken(rule: Int)
-    /// A step has it, or it waits for one.
+    /// A step has taken it, or it waits for one.
     case kept
-    /// No rule fits, and there are no steps.
+    /// No rule matches, and there are no steps.
     case unmatched
   }
 
-  /// A step that is done.
+  /// The report on a completed step.
   package struct StepReport: Sendable, Hashable {
-    /// Of `script.steps`.
+    /// The index in `script.steps`.
     package var index: Int
-    /// nil: the step was met.
+    /// nil: the step succeeded.
     package var failure: Failure?
   }
 
@@ -111,17 +113,18 @@ extension ScriptMachine {
 
   /// Why a step failed.
   package enum Failure: Sendable, Hashable {
-    /// Nothing came that fits, within this time in ns. The last message that did not fit, if any.
+    /// No matching message arrived within this time in ns. `last` is the last message that did not
+    /// match.
     case nothing(Int64, last: Mismatch?)
-    /// The connection ended before.
+    /// The connection ended first.
     case ended(ConnectionID, CloseOutcome, last: Mismatch?)
-    /// The peer closed with a code that was not expected.
+    /// The peer closed with an unexpected code.
     case unexpectedClose(ConnectionID, CloseOutcome)
-    /// A message came where none was expected.
+    /// A message arrived where none was expected.
     case unexpected(MessageKind, [UInt8])
-    /// No Close within this time, in ns.
+    /// No Close arrived within this time, in ns.
     case stillOpen(Int64)
-    /// The connection is closing, and its end is not known.
+    /// The connection is closing, and its outcome is not known.
     case closing
     case notOpened
     /// The values of its variables make it invalid.
@@ -129,20 +132,20 @@ extension ScriptMachine {
     case other(String)
   }
 
-  /// A message that did not fit.
+  /// A message that did not match.
   package struct Mismatch: Sendable, Hashable {
     package var kind: MessageKind
     package var payload: [UInt8]
     package var reason: MismatchReason?
-    /// The message that was expected, where it is exactly one.
+    /// The expected message, if it is exactly one.
     package var wanted: [UInt8]?
   }
 
-  /// When something happens: the machine has no clock and no randomness of its own.
+  /// The time of an event: the machine has no clock and no random numbers of its own.
   package struct Moment {
-    /// ns, monotonic.
+    /// In ns, monotonic.
     package var monotonic: Int64
-    /// The values of `$NOW`, `$MS` and `$UUID`; asked for only where a script uses them.
+    /// The values of `$NOW`, `$MS` and `$UUID`; called only if a script uses them.
     package var value: (String) -> JSONValue?
 
     package init(monotonic: Int64, value: @escaping (String) -> JSONValue? = { _ in nil }) {
@@ -152,13 +155,14 @@ extension ScriptMachine {
   }
 
   package struct Limits: Sendable {
-    /// For how long a step waits, in ns.
+    /// The time that a step waits, in ns.
     package var wait: Int64
-    /// Bytes that may wait for the steps of one connection; beyond it reading pauses.
+    /// Bytes that may wait for the steps of one connection; reading pauses beyond it.
     package var keptBytes = 16 << 20
-    /// Runs of rules that may wait for one connection; beyond it reading pauses.
+    /// Runs of rules that may wait on one connection; reading pauses beyond it.
     package var waitingRuns = 1000
-    /// Bytes of a message that a regular expression or a JSON expression of a rule looks at.
+    /// The maximum size in bytes of a message that a rule's regular expression or JSON expression
+    /// examines.
     package var examinedBytes = 1 << 20
 
     package init(wait: Int64) { self.wait = wait }

@@ -1,6 +1,6 @@
 package import WebSocketProtocol
 
-/// A message that is compared with several expectations: its JSON is parsed once.
+/// A message that is compared with several expectations; its JSON is parsed once.
 package struct IncomingMessage {
   package let kind: MessageKind
   package let payload: [UInt8]
@@ -26,7 +26,7 @@ package struct IncomingMessage {
   mutating func record() -> JSONValue? { (try? json())?.first }
 }
 
-/// What a step of a script waits for, or a rule reacts to, with its variables filled in.
+/// The condition of a step or a rule, with its variables filled in.
 package struct ScriptExpectation: Sendable {
   private enum Test: Sendable {
     case text
@@ -37,8 +37,8 @@ package struct ScriptExpectation: Sendable {
   }
 
   package enum Answer: Sendable, Hashable {
-    /// The message fits. The value can be captured: that of the path, the first group of the regular
-    /// expression or all that it found, or the message.
+    /// The message matches. The value can be captured: that of the path, the first group of the
+    /// regular expression or its whole match, or the message.
     case fits(JSONValue)
     case differs(MismatchReason?)
   }
@@ -49,10 +49,10 @@ package struct ScriptExpectation: Sendable {
   }
 
   private let test: Test
-  /// The message, where exactly one is expected.
+  /// The expected message, if it is exactly one.
   package let payload: [UInt8]?
 
-  /// - Throws: what is wrong with it, by the values of the variables.
+  /// - Throws: the problem, caused by the values of the variables.
   package init(_ want: Script.Want, _ variables: ScriptVariables) throws(Failure) {
     var payload: [UInt8]?
     switch want {
@@ -84,7 +84,7 @@ package struct ScriptExpectation: Sendable {
     return answer(to: &message).answer
   }
 
-  /// The answer, and for a regular expression that fits the match and its groups.
+  /// The answer; for a regular expression that matches, also the match and its groups.
   func answer(to message: inout IncomingMessage) -> (answer: Answer, groups: [String?]) {
     switch test {
     case .text:
@@ -120,7 +120,7 @@ package struct ScriptExpectation: Sendable {
     }
   }
 
-  /// Of a binary message the hexadecimal digits.
+  /// For a binary message, its hexadecimal digits.
   static func text(of message: IncomingMessage) -> String {
     message.kind == .text
       ? String(decoding: message.payload, as: UTF8.self) : Hexadecimal.text(message.payload)

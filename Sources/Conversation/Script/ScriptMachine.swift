@@ -1,53 +1,53 @@
 package import WebSocketProtocol
 
-/// Executes a script: events and the time in, effects out (LISTEN.md 2.6). It has no I/O, no clock and no
-/// randomness of its own, so that `send`, `listen` and `bench` can drive it.
+/// Executes a script: events and times in, effects out (LISTEN.md 2.6). It has no I/O, no clock and
+/// no random numbers of its own, so that `send`, `listen` and `bench` can drive it.
 ///
-/// After each `handle` the driver performs the effects in their order. An effect of a step is answered
-/// with `performed` or `notPerformed`, and until then the step is not done.
+/// After each `handle` the driver performs the effects in order. It answers an effect of a step
+/// with `performed` or `notPerformed`; until then the step is not done.
 package struct ScriptMachine: Sendable {
   package let script: Script
-  /// Set when the steps are done or one has failed; no effect follows.
+  /// Set when the steps are done or one has failed; no further effects follow.
   package private(set) var result: Result?
-  /// What became of the message of the last `handle`.
+  /// The outcome for the message of the last `handle`.
   package private(set) var fate = MessageFate.kept
 
   private let limits: Limits
   private let kind: MessageKind
   private let table: RuleTable
-  /// Predefined values that change with time, as far as the steps use them.
+  /// Predefined variables whose values change with time, if the steps use them.
   private let momentary: [String]
   private var variables: ScriptVariables
-  /// The step that is being done, of `script.steps`; their number when all are done.
+  /// The index of the current step in `script.steps`; the number of steps when all are done.
   package private(set) var position = 0
   private var state = State.idle
   private var peers: [ConnectionID: Peer] = [:]
-  /// The connection that a name means now.
+  /// The connection that each name currently refers to.
   private var named: [String: ConnectionID] = [:]
   private var lastID = 0
   private var effects: [Effect] = []
 
   fileprivate enum State: Sendable {
     case idle
-    /// The effect of the step at `position` is with the driver.
+    /// The driver is performing the effect of the step at `position`.
     case performing
-    /// Its effect was refused by a closing connection, whose end is still to come.
+    /// A closing connection rejected the effect; the end of the connection is still to come.
     case refused(ConnectionID, deadline: Int64)
     case expecting(ConnectionID, ScriptExpectation, capture: String?, Mismatch?, deadline: Int64)
     case quiet(ConnectionID, deadline: Int64)
     case closeExpected(ConnectionID, CloseCodes?, deadline: Int64)
     case pausing(deadline: Int64)
     case pong(ConnectionID, [UInt8], deadline: Int64)
-    /// The end of a connection that a step closes.
+    /// Waiting for the end of a connection that a step closes.
     case ending(ConnectionID)
     case finished
   }
 
-  /// What the machine knows of a connection.
+  /// The state of a connection.
   private struct Peer: Sendable {
     var name: String?
     var isPaused = false
-    /// Messages that no step has looked at.
+    /// Messages that no step has examined yet.
     var kept: [(kind: MessageKind, payload: [UInt8])] = []
     var next = 0
     var keptBytes = 0
@@ -67,8 +67,8 @@ package struct ScriptMachine: Sendable {
     }
   }
 
-  /// `kind` is that of the messages that `>` sends; `variables` has the environment, and what is
-  /// predefined.
+  /// `kind` is the kind of the messages that `>` sends; `variables` contains the environment and
+  /// the predefined values.
   package init(
     _ script: Script, kind: MessageKind = .text, variables: ScriptVariables, limits: Limits
   ) {
@@ -83,13 +83,13 @@ package struct ScriptMachine: Sendable {
     (self.kind, self.variables, self.limits) = (kind, variables, limits)
   }
 
-  /// Sets a predefined value, such as `$N`, for what happens from now on.
+  /// Sets a predefined value, such as `$N`, from now on.
   package mutating func define(_ name: String, _ value: JSONValue) {
     variables.predefined[name] = value
   }
 
-  /// Executes other rules from now on: rules that fire once can fire again, and timers begin anew. Captured
-  /// values stay, and so do actions that wait. Only for a machine without steps.
+  /// Executes other rules from now on: rules that fire once can fire again, and timers restart.
+  /// Captured values remain, and so do waiting actions. Only for a machine without steps.
   package func replacing(rules prepared: PreparedScript, at now: Int64) -> ScriptMachine {
     var machine = ScriptMachine(prepared, kind: kind, variables: variables, limits: limits)
     (machine.peers, machine.named, machine.lastID) = (peers, named, lastID)
@@ -101,7 +101,7 @@ package struct ScriptMachine: Sendable {
     return machine
   }
 
-  /// ns, monotonic; nil while only events are waited for.
+  /// In ns, monotonic; nil if the machine waits for events only.
   package var nextDeadline: Int64? {
     guard result == nil else { return nil }
     let timers = peers.values.compactMap(\.runs.nextDeadline)
@@ -134,7 +134,7 @@ package struct ScriptMachine: Sendable {
       for rule in script.rules where rule.event == .closed {
         enqueue(rule, variables, from: id, nil, &moment)
       }
-      // A step or a rule has closed it; a peer answers with our code, whichever that is.
+      // A step or a rule has closed it; the peer answers with our code, whatever that is.
       if case .closed(_, by: .us) = outcome { add(.machine, .settle(id)) }
     case .due: break
     }
@@ -142,7 +142,7 @@ package struct ScriptMachine: Sendable {
     proceed(now)
   }
 
-  /// Takes a connection that no step has opened: the client of a server.
+  /// Adds a connection that no step has opened: the client of a server.
   private mutating func adopt(_ id: ConnectionID) {
     peers[id] = Peer()
     named[""] = id
@@ -176,7 +176,7 @@ package struct ScriptMachine: Sendable {
   /// Begins the step at `position`.
   private mutating func begin(_ now: Int64) {
     guard position < script.steps.count else {
-      // Rules alone react for as long as there is a connection.
+      // A script without steps keeps reacting for as long as there is a connection.
       guard !script.steps.isEmpty || script.rules.isEmpty else { return }
       (state, result) = (.finished, .done)
       return
@@ -222,7 +222,7 @@ package struct ScriptMachine: Sendable {
     state = .performing
   }
 
-  /// What is done for an action that is sent out; nil for the others.
+  /// The work of an action that sends something; nil for the others.
   private func work(
     _ action: Script.Action, to destination: Destination, _ values: ScriptVariables
   ) -> Work? {
@@ -255,14 +255,14 @@ package struct ScriptMachine: Sendable {
 
   private mutating func refused(_ obstacle: Obstacle, _ now: Int64) {
     switch obstacle {
-    // Why it is closing is known in a moment.
+    // The reason why it is closing will be known in a moment.
     case .closing(let id): state = .refused(id, deadline: now + limits.wait)
     case .notOpened: fail(.notOpened)
     case .other(let message): fail(.other(message))
     }
   }
 
-  /// Goes on with the step that waits, as far as what has come allows.
+  /// Continues the current step, as far as received events allow.
   private mutating func proceed(_ now: Int64) {
     while result == nil {
       let before = position
@@ -400,7 +400,7 @@ package struct ScriptMachine: Sendable {
     if rule.isOnce { peers[id]?.runs.fired.insert(found.index) }
     var values = variables
     values.groups = found.groups
-    // A message may be large: only what the actions use is made of it.
+    // A message may be large: only the forms that the actions use are computed.
     if rule.usesRecord { values.record = message.record() }
     if rule.actions.contains(where: { $0.action.uses("MESSAGE") }) {
       values.predefined["MESSAGE"] = .string(ScriptExpectation.text(of: message))
@@ -409,7 +409,7 @@ package struct ScriptMachine: Sendable {
     return true
   }
 
-  /// Fills the actions of a rule that fires, and puts them at the end of the connection's queue.
+  /// Fills in the actions of a rule that fires, and appends them to the connection's queue.
   private mutating func enqueue(
     _ rule: Script.Rule, _ values: ScriptVariables, from id: ConnectionID,
     _ message: IncomingMessage?, _ moment: inout Moment
@@ -422,7 +422,7 @@ package struct ScriptMachine: Sendable {
     let items: [RuleRuns.Item] = rule.actions.compactMap { action in
       if case .wait(let duration) = action.action { return .wait(duration) }
       guard let destination = destination(action.target, of: rule, from: id) else { return nil }
-      // The message alone is repeated as it is, binary as binary.
+      // A message alone is repeated unchanged, binary as binary.
       if case .send(let template) = action.action, let message,
         template.parts == [.variable("MESSAGE")]
       {
@@ -441,13 +441,13 @@ package struct ScriptMachine: Sendable {
   ) -> Destination? {
     switch target {
     case nil: .connection(id)
-    // One that is not open is skipped.
+    // A connection that is not open is skipped.
     case .connection(let name): named[name].map { .connection($0) }
     case .all?, .others?, .path?, .client?: target.map { .clients($0, scope: rule.scope, from: id) }
     }
   }
 
-  /// Timers that have come, and what waits in the queues.
+  /// Runs timers that are due, and the queued actions.
   private mutating func runRules(_ moment: inout Moment) {
     guard !table.isEmpty else { return }
     let now = moment.monotonic

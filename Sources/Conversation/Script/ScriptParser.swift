@@ -1,14 +1,14 @@
 import WebSocketProtocol
 
 extension Script {
-  /// Bytes that a script may have.
+  /// The maximum size of a script in bytes.
   package static let maxSize = 1 << 20
   package static let maxRules = 10_000
   package static let maxRuleActions = 64
 
-  /// Reads a script.
+  /// Parses a script.
   ///
-  /// - Throws: what is wrong with the first line that cannot be read.
+  /// - Throws: the problem of the first invalid line.
   package static func parse(
     _ bytes: [UInt8], context: ScriptContext = .send
   ) throws(ScriptError) -> Script {
@@ -25,7 +25,7 @@ extension Script {
     }
     let text = String(decoding: bytes, as: UTF8.self)
     var parser = ScriptParser(context)
-    // By bytes: a carriage return and a newline are one Character.
+    // Split as bytes: a carriage return and a newline together are one Character.
     let lines = text.utf8.split(separator: 0x0A, omittingEmptySubsequences: false)
     for (index, line) in lines.enumerated() {
       let line = line.last == 0x0D ? line.dropLast() : line
@@ -35,7 +35,7 @@ extension Script {
   }
 }
 
-/// What is wrong with a part of a line.
+/// The problem in a part of a line.
 struct ScriptProblem: Error {
   var message: String
 }
@@ -45,7 +45,7 @@ private struct ScriptParser {
   private var steps: [Script.Step] = []
   private var rules: [Script.Rule] = []
   private var isAfterRule = false
-  /// The connections that have been opened so far; nil is the one without a name.
+  /// The connections opened so far; nil is the unnamed one.
   private var opened: Set<String?> = []
 
   init(_ context: ScriptContext) { self.context = context }
@@ -62,7 +62,7 @@ private struct ScriptParser {
     return Script(steps: steps, rules: rules)
   }
 
-  /// A server reads the files when it starts: their names must be known then.
+  /// A server reads the files when it starts, so their names must be known then.
   private func checkFileNames() throws(ScriptError) {
     let captured = Set(
       steps.compactMap(\.action.capture) + rules.compactMap(\.event.capture)
@@ -151,7 +151,7 @@ private struct ScriptParser {
     steps.append(step)
   }
 
-  /// The connection without a name is opened by its first step, others by `connect`.
+  /// The unnamed connection is opened by its first step, others by `connect`.
   private mutating func open(for step: Script.Step) throws(ScriptProblem) {
     switch step.action {
     case .connect:

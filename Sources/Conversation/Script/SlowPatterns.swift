@@ -1,6 +1,7 @@
 extension Script {
-  /// The lines whose regular expression has an unbounded quantifier on a group that contains one: a search can
-  /// take a time that grows exponentially with the message, up to the limit of `Pattern`.
+  /// The lines whose regular expression has an unbounded quantifier on a group that contains
+  /// another one: the time of a search can grow exponentially with the message, up to the limit of
+  /// `Pattern`.
   package static func slowPatterns(in script: Script) -> [Int] {
     var wants: [(line: Int, want: Want)] = []
     for step in script.steps {
@@ -26,7 +27,7 @@ extension Script {
       switch byte {
       case UInt8(ascii: "\\"): index += 1
       case UInt8(ascii: "["):
-        // A bracket right behind the first one is a member of the class.
+        // A bracket directly after the first one is a member of the class.
         if index < bytes.count, bytes[index] == UInt8(ascii: "^") { index += 1 }
         index += 1
         while index < bytes.count, bytes[index] != UInt8(ascii: "]") {
@@ -46,7 +47,8 @@ extension Script {
     return false
   }
 
-  /// Whether `*`, `+` or `{n,}` stands there; a possessive one does not backtrack.
+  /// Whether there is an unbounded `*`, `+` or `{n,}` at `index`; a possessive one does not
+  /// backtrack.
   private static func isUnbounded(_ bytes: [UInt8], _ index: Int) -> Bool {
     guard index < bytes.count else { return false }
     var end = index

@@ -1,5 +1,6 @@
-/// A text with values in it: `$NAME` and `${NAME}`, and in the actions of rules also `$1`, `${.path}` and
-/// `${?name}`. `$$` is a dollar sign, and so is one that no name follows (LISTEN.md 2.4).
+/// A text with variables: `$NAME` and `${NAME}`, and in the actions of rules also `$1`, `${.path}`
+/// and `${?name}`. `$$` is a dollar sign, and so is a `$` that is not followed by a name (LISTEN.md
+/// 2.4).
 package struct Template: Sendable, Hashable {
   package enum Part: Sendable, Hashable {
     case text(String)
@@ -13,17 +14,17 @@ package struct Template: Sendable, Hashable {
   }
 
   package let parts: [Part]
-  /// Whether values are put in as JSON: the text is JSON with any of them, so that what a peer sends
-  /// cannot change its shape.
+  /// Whether values are inserted as JSON: the text is then JSON with any values, so that a peer
+  /// cannot change its structure.
   package let isJSON: Bool
 
-  /// A text of a step or an event.
+  /// The text of a step or an event.
   package init(_ text: String) {
     parts = Self.parts(of: text, isRule: false)
     isJSON = false
   }
 
-  /// A text of an action of a rule.
+  /// The text of an action of a rule.
   package init(rule text: String) {
     let parts = Self.parts(of: text, isRule: true)
     self.parts = parts
@@ -32,7 +33,7 @@ package struct Template: Sendable, Hashable {
       && (try? JSONValue.parse(Array(Self.json(parts) { _ in .null }.utf8))) != nil
   }
 
-  /// A value alone would be JSON too: only what is written decides.
+  /// A single variable would be valid JSON too, so the literal text decides.
   private static func beginsAsJSON(_ parts: [Part]) -> Bool {
     guard case .text(let text)? = parts.first else { return false }
     return text.first { !$0.isWhitespace }.map { "{[\"".contains($0) } ?? false
@@ -62,7 +63,7 @@ package struct Template: Sendable, Hashable {
     return parts
   }
 
-  /// The value whose name follows a dollar sign, and what follows it.
+  /// The variable whose name follows a dollar sign, and the text after it.
   private static func value(at text: Substring, isRule: Bool) -> (Part, Substring)? {
     guard text.first == "{" else {
       if isRule, let digit = text.first, digit.isASCII, let number = digit.wholeNumberValue {
@@ -86,12 +87,12 @@ package struct Template: Sendable, Hashable {
     }
   }
 
-  /// The variables in it, in order.
+  /// The names of its variables, in order.
   package var names: [String] {
     parts.compactMap { if case .variable(let name) = $0 { name } else { nil } }
   }
 
-  /// The text, if there is nothing to fill in.
+  /// The text, if there are no variables.
   package var constant: String? {
     switch parts.count {
     case 0: return ""
@@ -113,14 +114,14 @@ package struct Template: Sendable, Hashable {
     scalar == "_" || ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar)
   }
 
-  /// The text with every value replaced.
+  /// The text with every variable replaced.
   func filled(_ value: (Part) -> String) -> String {
     parts.map { part in
       if case .text(let text) = part { text } else { value(part) }
     }.joined()
   }
 
-  /// The text as JSON: a value as JSON, and inside of quotes the text of it, escaped.
+  /// The text as JSON: values are inserted as JSON; inside quotes, as escaped text.
   func json(_ value: (Part) -> JSONValue) -> String {
     Self.json(parts, value)
   }
@@ -147,14 +148,14 @@ package struct Template: Sendable, Hashable {
   }
 }
 
-/// The values of a script: what was captured, what is predefined, the environment, and in a rule the
+/// The variables of a script: captured and predefined values, the environment, and in a rule the
 /// message that it takes.
 package struct ScriptVariables: Sendable {
   private var captured: [String: JSONValue] = [:]
   private let environment: [String: String]
-  /// Values that captures cannot change: `$CONN` and so on.
+  /// Values that captures cannot change, such as `$CONN`.
   package var predefined: [String: JSONValue] = [:]
-  /// Of the request, percent-decoded.
+  /// The query parameters of the request, percent-decoded.
   package var query: [String: String] = [:]
   /// The match and the groups of the rule's regular expression.
   package var groups: [String?] = []
@@ -177,8 +178,8 @@ package struct ScriptVariables: Sendable {
     }
   }
 
-  /// As payload: a string without its quotes, anything else as JSON. What is missing is empty in the text
-  /// of a rule, and `null` in that of a step and in JSON.
+  /// For a payload: a string without its quotes, anything else as JSON. A missing value is empty in
+  /// the text of a rule, and `null` in that of a step and in JSON.
   package func text(_ template: Template) -> String {
     if template.isJSON { return template.json(value) }
     return template.filled { part in
@@ -188,19 +189,19 @@ package struct ScriptVariables: Sendable {
     }
   }
 
-  /// In a regular expression, where a value stands for itself.
+  /// For a regular expression, in which values are escaped to match literally.
   package func pattern(_ template: Template) -> String {
     template.filled { part in
       value(part).plain.map { "\\.[]{}()*+?^$|/-".contains($0) ? "\\\($0)" : "\($0)" }.joined()
     }
   }
 
-  /// In an expression of JSON: a value as JSON, and inside of quotes the text of it.
+  /// For a JSON expression: values are inserted as JSON; inside quotes, as escaped text.
   package func json(_ template: Template) -> String { template.json(value) }
 }
 
 extension JSONValue {
-  /// As JSON, on one line.
+  /// The JSON text, on one line.
   package var written: String {
     var json = JSONWriter()
     json.value(self)

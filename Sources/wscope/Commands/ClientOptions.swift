@@ -87,7 +87,8 @@ struct ClientOptions: ParsableArguments {
   @OptionGroup(title: "Credentials") var credentials: CredentialOptions
   @OptionGroup(title: "Redirects") var redirects: RedirectOptions
 
-  /// Reads what stands elsewhere: files, variables, and the memory of the person.
+  /// Reads input other than the command line: files, environment variables, and secrets typed at a
+  /// prompt.
   ///
   /// - Throws: `CommandFailure`.
   func read(_ context: CommandContext) async throws -> ClientReading {
@@ -100,7 +101,8 @@ struct ClientOptions: ParsableArguments {
     return reading
   }
 
-  /// What was typed becomes what is meant: all checks that need no network happen here.
+  /// Validates the options and converts them to a configuration, with all checks that need no
+  /// network.
   func configuration(
     url text: String, _ reading: ClientReading
   ) throws -> ClientConfiguration {
@@ -163,7 +165,7 @@ struct ClientOptions: ParsableArguments {
     }
   }
 
-  /// What cannot have an effect is refused.
+  /// Rejects options that could have no effect.
   private func checkRawRequest() throws {
     guard !http2 || (forceHeader.isEmpty && rawRequest == nil) else {
       throw CommandFailure(
@@ -186,9 +188,9 @@ struct ClientOptions: ParsableArguments {
     }
   }
 
-  /// The one Origin of the request, from `--origin` or from `-H`.
+  /// The single Origin of the request, from `--origin` or from `-H`.
   ///
-  /// - Throws: `CommandFailure` if they contradict each other.
+  /// - Throws: `CommandFailure` if they differ.
   private static func origin(
     _ option: String?, _ headers: inout [(String, String)]
   ) throws -> String? {
@@ -220,7 +222,7 @@ struct ClientOptions: ParsableArguments {
     return names
   }
 
-  /// With `-v`: the cookies of the jar that are not sent because they are for TLS only.
+  /// With `-v`, reports the cookies in the jar that are not sent because they are for TLS only.
   static func reportWithheldCookies(_ configuration: ClientConfiguration, _ context: CommandContext)
   {
     guard let names = configuration.cookies?.withheld(from: configuration.url), !names.isEmpty
@@ -231,8 +233,8 @@ struct ClientOptions: ParsableArguments {
       "cookies marked Secure are not sent over ws://: \(names.joined(separator: ", "))")
   }
 
-  /// Tells of every redirect that is followed if `isVerbose`, of those behind which the server gets less
-  /// than the first one always.
+  /// Reports every redirect that is followed if `isVerbose`; otherwise only those whose target
+  /// receives fewer header fields than the first server.
   static func tellOfRedirects(
     _ isVerbose: Bool, showsSecrets: Bool = false, _ context: CommandContext
   ) -> @Sendable (Redirect) -> Void {

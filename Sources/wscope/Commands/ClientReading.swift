@@ -1,15 +1,15 @@
 import WebSocketNIO
 
-/// What the options of a client have found around them, once a run.
+/// Input of a client that is read once per run, in addition to the command line.
 struct ClientReading: Sendable {
   let environment: [String: String]
   var credentials = Credentials()
-  /// The request that was read from a file.
+  /// The request read from a file.
   var rawRequest: RawRequest?
-  /// What is trusted, and the certificate to show.
+  /// The trusted certificates, and the client certificate.
   var tls = ClientTLS()
 
-  /// Nothing is read yet, and nobody was asked: enough to see what is wrong with the options.
+  /// Before anything is read or the user is prompted; enough to check the options.
   init(_ context: CommandContext) {
     environment = context.environment
   }

@@ -1,8 +1,8 @@
-/// A command that cannot go on: the exit code and what to say.
+/// A command that cannot continue: the exit code and the message.
 struct CommandFailure: Error, CustomStringConvertible {
   var status: ExitStatus
   var words: String
-  /// Lines below it.
+  /// Further lines, printed below the message.
   var details: [String]
 
   var description: String { words }

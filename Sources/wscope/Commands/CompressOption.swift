@@ -1,14 +1,14 @@
 import ArgumentParser
 import WebSocketProtocol
 
-/// `--compress[=PARAMS]`: permessage-deflate, with or without parameters of one's own.
+/// `--compress[=PARAMS]`: permessage-deflate, optionally with parameters.
 struct CompressOption: ExpressibleByArgument, Hashable {
-  /// What the option without a value is turned into.
+  /// The value used when the option is given without one.
   static let plain = "on"
 
   var parameters: DeflateParameters
 
-  /// `client_max_window_bits=10,no_context_takeover` and the like, with commas or semicolons.
+  /// `client_max_window_bits=10,no_context_takeover` and so on, separated by commas or semicolons.
   init?(argument: String) {
     var offer = ExtensionOffer(name: DeflateParameters.name, parameters: [])
     if argument != Self.plain {
@@ -29,7 +29,7 @@ struct CompressOption: ExpressibleByArgument, Hashable {
   }
 }
 
-/// The two options, as every command has them.
+/// The two options, shared by all commands.
 struct CompressionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -44,7 +44,7 @@ struct CompressionOptions: ParsableArguments {
   @Flag(help: "Do not compress messages, and do not negotiate compression.")
   var noCompress = false
 
-  /// What is offered or allowed; `standard` where nothing was said.
+  /// The parameters to offer or to allow; `standard` if neither option is given.
   func parameters(standard: DeflateParameters?) throws -> DeflateParameters? {
     if noCompress {
       guard compress == nil else {
@@ -57,7 +57,7 @@ struct CompressionOptions: ParsableArguments {
 }
 
 extension DeflateParameters {
-  /// What a client offers unless told otherwise.
+  /// The default offer of a client.
   static var standardOffer: DeflateParameters {
     var offer = DeflateParameters()
     offer.clientMaxWindowBits = .understood

@@ -42,7 +42,7 @@ struct Connect: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    // What is wrong with the options is said before anybody is asked for a URL.
+    // Report errors in the options before prompting for a URL.
     try check(context)
     let console = context.console
     guard let url = try await chosenURL(context) else { return .ok }
@@ -70,7 +70,7 @@ struct Connect: SessionCommand {
     }
   }
 
-  /// A client as the options say, for a URL.
+  /// The client configuration for a URL, according to the options.
   private func place(
     _ url: String, _ reading: ClientReading
   ) throws -> ClientConfiguration {
@@ -94,7 +94,7 @@ struct Connect: SessionCommand {
     }
   }
 
-  /// The URL of the command line, or one that the person chooses; nil if nobody chooses.
+  /// The URL of the command line, or one that the user chooses; nil if the user chooses none.
   private func chosenURL(_ context: CommandContext) async throws -> String? {
     if let url { return url }
     guard let descriptor = context.console.promptDescriptor else {

@@ -5,7 +5,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Who the user says he is.
+/// The credentials of the user.
 struct CredentialOptions: ParsableArguments {
   @Option(
     name: [.customShort("u", allowingJoined: true), .long, .customLong("auth")],
@@ -55,7 +55,7 @@ struct CredentialOptions: ParsableArguments {
     completion: .file())
   var cookieJar: PublicText?
 
-  /// Reads files and variables, and asks the person for a password that is missing.
+  /// Reads files and environment variables, and prompts for a missing password.
   ///
   /// - Throws: `CommandFailure`.
   func read(_ context: CommandContext) async throws -> Credentials {
@@ -140,13 +140,13 @@ struct CredentialOptions: ParsableArguments {
     }
   }
 
-  /// A file that is not there yet is an empty jar.
+  /// A file that does not exist yet is an empty jar.
   private static func store(_ path: String, _ context: CommandContext) throws -> CookieStore {
     guard path != "-" else {
       throw CommandFailure(.usage, "--cookie-jar requires a file: it is read and written")
     }
     var jar = CookieJar()
-    // A device has nothing to read, and a FIFO would wait for a writer.
+    // A device has no contents to read, and reading a FIFO would wait for a writer.
     if access(path, F_OK) == 0, !OutputFile.isStream(path) {
       jar = CookieJar(try FileContents.readText(path))
       try report(jar, path, context)
@@ -163,9 +163,9 @@ struct CredentialOptions: ParsableArguments {
 }
 
 extension CredentialOptions {
-  /// Names the lines that are not cookies.
+  /// Warns about the lines that are not cookies.
   ///
-  /// - Throws: `CommandFailure` if there is no other line: the file is something else.
+  /// - Throws: `CommandFailure` if there are no other lines: the file is not a cookie file.
   fileprivate static func report(
     _ jar: CookieJar, _ path: String, _ context: CommandContext
   ) throws {
@@ -195,7 +195,7 @@ extension CredentialOptions {
   }
 }
 
-/// How redirects are met.
+/// How redirects are handled.
 struct RedirectOptions: ParsableArguments {
   @Flag(
     name: [.customShort("L"), .long, .customLong("follow")],
@@ -214,7 +214,7 @@ struct RedirectOptions: ParsableArguments {
   @Flag(help: "Allow --location to follow a redirect from wss:// to ws://.")
   var allowDowngrade = false
 
-  /// nil follows none.
+  /// The redirect policy; nil follows none.
   ///
   /// - Throws: `CommandFailure`.
   func policy(

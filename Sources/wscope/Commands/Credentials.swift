@@ -1,7 +1,7 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What a user shows to say who he is, read and asked for once a run.
+/// The credentials of the user, read and prompted for once per run.
 struct Credentials: Sendable {
   enum Authorization: Sendable, Hashable {
     case basic(user: String, password: String)
@@ -18,21 +18,22 @@ struct Credentials: Sendable {
     }
   }
 
-  /// Of the command line.
+  /// From the command line.
   var typed: Authorization?
-  /// Of the environment.
+  /// From the environment.
   var standing: Authorization?
   var netrc: Netrc?
   var allowsClear = false
-  /// Pairs of the command line.
+  /// Pairs from the command line.
   var cookies: [String] = []
   var store: CookieStore?
-  /// Header fields out of files, already validated.
+  /// Header fields from files, already validated.
   var fields: [HeaderField] = []
 
-  /// Puts into `configuration` what belongs to its URL. A field that is typed out is the user's last word.
+  /// Adds the credentials that apply to the URL of `configuration`. A header field given by the
+  /// user takes precedence.
   ///
-  /// - Throws: `CommandFailure` where a password would go out for anybody to read.
+  /// - Throws: `CommandFailure` if a password would be sent unencrypted.
   func apply(to configuration: inout ClientConfiguration) throws {
     configuration.cookies = store
     configuration.headers += fields.map { ($0.name, $0.value) }
@@ -95,7 +96,7 @@ struct Credentials: Sendable {
     }
   }
 
-  /// What stands percent-encoded in the URL.
+  /// Decodes percent-encoded user information from the URL.
   private static func decoded(_ text: String) throws -> String {
     guard let bytes = PercentEncoding.bytes(text[...]) else {
       throw CommandFailure(.badURL, "the user in the URL contains an invalid percent-encoding")
@@ -109,7 +110,7 @@ struct Credentials: Sendable {
     return decoded
   }
 
-  /// Whether others on the way can read what is sent.
+  /// Whether others on the network can read what is sent.
   private static func isClear(_ configuration: ClientConfiguration) -> Bool {
     guard configuration.url.security == .plain,
       case .host(let host, _) = configuration.endpoint

@@ -3,7 +3,7 @@ import Conversation
 import Synchronization
 import WebSocketProtocol
 
-/// What `send` expects, and how it tells.
+/// The expectations of `send`, and the reports of their results.
 struct ExpectationOptions: ParsableArguments {
   @Option(
     parsing: .unconditionalSingleValue,
@@ -115,11 +115,11 @@ struct ExpectationOptions: ParsableArguments {
     completion: .file())
   var junit: String?
 
-  /// All that is expected, in the order in which it is told about.
+  /// All expectations, in the order in which they are reported.
   ///
   /// - Parameter offered: the subprotocols that the server may choose from.
   /// - Throws: `CommandFailure`.
-  /// - Returns: them.
+  /// - Returns: the expectations.
   func expectations(offered: [String]) throws -> [Expectation] {
     var expectations: [Expectation] = []
     if let expectStatus {
@@ -154,7 +154,7 @@ struct ExpectationOptions: ParsableArguments {
     return expectations
   }
 
-  /// The messages, in the order in which they were typed.
+  /// The expected messages, in the order in which they were typed.
   private func messages() throws -> [MessageTest] {
     var placed: [(place: Int, test: MessageTest)] = []
     for text in expect { placed.append((text.place, .payload(Array(text.text.utf8)))) }
@@ -229,7 +229,7 @@ struct ExpectationOptions: ParsableArguments {
     do throws(JSONConditionError) {
       return .json(try JSONCondition(text))
     } catch {
-      // The place, under the text as it was typed.
+      // The position of the error, marked under the text as it was typed.
       let line = String(text.map { $0.isNewline ? " " : $0 })
       throw CommandFailure(
         .usage, "\(name): \(error.problem)",
@@ -238,8 +238,8 @@ struct ExpectationOptions: ParsableArguments {
   }
 }
 
-/// A value and its place on the command line. The parser keeps the order of the values of one option,
-/// not the order among several; but it reads them one after the other.
+/// A value and its position on the command line. The parser keeps the order of the values of one
+/// option but not of several options; it does, however, convert the values in order.
 struct PlacedText: ExpressibleByArgument {
   let text: String
   let place: Int

@@ -24,7 +24,7 @@ struct FaultOptions: ParsableArguments {
       valueName: "seed"))
   var seed: UInt64?
 
-  /// - Throws: `CommandFailure` for a fault that cannot be read.
+  /// - Throws: `CommandFailure` for an invalid fault.
   func plan() throws -> FaultPlan {
     FaultPlan(
       rules: try faults.map { text in
@@ -38,7 +38,7 @@ struct FaultOptions: ParsableArguments {
       seed: seed ?? UInt64.random(in: 0...UInt64.max))
   }
 
-  /// What a ready line says of the faults; nil if there is nothing to say.
+  /// The text about faults in a ready line; nil if there are none.
   func summary(_ plan: FaultPlan) -> String? {
     guard !plan.rules.isEmpty || seed != nil else { return nil }
     let rules =
@@ -50,7 +50,7 @@ struct FaultOptions: ParsableArguments {
     Faults.all.map { entry in entry.name + (entry.example.map { "=\($0)" } ?? "") }
   }
 
-  /// Every kind with its sentence, for the help.
+  /// Every kind with its summary, for the help.
   private static var kinds: String {
     zip(examples, Faults.all).map { "\($0): \($1.summary)" }.joined(separator: " ")
   }

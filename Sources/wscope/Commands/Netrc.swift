@@ -1,7 +1,7 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Names and passwords by host, as ftp and curl keep them.
+/// User names and passwords by host, in the file format of ftp and curl.
 struct Netrc: Sendable, Hashable {
   struct Entry: Sendable, Hashable {
     /// nil for any host.
@@ -11,7 +11,7 @@ struct Netrc: Sendable, Hashable {
   }
 
   struct Problem: Error, Hashable {
-    /// From 1 on.
+    /// The line number, from 1.
     var line: Int
     var words: String
   }
@@ -39,7 +39,7 @@ struct Netrc: Sendable, Hashable {
     }
   }
 
-  /// The first entry for the host of `url`, and for `user` if one is given.
+  /// The first entry for the host of `url`, and for `user` if that is given.
   func entry(for url: WebSocketURL, user: String?) -> Entry? {
     guard case .host(let host, _) = url.endpoint else { return nil }
     return entries.first { entry in
@@ -47,7 +47,7 @@ struct Netrc: Sendable, Hashable {
     }
   }
 
-  /// The words of the file, with the quotes and comments that curl reads.
+  /// The words of the file, with the quotes and comments that curl supports.
   private struct Tokens {
     private var rest: Substring
     private(set) var line = 1
@@ -108,7 +108,7 @@ struct Netrc: Sendable, Hashable {
       return value
     }
 
-    /// A macro goes on to the next empty line.
+    /// A macro ends at the next empty line.
     mutating func skipMacro() {
       var isEmpty = false
       while let character = rest.popFirst() {

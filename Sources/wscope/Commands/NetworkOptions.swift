@@ -3,7 +3,7 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The way to the server: which addresses, from where, and how long it may take.
+/// How to reach the server: which addresses, from which local address, and within what time.
 struct NetworkOptions: ParsableArguments {
   @Flag(name: [.customShort("4"), .long], help: "Connect to IPv4 addresses only.")
   var ipv4 = false
@@ -42,7 +42,7 @@ struct NetworkOptions: ParsableArguments {
       """, valueName: "duration"))
   var connectTimeout: DurationOption?
 
-  /// What was typed becomes what is meant.
+  /// Validates the options and applies them.
   ///
   /// - Throws: `CommandFailure`.
   func apply(to configuration: inout ClientConfiguration) throws {
@@ -88,19 +88,20 @@ struct NetworkOptions: ParsableArguments {
     configuration.localAddress = address
   }
 
-  /// Whether one of the options was typed that only makes sense with a server elsewhere.
+  /// Whether an option is given that only makes sense for a server elsewhere.
   var namesAPlace: Bool { !connectTo.isEmpty || !resolve.isEmpty }
 }
 
-/// `--resolve` and `--connect-to`: places with colons between their parts, IPv6 addresses in brackets.
+/// Parses `--resolve` and `--connect-to`: endpoints with colons between their parts, and IPv6
+/// addresses in brackets.
 enum PlaceOption {
-  /// Adds a `HOST:PORT:ADDR[,ADDR]` to the rules, or takes one back with `-HOST:PORT`. The last one
-  /// for a host and port counts.
+  /// Adds a `HOST:PORT:ADDR[,ADDR]` to the rules, or removes one with `-HOST:PORT`. The last rule
+  /// for a host and port applies.
   static func resolve(_ text: String, _ rules: inout [NameOverride]) throws {
     let failure = CommandFailure(
       .usage, "--resolve \"\(text)\" is not HOST:PORT:ADDR[,ADDR] or -HOST:PORT")
     let isRemoved = text.hasPrefix("-")
-    // What curl calls a rule that may grow old; ours live as long as the command.
+    // In curl, `+` marks a rule that may expire; rules here last as long as the command.
     var rest = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : Substring(text)
     guard let host = part(&rest), !host.isEmpty, isPlain(host), let port = port(part(&rest)) else {
       throw failure
@@ -140,13 +141,13 @@ enum PlaceOption {
       newHost: newHost.isEmpty ? nil : newHost.lowercased(), newPort: newPort)
   }
 
-  /// The part in front of the next colon, or in brackets; nil if there is no colon behind it. The last
-  /// part of a text needs none.
+  /// The text before the next colon, or in brackets; nil if no colon follows, which the last part
+  /// of a text does not need.
   private static func part(_ rest: inout Substring) -> String? {
     guard rest.hasPrefix("[") else {
       let part = rest.prefix { $0 != ":" }
       guard part.endIndex < rest.endIndex else {
-        // `-HOST:PORT` ends behind the port.
+        // `-HOST:PORT` ends after the port.
         defer { rest = "" }
         return rest.isEmpty || rest.contains(where: { !$0.isNumber }) ? nil : String(rest)
       }
@@ -168,7 +169,7 @@ enum PlaceOption {
     return port
   }
 
-  /// Without spaces and control characters.
+  /// Whether the text is free of spaces and control characters.
   private static func isPlain(_ host: String) -> Bool {
     host.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
   }

@@ -3,11 +3,11 @@ import Conversation
 import TestServer
 import WebSocketProtocol
 
-/// A duration as it is typed: `10s`, `200ms`, `1m`; a bare number is seconds.
+/// A duration as the user types it: `10s`, `200ms`, `1m`; a bare number is in seconds.
 struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
-  /// Nanoseconds, not negative.
+  /// In ns, not negative.
   var nanoseconds: Int64
-  /// Whether it was typed, and is no default.
+  /// Whether the user gave a value, rather than leaving the default.
   private(set) var isTyped = false
 
   init(nanoseconds: Int64) {
@@ -25,7 +25,8 @@ struct DurationOption: ExpressibleByArgument, Hashable, Sendable {
   var defaultValueDescription: String { Figures.shortDuration(nanoseconds).filter { $0 != " " } }
 }
 
-/// A number of bytes as it is typed: `64`, `16k`, `4KiB`, `1M`; k, M and G are powers of 1024.
+/// A number of bytes as the user types it: `64`, `16k`, `4KiB`, `1M`; k, M and G are powers of
+/// 1024.
 struct SizeOption: ExpressibleByArgument, Hashable, Sendable {
   var bytes: Int
 
@@ -41,7 +42,7 @@ struct SizeOption: ExpressibleByArgument, Hashable, Sendable {
   var defaultValueDescription: String { Figures.bytes(bytes) }
 }
 
-/// A number of things as it is typed: `200`, `10k`.
+/// A number of items as the user types it: `200`, `10k`.
 struct CountOption: ExpressibleByArgument, Hashable, Sendable {
   var value: Int
 
@@ -67,11 +68,12 @@ struct CountOption: ExpressibleByArgument, Hashable, Sendable {
   var defaultValueDescription: String { String(value) }
 }
 
-/// `-H`: a header field, or a file of them.
+/// The value of `-H`: a header field, or a file of header fields.
 enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
   case field(HeaderField)
   case file(path: String)
-  /// The text has no colon. The parser would repeat it in its error, a secret or not.
+  /// The text has no colon. ArgumentParser would repeat it in its error message, even if it is a
+  /// secret.
   case malformed
 
   init(argument: String) {
@@ -82,7 +84,7 @@ enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
     }
   }
 
-  /// The field that is typed in the command line; nil for a file.
+  /// The field given on the command line; nil for a file.
   ///
   /// - Throws: `CommandFailure`.
   func typed() throws -> HeaderField? {
@@ -95,7 +97,8 @@ enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
     }
   }
 
-  /// What stands in the file: a field a line; empty lines and lines of comment, behind a `#`, are left out.
+  /// The fields in the file, one per line; empty lines and comments, which begin with `#`, are
+  /// skipped.
   ///
   /// - Throws: `CommandFailure`.
   func read() throws -> [HeaderField] {
@@ -115,7 +118,7 @@ enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
   }
 }
 
-/// A header field as it is typed: `Name: value`.
+/// A header field as the user types it: `Name: value`.
 struct HeaderField: Hashable, Sendable {
   var name: String
   var value: String
@@ -141,7 +144,7 @@ struct HeaderField: Hashable, Sendable {
   /// Why the field must not be sent, or nil.
   var problem: String? {
     if let grammarProblem { return grammarProblem }
-    // The handshake is the protocol's: with fields of one's own it would be another protocol.
+    // These fields define the handshake: with other values it would be a different protocol.
     let reserved = ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version"]
     if reserved.contains(name.lowercased()) {
       return "header \(name) belongs to the handshake; --force-header sets it"
@@ -155,7 +158,7 @@ struct HeaderField: Hashable, Sendable {
     return nil
   }
 
-  /// Without spaces and tabs around it.
+  /// The text without surrounding spaces and tabs.
   static func trimmed(_ text: Substring) -> String {
     let isSpace: (Character) -> Bool = { $0 == " " || $0 == "\t" }
     var text = text.drop(while: isSpace)
@@ -165,10 +168,10 @@ struct HeaderField: Hashable, Sendable {
 }
 
 extension WebSocketURLError {
-  /// The words for exit code 3.
+  /// The message for exit code 3.
   ///
-  /// Of a URL with user information no part of the authority is repeated: an unencoded `/` or `:` of a
-  /// password makes a part of it look like a host or a port.
+  /// If the URL has user information, no part of the authority is repeated: an unencoded `/` or `:`
+  /// in a password makes part of the password look like a host or a port.
   func words(_ text: String) -> String {
     let isOpen = !text.contains("@")
     return switch self {
@@ -199,6 +202,6 @@ extension WebSocketURLError {
 }
 
 extension ExpressibleByArgument where Self: RawRepresentable, RawValue == String {
-  /// Without reflection, which searches all conformances of the binary at every start.
+  /// Avoids reflection, which would search all conformances of the binary at every start.
   var defaultValueDescription: String { rawValue }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The proxy on the way, by options and by the variables that curl knows.
+/// The proxy, from the options and the environment variables that curl supports.
 struct ProxyOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -38,16 +38,16 @@ struct ProxyOptions: ParsableArguments {
       valueName: "list"))
   var noproxy: PublicText?
 
-  /// What was typed becomes what is meant.
+  /// Validates the options and applies them.
   ///
-  /// - Throws: `CommandFailure`; `TLSFailure` for a file of certificates that is none.
+  /// - Throws: `CommandFailure`; `TLSFailure` for an invalid file of certificates.
   func apply(to configuration: inout ClientConfiguration, environment: [String: String]) throws {
     if proxy?.text.isEmpty == false, case .unixSocket = configuration.endpoint {
       throw CommandFailure(.usage, "--proxy and a unix socket cannot be used together")
     }
     let choice = ProxyChoice(
       option: proxy?.text, exceptions: noproxy?.text, environment: environment)
-    // By the name that the URL has, as with curl, whatever stands in its place.
+    // Chosen by the name in the URL, as in curl, even if another endpoint replaces it.
     let named =
       configuration.socketPath == nil ? configuration.url.endpoint : configuration.endpoint
     (configuration.proxy, configuration.proxyTLS) = (nil, nil)
@@ -72,7 +72,7 @@ struct ProxyOptions: ParsableArguments {
     }
     configuration.proxy = server
     guard server.kind == .https else {
-      // Another URL may have another proxy by a variable.
+      // A different URL may get a different proxy from a variable.
       guard proxyCacert == nil || wish.origin != "--proxy" else {
         throw CommandFailure(.usage, "--proxy-cacert requires an https proxy, not \(server)")
       }
@@ -96,7 +96,7 @@ struct ProxyOptions: ParsableArguments {
 }
 
 extension ProxyURLError {
-  /// Without the text, in which there may be a password.
+  /// Without the text, which may contain a password.
   fileprivate var words: String {
     switch self {
     case .scheme(let scheme):

@@ -3,13 +3,13 @@ import LoadTesting
 import NIOCore
 import WebSocketProtocol
 
-/// A command line for a report, rebuilt from the options as they were parsed: the ones that differ from
-/// their defaults, under their long names.
+/// A command line for a report, rebuilt from the parsed options: those that differ from their
+/// defaults, under their long names.
 ///
-/// A value is shown if its type says how (`Reportable`). Any other is replaced, so that an option that is
-/// added later cannot show a secret by mistake.
+/// A value is shown only if its type says how (`Reportable`). Any other value is replaced, so that
+/// an option that is added later cannot reveal a secret by mistake.
 enum ReportedCommandLine {
-  /// The words of `command`, which begin with `wscope` and its name.
+  /// The words of `command`, which begin with `wscope` and the name of the command.
   static func words(_ command: some ParsableCommand) -> [String] {
     let typed = properties(of: command)
     let standard = (try? type(of: command).parse([])).map { properties(of: $0) } ?? [:]
@@ -37,7 +37,7 @@ enum ReportedCommandLine {
     return found
   }
 
-  /// `_connectRate` is `--connect-rate`, as the parser names it.
+  /// `_connectRate` becomes `--connect-rate`, as the parser names it.
   private static func longName(_ label: String) -> String {
     label.drop { $0 == "_" }.reduce(into: "") { name, character in
       if character.isUppercase { name.append("-") }
@@ -48,13 +48,13 @@ enum ReportedCommandLine {
 
 /// A value that is safe to report.
 protocol Reportable {
-  /// What to repeat of it.
+  /// The text to report.
   var reported: String { get }
 }
 
 /// A property of a command that the parser has filled in.
 protocol ReportedProperty {
-  /// The words that would set it; none if it is not set.
+  /// The words that would set it; empty if it is not set.
   func words(_ name: String) -> [String]
 }
 
@@ -136,7 +136,7 @@ extension CompressOption: Reportable {
   }
 }
 extension HeaderOption: Reportable {
-  /// The name of a field; what is in it may be a secret.
+  /// Only the name of the field; its value may be a secret.
   var reported: String {
     switch self {
     case .field(let field): "\(field.name): \(Redaction.replacement)"

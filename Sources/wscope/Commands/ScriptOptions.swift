@@ -3,7 +3,7 @@ import Conversation
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `send` plays in place of single messages.
+/// The options of `send` for scripts and recordings, which replace single messages.
 struct ScriptOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -31,10 +31,10 @@ struct ScriptOptions: ParsableArguments {
       """, valueName: "when"))
   var timing: ReplayConfiguration.Timing?
 
-  /// Whether one of them says what happens.
+  /// Whether a script or a recording is given.
   var isUsed: Bool { script != nil || replay != nil }
 
-  /// - Throws: `CommandFailure` for what a script has no use for.
+  /// - Throws: `CommandFailure` for options that cannot be combined with a script.
   func check(_ send: Send) throws {
     guard script == nil || replay == nil else {
       throw CommandFailure(.usage, "--script and --replay cannot be used together")
@@ -71,7 +71,7 @@ struct ScriptOptions: ParsableArguments {
     }
   }
 
-  /// - Throws: `CommandFailure` if the script is none, or uses what is not set.
+  /// - Throws: `CommandFailure` if the script is invalid or uses a variable that is not set.
   func configuration(
     _ send: Send, _ environment: [String: String],
     _ place: @escaping @Sendable (String?) throws -> ClientConfiguration
@@ -96,7 +96,7 @@ struct ScriptOptions: ParsableArguments {
       place: place)
   }
 
-  /// - Throws: `CommandFailure` if the recording is none.
+  /// - Throws: `CommandFailure` if the recording is invalid.
   func configuration(
     _ send: Send, replaying path: String, _ client: ClientConfiguration
   ) throws -> ReplayConfiguration {

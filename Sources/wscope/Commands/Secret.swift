@@ -2,29 +2,29 @@ import ArgumentParser
 import Conversation
 import WebSocketProtocol
 
-/// The value of an option that nothing may show: a password, a token, a cookie.
+/// The value of an option that must not be shown: a password, a token, a cookie.
 ///
-/// That it is a secret is a property of the option's type, so that a report, which repeats the command line
-/// as `ReportedCommandLine` rebuilds it, cannot contain it.
+/// Secrecy is a property of the option's type, so that a report, which contains the command line
+/// rebuilt by `ReportedCommandLine`, cannot include the value.
 struct Secret: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
-  /// As it was typed: the secret itself, or where to read it from.
+  /// The typed text: the secret itself, or where to read it from.
   private let typed: String
 
   init(argument: String) { typed = argument }
 
-  /// What is shown in its place.
+  /// The text shown instead of the secret.
   var description: String { Redaction.replacement }
 
-  /// `@FILE` is the first line of a file (`@-` of standard input), `env:NAME` a variable of the
-  /// environment, anything else the secret itself.
+  /// `@FILE` is the first line of a file (`@-`: of standard input), `env:NAME` an environment
+  /// variable, anything else the secret itself.
   ///
-  /// - Throws: `CommandFailure` naming the option. It names neither file nor variable: a password may begin
-  ///   with `@` or `env:`.
+  /// - Throws: `CommandFailure` naming the option, but neither the file nor the variable: a
+  ///   password may begin with `@` or `env:`.
   func read(of option: String, _ environment: [String: String]) throws -> String {
     try Self.read(typed, of: option, environment)
   }
 
-  /// The same for a variable of the environment that may refer to a file.
+  /// The same for an environment variable that may refer to a file.
   static func read(
     _ text: String, of option: String, _ environment: [String: String]
   ) throws -> String {
@@ -64,7 +64,8 @@ struct Secret: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertibl
   }
 }
 
-/// The value of an option that is not secret and may be repeated in a report: a path, an address, a name.
+/// The value of an option that is not secret and may be repeated in a report: a path, an address, a
+/// name.
 struct PublicText: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
   let text: String
 
@@ -73,14 +74,15 @@ struct PublicText: ExpressibleByArgument, Hashable, Sendable, CustomStringConver
   var description: String { text }
 }
 
-/// Subprotocols as they were typed: a name, or a list with commas. Some services take a token as one.
+/// Subprotocols as typed: a name, or a comma-separated list. Some services accept a token as a
+/// subprotocol.
 struct SubprotocolText: ExpressibleByArgument, Hashable, Sendable {
   let text: String
 
   init(argument: String) { text = argument }
 }
 
-/// A URL as it was typed, in which there may be secrets.
+/// A URL as typed, which may contain secrets.
 struct URLText: ExpressibleByArgument, Hashable, Sendable {
   let text: String
 

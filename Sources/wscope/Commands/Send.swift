@@ -47,7 +47,7 @@ struct Send: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    // What is wrong with the options is said before anybody is asked for a password.
+    // Report errors in the options before prompting for a password.
     _ = try client.configuration(url: url, ClientReading(context))
     let reading = try await client.read(context)
     var client = try client.configuration(url: url, reading)
@@ -105,7 +105,7 @@ struct Send: SessionCommand {
       return try await play(run, client, reading, context)
     }
     if run.repetition != nil, readsInput {
-      // Read once, sent by each.
+      // Read once, and sent in each repetition.
       outgoing += try await InputSource(input).all()
     }
     let conversation = ConversationConfiguration(
@@ -122,7 +122,7 @@ struct Send: SessionCommand {
     }
   }
 
-  /// Plays a script.
+  /// Runs a script.
   private func play(
     _ run: RunConfiguration, _ base: ClientConfiguration, _ reading: ClientReading,
     _ context: CommandContext

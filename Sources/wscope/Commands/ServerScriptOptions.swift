@@ -47,15 +47,15 @@ struct ServerScriptOptions: ParsableArguments {
   @Flag(help: "Write a TAP report of --script to standard output at the end.")
   var tapOutput = false
 
-  /// The option that turns test paths off; nil if none does.
+  /// The option that disables test paths; nil if none does.
   var name: String? {
     script != nil ? "--script" : rules != nil ? "--rules" : on.isEmpty ? nil : "--on"
   }
 
   /// - Parameters:
   ///   - hasMode: Whether `--mode` was given.
-  ///   - isStrict: Whether `--strict-paths` was.
-  /// - Throws: `CommandFailure` for what does not go together.
+  ///   - isStrict: Whether `--strict-paths` was given.
+  /// - Throws: `CommandFailure` for options that cannot be combined.
   func check(hasMode: Bool, isStrict: Bool) throws {
     if script != nil, hasMode {
       throw CommandFailure(.usage, "--script cannot be combined with --mode")
@@ -112,7 +112,7 @@ struct ServerScriptOptions: ParsableArguments {
       isTAP: tapOutput)
   }
 
-  /// Patterns that may be slow, each with where it stands.
+  /// Warnings about regular expressions that may be slow, each with its position.
   private static func warnings(
     _ scripting: Scripting, script: String?, rules: String?
   ) -> [String] {

@@ -3,7 +3,7 @@ import Conversation
 import NIOCore
 import WebSocketNIO
 
-/// The options of a session that goes on: those of `connect` alone.
+/// The options of a continuing session, which only `connect` has.
 struct SessionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -27,7 +27,7 @@ struct SessionOptions: ParsableArguments {
       valueName: "duration"))
   var pingTimeout: DurationOption?
 
-  /// What keeps the connection alive.
+  /// The keep-alive settings; nil without `--ping-interval`.
   func keepAlive() throws -> KeepAlive? {
     guard let pingInterval else {
       guard pingTimeout == nil else {
@@ -47,7 +47,7 @@ struct SessionOptions: ParsableArguments {
   var reconnectPolicy: ReconnectPolicy? { reconnect.map { ReconnectPolicy(limit: $0.limit) } }
 }
 
-/// Where a session is recorded.
+/// The recording of a session.
 struct RecordingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -76,7 +76,7 @@ struct LookOptions: ParsableArguments {
   var json = false
 }
 
-/// When messages came.
+/// Timestamps of messages.
 struct StampOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -86,7 +86,7 @@ struct StampOptions: ParsableArguments {
       """, valueName: "kind"))
   var timestamps: MessageStamps.Kind?
 
-  /// - Throws: `CommandFailure` where there is no place for them.
+  /// - Throws: `CommandFailure` if the output has no place for timestamps.
   func check(_ message: MessageOptions) throws {
     guard timestamps != nil else { return }
     guard message.format == .text else {
@@ -101,7 +101,7 @@ struct StampOptions: ParsableArguments {
   }
 }
 
-/// When and how often `send` does what it does.
+/// When and how often `send` repeats its work.
 struct CourseOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -137,7 +137,7 @@ struct CourseOptions: ParsableArguments {
       valueName: "duration"))
   var maxTime: DurationOption?
 
-  /// Has `client` tell what it waits for.
+  /// Makes `client` report what it is waiting for, for the time limit.
   ///
   /// - Throws: `CommandFailure`.
   func limit(_ client: inout ClientConfiguration) throws -> MaxTime? {
@@ -150,7 +150,7 @@ struct CourseOptions: ParsableArguments {
     return limit
   }
 
-  /// ns; nil without `--wait-up`.
+  /// The value of `--wait-up` in ns; nil without it.
   ///
   /// - Throws: `CommandFailure`.
   func patience() throws -> Int64? {
@@ -178,10 +178,10 @@ extension MessageStamps.Kind: ExpressibleByArgument {}
 
 /// `--reconnect[=N]`.
 struct ReconnectOption: ExpressibleByArgument, Hashable {
-  /// What the option without a value is turned into.
+  /// The value used when the option is given without one.
   static let plain = "always"
 
-  /// nil for as many attempts as it takes.
+  /// The maximum number of attempts in a row; nil for no limit.
   var limit: Int?
 
   init?(argument: String) {

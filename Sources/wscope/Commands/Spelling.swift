@@ -1,11 +1,11 @@
 import Conversation
 
-/// What people type that is not quite a command line of ours.
+/// Handles command lines in the style of similar tools.
 enum Spelling {
   static let commands = ["connect", "listen", "send", "bench"]
 
-  /// What was typed. Swift by itself would put U+FFFD for bytes that are no UTF-8, and they would be
-  /// sent.
+  /// The arguments. Swift itself would replace bytes that are not UTF-8 with U+FFFD, which would
+  /// then be sent.
   ///
   /// - Throws: `CommandFailure` for an argument that is not UTF-8.
   static func arguments() throws -> [String] {
@@ -18,14 +18,14 @@ enum Spelling {
     }
   }
 
-  /// Turns wscat's spellings and a bare URL into a subcommand.
+  /// Converts wscat's spellings and a bare URL to a subcommand.
   ///
-  /// Only the first word is looked at. A word without `.`, `:` or `/` is a command, except
-  /// `localhost`; anything else that is no option is a URL.
+  /// Only the first word is examined. A word without `.`, `:` or `/` is a command, except
+  /// `localhost`; any other word that is not an option is a URL.
   ///
-  /// - Throws: `CommandFailure` for a word that is no command, with the nearest one.
+  /// - Throws: `CommandFailure` for an unknown command, suggesting the nearest one.
   static func normalized(_ arguments: [String]) throws -> [String] {
-    // The parser knows no option whose value may be left out.
+    // The parser does not support options with an optional value.
     let arguments = withOptionalValues(arguments)
     guard let first = arguments.first else { return ["--help"] }
     let rest = Array(arguments.dropFirst())
@@ -56,7 +56,7 @@ enum Spelling {
       ])
   }
 
-  /// What follows `help`: the words of a topic, none for the list of topics.
+  /// The words after `help`: a topic, or none for the list of topics; nil for other command lines.
   static func helpTopic(_ arguments: [String]) -> [String]? {
     guard arguments.first == "help", !arguments.contains(where: { $0.hasPrefix("-") }) else {
       return nil
@@ -64,14 +64,14 @@ enum Spelling {
     return Array(arguments.dropFirst())
   }
 
-  /// Options whose value may be left out, and what they mean without it.
+  /// Options with an optional value, and the value used without one.
   private static let optionalValues = [
     "--compress": CompressOption.plain, "--reconnect": ReconnectOption.plain,
     "--timestamps": MessageStamps.Kind.iso.rawValue,
   ]
 
-  /// `--compress` alone becomes `--compress=on` and so on, except behind `--` and where it is the
-  /// value of an option that takes whatever stands behind it.
+  /// `--compress` alone becomes `--compress=on` and so on, except after `--` and as the value of an
+  /// option that accepts any text.
   private static func withOptionalValues(_ arguments: [String]) -> [String] {
     let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
     return arguments.indices.map { index in
@@ -83,7 +83,7 @@ enum Spelling {
     }
   }
 
-  /// The one line for what ArgumentParser has found wrong.
+  /// The one-line message for an error of ArgumentParser.
   static func failure(_ message: String) -> CommandFailure {
     let lines = message.split(separator: "\n").map(String.init)
     var words = lines.first ?? "invalid command line"

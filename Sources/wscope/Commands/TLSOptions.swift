@@ -3,7 +3,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The options about TLS of every command that connects.
+/// The TLS options of every command that connects.
 struct TLSOptions: ParsableArguments {
   @Flag(
     name: [.customShort("k"), .long, .customLong("no-check")],
@@ -85,7 +85,7 @@ struct TLSOptions: ParsableArguments {
     }
   }
 
-  /// What was typed becomes what is meant, as far as nothing has to be read for it.
+  /// Validates the options and converts them to settings, as far as nothing has to be read.
   ///
   /// - Throws: `CommandFailure`.
   func checked() throws -> ClientTLS {
@@ -115,7 +115,7 @@ struct TLSOptions: ParsableArguments {
     return settings
   }
 
-  /// The same with what stands elsewhere: files are read, and a person may be asked for a passphrase.
+  /// As `checked()`, and also reads files and may prompt for a passphrase.
   ///
   /// - Throws: `CommandFailure`.
   func settings(_ context: CommandContext) async throws -> ClientTLS {
@@ -173,7 +173,7 @@ struct TLSOptions: ParsableArguments {
     }
   }
 
-  /// What has to be said once a run.
+  /// Prints the warnings about insecure options, once per run.
   func tellDangers(_ configuration: ClientConfiguration, _ context: CommandContext) {
     guard insecure, configuration.tls != nil else { return }
     let but = pin.isEmpty ? "" : ", only its public key (--pin)"
@@ -183,7 +183,7 @@ struct TLSOptions: ParsableArguments {
 }
 
 extension ClientTLS.Trust {
-  /// What the system trusts, or what stands in its place by the variables of OpenSSL.
+  /// The system's trust store, or the files that OpenSSL's variables name instead.
   static func standard(_ environment: [String: String]) -> Self {
     func place(_ name: String) -> String? {
       environment[name].flatMap { $0.isEmpty ? nil : $0 }

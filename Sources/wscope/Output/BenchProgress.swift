@@ -1,29 +1,30 @@
 import LoadTesting
 
-/// How a run of `bench` stands: one line, rewritten in place on a terminal and printed now and then
-/// elsewhere. Moving the cursor is not done here.
+/// The progress of a `bench` run: one line, rewritten in place on a terminal and printed at
+/// intervals elsewhere. Cursor movement is done elsewhere.
 struct BenchProgress {
-  /// Where the run is.
+  /// The current phase.
   var phase: LoadReport.Phase.Name
-  /// Nanoseconds since the phase began.
+  /// Time since the start of the phase in ns.
   var elapsed: Int64
-  /// How long the phase will take in nanoseconds, where that is known.
+  /// The planned duration of the phase in ns, if known.
   var planned: Int64?
-  /// Connections asked for.
+  /// The number of connections requested.
   var asked: Int
-  /// Connections open.
+  /// The number of open connections.
   var open: Int
-  /// What the schedule asks for in messages per second; nil in the closed model.
+  /// The rate that the schedule requires, in messages per second; nil in the closed model.
   var targetRate: Double?
-  /// The last second, once messages are sent.
+  /// The last second, once messages are being sent.
   var interval: IntervalSeries.Interval?
-  /// Messages that wait for an answer.
+  /// The number of messages that wait for a reply.
   var inFlight: Int
-  /// Failures so far.
+  /// The number of failures so far.
   var errors: Int
 
-  /// The line for a terminal of that width: what matters most is first, and what does not fit is cut at
-  /// the end. Where the phase takes the room of a figure that matters more, only its time is left.
+  /// The line for a terminal of this width: the most important figures come first, and the end is
+  /// cut off. If the name of the phase leaves too little room for important figures, only its time
+  /// is shown.
   func line(columns: Int) -> String {
     var line = phase.rawValue + " " + time
     if (([line] + essential).joined(separator: "  ")).count > columns, interval != nil {
@@ -42,7 +43,7 @@ struct BenchProgress {
     (["\(phase.rawValue) \(time)"] + essential + others).joined(separator: "  ")
   }
 
-  /// The figures that a person watches.
+  /// The most important figures.
   private var essential: [String] {
     let percentiles = [PercentileLevel.p50, .p99].compactMap { level in
       interval.map { "p\(level.text) " + latency($0.rtt[level]) }
@@ -75,7 +76,7 @@ struct BenchProgress {
     return " \(Figures.decimal(interval.sentRate / targetRate * 100, decimals: 0))%"
   }
 
-  /// The number of samples that are missing would take too much room here.
+  /// The number of missing samples would take too much room here.
   private func latency(_ percentile: Percentile?) -> String {
     percentile?.bound == nil ? Figures.none : Figures.percentile(percentile)
   }

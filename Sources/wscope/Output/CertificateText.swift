@@ -2,7 +2,7 @@ import Conversation
 import Terminal
 import WebSocketNIO
 
-/// What TLS came to, and who the server says it is.
+/// The result of a TLS handshake, and the identity that the server claims.
 struct CertificateText {
   let tls: TLSFacts
 
@@ -31,7 +31,7 @@ struct CertificateText {
     return lines
   }
 
-  /// At most eight: a certificate may name hundreds.
+  /// At most eight names: a certificate may contain hundreds.
   static func names(_ certificate: PeerCertificate, _ safe: (String) -> String) -> String {
     guard !certificate.names.isEmpty else { return "none" }
     let more = certificate.names.count > 8 ? ", and \(certificate.names.count - 8) more" : ""

@@ -2,13 +2,13 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What is known of a connection when it ends, besides how it did.
+/// Facts about a connection when it ends, other than how it ended.
 struct CloseCircumstances: Sendable, Equatable {
-  /// The subprotocol that was agreed on, which gives the codes from 4000 on a meaning.
+  /// The negotiated subprotocol, which defines the meaning of codes from 4000 on.
   var subprotocol: String?
-  /// When the peer was last heard of; nil if the connection never was open.
+  /// When the last data from the peer arrived; nil if the connection was never open.
   private var lastHeard: NIODeadline?
-  /// ns between that and the end.
+  /// The time in ns between that and the end.
   private(set) var idle: Int64?
 
   init(subprotocol: String? = nil, idle: Int64? = nil) {
@@ -16,7 +16,7 @@ struct CloseCircumstances: Sendable, Equatable {
     self.idle = idle
   }
 
-  /// A connection has just opened.
+  /// For a connection that has just opened.
   init(_ info: HandshakeInfo) {
     subprotocol = info.subprotocol
     lastHeard = .now()

@@ -2,7 +2,7 @@ import Glibc
 import Terminal
 import WebSocketProtocol
 
-/// How a connection ended, in words.
+/// The text about how a connection ended.
 enum CloseWords {
   /// `closed 1008 policy violation "nope" (by the peer)`.
   static func line(
@@ -37,7 +37,7 @@ enum CloseWords {
     }
   }
 
-  /// The peer ended TCP, or reset it, where its answer to our Close was due; nil if it did not.
+  /// The text if the peer ended or reset TCP when its answer to our Close was due; otherwise nil.
   static func unanswered(_ outcome: CloseOutcome) -> String? {
     switch outcome {
     case .lost(.endOfStream): "the peer ended TCP without answering our Close"
@@ -58,17 +58,18 @@ enum CloseWords {
     return "\(words) \"\(reason)\""
   }
 
-  /// The name of a code; those of an application as its subprotocol names them.
+  /// The name of a code; application codes are named by the subprotocol.
   static func name(_ code: CloseCode, subprotocol: String?) -> String {
     ownName(code, subprotocol: subprotocol) ?? code.name
   }
 
-  /// What the subprotocol calls a code of an application; nil if that is not known.
+  /// The subprotocol's name for an application code; nil if unknown.
   static func ownName(_ code: CloseCode, subprotocol: String?) -> String? {
     subprotocol == "graphql-transport-ws" ? graphQL[code.rawValue] : nil
   }
 
-  /// The codes of the protocol `graphql-transport-ws`, and those that its reference implementation adds.
+  /// The codes of the protocol `graphql-transport-ws`, and those that its reference implementation
+  /// adds.
   private static let graphQL: [UInt16: String] = [
     4004: "bad response", 4005: "internal client error", 4400: "invalid message",
     4401: "unauthorized", 4403: "forbidden", 4406: "subprotocol not acceptable",

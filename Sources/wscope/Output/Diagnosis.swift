@@ -5,11 +5,11 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Why something failed, in words: one cause, the evidence, one next command (PRODUCT 1.5). Words
-/// of the peer are escaped here.
+/// Why something failed, as text: one cause, the evidence, one next command (PRODUCT 1.5). Text
+/// from the peer is escaped here.
 struct Diagnosis: Equatable {
   var cause: String
-  /// Lines that stand below it, each with its label: `got: ...`, `try: ...`.
+  /// The lines below the cause, each with its label: `got: ...`, `try: ...`.
   var details: [String] = []
 
   /// The lines for standard error.
@@ -18,7 +18,7 @@ struct Diagnosis: Equatable {
   }
 }
 
-/// Makes diagnoses for one command and its URL.
+/// Creates diagnoses for one command and its URL.
 struct Diagnostician {
   let command: String
   let configuration: ClientConfiguration
@@ -139,7 +139,7 @@ struct Diagnostician {
     let reasons = Set(attempts.map(\.description))
     let reason = reasons.count == 1 ? reasons.first ?? "" : "no address answered"
     var details = attempts.map(Self.words)
-    // Of an address that was given there is nothing to tell.
+    // For an address that the user gave, there is nothing to add.
     if attempts.count == 1, attempts[0].address.ipAddress.map({ place.contains($0) }) ?? true {
       details = []
     }
@@ -148,7 +148,7 @@ struct Diagnostician {
     )
   }
 
-  /// By the reason that tells most: where somebody has refused, somebody is there.
+  /// Based on the most informative error: if a connection was refused, the host is there.
   private func hint(_ attempts: [ConnectError.Attempt]) -> String {
     let codes = Set(attempts.compactMap(\.errno))
     if case .unixSocket = configuration.endpoint {
@@ -174,7 +174,7 @@ struct Diagnostician {
     guard var ip = address.ipAddress, let port = address.port else {
       return address.pathname ?? "unix socket"
     }
-    // A client of IPv4 at a socket of IPv6 (RFC 4291 section 2.5.5.2).
+    // An IPv4 client on an IPv6 socket (RFC 4291 section 2.5.5.2).
     if ip.hasPrefix("::ffff:"), ip.contains(".") { ip.removeFirst("::ffff:".count) }
     return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
   }
@@ -263,7 +263,7 @@ struct Diagnostician {
       ])
   }
 
-  // MARK: Strangers' bytes
+  // MARK: Untrusted bytes
 
   func safe(_ text: String) -> String {
     ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)

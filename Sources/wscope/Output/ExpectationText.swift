@@ -2,9 +2,9 @@ import Conversation
 import Terminal
 import WebSocketProtocol
 
-/// Expectations in words, each on one line. What peers and people have written is escaped.
+/// Expectations as text, each on one line. Text from peers and users is escaped.
 enum ExpectationText {
-  /// What is expected; `within` is the deadline of what is waited for, in ns.
+  /// The expectation; `within` is the deadline for expectations that are waited for, in ns.
   static func name(_ expectation: Expectation, within: Int64?) -> String {
     let deadline = within.map { " within \(Figures.shortDuration($0))" } ?? ""
     switch expectation {
@@ -28,7 +28,7 @@ enum ExpectationText {
     }
   }
 
-  /// What came instead of what was expected.
+  /// What happened instead of the expectation.
   static func instead(_ result: ExpectationResult) -> String {
     switch result.instead {
     case nil: "nothing"
@@ -51,15 +51,15 @@ enum ExpectationText {
     return difference(wanted, payload)
   }
 
-  /// Where two messages differ, if they look the same as they are shown.
+  /// Where two messages differ, if they look the same when shown.
   static func difference(_ wanted: [UInt8], _ payload: [UInt8]) -> String {
-    // As strings: two spellings of the same character look the same.
+    // Compared as strings: two encodings of the same character look the same.
     guard wanted != payload, shown(wanted) == shown(payload) else { return "" }
     let common = zip(wanted, payload).prefix { $0 == $1 }.count
     return " (differs at byte \(common))"
   }
 
-  /// A message that came, and why it does not fit if that is not obvious.
+  /// A received message, and why it does not match if that is not obvious.
   static func message(
     _ kind: MessageKind, _ payload: [UInt8], _ reason: MismatchReason? = nil
   ) -> String {

@@ -1,25 +1,26 @@
 import LoadTesting
 
-/// Numbers as reports print them: short, with a unit, and never in more digits than were measured.
+/// Numbers as reports print them: short, with a unit, and never with more digits than were
+/// measured.
 enum Figures {
-  /// What stands where there is no figure.
+  /// Printed if there is no figure.
   static let none = "–"
 
   /// A duration with three significant digits: `412 µs`, `2.31 ms`, `60.0 s`.
   static func duration(_ ns: Int64) -> String {
     let (number, unit) = scaled(ns)
-    // Whole nanoseconds have no decimals to show.
+    // Whole nanoseconds have no decimals.
     return (unit == "ns" ? String(ns) : significant(number)) + " " + unit
   }
 
-  /// A duration as a person would type it, without zeros that say nothing: `5 s`, `1.5 ms`.
+  /// A duration as a user would type it, without superfluous zeros: `5 s`, `1.5 ms`.
   static func shortDuration(_ ns: Int64) -> String {
     let (number, unit) = scaled(ns)
     let text = unit == "ns" ? String(ns) : significant(number)
     return withoutEmptyDecimals(text) + " " + unit
   }
 
-  /// Seconds with one decimal, however long: `2.0 s`.
+  /// Seconds with one decimal, regardless of magnitude: `2.0 s`.
   static func seconds(_ ns: Int64) -> String { decimal(Double(ns) / 1e9, decimals: 1) + " s" }
 
   /// One percentile: a value, `>5 s`, or `–  (n<10 000)` while samples are missing.
@@ -32,7 +33,7 @@ enum Figures {
     }
   }
 
-  /// A whole number, from five digits on in groups of three: `1000`, `1 200 000`.
+  /// A whole number; from five digits on in groups of three: `1000`, `1 200 000`.
   static func count(_ number: Int) -> String {
     let digits = String(number.magnitude)
     guard digits.count > 4 else { return String(number) }
@@ -51,7 +52,7 @@ enum Figures {
     return withoutEmptyDecimals(significant(perSecond))
   }
 
-  /// A rate for a narrow place: `20.0k`, `1.25M`.
+  /// A short rate for narrow columns: `20.0k`, `1.25M`.
   static func shortRate(_ perSecond: Double) -> String {
     switch perSecond.magnitude {
     case 999_500...: significant(perSecond / 1e6) + "M"
@@ -65,7 +66,7 @@ enum Figures {
     decimal(share * 100, decimals: decimals) + " %"
   }
 
-  /// Bytes as they are typed: `64 B`, `16 KiB`; decimals only where it is no whole number.
+  /// Bytes in the form in which they are typed: `64 B`, `16 KiB`; decimals only if needed.
   static func bytes(_ bytes: Int) -> String {
     var number = Double(bytes)
     var units = ["B", "KiB", "MiB", "GiB"][...]
@@ -100,7 +101,7 @@ enum Figures {
     text + String(repeating: " ", count: max(0, width - text.count))
   }
 
-  /// Three significant digits from 1 on, three decimals below.
+  /// Three significant digits from 1 on, three decimals below 1.
   private static func significant(_ number: Double) -> String {
     switch number.magnitude {
     case 99.95...: decimal(number, decimals: 0)
@@ -131,7 +132,7 @@ enum Figures {
 }
 
 extension Int {
-  /// The nearest whole number, the largest or smallest one for what is out of range.
+  /// The nearest whole number; the largest or smallest one if out of range.
   fileprivate init(clamping number: Double) {
     self = Int(exactly: number.rounded()) ?? (number > 0 ? Int.max : Int.min)
   }

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// A frame header as `-vv` tells it: `> frame text, 5 B, masked`.
+/// A frame header as printed by `-vv`: `> frame text, 5 B, masked`.
 enum FrameText {
   static func line(_ header: FrameHeader, isIncoming: Bool) -> String {
     var words = "\(isIncoming ? "<" : ">") frame \(name(header.opcode)), "

@@ -2,7 +2,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Why there is no WebSocket over HTTP/2, in words.
+/// Diagnoses of failures of WebSocket over HTTP/2.
 extension Diagnostician {
   func diagnose(_ failure: HTTP2Failure) -> Diagnosis {
     let plainly = "try: wscope \(command) \(Redaction.url("\(configuration.url)")), without --http2"
@@ -36,7 +36,7 @@ extension Diagnostician {
     }
   }
 
-  /// RFC 9113 section 7.
+  /// The names of RFC 9113 section 7.
   private static func name(ofHTTP2Error code: Int) -> String {
     let names = [
       "NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT",

@@ -5,12 +5,12 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `-v`, `/headers` and `/info` say of a handshake.
+/// The output of `-v`, `/headers` and `/info` about a handshake.
 struct HandshakeText {
   let info: HandshakeInfo
   var showsSecrets = false
 
-  /// All of it, as `-v` tells it.
+  /// All lines, as printed by `-v`.
   var lines: [String] { [connected] + headers + agreed }
 
   /// `connected to 127.0.0.1:443, TLSv1.3 (tcp 1 ms, upgrade 2 ms)`.
@@ -24,7 +24,7 @@ struct HandshakeText {
       + "(\(phases.joined(separator: ", ")))"
   }
 
-  /// What took place, in order.
+  /// The phases that took place, in order.
   static func phases(_ timings: HandshakeTimings) -> [SessionEvent.Phase] {
     let phases: [(String, Int64?)] = [
       ("dns", timings.resolve), ("tcp", timings.connect), ("proxy", timings.proxy),
@@ -42,7 +42,7 @@ struct HandshakeText {
     return (request + reply + Self.lines(info.headers, "<", showsSecrets)).map(safe)
   }
 
-  /// The two heads of a handshake that came to nothing, as far as they were sent and read.
+  /// The two heads of a failed handshake, as far as they were sent and received.
   static func heads(_ heads: HandshakeTranscript.Heads, showsSecrets: Bool) -> [String] {
     var lines = heads.request.map { self.lines($0, raw: heads.rawRequest, showsSecrets) } ?? []
     if let reply = heads.fields {
@@ -72,7 +72,7 @@ struct HandshakeText {
     }
   }
 
-  /// A head as it is on the wire, up to its empty line. Its lines may be no valid fields.
+  /// A head in wire format, up to its empty line. Its lines may be invalid fields.
   private static func lines(_ head: [UInt8], _ mark: String, _ showsSecrets: Bool) -> [String] {
     head.split(separator: 0x0A, omittingEmptySubsequences: false).map { line in
       String(decoding: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self)
@@ -92,7 +92,7 @@ struct HandshakeText {
     return "the 101 reply has \(names), although it cannot have a body (RFC 9112); ignored"
   }
 
-  /// What both sides agreed on, and who the server says it is.
+  /// The negotiated parameters, and the identity that the server claims.
   var agreed: [String] {
     var lines: [String] = []
     if let deflate = info.deflate { lines.append("compression \(deflate.text)") }
@@ -107,7 +107,7 @@ struct HandshakeText {
     ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
   }
 
-  /// What compression achieved, of each direction that had any.
+  /// The effect of compression, for each direction in which it was used.
   static func lines(_ traffic: CompressionTraffic) -> [String] {
     [
       ("received", traffic.inflatedTo, traffic.inflatedFrom),

@@ -1,10 +1,10 @@
-/// Bytes as `hexdump -C` shows them: offset, sixteen bytes, their printable characters. On a narrow
-/// terminal there are fewer bytes in a row.
+/// Bytes in the format of `hexdump -C`: offset, sixteen bytes, their printable characters. On a
+/// narrow terminal there are fewer bytes in a row.
 enum HexDump {
   /// The lines, without a newline at the end.
   static func text(_ bytes: some Collection<UInt8>, columns: Int = 80) -> String {
     let width = [16, 8, 4].first { columns >= 14 + 4 * $0 } ?? 4
-    // On the narrowest the characters have no room.
+    // The narrowest terminals have no room for the characters.
     let hasCharacters = columns >= 14 + 4 * width
     var lines: [String] = []
     var offset = 0

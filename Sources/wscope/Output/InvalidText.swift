@@ -1,11 +1,11 @@
 import Terminal
 import WebSocketProtocol
 
-/// Bytes that were meant as text and are not valid UTF-8: which byte, where, and what is around it.
+/// Text that is not valid UTF-8: the invalid byte, its offset, and the text around it.
 struct InvalidText {
   let offset: Int
   let byte: UInt8
-  /// Escaped, a few characters to either side.
+  /// Escaped, a few characters on either side.
   let surroundings: String
 
   /// - Returns: nil if the bytes are valid UTF-8.
@@ -16,7 +16,7 @@ struct InvalidText {
     self.offset = offset
     byte = bytes[offset]
     var start = max(offset - 16, 0)
-    // Not inside a character.
+    // Start at a character boundary.
     while start < offset, bytes[start] & 0xC0 == 0x80 { start += 1 }
     surroundings = ControlCharacters.escaped(
       Array(bytes[start..<min(offset + 16, bytes.count)]), keepingNewlines: false,

@@ -4,9 +4,9 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The lines of `--format jsonl` and of recordings, from what a connection says.
+/// The lines of `--format jsonl` and of recordings, from the events of a connection.
 struct JSONLines {
-  /// What `t` counts from.
+  /// The time from which `t` is counted.
   let start: NIODeadline
   /// The number of the connection.
   var connection = 1

@@ -1,19 +1,19 @@
 import Conversation
 import Terminal
 
-/// JSON made readable: indented and coloured, token by token. Members keep their order, numbers and
-/// strings the characters they came with.
+/// JSON made readable: indented and coloured, token by token. Members keep their order; numbers and
+/// strings keep their notation.
 struct JSONText {
   let style: Style
-  /// Whether strangers' characters must be escaped: it goes to a terminal.
+  /// Whether untrusted characters must be escaped, since the output is a terminal.
   var escapes = true
 
-  /// The text indented, one line a member or element; nil if it is not JSON.
+  /// The text indented, one line per member or element; nil if it is not JSON.
   ///
   /// - Parameters:
   ///   - bytes: any text.
   ///   - limit: nothing is added once this many bytes are written.
-  /// - Returns: also whether the limit has cut it.
+  /// - Returns: the text, and whether the limit has truncated it.
   func indented(_ bytes: [UInt8], limit: Int = ControlCharacters.displayLimit) -> (
     text: String, isCut: Bool
   )? {
@@ -23,7 +23,7 @@ struct JSONText {
     return (writer.text, writer.isCut)
   }
 
-  /// Why a text that looks like JSON is not; nil if it is, or was never meant to be.
+  /// Why a text that looks like JSON is invalid; nil if it is valid, or does not look like JSON.
   static func problem(_ bytes: [UInt8]) -> String? {
     let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D, 0x1E].contains($0) }
     guard first == UInt8(ascii: "{") || first == UInt8(ascii: "[") else { return nil }
@@ -35,7 +35,7 @@ struct JSONText {
     }
   }
 
-  /// Walks through a text that is known to be JSON.
+  /// Formats a text that is known to be JSON.
   private struct Writer {
     let bytes: [UInt8]
     let look: JSONText
@@ -62,7 +62,7 @@ struct JSONText {
     }
 
     private mutating func token(_ byte: UInt8) {
-      // Another record of the same message.
+      // The next record in the same message.
       if depth == 0, !text.isEmpty, !Self.separators.contains(byte) { newLine() }
       switch byte {
       case UInt8(ascii: "{"), UInt8(ascii: "["): open(byte)
@@ -92,7 +92,7 @@ struct JSONText {
     private mutating func open(_ byte: UInt8) {
       put(byte)
       skipSpace()
-      // Empty ones stay together; the codes of the brackets differ by two.
+      // Empty brackets stay together; the character codes of the two brackets differ by two.
       if next < bytes.count, bytes[next] == byte + 2 { return put(bytes[next]) }
       depth += 1
       newLine()

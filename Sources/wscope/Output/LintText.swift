@@ -1,8 +1,9 @@
 import WebSocketProtocol
 
-/// What `--lint` has found, in words.
+/// The results of `--lint` as text.
 enum LintText {
-  /// `lint: 2 lengths longer than needed (RFC 6455 section 5.2), ...`; says so if nothing was found.
+  /// `lint: 2 lengths encoded in more bytes than necessary (RFC 6455 section 5.2), ...`, or that
+  /// nothing was found.
   static func line(_ counts: [Oddity: Int]) -> String {
     let found = Oddity.allCases.compactMap { oddity in
       counts[oddity].map {

@@ -1,14 +1,14 @@
 import Conversation
 import NIOCore
 
-/// When something came, in front of it: `--timestamps`.
+/// The timestamps in front of messages: `--timestamps`.
 struct MessageStamps: Sendable {
   enum Kind: String, CaseIterable, Sendable {
-    /// When, in UTC.
+    /// The time, in UTC.
     case iso
-    /// Seconds since the session began.
+    /// Seconds since the start of the session.
     case rel
-    /// Seconds since the one before.
+    /// Seconds since the previous message.
     case delta
   }
 
@@ -18,8 +18,8 @@ struct MessageStamps: Sendable {
   private var previous: NIODeadline
 
   /// - Parameters:
-  ///   - kind: what they tell.
-  ///   - start: when the session began, on the monotonic clock.
+  ///   - kind: the kind of timestamp.
+  ///   - start: the start of the session on the monotonic clock.
   ///   - startOfClock: the same on the wall clock, in ns since 1970.
   init(_ kind: Kind, start: NIODeadline, startOfClock: Int64) {
     self.kind = kind
@@ -28,7 +28,7 @@ struct MessageStamps: Sendable {
     previous = start
   }
 
-  /// The text for the next thing that came.
+  /// The timestamp of the next message.
   mutating func text(_ time: NIODeadline) -> String {
     defer { previous = time }
     switch kind {

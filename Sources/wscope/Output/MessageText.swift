@@ -2,39 +2,39 @@ import NIOCore
 import Terminal
 import WebSocketProtocol
 
-/// A message that a person is to see.
+/// A message to show to the user.
 struct ShownMessage: Sendable {
   var isIncoming: Bool
   var kind: MessageKind
   var payload: ByteBuffer
-  /// Bytes on the wire, if they are known.
+  /// Bytes on the wire, if known.
   var wire: Int?
   var time: NIODeadline
   /// The number of the connection.
   var connection = 1
-  /// What `/save` calls it; nil if it is not kept.
+  /// Its number for `/save`; nil if it is not kept.
   var number: Int?
-  /// ns since the message that it answers was sent, if that is to be shown.
+  /// The time in ns since the message that it answers was sent, if that is to be shown.
   var roundTrip: Int64?
 }
 
-/// How messages look at the prompt: `12:00:00.123 < 5 B  hello`. Further lines are indented, so that no
-/// message can pass for a mark of ours.
+/// The format of messages at the prompt: `12:00:00.123 < 5 B  hello`. Further lines are indented,
+/// so that a message cannot imitate the marks in front of messages.
 struct MessageText: Sendable {
   let style: Style
   var timestamps: MessageStamps.Kind?
   var indentsJSON = false
-  /// Whether text is shown as it is, control characters too.
+  /// Whether text is shown unchanged, including control characters.
   var isRaw = false
-  /// Sizes from 1 on, and on the wire from 2 on.
+  /// Sizes are shown from 1 on, sizes on the wire from 2 on.
   var verbosity = 0
   var columns = 80
 
   private var stamps: MessageStamps
 
   /// - Parameters:
-  ///   - style: with colours or without.
-  ///   - start: when the session began, on the monotonic clock.
+  ///   - style: with or without colours.
+  ///   - start: the start of the session on the monotonic clock.
   ///   - startOfClock: the same on the wall clock, in ns since 1970.
   init(_ style: Style, start: NIODeadline, startOfClock: Int64) {
     self.style = style
@@ -54,7 +54,7 @@ struct MessageText: Sendable {
     return "\(lead) \(body)\(trail)\n"
   }
 
-  // MARK: In front
+  // MARK: Timestamp and size
 
   private mutating func stamp(_ time: NIODeadline) -> String {
     guard let timestamps else { return "" }

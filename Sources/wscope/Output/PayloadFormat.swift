@@ -2,7 +2,7 @@ import NIOCore
 import Terminal
 import WebSocketProtocol
 
-/// What standard output gets of a message (PRODUCT 1.3): the payload and what ends it.
+/// The format of a message on standard output (PRODUCT 1.3): the payload and its terminator.
 struct PayloadFormat: Hashable, Sendable {
   enum Terminator: Hashable, Sendable {
     case newline
@@ -11,14 +11,14 @@ struct PayloadFormat: Hashable, Sendable {
   }
 
   var terminator = Terminator.newline
-  /// Whether standard output is a terminal: then strangers' bytes are escaped, binary is dumped in
-  /// hexadecimal, and the display of one message is cut.
+  /// Whether standard output is a terminal: untrusted bytes are then escaped, binary messages are
+  /// dumped in hexadecimal, and long messages are truncated.
   var isForTerminal: Bool
-  /// Whether text that is JSON is laid out for people.
+  /// Whether JSON text is pretty-printed.
   var indentsJSON = false
 
-  /// The bytes to write; `stamp` stands in front of what is shown as text. Binary to a pipe is the exact
-  /// bytes all the same.
+  /// The bytes to write; `stamp` precedes anything that is shown as text. A binary message to a
+  /// pipe is still its exact bytes.
   func bytes(_ kind: MessageKind, _ payload: ByteBuffer, stamp: String? = nil) -> [UInt8] {
     let lead = stamp.map { $0 + " " } ?? ""
     guard isForTerminal else {
@@ -30,7 +30,8 @@ struct PayloadFormat: Hashable, Sendable {
       }
       if kind == .text, !lead.isEmpty { bytes = Array(lead.utf8) + bytes }
       switch (terminator, kind) {
-      // Binary to a pipe is the exact bytes: nothing is added that could be taken for payload.
+      // A binary message to a pipe is its exact bytes: nothing is added that could be mistaken for
+      // payload.
       case (.newline, .text): bytes.append(0x0A)
       case (.null, _): bytes.append(0)
       case (.newline, .binary), (.none, _): break
@@ -41,7 +42,7 @@ struct PayloadFormat: Hashable, Sendable {
     return Array((lead + (isDump ? "\n" : "") + shown(kind, payload) + "\n").utf8)
   }
 
-  /// A message as a terminal shows it.
+  /// A message in the form shown on a terminal.
   private func shown(_ kind: MessageKind, _ payload: ByteBuffer) -> String {
     switch kind {
     case .text:

@@ -1,7 +1,7 @@
 import WebSocketNIO
 
 extension ConnectError.Phase {
-  /// `waiting for TLS (TCP is up)`: what was waited for when the time was up.
+  /// `waiting for TLS (TCP is up)`: the phase that was in progress at the timeout.
   func words(_ configuration: ClientConfiguration) -> String {
     switch self {
     case .resolve: "resolving the host name"
@@ -15,7 +15,7 @@ extension ConnectError.Phase {
     }
   }
 
-  /// `TCP is`, `TCP, proxy and TLS are`: what there is already.
+  /// `TCP is`, `TCP, proxy and TLS are`: the phases that are complete.
   private static func list(_ configuration: ClientConfiguration, _ more: [String]) -> String {
     let parts = ["TCP"] + (configuration.proxy == nil ? [] : ["proxy"]) + more
     guard parts.count > 1 else { return "TCP is" }

@@ -3,7 +3,7 @@ import NIOHTTP1
 import Terminal
 import WebSocketNIO
 
-/// Why there was no way through the proxy, in words. Everything that it has said is a stranger's.
+/// Diagnoses of failed tunnels through a proxy. All text from the proxy is untrusted.
 extension Diagnostician {
   private var proxy: String { configuration.proxy.map { "the proxy \($0)" } ?? "the proxy" }
 
@@ -20,7 +20,7 @@ extension Diagnostician {
         details: (attempts.count > 1 ? attempts.map(Self.words) : []) + [Self.hint])
     case .tls(let failure):
       var diagnosis = TLSDiagnostician(self, of: proxy).diagnose(failure)
-      // Those are about the options for the server.
+      // These concern the options for the server.
       diagnosis.details.removeAll { $0.hasPrefix("hint: ") || $0.hasPrefix("try: ") }
       if case .notTLS = failure {
         diagnosis.details.append("hint: for a proxy without TLS, use http://HOST:PORT")
@@ -67,7 +67,7 @@ extension Diagnostician {
     let body = RefusalText.line(of: refusal)
     if !body.isEmpty { details.append("body: \(brief(body))") }
     switch status.code {
-    // tinyproxy says 401 of a wrong password.
+    // tinyproxy replies with 401 to a wrong password.
     case 401, 407:
       details.append(
         Self.authenticationHint(ways, isKnown: configuration.proxy?.credentials != nil))
@@ -82,7 +82,7 @@ extension Diagnostician {
         + "\(status.code) \(brief(status.reasonPhrase))", details: details)
   }
 
-  /// A proxy may say more than anybody wants to read.
+  /// A proxy may send more text than is useful.
   private func brief(_ text: String) -> String { safe(String(text.prefix(200))) }
 
   private static func authenticationHint(_ ways: [String], isKnown: Bool) -> String {

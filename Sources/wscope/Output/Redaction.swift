@@ -1,11 +1,12 @@
 import WebSocketProtocol
 
-/// Keeps secrets out of everything that is shown or kept (SECURITY R16): `-v`, reports, recordings, errors,
-/// logs and the history.
+/// Keeps secrets out of everything that is shown or stored (SECURITY R16): `-v`, reports,
+/// recordings, errors, logs and the history.
 enum Redaction {
   static let replacement = "***"
 
-  /// Whether the value of a header field is a secret: by its name, as `Authorization` or `X-Api-Key`.
+  /// Whether the value of a header field is a secret, by its name, such as `Authorization` or
+  /// `X-Api-Key`.
   static func isSecret(header name: String) -> Bool {
     let name = name.lowercased()
     guard !name.hasPrefix("sec-websocket-") else { return false }
@@ -15,8 +16,8 @@ enum Redaction {
       }
   }
 
-  /// The value of a header field, or what is shown in its place. In fields that hold URLs or subprotocols
-  /// only the secret parts of them are replaced.
+  /// The value of a header field, or its replacement. In fields with URLs or subprotocols, only the
+  /// secret parts are replaced.
   static func value(_ value: String, of name: String, showsSecrets: Bool) -> String {
     guard !showsSecrets else { return value }
     if isSecret(header: name) { return replacement }
@@ -27,8 +28,8 @@ enum Redaction {
     }
   }
 
-  /// A URL, or the target of a request, without user information and without the values of query items
-  /// whose names sound like secrets.
+  /// A URL or a request target without user information, and without the values of query items
+  /// whose names suggest secrets.
   static func url(_ text: String) -> String {
     let parts = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     let endpoint = withoutUserInfo(String(parts[0]))
@@ -41,16 +42,16 @@ enum Redaction {
     return endpoint + "?" + items.joined(separator: "&")
   }
 
-  /// The same for a URI reference (RFC 3986 section 4.1), in which an authority follows two slashes:
-  /// `mailto:a@b` has none.
+  /// The same for a URI reference (RFC 3986 section 4.1), in which an authority follows two
+  /// slashes: `mailto:a@b` has none.
   static func reference(_ text: String) -> String {
     let path = text.prefix { $0 != "?" }
     guard path.contains("@"), !path.contains("//") else { return url(text) }
     return String(path) + url(String(text[path.endIndex...]))
   }
 
-  /// A list of subprotocols: some services take a token as the end of one, since a browser can set no other
-  /// field of the handshake.
+  /// A list of subprotocols: some services accept a token as the end of one, since a browser cannot
+  /// set any other field of the handshake.
   static func subprotocols(_ list: String) -> String {
     let prefixes = ["openai-insecure-api-key.", "base64url.bearer.authorization.k8s.io."]
     return list.split(separator: ",", omittingEmptySubsequences: false).map { name in
@@ -63,14 +64,14 @@ enum Redaction {
     }.joined(separator: ",")
   }
 
-  /// A line of the prompt: of `/connect URL` the secrets of the URL.
+  /// A line typed at the prompt: in `/connect URL`, the secrets in the URL are replaced.
   static func line(_ line: String) -> String {
     let command = "/connect "
     guard line.hasPrefix(command) else { return line }
     return command + url(String(line.dropFirst(command.count)))
   }
 
-  /// Whether the value of a query item is a secret, by its name as a server decodes it.
+  /// Whether the value of a query item is a secret, by its name as decoded by a server.
   private static func isSecret(query name: Substring) -> Bool {
     let name = PercentEncoding.text(name).lowercased()
     return ["token", "key", "secret", "password", "passwd", "pwd", "sig", "auth", "jwt"].contains {

@@ -2,7 +2,7 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Why a server that speaks HTTP did not become a WebSocket, in words.
+/// Diagnoses of HTTP replies that are not a valid upgrade.
 extension Diagnostician {
   func diagnose(_ refusal: HTTPRefusal) -> Diagnosis {
     let status = refusal.head.status
@@ -29,7 +29,7 @@ extension Diagnostician {
       details: details)
   }
 
-  /// Strangers' text up to 1 KiB, or all that was read with `-v`.
+  /// Untrusted text up to 1 KiB; with `-v`, everything that was read.
   private func cut(_ text: String) -> String {
     let limit = isVerbose ? 16 * 1024 : 1024
     guard text.utf8.count > limit else { return safe(text) }
@@ -37,11 +37,11 @@ extension Diagnostician {
     return safe(shown) + "..." + (isVerbose ? "" : " (-v shows more)")
   }
 
-  /// What to try, by the status and by what the body says in lower case.
+  /// The next step for the user, based on the status and the body in lower case.
   private func next(_ head: HTTPResponseHead, _ body: String) -> String {
     let code = head.status.code
     func says(_ words: String...) -> Bool { words.contains(where: body.contains) }
-    // Servers of HTTPS that are spoken to in the clear: nginx, Go, Apache.
+    // Messages of HTTPS servers for unencrypted requests: nginx, Go, Apache.
     if code == 400, url.security == .plain,
       says("https port", "https server", "ssl-enabled server")
     {
@@ -65,7 +65,7 @@ extension Diagnostician {
     "a reverse proxy must forward Upgrade and Connection; nginx: proxy_http_version 1.1; "
     + "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
 
-  /// What goes into `Authorization`, by the schemes that the server names (RFC 9110 section 11.6.1).
+  /// Credentials for the authentication schemes that the server offers (RFC 9110 section 11.6.1).
   private func credentials(_ head: HTTPResponseHead) -> String {
     if configuration.headers.contains(where: { $0.0.lowercased() == "authorization" }) {
       return
@@ -100,7 +100,7 @@ extension Diagnostician {
     }
   }
 
-  // MARK: A wrong 101
+  // MARK: Invalid 101 replies
 
   func diagnose(_ violation: HandshakeViolation) -> Diagnosis {
     switch violation {

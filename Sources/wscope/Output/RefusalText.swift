@@ -2,9 +2,9 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What the body of a refusal says, in one line.
+/// The body of a refusal as text.
 enum RefusalText {
-  /// What the body of a refusal says, its content coding undone; not escaped, and empty if there is none.
+  /// The body in one line, its content coding decoded; not escaped, and empty if there is no text.
   static func line(of refusal: HTTPRefusal) -> String {
     let coding = refusal.head.headers["Content-Encoding"].joined(separator: ",")
     switch ContentCoding.decode(refusal.body, coding, limit: 64 * 1024) {
@@ -14,7 +14,7 @@ enum RefusalText {
     }
   }
 
-  /// The whole body as text, its content coding undone if that is possible.
+  /// The whole body as text, its content coding decoded if possible.
   static func text(of refusal: HTTPRefusal) -> String {
     let coding = refusal.head.headers["Content-Encoding"].joined(separator: ",")
     guard case .plain(let body) = ContentCoding.decode(refusal.body, coding, limit: 64 * 1024)
@@ -24,8 +24,8 @@ enum RefusalText {
     return String(decoding: body, as: UTF8.self)
   }
 
-  /// JSON without the space between its tokens, the title of a page, or the first line that has text; not
-  /// escaped, and empty if there is none.
+  /// JSON without white space between its tokens, the title of a page, or the first line with text;
+  /// not escaped, and empty if there is no text.
   static func line(of body: [UInt8]) -> String {
     let text = String(decoding: body, as: UTF8.self)
     if let first = text.first(where: { !$0.isWhitespace }), first == "{" || first == "[" {
@@ -35,7 +35,7 @@ enum RefusalText {
     return title(text) ?? first(withoutTags(text))
   }
 
-  /// Without white space outside of strings; a body may be cut off anywhere.
+  /// JSON without white space outside strings; the body may be incomplete.
   private static func compactJSON(_ text: String) -> String {
     var compact = ""
     var isInString = false
@@ -66,7 +66,8 @@ enum RefusalText {
 
   private static func title(_ page: String) -> String? {
     let small = page.lowercased()
-    // In lower case a character may take other bytes: then the places of both texts differ.
+    // Lower-casing may change the length of a character in bytes; offsets in the two texts would
+    // then differ.
     guard small.utf8.count == page.utf8.count, let mark = small.firstRange(of: "<title"),
       let open = small[mark.upperBound...].firstIndex(of: ">"),
       let close = small[open...].firstRange(of: "</title")

@@ -1,16 +1,17 @@
 import Conversation
 import WebSocketProtocol
 
-/// What came in place of what a step of a script waits for.
+/// The text about what a failed script step got.
 enum ScriptFailureText {
-  /// The same, for a server, whose log tells how the connection ended.
+  /// The text for a server, whose log reports how the connection ended.
   static func got(_ failure: ScriptMachine.Failure) -> String {
     got(failure) { CloseWords.line($0, CloseCircumstances()) }
   }
 
   /// - Parameters:
   ///   - failure: Why the step failed.
-  ///   - line: Tells how the connection ended.
+  ///   - line: Returns the text about how the connection ended.
+  /// - Returns: the text for `got:`.
   static func got(_ failure: ScriptMachine.Failure, line: (CloseOutcome) -> String) -> String {
     switch failure {
     case .nothing(let wait, let last):

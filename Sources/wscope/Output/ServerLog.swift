@@ -7,11 +7,11 @@ import TestServer
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The log of `listen`: one line an event. Strangers' text is escaped in a file too: a newline in
+/// The log of `listen`: one line per event. Untrusted text is escaped even in a file: a newline in
 /// it would forge an event.
 struct ServerLog {
   let style: Style
-  /// What the script of the connections is called.
+  /// The name of the script that the connections run.
   var scriptName = ""
 
   /// - Returns: nil for an event that another one has reported already.
@@ -84,7 +84,7 @@ struct ServerLog {
     }
   }
 
-  /// A client of a unix socket has no name of its own.
+  /// A client of a Unix socket has no name.
   private func origin(_ address: SocketAddress?) -> String {
     let text = Diagnostician.text(address)
     return text.isEmpty ? "the unix socket" : text
@@ -97,7 +97,7 @@ struct ServerLog {
     let shown: String
     switch message.kind {
     case .text:
-      // The preview may end inside a character; what is cut off there is no evidence of anything.
+      // The preview may end inside a character; the incomplete character is cut off.
       let whole = message.preview.count == message.size
       let text = String(decoding: message.preview, as: UTF8.self)
       let cut = whole ? text : String(text.prefix(100)) + "..."

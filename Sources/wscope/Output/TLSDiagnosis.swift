@@ -3,17 +3,17 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Why TLS did not come up, in words.
+/// Diagnoses of failed TLS handshakes.
 struct TLSDiagnostician {
   private let other: Diagnostician
-  /// Who TLS is spoken with.
+  /// The peer of the TLS connection.
   private let host: String
   private let isProxy: Bool
   private let tls: PreparedTLS?
 
   /// - Parameters:
-  ///   - other: knows the connection.
-  ///   - proxy: the proxy in words, if it is the one that TLS is spoken with.
+  ///   - other: the diagnostician of the connection.
+  ///   - proxy: the name of the proxy, if it is the peer of the TLS connection.
   init(_ other: Diagnostician, of proxy: String? = nil) {
     self.other = other
     host = proxy ?? other.url.hostField
@@ -21,10 +21,10 @@ struct TLSDiagnostician {
     tls = proxy == nil ? other.configuration.tls : other.configuration.proxyTLS
   }
 
-  /// The one who does something.
+  /// The peer as the subject of a sentence.
   private var peer: String { isProxy ? host : "the server" }
 
-  /// The name that was asked for.
+  /// The host name that was requested.
   private var name: String {
     isProxy ? other.configuration.proxy?.host ?? host : host
   }

@@ -1,28 +1,28 @@
 import Conversation
 
-/// How the expectations of a run went, for the machines that read it: TAP and JUnit.
+/// The results of a run's expectations in machine-readable form: TAP and JUnit.
 struct TestReport {
   struct Case: Equatable {
-    /// On one line.
+    /// The name, on one line.
     var name: String
-    /// Seconds from the beginning until it was decided.
+    /// Seconds from the start until the case was decided.
     var seconds: Double
-    /// What went wrong; nil if nothing did.
+    /// What went wrong; nil if the case passed.
     var failure: String?
   }
 
   var name: String
-  /// ns since 1970.
+  /// In ns since 1970.
   var started: Int64
   var seconds: Double
   var host: String
   var cases: [Case]
-  /// What the cases are of, for JUnit.
+  /// The class of the cases in JUnit.
   var classname = "wscope.send"
 
   private var failures: Int { cases.count { $0.failure != nil } }
 
-  /// Test Anything Protocol, version 13: what went wrong stands in a YAML block.
+  /// Test Anything Protocol, version 13: failures are described in a YAML block.
   var tap: String {
     var lines = ["TAP version 13", "1..\(cases.count)"]
     for (index, test) in cases.enumerated() {
@@ -30,7 +30,7 @@ struct TestReport {
       let name = test.name.replacing("\\", with: "\\\\").replacing("#", with: "\\#")
       lines.append("\(test.failure == nil ? "ok" : "not ok") \(index + 1) - \(name)")
       if let failure = test.failure {
-        // In single quotes YAML knows one special character.
+        // In single quotes, YAML has only one special character.
         let quoted = failure.replacing("'", with: "''")
         lines += ["  ---", "  got: '\(quoted)'", "  ..."]
       }
@@ -40,7 +40,7 @@ struct TestReport {
 
   private static let xmlHead = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
 
-  /// JUnit XML, with everything that the schema of Ant asks for and nothing that it does not know.
+  /// JUnit XML, with all elements that the Ant schema requires and none that it does not define.
   var junit: String { Self.xmlHead + "\n" + suite.joined(separator: "\n") + "\n" }
 
   /// JUnit XML of several suites.
@@ -92,7 +92,7 @@ struct TestReport {
       case ">": escaped += "&gt;"
       case "\"": escaped += "&quot;"
       case "\n": escaped += "&#10;"
-      // XML 1.0 has no way to write these (section 2.2).
+      // XML 1.0 cannot represent these characters (section 2.2).
       case "\0"..."\u{1F}", "\u{FFFE}", "\u{FFFF}": escaped.unicodeScalars.append("\u{FFFD}")
       default: escaped.unicodeScalars.append(scalar)
       }

@@ -2,7 +2,7 @@ import Conversation
 import Glibc
 
 extension UTCTime {
-  /// The wall clock: ns since 1970.
+  /// The wall-clock time in ns since 1970.
   static var now: Int64 {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)

@@ -5,7 +5,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What each command does.
+/// Executes the commands.
 extension PromptCommands {
   func perform(_ command: SlashCommand) async {
     switch command {
@@ -20,7 +20,7 @@ extension PromptCommands {
       await send(OutgoingMessage(.binary, bytes), isShown: true)
     case .sendFile(let path, let kind): sendFile(path, kind ?? configuration.kind)
     case .edit(let text): await edit(text)
-    // The prompt has seen to it.
+    // Handled by the prompt.
     case .multi: break
     case .repeatMessage(let count, let text): repeatMessage(count, text)
 
@@ -111,7 +111,7 @@ extension PromptCommands {
     }
   }
 
-  // MARK: Keeping
+  // MARK: Files and history
 
   private func save(_ typed: String, _ number: Int?) {
     guard store.last > 0 else { return voice.warn("/save: no message has arrived yet") }
@@ -171,7 +171,7 @@ extension PromptCommands {
     for entry in entries.suffix(Self.mostHistory) { voice.say("  " + Self.safe(entry.line)) }
   }
 
-  // MARK: Telling
+  // MARK: Information
 
   private func tellInfo() async {
     let connection = await reconnector.connection
@@ -206,7 +206,7 @@ extension PromptCommands {
   }
 }
 
-/// One direction of a connection in figures.
+/// The counters of one direction of a connection.
 enum CountersText {
   static func line(_ direction: String, _ messages: UInt64, _ payload: UInt64, _ wire: UInt64)
     -> String

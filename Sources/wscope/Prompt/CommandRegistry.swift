@@ -1,7 +1,7 @@
 import Conversation
 import Terminal
 
-/// All commands, and what can be said of them as a whole: finding, help, completion.
+/// All commands, and operations on all of them: look-up, help, completion.
 enum CommandRegistry {
   static let entries =
     ConnectionCommands.entries + SendingCommands.entries + DisplayCommands.entries
@@ -9,7 +9,7 @@ enum CommandRegistry {
 
   static func entry(_ name: String) -> CommandEntry? { entries.first { $0.name == name } }
 
-  /// Reads a line that begins with a single `/`.
+  /// Parses a line that begins with a single `/`.
   static func parse(_ line: String) throws(CommandMistake) -> SlashCommand {
     let words = line.dropFirst().split(
       separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
@@ -28,14 +28,15 @@ enum CommandRegistry {
     return String(text)
   }
 
-  /// `; did you mean /ping?`, or nothing.
+  /// `; did you mean /ping?`, or an empty string.
   static func suggestion(for name: String) -> String {
     Nearest.word(to: name, among: entries.map(\.name)).map { "; did you mean /\($0)?" } ?? ""
   }
 
   // MARK: Help
 
-  /// The list: with what each does if the terminal is wide enough, in a few rows if it is not.
+  /// The list of commands: with their summaries if the terminal is wide enough, otherwise in a few
+  /// rows.
   static func help(columns: Int) -> [String] {
     let ends = [
       "Tab completes, Ctrl-R searches, Ctrl-D leaves; //text sends /text."
@@ -52,7 +53,7 @@ enum CommandRegistry {
     } + ends
   }
 
-  /// As many words in a row as have room.
+  /// The words in rows, as many per row as fit.
   private static func rows(of words: [String], columns: Int) -> [String] {
     words.reduce(into: []) { rows, word in
       if let last = rows.last, last.count + 1 + word.count <= columns {
@@ -63,7 +64,7 @@ enum CommandRegistry {
     }
   }
 
-  /// `/help NAME`.
+  /// The text of `/help NAME`.
   static func help(_ name: String) -> [String] {
     guard let entry = entry(name) else { return [] }
     return [entry.call, "  " + entry.explanation]
@@ -71,13 +72,13 @@ enum CommandRegistry {
 
   // MARK: Completion
 
-  /// What Tab offers.
+  /// The candidates for Tab.
   ///
   /// - Parameters:
-  ///   - line: what is typed.
-  ///   - cursor: where the cursor is, in bytes.
-  ///   - urls: places that were visited, for `/connect`.
-  /// - Returns: words or names of files; no words where nothing fits.
+  ///   - line: the typed line.
+  ///   - cursor: the position of the cursor, in bytes.
+  ///   - urls: URLs visited before, for `/connect`.
+  /// - Returns: words or file names; no words if nothing matches.
   static func completion(_ line: String, cursor: Int, urls: [String]) -> LineEditor.Completion {
     let typed = String(decoding: line.utf8.prefix(cursor), as: UTF8.self)
     guard typed.hasPrefix("/"), !typed.hasPrefix("//") else { return .words([]) }

@@ -1,27 +1,29 @@
 import Conversation
 import NIOCore
 
-/// What waits to be shown, and what is not to be shown. Pure: it is told what comes, and asked what to
-/// draw now.
+/// The messages and lines that wait to be shown. It has no side effects: it is given what arrives,
+/// and asked what to draw now.
 ///
-/// What comes faster than it can be drawn is skipped and counted, the oldest first: the screen shows
-/// what is new, and memory stays flat.
+/// Messages that arrive faster than they can be drawn are skipped and counted, the oldest first:
+/// the screen shows the newest, and memory use is bounded.
 struct DisplayQueue {
   enum Item {
     case message(ShownMessage)
-    /// A line of ours, never skipped.
+    /// A line of our own, never skipped.
     case line(String)
-    /// So many messages were skipped here.
+    /// The number of messages skipped at this point.
     case skipped(Int)
   }
 
-  /// What may wait for its turn: beyond that the oldest messages are skipped.
+  /// The maximum number of messages and of bytes that wait: beyond it, the oldest messages are
+  /// skipped.
   static let mostMessages = 1000
   static let mostBytes = 8 * 1024 * 1024
-  /// What `/pause` holds.
+  /// The maximum number of messages that `/pause` holds.
   static let mostHeld = 10_000
 
-  /// What was held, and is drawn before all else. It was asked for, and is not skipped for its number.
+  /// The messages held during a pause, which are drawn first. The user asked for them, so none is
+  /// skipped.
   private var resumed: ArraySlice<Item> = []
   private var items: [Item] = []
   private var messages = 0
@@ -30,18 +32,19 @@ struct DisplayQueue {
   private var held: [ShownMessage] = []
   private var heldBytes = 0
   private(set) var isPaused = false
-  /// Messages that came since `/pause`, those that are not held any more too.
+  /// The number of messages since `/pause`, including those that are no longer held.
   private(set) var heldCount = 0
 
   private(set) var filter: MessageFilter?
-  /// Messages that the filter has hidden since it was set.
+  /// The number of messages hidden by the filter since it was set.
   private(set) var hiddenCount = 0
-  /// The size of a message that took the filter too many steps, which has turned the filter off.
+  /// The size in bytes of a message on which the filter took too many steps, which turned the
+  /// filter off.
   private(set) var filterFailure: Int?
 
   var isEmpty: Bool { items.isEmpty && resumed.isEmpty }
 
-  // MARK: What comes
+  // MARK: Input
 
   mutating func add(line: String) { items.append(.line(line)) }
 
@@ -57,12 +60,12 @@ struct DisplayQueue {
         filterFailure = message.payload.readableBytes
       }
     }
-    // What the person does is shown in any case.
+    // The user's own messages are always shown.
     guard isPaused, message.isIncoming else { return append(message) }
     heldCount += 1
     heldBytes += message.payload.readableBytes
     held.append(message)
-    // In large steps: to drop from the front costs as much as there is behind it.
+    // In large steps: dropping from the front costs as much as the number of elements that remain.
     if held.count > 2 * Self.mostHeld || heldBytes > Self.mostBytes { dropHeld() }
   }
 
@@ -83,7 +86,7 @@ struct DisplayQueue {
     if messages > 2 * Self.mostMessages || bytes > Self.mostBytes { skip() }
   }
 
-  /// Takes the oldest messages out, down to half of what may wait.
+  /// Skips the oldest messages, until half of the maximum is left.
   private mutating func skip() {
     var kept: [Item] = []
     var skipped = 0
@@ -106,11 +109,11 @@ struct DisplayQueue {
     items = kept
   }
 
-  // MARK: What the person wants
+  // MARK: Pause and filter
 
   mutating func pause() { isPaused = true }
 
-  /// Ends the pause; what was held is to be drawn.
+  /// Ends the pause; the held messages are drawn next.
   mutating func resume() {
     isPaused = false
     let lost = heldCount - held.count
@@ -121,7 +124,7 @@ struct DisplayQueue {
     heldCount = 0
   }
 
-  /// Takes note of the filter's failure, once.
+  /// Returns the filter's failure once.
   mutating func takeFilterFailure() -> Int? {
     defer { filterFailure = nil }
     return filterFailure
@@ -132,9 +135,10 @@ struct DisplayQueue {
     hiddenCount = 0
   }
 
-  // MARK: What is drawn
+  // MARK: Drawing
 
-  /// Takes what one draw shows: at most so many messages, and so many bytes but for the last.
+  /// Takes the items for one draw: at most this many messages, and at most this many bytes, which
+  /// only the last item may exceed.
   mutating func take(messages most: Int, bytes mostBytes: Int) -> [Item] {
     if !resumed.isEmpty {
       let front = Self.front(of: resumed, most, mostBytes)
@@ -166,13 +170,14 @@ struct DisplayQueue {
   }
 }
 
-/// What `/filter` lets through.
+/// The filter of `/filter`.
 struct MessageFilter {
   private let pattern: Pattern
-  /// The text itself, if it is nothing but letters: then no search of the pattern is needed.
+  /// The text itself if it is ASCII without special characters: it is then searched for
+  /// directly.
   private let plain: [UInt8]?
 
-  /// - Throws: what is wrong with the pattern.
+  /// - Throws: the error in the pattern.
   init(_ text: String) throws(CommandMistake) {
     do throws(Pattern.Failure) {
       pattern = try Pattern(text)
@@ -188,7 +193,7 @@ struct MessageFilter {
     if let plain {
       return payload.withUnsafeReadableBytes { $0.firstRange(of: plain) != nil }
     }
-    // Text beyond what is shown decides nothing.
+    // Text beyond the shown part is not searched.
     let text = String(decoding: payload.readableBytesView.prefix(64 * 1024), as: UTF8.self)
     switch pattern.find(in: text) {
     case .found: return true

@@ -1,4 +1,4 @@
-/// The commands that keep something, and those that tell.
+/// The commands that store something, and those that show information.
 enum KeepingCommands {
   static let entries = [
     CommandEntry(

@@ -4,11 +4,11 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The commands that take their time: an editor, a large file, many messages.
+/// The commands that may take long: an editor, a large file, many messages.
 extension PromptCommands {
   // MARK: In the background
 
-  /// Begins something that Ctrl-C stops; one at a time.
+  /// Starts background work that Ctrl-C stops; one at a time.
   private func begin(_ name: String, _ body: @escaping @Sendable () async -> Void) {
     guard work == nil else {
       return voice.warn("/\(name): another message is still being sent; Ctrl-C stops it")
@@ -88,7 +88,7 @@ extension PromptCommands {
     } catch {
       return voice.warn("not sent: the connection is closing")
     }
-    // It stands in the queue as a whole; what is left there is what the peer has not taken.
+    // The whole message is queued; what remains in the queue has not been accepted by the peer.
     var left = await connection.counters().queued
     while left > 0, !Task.isCancelled, await reconnector.isConnected {
       let done = payload.count - left
@@ -132,7 +132,7 @@ extension PromptCommands {
     do { written = try FileContents.readFile(path) } catch {
       return voice.warn("/edit: the file no longer exists; nothing was sent")
     }
-    // Editors end a text with a newline that nobody typed.
+    // Editors end a text with a newline that the user did not type.
     if written.last == 0x0A { written.removeLast() }
     guard !written.isEmpty else { return voice.inform("the text is empty; nothing was sent") }
     if configuration.kind == .text, let problem = InvalidText(written) {

@@ -1,17 +1,16 @@
 import NIOCore
 
-/// The messages that came last, whole, for `/save`: the last one always, and as many before it as have
-/// room.
+/// The last messages, complete, for `/save`: always the last one, and as many before it as fit.
 struct MessageStore {
   static let mostMessages = 1000
   static let mostBytes = 16 * 1024 * 1024
 
   private var messages: [ByteBuffer] = []
   private var bytes = 0
-  /// The number of the last one.
+  /// The number of the last message.
   private(set) var last = 0
 
-  /// Keeps a message.
+  /// Stores a message.
   ///
   /// - Returns: its number; the first is 1.
   mutating func keep(_ payload: ByteBuffer) -> Int {
@@ -32,7 +31,7 @@ struct MessageStore {
     bytes = keptBytes
   }
 
-  /// The message of a number; nil if it is not kept any more, or never came.
+  /// The message with a number; nil if it is no longer kept, or never existed.
   subscript(number: Int) -> ByteBuffer? {
     let index = messages.count - 1 - (last - number)
     return messages.indices.contains(index) ? messages[index] : nil

@@ -4,8 +4,8 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What happens in a session at the prompt: lines and commands of the person, events of the
-/// connection. Each takes its turn.
+/// Handles the events of a session at the prompt: the user's lines and commands, and the events of
+/// the connection, one at a time.
 actor PromptCommands {
   let configuration: PromptConfiguration
   let start: NIODeadline
@@ -20,10 +20,10 @@ actor PromptCommands {
   var trips = RoundTrips()
   var store = MessageStore()
   var showsRoundTrips = false
-  /// What goes on in the background: `/repeat`, `/file`.
+  /// Background work: `/repeat`, `/file`.
   var work: Task<Void, Never>?
   var received = 0
-  /// Makes the lines of the connection that is open.
+  /// Makes the JSON lines of the current connection.
   private var lines: JSONLines
   /// When the connection was opened.
   var opened = NIODeadline.now()
@@ -47,7 +47,7 @@ actor PromptCommands {
 
   // MARK: The connection
 
-  /// A connection is open: the first one, or another.
+  /// A connection has opened: the first or a later one.
   func opened(_ connection: Connection, number: Int) async {
     let client = await reconnector.client
     opened = .now()
@@ -83,7 +83,7 @@ actor PromptCommands {
       showsSecrets: configuration.showsSecrets)
   }
 
-  /// Something came from the peer.
+  /// Handles an event of the connection.
   func hear(_ event: ConnectionEvent) async {
     recorder.write(event)
     switch event {
@@ -126,7 +126,7 @@ actor PromptCommands {
           number: store.keep(payload), roundTrip: showsRoundTrips ? roundTrip : nil))
     } else {
       _ = store.keep(payload)
-      // A file or a pipe gets everything, at once and as it came.
+      // A file or a pipe receives everything, immediately and unchanged.
       switch configuration.format {
       case .jsonLines:
         write(lines.received(kind, payload, wire: wire, time: time))
@@ -157,7 +157,7 @@ actor PromptCommands {
     }
   }
 
-  /// Writes payload to standard output: above the prompt if that is the terminal.
+  /// Writes to standard output: above the prompt if that is the terminal.
   private func write(_ bytes: [UInt8]) {
     if voice.context.console.standardOutputIsTerminal {
       var line = String(decoding: bytes, as: UTF8.self)
@@ -180,7 +180,7 @@ actor PromptCommands {
     }
   }
 
-  // MARK: The person
+  // MARK: The user
 
   func handle(_ input: LineEditor.Input) async {
     switch input {
@@ -210,9 +210,9 @@ actor PromptCommands {
     }
   }
 
-  /// Ctrl-C.
+  /// Handles Ctrl-C.
   ///
-  /// - Returns: whether it meant something at the prompt; if not, it means to close.
+  /// - Returns: whether it had an effect at the prompt; if not, it closes the connection.
   func interrupt() -> Bool {
     if let effect = repl.interrupt() {
       editor.interruptLine()
@@ -228,7 +228,7 @@ actor PromptCommands {
   func leave(_ frame: CloseFrame) async {
     work?.cancel()
     let waits = Task {
-      // Only a peer that takes its time is worth a word.
+      // Reported only if the peer takes long.
       try await Task.sleep(for: .milliseconds(300))
       guard await reconnector.isConnected else { return }
       voice.inform("closing: waiting for the peer's Close; Ctrl-C again leaves at once")
@@ -245,12 +245,12 @@ actor PromptCommands {
 
   // MARK: Sending
 
-  /// Nothing more is taken while this many bytes wait for a peer that does not read.
+  /// No more messages are accepted while this many bytes wait for a peer that does not read.
   private static let mostQueued = 16 * 1024 * 1024
 
-  /// Sends a message of the person, unless there is a reason against it, which is told.
+  /// Sends a message of the user; warns if that is not possible.
   ///
-  /// - Returns: whether it is sent.
+  /// - Returns: whether it was sent.
   @discardableResult
   func send(_ message: OutgoingMessage, isShown: Bool = false) async -> Bool {
     guard let connection = await openConnection() else { return false }
@@ -260,7 +260,7 @@ actor PromptCommands {
       return false
     }
     do {
-      // Before it is gone: the reply may be faster than this line.
+      // Recorded first: the reply may arrive before the send returns.
       trips.sent(at: .now())
       recordSent(message)
       try await connection.enqueue([message])
@@ -272,7 +272,7 @@ actor PromptCommands {
     }
   }
 
-  /// The open connection; says so if there is none.
+  /// The open connection; warns if there is none.
   func openConnection() async -> Connection? {
     guard await reconnector.isConnected else {
       voice.warn("not sent: not connected")
@@ -281,8 +281,8 @@ actor PromptCommands {
     return await reconnector.connection
   }
 
-  /// To be called before the message goes: its reply may be recorded sooner than the sender hears of it,
-  /// and would stand in front of its question.
+  /// Call before the message is sent: otherwise its reply might be recorded first, before the
+  /// message.
   func recordSent(_ message: OutgoingMessage) { recorder.write { $0.sent(message) } }
 
   private func showSent(_ message: OutgoingMessage) {

@@ -3,8 +3,8 @@ import Synchronization
 import Terminal
 import WebSocketProtocol
 
-/// What stands above the prompt, and the prompt itself. Whatever is told of here appears in the order
-/// in which it was told, at most sixty draws a second.
+/// The output above the prompt, and the prompt itself. Everything appears in the order in which it
+/// was added, with at most sixty draws a second.
 final class PromptDisplay: Sendable {
   private let editor: LineEditor
   private let style: Style
@@ -17,25 +17,26 @@ final class PromptDisplay: Sendable {
     var prompt = PromptText()
     var shownPrompt = PromptText()
     var promptChanged = ContinuousClock.now
-    /// Somebody else has the terminal.
+    /// Another program is using the terminal.
     var isLent = false
     var isDrawing = false
     var makesLine: (@Sendable (ShownMessage) -> [UInt8])?
   }
 
-  /// One draw: what a screen can take in a sixtieth of a second while keys are still answered.
+  /// The limits of one draw: what a terminal can show in a sixtieth of a second while it still
+  /// handles keys.
   private static let mostMessages = 300
   private static let mostBytes = 32 * 1024
   private static let interval = Duration.milliseconds(16)
-  /// Counters in the prompt change more slowly: nobody reads sixty numbers a second.
+  /// Counters in the prompt change more slowly: sixty changes a second would be unreadable.
   private static let promptInterval = Duration.milliseconds(100)
 
   /// - Parameters:
-  ///   - editor: draws.
+  ///   - editor: the editor that draws.
   ///   - descriptor: the terminal that it draws on.
-  ///   - style: how lines of ours look.
-  ///   - text: how messages look.
-  ///   - makesLine: makes a line of a message in its place, such as one of JSON Lines.
+  ///   - style: the style of our own lines.
+  ///   - text: the format of messages.
+  ///   - makesLine: makes the line of a message instead of `text`, such as a line of JSON Lines.
   init(
     _ editor: LineEditor, on descriptor: Int32, style: Style, text: MessageText,
     makesLine: (@Sendable (ShownMessage) -> [UInt8])? = nil
@@ -49,7 +50,7 @@ final class PromptDisplay: Sendable {
   /// The width of the terminal.
   var columns: Int { TerminalSize.of(descriptor).columns }
 
-  // MARK: What is shown
+  // MARK: Contents
 
   func add(line: String) { change { $0.queue.add(line: line + "\n") } }
 
@@ -66,14 +67,14 @@ final class PromptDisplay: Sendable {
 
   func setPrompt(_ body: @Sendable (inout PromptText) -> Void) { change { body(&$0.prompt) } }
 
-  // MARK: How it is shown
+  // MARK: Appearance
 
-  /// Changes how messages look, and returns how they look then.
+  /// Changes the format of messages; returns the result of `body`.
   func setLook<Answer: Sendable>(_ body: @Sendable (inout MessageText) -> Answer) -> Answer {
     change { body(&$0.text) }
   }
 
-  /// - Returns: nil if it was paused and is not any more; else true.
+  /// - Returns: whether the display is now paused.
   func togglePause() -> Bool {
     change { state in
       if state.queue.isPaused { state.queue.resume() } else { state.queue.pause() }
@@ -81,10 +82,10 @@ final class PromptDisplay: Sendable {
     }
   }
 
-  /// Shows only what matches.
+  /// Shows only messages that match.
   ///
-  /// - Throws: what is wrong with the pattern.
-  /// - Returns: how many messages the filter before has hidden.
+  /// - Throws: the error in the pattern.
+  /// - Returns: the number of messages that the previous filter has hidden.
   func setFilter(_ pattern: String?) throws(CommandMistake) -> Int {
     let result = change { state -> Result<Int, CommandMistake> in
       Result { () throws(CommandMistake) in
@@ -96,12 +97,12 @@ final class PromptDisplay: Sendable {
     return try result.get()
   }
 
-  /// Whether somebody else has the terminal, and nothing is drawn.
+  /// Sets whether another program is using the terminal, so that nothing is drawn.
   func setLent(_ isLent: Bool) { change { $0.isLent = isLent } }
 
   // MARK: Drawing
 
-  /// Draws all that waits, at once: the session ends.
+  /// Draws everything that waits, immediately, when the session ends.
   func flush() {
     state.withLock { state in
       while let text = draw(&state) { put(text) }
@@ -133,8 +134,8 @@ final class PromptDisplay: Sendable {
           return true
         }
         if let prompt = newPrompt(&state) { editor.setPrompt(prompt) }
-        // A terminal that is slower than this gets less, not later. Under the lock, so that two draws
-        // keep their order.
+        // A terminal that cannot keep up gets fewer messages, not later ones. Drawn under the lock,
+        // so that two draws keep their order.
         if !editor.isBehind, let text = draw(&state) { put(text) }
         return false
       }

@@ -7,10 +7,10 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `connect` on a terminal is to do.
+/// The configuration of `connect` on a terminal.
 struct PromptConfiguration: Sendable {
   var client: ClientConfiguration
-  /// Makes the configuration for another URL, with all other options as they are.
+  /// Makes the configuration for another URL, with all other options unchanged.
   var place: @Sendable (_ url: String) throws -> ClientConfiguration
   /// Sent on open, in order.
   var messages: [OutgoingMessage]
@@ -18,35 +18,35 @@ struct PromptConfiguration: Sendable {
   var usesSlashCommands: Bool
   var reaction: Connection.Reaction
   var format: RunConfiguration.Format
-  /// Ends when this many messages have come.
+  /// The session ends when this many messages have been received.
   var count: Int?
   var showsPingPong: Bool
   var verbosity: Int
   var showsSecrets: Bool
   var timestamps: MessageStamps.Kind?
   var indentsJSON: Bool
-  /// Whether text reaches the terminal as it is.
+  /// Whether text is written to the terminal unchanged.
   var isRawTerminal: Bool
   var reconnect: ReconnectPolicy?
   var recording: RecordingConfiguration?
   var promptDescriptor: Int32
 }
 
-/// Where a session is recorded.
+/// The file of a recording.
 struct RecordingConfiguration: Sendable {
   var path: String
   var overwrites: Bool
 }
 
-/// `connect` on a terminal: a prompt, and what arrives above it. It opens the first connection, ties
-/// the parts together and tells them of signals.
+/// `connect` on a terminal: a prompt, with received messages above it. Opens the first connection,
+/// connects the components and handles signals.
 final class PromptSession: Sendable {
   private let configuration: PromptConfiguration
   private let context: CommandContext
   private let start = NIODeadline.now()
   private let parts = Mutex<Parts?>(nil)
 
-  /// What there is once a connection is open.
+  /// The components that exist once a connection is open.
   private struct Parts: Sendable {
     var commands: PromptCommands
     var reconnector: Reconnector
@@ -130,7 +130,7 @@ final class PromptSession: Sendable {
     }
     typing.cancel()
     await commands.stop()
-    // Somebody may still be writing in an editor, and is told where the text is.
+    // The user may still be writing in an editor, and is then told where the text is.
     await typing.value
     display.flush()
     editor.stop()
@@ -140,7 +140,7 @@ final class PromptSession: Sendable {
     return status == .ok && recorder.hasFailed ? .outputFailed : status
   }
 
-  /// What the history calls the place of a session.
+  /// The name of a session's place in the history.
   static func place(_ client: ClientConfiguration) -> String {
     Redaction.url("\(client.url)")
   }
@@ -150,7 +150,7 @@ final class PromptSession: Sendable {
     return LineEditor(
       prompt: PromptText().text(context.style), output: configuration.promptDescriptor,
       history: history,
-      // Told on the thread of the editor, which must not wait for its own draws.
+      // Called on the thread of the editor, which must not wait for its own draws.
       historyFailed: { [context] error in Task { context.warn(Self.words(error)) } },
       complete: { line, cursor in
         guard usesCommands else { return .words([]) }
@@ -189,7 +189,7 @@ final class PromptSession: Sendable {
 
   // MARK: Signals
 
-  /// Apart from the rest, which may be held up by a pipe that nobody reads.
+  /// Handles signals separately from other work, which may be blocked by a pipe without a reader.
   private func watchSignals() async {
     for await signal in context.signals.events {
       if signal == .quit {
@@ -205,7 +205,7 @@ final class PromptSession: Sendable {
       isClosing.store(true, ordering: .releasing)
       Task {
         if signal == .interrupt, await commands.interrupt() {
-          // It meant something at the prompt.
+          // It had an effect at the prompt.
           isClosing.store(false, ordering: .releasing)
         } else {
           await commands.leave(CloseFrame(.normal))
@@ -214,6 +214,7 @@ final class PromptSession: Sendable {
     }
   }
 
-  /// Whether a Ctrl-C waits for its meaning, or has begun to close: another one leaves at once.
+  /// Whether a Ctrl-C is being handled or has started to close the connection: the next one exits
+  /// at once.
   private let isClosing = Atomic<Bool>(false)
 }

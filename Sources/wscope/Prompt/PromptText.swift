@@ -1,14 +1,14 @@
 import Terminal
 
-/// What stands before the line that is typed: what the person must not forget, and `> `.
+/// The text before the typed line: notes about the state of the session, and `> `.
 struct PromptText: Equatable {
   var isCollecting = false
   var isConnected = true
-  /// Messages that are held back; nil if not paused.
+  /// The number of messages held back; nil if not paused.
   var held: Int?
-  /// Messages that the filter has hidden; nil without a filter.
+  /// The number of messages that the filter has hidden; nil without a filter.
   var hidden: Int?
-  /// What goes on in the background, such as `43 %`.
+  /// The progress of background work, such as `43 %`.
   var progress: String?
 
   func text(_ style: Style) -> String {

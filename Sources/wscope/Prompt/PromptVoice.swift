@@ -3,8 +3,8 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Lines of ours in a session at the prompt: in order with the messages if they go to the same screen,
-/// and to standard error in any case.
+/// Prints our own lines in a session at the prompt: in order with the messages if both go to the
+/// same screen, otherwise to standard error.
 struct PromptVoice: Sendable {
   let display: PromptDisplay
   let context: CommandContext
@@ -12,7 +12,7 @@ struct PromptVoice: Sendable {
   /// A line of information, marked `*`.
   func inform(_ text: String) { say(context.style(.dim, "* " + text)) }
 
-  /// A line about something that is wrong, marked `!`.
+  /// A warning, marked `!`.
   func warn(_ text: String) { say(context.style(.red, "! " + text)) }
 
   /// A line without a mark.
@@ -24,7 +24,7 @@ struct PromptVoice: Sendable {
     }
   }
 
-  /// What the person hears of connections that end and begin.
+  /// Reports the beginning and end of connections to the user.
   func tell(_ notice: Reconnector.Notice) {
     switch notice {
     case .ended(let outcome, let circumstances, let isWanted):

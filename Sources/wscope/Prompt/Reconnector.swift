@@ -3,37 +3,37 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The connection of a session, and the next one: after a loss, if that is wanted, and wherever the
-/// person wants to go.
+/// The connection of a session and its successors: opened after a loss if a policy says so, or when
+/// the user asks for one.
 actor Reconnector {
-  /// What the person is to hear.
+  /// A notice for the user.
   enum Notice: Sendable {
-    /// Also whether the person wanted it.
+    /// A connection has ended; `isWanted` if the user asked for it.
     case ended(CloseOutcome, CloseCircumstances, isWanted: Bool)
     case failed(ConnectError, ClientConfiguration)
-    /// ns until the next attempt, and which one it is.
+    /// `pause` is the time in ns until the next attempt, `attempt` its number.
     case waiting(pause: Int64, attempt: Int, limit: Int?)
     case opening(WebSocketURL)
-    /// A URL of the person's could not be opened: the prompt stays.
+    /// A URL from the user could not be opened; the prompt remains.
     case stranded
   }
 
   /// The open connection, or the last one.
   private(set) var connection: Connection
   private(set) var client: ClientConfiguration
-  /// The number of the connection, from 1 on.
+  /// The number of the connection, from 1.
   private(set) var number = 1
   private(set) var isConnected = true
-  /// The person wants to go.
+  /// The user wants to leave.
   private(set) var isLeaving = false
 
   private var policy: ReconnectPolicy?
   private let open: @Sendable (ClientConfiguration) async throws -> Connection
   private let tell: @Sendable (Notice) -> Void
-  /// Where the person wants to be once this connection is closed.
+  /// The configuration to open once this connection is closed, at the user's request.
   private var wanted: ClientConfiguration?
   private var waiting: CheckedContinuation<Step, Never>?
-  /// Tells the attempts apart, for one that nobody waits for any more.
+  /// The number of the current attempt, to recognize the result of an abandoned one.
   private var attempt = 0
 
   private enum Step: Sendable {
@@ -45,11 +45,11 @@ actor Reconnector {
   }
 
   /// - Parameters:
-  ///   - first: open already.
-  ///   - client: what it was opened with.
-  ///   - policy: nil ends with the first connection.
-  ///   - open: opens another one.
-  ///   - tell: called on the way.
+  ///   - first: the first connection, already open.
+  ///   - client: the configuration of the first connection.
+  ///   - policy: the reconnection policy; nil ends with the first connection.
+  ///   - open: opens another connection.
+  ///   - tell: called with each notice.
   init(
     _ first: Connection, to client: ClientConfiguration, policy: ReconnectPolicy?,
     open: @escaping @Sendable (ClientConfiguration) async throws -> Connection,
@@ -62,10 +62,11 @@ actor Reconnector {
     self.tell = tell
   }
 
-  /// Talks over one connection after the other until there is none to come.
+  /// Runs `talk` on one connection after the other until there is no further one.
   ///
-  /// - Parameter talk: goes on until its connection has ended, and returns how, and what is known of it.
-  /// - Returns: the exit code of the last one; 0 if the person wanted to go.
+  /// - Parameter talk: runs until its connection has ended; returns how it ended and in what
+  ///   circumstances.
+  /// - Returns: the exit code of the last connection; 0 if the user wanted to leave.
   func run(
     _ talk: @Sendable (Connection, Int) async -> (CloseOutcome, CloseCircumstances)
   ) async -> ExitStatus {
@@ -81,13 +82,13 @@ actor Reconnector {
         number += 1
         isConnected = true
       case .failure(let status):
-        // Who wanted to leave has left, whatever the peer made of it.
+        // If the user wanted to leave, the peer's reaction does not matter.
         return isLeaving ? .ok : status
       }
     }
   }
 
-  /// Goes to another place, or opens the same one anew.
+  /// Connects to another URL, or to the same one again.
   func go(to place: ClientConfiguration?) async {
     let place = place ?? client
     if isConnected {
@@ -104,13 +105,13 @@ actor Reconnector {
     step(.leave)
   }
 
-  // MARK: What comes behind a connection
+  // MARK: The next connection
 
   private func successor(of outcome: CloseOutcome) async -> Result<Connection, ExitStatus> {
     var status = ExitStatus(outcome)
     var next: Step
     if isLeaving { return .failure(.ok) }
-    /// Whether a person, and not the policy, has asked for it.
+    /// Whether the user, not the policy, requested the connection.
     var isAsked = false
     if let wanted {
       next = .open(wanted)
@@ -138,7 +139,7 @@ actor Reconnector {
         if !isAsked, let pause = nextPause() {
           next = await wait(pause)
         } else if isAsked {
-          // A slip in a URL must not end the session.
+          // A typing error in a URL must not end the session.
           tell(.stranded)
           next = await nextStep()
         } else {
@@ -148,7 +149,7 @@ actor Reconnector {
     }
   }
 
-  /// A peer that says 1000 has said all it wanted to; one that breaks the protocol will do so again.
+  /// A peer that closes with 1000 has finished; one that violates the protocol would do so again.
   private static func deservesAnother(_ outcome: CloseOutcome) -> Bool {
     switch outcome {
     case .closed(let frame, by: .peer): frame.reportedCode != .normal
@@ -188,7 +189,7 @@ actor Reconnector {
 
   private func finished(_ attempt: Int, _ step: Step) {
     guard attempt == self.attempt, waiting != nil, !isLeaving else {
-      // Nobody waits for it any more.
+      // The attempt has been abandoned.
       if case .opened(let connection) = step { connection.abandon() }
       return
     }

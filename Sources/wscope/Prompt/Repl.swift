@@ -1,13 +1,13 @@
-/// What a line at the prompt means, and the few states in which it means something else. Pure: input
-/// in, effects out.
+/// Interprets lines at the prompt, depending on a small state. It has no side effects: input in,
+/// effects out.
 struct Repl: Equatable {
   enum Effect: Equatable {
     case send(String)
     case perform(SlashCommand)
-    /// A mistake, in one line; nothing is sent.
+    /// An error message, in one line; nothing is sent.
     case warn(String)
     case inform(String)
-    /// Close and go.
+    /// Close the connection and leave.
     case leave
   }
 
@@ -23,7 +23,7 @@ struct Repl: Equatable {
   mutating func line(_ line: String) -> Effect? {
     if lines != nil { return collect(line) }
     guard usesCommands, line.hasPrefix("/") else {
-      // An empty line is a slip of the finger, not a message.
+      // An empty line is most likely a typing error, not a message.
       return line.isEmpty ? nil : .send(line)
     }
     if line.hasPrefix("//") { return .send(String(line.dropFirst())) }
@@ -37,12 +37,12 @@ struct Repl: Equatable {
     }
   }
 
-  /// Ctrl-D on an empty line.
+  /// Handles Ctrl-D on an empty line.
   mutating func endOfInput() -> Effect { isCollecting ? finish() : .leave }
 
-  /// Ctrl-C.
+  /// Handles Ctrl-C.
   ///
-  /// - Returns: nil if it means nothing here, and is for the session.
+  /// - Returns: nil if it has no effect here, and is for the session.
   mutating func interrupt() -> Effect? {
     guard isCollecting else { return nil }
     lines = nil

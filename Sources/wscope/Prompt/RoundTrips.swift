@@ -1,18 +1,19 @@
 import NIOCore
 
-/// How long answers take. Pure: it is told when something went out or came.
+/// Measures reply times. It has no side effects: it is given the times of sent and received
+/// messages.
 struct RoundTrips {
-  /// When pings that wait for their pong went out, by payload.
+  /// The send times of pings without a pong, by payload.
   private var pings: [[UInt8]: NIODeadline] = [:]
   private var pingCount = 0
   private var unanswered: NIODeadline?
-  /// The round trip of the last ping, in ns.
+  /// The round-trip time of the last ping, in ns.
   private(set) var last: Int64?
 
-  /// A ping that is not answered is forgotten when this many are on their way.
+  /// Unanswered pings are forgotten when there are this many.
   private static let mostPings = 256
 
-  /// A ping goes out.
+  /// Records a sent ping.
   ///
   /// - Returns: its payload, which is a number if there is no data.
   mutating func ping(_ data: [UInt8], at time: NIODeadline) -> [UInt8] {
@@ -23,28 +24,29 @@ struct RoundTrips {
     return payload
   }
 
-  /// A pong has come.
+  /// Records a received pong.
   ///
-  /// - Returns: the round trip in ns; nil if it answers no ping of the person.
+  /// - Returns: the round-trip time in ns; nil if it does not answer a ping of the user.
   mutating func pong(_ payload: [UInt8], at time: NIODeadline) -> Int64? {
     guard let sent = pings.removeValue(forKey: payload) else { return nil }
     last = (time - sent).nanoseconds
     return last
   }
 
-  /// A message goes out.
+  /// Records a sent message.
   mutating func sent(at time: NIODeadline) { unanswered = time }
 
-  /// A message has come.
+  /// Records a received message.
   ///
-  /// - Returns: ns since the last message went out; nil if one has come since.
+  /// - Returns: the time in ns since the last message was sent; nil if a message has arrived since
+  ///   then.
   mutating func received(at time: NIODeadline) -> Int64? {
     guard let sent = unanswered else { return nil }
     unanswered = nil
     return max((time - sent).nanoseconds, 0)
   }
 
-  /// The connection is another one.
+  /// Resets the state for another connection.
   mutating func reset() {
     pings = [:]
     unanswered = nil

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// The commands that send something that is no line.
+/// The commands that send something other than a line.
 enum SendingCommands {
   static let entries = [
     CommandEntry(

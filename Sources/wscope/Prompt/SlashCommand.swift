@@ -1,33 +1,32 @@
 import WebSocketProtocol
 
-/// A command at the prompt, its arguments understood. What each is called and how it is typed is in
-/// `CommandRegistry`.
+/// A parsed command at the prompt. The names of commands and their syntax are in `CommandRegistry`.
 enum SlashCommand: Equatable, Sendable {
   case ping([UInt8])
   case pong([UInt8])
   case close(CloseFrame)
   case quit
   case reconnect
-  /// With the URL as it was typed.
+  /// The URL as it was typed.
   case connect(String)
 
   case sendBinary([UInt8])
-  /// nil: as the session sends its lines.
+  /// A nil kind means the session's.
   case sendFile(String, MessageKind?)
   case edit(String)
   case multi
   case repeatMessage(Int, String)
 
-  /// nil turns it over.
+  /// nil toggles the setting.
   case json(Bool?)
   case timestamps(Timestamps)
   case roundTrips(Bool?)
   case pause
-  /// nil takes the filter away.
+  /// nil removes the filter.
   case filter(String?)
   case clear
 
-  /// The number of the message; nil for the last one.
+  /// The number of the message; nil means the last one.
   case save(String, Int?)
   /// nil ends the recording.
   case record(String?)
@@ -43,24 +42,24 @@ enum SlashCommand: Equatable, Sendable {
   }
 
   enum HistoryQuery: Equatable, Sendable {
-    /// What was typed at this URL.
+    /// Lines typed at this URL.
     case here
     case everywhere
-    /// At this URL, with this text in it.
+    /// Lines typed at this URL that contain this text.
     case containing(String)
   }
 }
 
-/// What is wrong with a command as it was typed, in one line.
+/// The error in a typed command, in one line.
 struct CommandMistake: Error, Equatable {
   var words: String
 
   init(_ words: String) { self.words = words }
 }
 
-/// One command: how it is typed, what it does, what Tab offers behind it.
+/// One command: its syntax, its effect, and its completion.
 struct CommandEntry: Sendable {
-  /// What could stand as its argument.
+  /// The kind of the command's argument, for completion.
   enum Argument: Sendable {
     case nothing
     case words([String])
@@ -70,14 +69,14 @@ struct CommandEntry: Sendable {
   }
 
   var name: String
-  /// As the list shows it: `[code [reason]]`.
+  /// The arguments as shown in the list: `[code [reason]]`.
   var arguments = ""
   /// A few words for the list.
   var summary: String
   /// A sentence or two for `/help NAME`.
   var explanation: String
   var argument = Argument.nothing
-  /// Understands what stands behind the name, without the blanks around it.
+  /// Parses the text after the name, without surrounding spaces.
   var parse: @Sendable (String) throws(CommandMistake) -> SlashCommand
 
   var call: String { arguments.isEmpty ? "/\(name)" : "/\(name) \(arguments)" }
@@ -94,7 +93,7 @@ extension CommandEntry {
     }
   }
 
-  /// `on`, `off`, or nothing, which turns it over.
+  /// Parses `on`, `off`, or nothing, which toggles.
   static func toggle(_ name: String, _ rest: String) throws(CommandMistake) -> Bool? {
     switch rest {
     case "": return nil

@@ -1,16 +1,16 @@
 import Terminal
 import WebSocketProtocol
 
-/// `connect` without a URL, on a terminal: offers the places of earlier sessions.
+/// `connect` without a URL, on a terminal: offers the URLs of earlier sessions.
 struct URLChoice {
   let descriptor: Int32
   let context: CommandContext
 
   private static let mostOffered = 9
 
-  /// Asks for a number or a URL.
+  /// Prompts for a number or a URL.
   ///
-  /// - Returns: the URL; nil if the person leaves (Ctrl-D, Ctrl-C).
+  /// - Returns: the URL; nil if the user leaves (Ctrl-D, Ctrl-C).
   /// - Throws: `CommandFailure` if there is nothing to offer.
   func ask() async throws -> String? {
     let history = History.path(environment: context.environment).map { History(path: $0) }
@@ -23,7 +23,7 @@ struct URLChoice {
     for (index, place) in places.enumerated() {
       context.console.note("\(index + 1)  \(Self.safe(place))")
     }
-    // Tab offers the places too, for one that is nearly right.
+    // Tab completes the URLs too, so that one can be edited.
     let editor = LineEditor(
       prompt: context.style.inPrompt(.green, "number or URL>") + " ", output: descriptor,
       complete: { _, _ in .words(places) })

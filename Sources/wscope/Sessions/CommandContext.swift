@@ -2,14 +2,14 @@ import Glibc
 import Terminal
 import WebSocketNIO
 
-/// What a command has around it: the streams, the signals and the environment, each made once.
+/// The environment of a command: the streams, the signals and the variables, each created once.
 struct CommandContext: Sendable {
   let console: Console
   let signals: Signals
   let environment: [String: String]
   let style: Style
 
-  /// Takes over streams and signals of the process; to be called once.
+  /// Takes over the streams and signals of the process. Call once.
   init(color: ColorChoice) {
     console = Console()
     signals = Signals()
@@ -23,7 +23,7 @@ struct CommandContext: Sendable {
     console.note(style(.dim, "* " + text))
   }
 
-  /// A line about something that is wrong, marked `!`.
+  /// A warning, marked `!`.
   func warn(_ text: String) {
     console.note(style(.red, "! " + text))
   }
@@ -34,7 +34,7 @@ struct CommandContext: Sendable {
     }
   }
 
-  /// Names the fields of a 101 that it cannot have; the connection is open all the same.
+  /// Warns about fields that a 101 cannot have; the connection is open nevertheless.
   func warnAboutIgnoredFields(_ info: HandshakeInfo) {
     if !info.ignoredFields.isEmpty { warn(HandshakeText.ignoredFields(info)) }
   }

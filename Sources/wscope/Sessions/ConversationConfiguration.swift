@@ -3,16 +3,16 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What a conversation without a prompt is about.
+/// The configuration of a conversation without a prompt.
 struct ConversationConfiguration: Sendable {
-  /// Where messages come from, once those of the command line are sent.
+  /// The source of messages after those of the command line.
   enum Input: Sendable {
     case none
     case messages(MessageSplitter.Boundary, MessageKind)
     case jsonLines
   }
 
-  /// What Ctrl-C means: a one-shot command was interrupted; a session was ended.
+  /// The effect of Ctrl-C: it interrupts a one-shot command, but ends a session normally.
   enum Interruption: Sendable {
     case ends
     case fails
@@ -24,11 +24,11 @@ struct ConversationConfiguration: Sendable {
   var input: Input
   var policy: WaitPolicy
   var expectations: [Expectation]
-  /// Close codes of the peer that are no failure, besides the ordinary ones.
+  /// Close codes from the peer that are not a failure, in addition to the ordinary ones.
   var acceptedCloses: CloseCodes?
   var interruption: Interruption
   var reaction = Connection.Reaction.none
   var reconnect: ReconnectPolicy?
-  /// For how long, in ns, the server may be missing at first.
+  /// How long, in ns, to wait for the server to become available.
   var waitUp: Int64?
 }

@@ -6,7 +6,8 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The exit code of a conversation: from how it went, how its connection ended, and what was expected.
+/// Determines the exit code of a conversation: from its course, the end of its connection, and the
+/// expectations.
 final class ConversationJudge: Sendable {
   private let configuration: ConversationConfiguration
   private let surroundings: RunSurroundings
@@ -24,7 +25,7 @@ final class ConversationJudge: Sendable {
       Conversation(configuration.policy, expecting: configuration.expectations))
   }
 
-  /// Whether a connection was open.
+  /// Whether a connection has been open.
   var hasOpened: Bool { opened.withLock { $0 != nil } }
 
   func withConversation<Result: Sendable>(
@@ -41,13 +42,13 @@ final class ConversationJudge: Sendable {
     }
   }
 
-  /// Whether being refused with this status is what is waited for.
+  /// Whether a refusal with this status is expected.
   func expects(_ error: ConnectError) -> Bool {
     guard case .refused(let refusal) = error else { return false }
     return configuration.expectations.contains(.status(Int(refusal.head.status.code)))
   }
 
-  /// The exit code when the connection does not open, which may be what was expected.
+  /// The exit code if the connection does not open, which may be what was expected.
   func failed(_ error: ConnectError, _ opening: OpeningConnection) -> ExitStatus {
     let isJudged = configuration.expectations.contains {
       if case .status = $0 { true } else { false }
@@ -64,20 +65,20 @@ final class ConversationJudge: Sendable {
     return concluded(.ok, failure: nil)
   }
 
-  /// The exit code when the connection has ended by itself or was closed.
+  /// The exit code after the connection was closed or has ended by itself.
   ///
   /// - Parameters:
-  ///   - outcome: how.
-  ///   - circumstances: what is known besides.
-  ///   - waited: ns, if nothing came for as long as that.
+  ///   - outcome: how the connection ended.
+  ///   - circumstances: further facts about the end.
+  ///   - waited: the time in ns after which the wait for a reply timed out, if it did.
   ///   - isLeaving: whether we wanted the end.
-  /// - Returns: it.
+  /// - Returns: the exit code.
   func ended(
     _ outcome: CloseOutcome, _ circumstances: CloseCircumstances, waited: Int64?, isLeaving: Bool
   ) -> ExitStatus {
     let status = judged(outcome, isLeaving: isLeaving)
     let isLost = if case .lost = outcome { true } else { false }
-    // The first cause comes first: a peer that did not reply does not answer our Close either.
+    // The first cause takes precedence: a peer that did not reply will not answer our Close either.
     if let waited, status == .ok || isLeaving && isLost {
       let timeout = "no reply within \(Figures.shortDuration(waited)) (--wait)"
       context.explain(Diagnosis(cause: timeout))
@@ -97,7 +98,7 @@ final class ConversationJudge: Sendable {
       hangs: outcome == .lost(.timedOut(.closingHandshake)))
   }
 
-  /// The exit code for how the connection ended: where a Close was expected, that decides.
+  /// The exit code for the end of the connection: if a Close was expected, that decides.
   private func judged(_ outcome: CloseOutcome, isLeaving: Bool) -> ExitStatus {
     let status = ExitStatus(outcome)
     guard status == .ok || status == .unexpectedCloseCode || status == .connectionLost else {
@@ -120,7 +121,7 @@ final class ConversationJudge: Sendable {
         $0.closed(.abnormal, reason: CloseWords.words(end), byPeer: !isLeaving, at: now)
       }
       let isAccepted = configuration.acceptedCloses?.contains(.abnormal) ?? false
-      // All was done when we closed: a peer that then ends TCP has failed nothing.
+      // Everything was done when we closed: it is not a failure if the peer then ends TCP.
       let isUnanswered = isLeaving && CloseWords.unanswered(outcome) != nil
       return isAccepted || isUnanswered || (expectsClose && !isLeaving) ? .ok : status
     case .failed:
@@ -128,13 +129,13 @@ final class ConversationJudge: Sendable {
     }
   }
 
-  /// Tells how the expectations went.
+  /// Reports the results of the expectations.
   ///
   /// - Parameters:
-  ///   - status: how the rest went.
-  ///   - failure: what went wrong there.
-  ///   - hangs: whether no Close came back from the peer.
-  /// - Returns: the exit code of all.
+  ///   - status: the exit code of the rest.
+  ///   - failure: what went wrong in the rest.
+  ///   - hangs: whether the peer did not answer our Close.
+  /// - Returns: the overall exit code.
   func concluded(
     _ status: ExitStatus, failure: String?, hangs: Bool = false
   ) -> ExitStatus {
@@ -142,7 +143,7 @@ final class ConversationJudge: Sendable {
     surroundings.reporter.report(
       results, began: start, opened: opened.withLock { $0 }, failure: failure)
     let isAsExpected = results.allSatisfy(\.isMet)
-    // A peer that hangs does not answer our Close either: what it owed before counts more.
+    // A peer that hangs does not answer our Close either: the unmet expectation takes precedence.
     if hangs, !isAsExpected { return .expectationFailed }
     guard status == .ok else { return status }
     return isAsExpected ? .ok : .expectationFailed

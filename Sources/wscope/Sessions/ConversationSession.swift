@@ -6,19 +6,19 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// `send`, and `connect` without a terminal: messages out, messages in, and an exit code. Nothing is
-/// lost before the connection is open, and nothing after the input has ended.
+/// `send`, and `connect` without a terminal: sends messages, prints received ones, and returns an
+/// exit code. No message is lost before the connection is open or after the input has ended.
 final class ConversationSession: OneShot {
   private let configuration: ConversationConfiguration
   private let surroundings: RunSurroundings
   private let judge: ConversationJudge
   /// The number of its first connection.
   private let number: Int
-  /// Why the session is being ended before its time.
+  /// Why the session is being ended early.
   private let ending = Mutex<Ending?>(nil)
   private let circumstances = Mutex(CloseCircumstances())
   private let reconnector = Mutex<Reconnector?>(nil)
-  /// Taken from the input, and not sent because the connection was lost.
+  /// Messages read from the input, but not sent because the connection was lost.
   private let unsent = Mutex<[OutgoingMessage]>([])
 
   private enum Ending: Sendable, Equatable {
@@ -59,7 +59,7 @@ final class ConversationSession: OneShot {
 
   func end(for signal: TerminalSignal) -> Bool {
     ending.withLock { $0 = $0 ?? .signal(signal) }
-    // Before the connection is open there is nothing to say goodbye to.
+    // Before the connection is open there is nothing to close.
     guard judge.hasOpened else { return false }
     Task { await leave() }
     return true
@@ -84,7 +84,7 @@ final class ConversationSession: OneShot {
     }
     timer.withLock { $0?.cancel() }
     let outcome = outcome.withLock { $0 }
-    // An attempt to open it again has failed, and was explained.
+    // If an attempt to reopen it failed, that has been reported.
     guard await reconnector.isLeaving || status == ExitStatus(outcome) else { return status }
     return finish(outcome, isLeaving: await reconnector.isLeaving)
   }
@@ -130,7 +130,7 @@ final class ConversationSession: OneShot {
           command: configuration.command, configuration: client
         ).diagnose(error))
     case .waiting(let pause, let attempt, let limit):
-      // Only now is it clear that the session goes on.
+      // Only now is it certain that the session continues.
       if attempt == 1 {
         context.warn(
           CloseWords.line(
@@ -158,14 +158,14 @@ final class ConversationSession: OneShot {
       }
       try await send(again, on: connection)
       while let batch = try await input.nextBatch() { try await send(batch, on: connection) }
-      // A connection that is lost is no end of the input.
+      // The loss of a connection is not the end of the input.
       guard !Task.isCancelled else { return }
     } catch let error as SystemError {
       await fail(.usage, "cannot read standard input: \(error.reason)")
     } catch let error as InputError {
       await fail(.usage, error.words)
     } catch {
-      // The connection is closing; the events say why.
+      // The connection is closing; the events contain the reason.
       if configuration.reconnect != nil { return }
     }
     let now = Self.now
@@ -176,7 +176,7 @@ final class ConversationSession: OneShot {
     guard !messages.isEmpty else { return }
     let now = Self.now
     judge.withConversation { $0.sending(messages.count, at: now) }
-    // Before they go: their replies may be recorded sooner than the sender hears of it.
+    // Recorded first: replies may arrive before the send returns.
     for message in messages { recorder.write { $0.sent(message) } }
     do {
       try await connection.send(messages)
@@ -189,7 +189,7 @@ final class ConversationSession: OneShot {
 
   // MARK: Ending
 
-  /// (Re)starts the wait for the end, since it may have come nearer.
+  /// Starts or restarts the wait for the end, which may now be nearer.
   private func awaitEnd() {
     timer.withLock { timer in
       timer?.cancel()
@@ -199,7 +199,7 @@ final class ConversationSession: OneShot {
 
   private let timer = Mutex<Task<Void, Never>?>(nil)
 
-  /// The verdict; one that ends it is the last.
+  /// The verdict; `finished` ends the conversation.
   private static func verdict(
     of conversation: inout Conversation, at time: Int64
   ) -> Conversation.Verdict {
@@ -208,7 +208,7 @@ final class ConversationSession: OneShot {
     return verdict
   }
 
-  /// Closes when the conversation is over, by time.
+  /// Closes when the conversation is over according to its timing.
   private func waitUntilOver() async {
     while !Task.isCancelled {
       let now = Self.now
@@ -260,7 +260,7 @@ final class ConversationSession: OneShot {
 
   private func tellOpened(_ info: HandshakeInfo, _ number: Int) {
     judge.open(info)
-    // The deadline runs although there may be much to send.
+    // The deadline starts now, even if there is much to send.
     if configuration.policy.within != nil { awaitEnd() }
     recorder.write { $0.opened(info) }
     context.warnAboutIgnoredFields(info)
@@ -284,14 +284,14 @@ final class ConversationSession: OneShot {
   }
 
   private func show(_ event: ConnectionEvent, _ number: Int) async {
-    // What cannot be written is said once.
+    // A failed write is reported once.
     guard ending.withLock({ $0 != .outputClosed && $0 != .failed(.outputFailed) }) else { return }
     do throws(OutputError) {
       try output.show(event, number)
     } catch {
       switch error {
       case .closed:
-        // Nobody reads any more, as behind `| head`: the quiet end.
+        // The reader has closed the stream, as with `| head`: exit quietly.
         ending.withLock { $0 = $0 ?? .outputClosed }
         await leave()
       case .failed(let code, let stream):

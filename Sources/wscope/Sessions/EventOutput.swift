@@ -5,7 +5,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Where the events of a run without a prompt go (PRODUCT 1.3): messages, or JSON Lines, to standard
+/// Prints the events of a run without a prompt (PRODUCT 1.3): messages or JSON Lines to standard
 /// output, everything else to standard error.
 final class EventOutput: Sendable {
   private let configuration: RunConfiguration
@@ -25,7 +25,7 @@ final class EventOutput: Sendable {
 
   var isVerbose: Bool { configuration.verbosity > 0 }
 
-  /// A connection has opened; `number` counts from 1.
+  /// Prints that a connection has opened; `number` counts from 1.
   ///
   /// - Throws: `OutputError`.
   func opened(_ info: HandshakeInfo, _ number: Int, isAgain: Bool = false) throws(OutputError) {
@@ -41,7 +41,8 @@ final class EventOutput: Sendable {
     try context.console.payload(JSONLines(start: start, connection: number).opened(info))
   }
 
-  /// A connection was not opened: with `-v` what both sides said, and in JSON Lines a refusal.
+  /// Prints that a connection could not be opened: with `-v` the heads of both sides, and in JSON
+  /// Lines a refusal.
   ///
   /// - Throws: `OutputError`.
   func notOpened(
@@ -57,7 +58,7 @@ final class EventOutput: Sendable {
     try context.console.payload(lines.refused(refusal, configuration.showsSecrets))
   }
 
-  /// A connection has ended.
+  /// Prints that a connection has ended.
   ///
   /// - Throws: `OutputError`.
   func ended(
@@ -76,7 +77,7 @@ final class EventOutput: Sendable {
     switch event {
     case .message(let kind, let payload, let wire, let time):
       switch configuration.format {
-      // The report takes the place of the messages.
+      // The report replaces the messages.
       case .payload where configuration.report.isTAP: break
       case .payload(let format):
         let stamp = stamps.withLock { $0?.text(time) }

@@ -4,20 +4,20 @@ import NIOCore
 import Synchronization
 import Terminal
 
-/// Where it is told how the expectations went, besides standard error.
+/// Where the results of expectations are reported, in addition to standard error.
 struct ReportConfiguration: Sendable {
-  /// TAP on standard output.
+  /// Whether to print TAP on standard output.
   var isTAP = false
   /// The file for JUnit XML.
   var junit: String?
-  /// The deadline of what is expected, in ns.
+  /// The deadline of the expectations, in ns.
   var within: Int64?
 }
 
-/// Tells how the expectations of runs went, and keeps it for the reports of all of them.
+/// Reports the results of the expectations of runs, and stores them for the reports about all runs.
 final class ExpectationReporter: Sendable {
   let configuration: ReportConfiguration
-  /// What was tested, without secrets.
+  /// The name of what was tested, without secrets.
   private let name: String
   private let start: NIODeadline
   private let context: CommandContext
@@ -26,7 +26,7 @@ final class ExpectationReporter: Sendable {
 
   private struct State: Sendable {
     var cases: [TestReport.Case] = []
-    /// In front of the names of the cases to come.
+    /// The prefix for the names of further cases.
     var prefix = ""
   }
 
@@ -40,16 +40,16 @@ final class ExpectationReporter: Sendable {
     self.context = context
   }
 
-  /// Another run begins.
+  /// Starts another run.
   func begin(_ prefix: String) { state.withLock { $0.prefix = prefix } }
 
-  /// Tells how the expectations of a run went.
+  /// Reports the results of a run.
   ///
   /// - Parameters:
-  ///   - results: each decided.
+  ///   - results: the results, all decided.
   ///   - began: when the run began.
-  ///   - opened: when the connection was open; nil if it never was.
-  ///   - failure: what went wrong besides, if something did.
+  ///   - opened: when the connection opened; nil if it never did.
+  ///   - failure: any other failure of the run.
   func report(
     _ results: [ExpectationResult], began: NIODeadline, opened: NIODeadline?, failure: String?
   ) {
@@ -57,7 +57,7 @@ final class ExpectationReporter: Sendable {
     add(cases(results, began: began, opened: opened, failure: failure))
   }
 
-  /// Adds cases as they are.
+  /// Adds cases, with the current prefix.
   func add(_ cases: [TestReport.Case]) {
     state.withLock { state in
       for var test in cases {
@@ -67,9 +67,9 @@ final class ExpectationReporter: Sendable {
     }
   }
 
-  /// Writes the reports that are wanted.
+  /// Writes the requested reports.
   ///
-  /// - Returns: false if one could not be written, which has been told then.
+  /// - Returns: false if one could not be written, which has then been reported.
   func write() -> Bool {
     guard configuration.isTAP || configuration.junit != nil else { return true }
     let report = TestReport(
@@ -87,7 +87,7 @@ final class ExpectationReporter: Sendable {
       context.explain(
         Diagnosis(cause: "cannot write \(stream): \(SystemError(code: code).reason)"))
     } catch {
-      // Nobody reads any more: the quiet end.
+      // The reader has closed the stream: exit quietly.
       return true
     }
     return false
@@ -131,7 +131,7 @@ final class ExpectationReporter: Sendable {
           seconds: Double(time) / 1e9,
           failure: result.isMet ? nil : ExpectationText.instead(result)))
     }
-    // A connection that ends badly fails the command, so that no report may be all green.
+    // A connection that ends badly fails the command, so the report must contain a failure too.
     if let failure, opened != nil || expectsRefusal {
       cases.append(
         TestReport.Case(

@@ -2,7 +2,7 @@ import Glibc
 import Terminal
 import WebSocketProtocol
 
-/// Files that a command line names.
+/// Files named on the command line.
 enum FileContents {
   /// All bytes of a file; `-` is standard input.
   static func read(_ path: String) throws -> [UInt8] {
@@ -20,16 +20,17 @@ enum FileContents {
     }
   }
 
-  /// All bytes of a file that is read for its syntax, without the byte order mark at its start.
+  /// All bytes of a file to be parsed, without a byte order mark at its start.
   static func readText(_ path: String) throws -> [UInt8] { withoutByteOrderMark(try read(path)) }
 
   static func withoutByteOrderMark(_ bytes: [UInt8]) -> [UInt8] {
     bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
   }
 
-  /// All bytes of a regular file that may become a message.
+  /// All bytes of a regular file that is to become a message.
   static func readFile(_ path: String) throws -> [UInt8] {
-    // Not asked here: where a module of Foundation is about, the members of `stat` are taken for its own.
+    // Not checked here: if a module of Foundation is imported, the members of `stat` are taken to
+    // be its own.
     let size: Int?
     do throws(SystemError) {
       size = try RegularFile.size(path)
@@ -44,8 +45,8 @@ enum FileContents {
     return try read(path)
   }
 
-  /// Writes all of a report: `-` is standard output, a regular file is replaced as a whole, and anything else
-  /// is written to (see `OutputFile`).
+  /// Writes a whole report: `-` is standard output, a regular file is replaced as a whole, and
+  /// anything else is written to (see `OutputFile`).
   ///
   /// - Throws: `CommandFailure`.
   static func write(
@@ -62,7 +63,7 @@ enum FileContents {
       do throws(OutputError) {
         return try console.payload(bytes)
       } catch {
-        // A reader that has left is the quiet end.
+        // If the reader has closed the stream, exit quietly.
         guard case .failed(let code, let stream) = error else { return }
         throw CommandFailure(
           .outputFailed, "cannot write \(stream): \(SystemError(code: code).reason)")
@@ -75,7 +76,8 @@ enum FileContents {
     }
   }
 
-  /// Makes a new file for its owner only, or writes to a device or FIFO; a file that exists is left alone.
+  /// Creates a file that only its owner can read, or writes to a device or FIFO; an existing file
+  /// is not changed.
   ///
   /// - Throws: `CommandFailure`.
   static func create(_ bytes: [UInt8], at path: String) throws {
@@ -99,13 +101,13 @@ enum FileContents {
   }
 }
 
-/// A file that grows while a session runs; readable by its owner only.
+/// A file that grows while a session runs, readable by its owner only.
 final class AppendedFile: Sendable {
   let path: String
   private let descriptor: Int32
 
-  /// Makes the file, or opens a device or FIFO. A regular file that exists is left alone unless it may be
-  /// overwritten, and a symbolic link to one is never followed (SECURITY R16).
+  /// Creates the file, or opens a device or FIFO. An existing regular file is not changed unless
+  /// `overwriting` is true, and a symbolic link to one is never followed (SECURITY R16).
   ///
   /// - Throws: `CommandFailure`.
   init(_ path: String, overwriting: Bool = false) throws {
@@ -125,7 +127,7 @@ final class AppendedFile: Sendable {
     }
   }
 
-  /// Opens a file to add to its contents, and makes it if it does not exist.
+  /// Opens a file for appending, and creates it if it does not exist.
   ///
   /// - Throws: `CommandFailure`.
   init(addingTo path: String) throws {
@@ -148,7 +150,7 @@ final class AppendedFile: Sendable {
     }
   }
 
-  /// Adds bytes at the end.
+  /// Appends bytes.
   func append(_ bytes: [UInt8]) throws(SystemError) {
     try OutputFile.append(bytes, to: descriptor)
   }

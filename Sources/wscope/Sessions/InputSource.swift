@@ -44,7 +44,7 @@ final class InputSource: Sendable {
     }
   }
 
-  /// All messages, once the input has ended.
+  /// All messages, after the input has ended.
   ///
   /// - Throws: `CommandFailure`.
   func all() async throws -> [OutgoingMessage] {

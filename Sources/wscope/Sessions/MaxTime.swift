@@ -2,9 +2,9 @@ import NIOCore
 import Synchronization
 import WebSocketNIO
 
-/// `--max-time`: how long all of a run may take, and what it was waiting for when it took longer.
+/// `--max-time`: the time limit of a whole run, and the phase in which it was exceeded.
 final class MaxTime: Sendable {
-  /// ns.
+  /// In ns.
   private let limit: Int64
   private let client: ClientConfiguration
   /// nil while a connection is open.
@@ -19,7 +19,7 @@ final class MaxTime: Sendable {
     self.phase.withLock { $0 = phase }
   }
 
-  /// Waits until it is over.
+  /// Waits until the limit is reached.
   ///
   /// - Throws: `CancellationError`.
   func pass(since start: NIODeadline) async throws {

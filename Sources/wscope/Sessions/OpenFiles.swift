@@ -1,8 +1,8 @@
 import Glibc
 
-/// The limit of open files, which is the limit of connections.
+/// The limit of open files, which limits the number of connections.
 enum OpenFiles {
-  /// Raises the soft limit to the hard one, which needs no privilege, and returns what it is then.
+  /// Raises the soft limit to the hard limit, which needs no privilege, and returns the new limit.
   @discardableResult
   static func raiseLimit() -> Int {
     var limit = rlimit()

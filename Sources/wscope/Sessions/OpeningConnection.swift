@@ -2,8 +2,8 @@ import NIOPosix
 import Terminal
 import WebSocketNIO
 
-/// A connection on its way: begun at once, so that signals can be watched while it takes its time,
-/// and explained if it comes to nothing.
+/// A connection being opened: started at once, so that signals can be handled in the meantime, and
+/// diagnosed if it fails.
 struct OpeningConnection: Sendable {
   private let task: Task<Connection, any Error>
   private let place: RedirectedPlace
@@ -11,7 +11,7 @@ struct OpeningConnection: Sendable {
   private let patience: WaitUp?
   private let context: CommandContext
   private let isVerbose: Bool
-  /// What was said until it came to nothing.
+  /// The heads of the handshake, for the case that it fails.
   let transcript = HandshakeTranscript()
 
   init(
@@ -41,7 +41,7 @@ struct OpeningConnection: Sendable {
     get async { try? await task.value }
   }
 
-  /// What came of it, untold.
+  /// The result, without reporting it.
   var result: Result<Connection, ConnectError> {
     get async {
       do {
@@ -52,7 +52,7 @@ struct OpeningConnection: Sendable {
     }
   }
 
-  /// Tells why it came to nothing.
+  /// Reports why the connection could not be opened.
   ///
   /// - Returns: the exit code.
   func explain(_ error: ConnectError) -> ExitStatus {

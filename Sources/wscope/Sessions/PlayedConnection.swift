@@ -5,10 +5,10 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A connection of a script or a replay: what it has received waits here until it is asked for, or goes
-/// to a sink.
+/// A connection of a script or a replay: what it receives is queued until it is requested, or
+/// passed to a sink.
 actor PlayedConnection {
-  /// What a step hears.
+  /// An event for a step.
   enum Arrival: Sendable {
     case message(MessageKind, [UInt8])
     case pong([UInt8])
@@ -21,10 +21,10 @@ actor PlayedConnection {
   nonisolated let connection: Connection
   private(set) var outcome: CloseOutcome?
   private(set) var circumstances: CloseCircumstances
-  /// Its end was expected, or is told of already.
+  /// Its end was expected, or has been reported already.
   private(set) var isSettled = false
 
-  /// Whether we began to close it.
+  /// Whether we started to close it.
   private(set) var isClosedByUs = false
 
   private var arrivals: [Arrival] = []
@@ -33,9 +33,9 @@ actor PlayedConnection {
   private var feeder: CheckedContinuation<Void, Never>?
   private var isInterrupted = false
 
-  /// When more than this waits, nothing more is read from the connection.
+  /// If more events than this wait, nothing more is read from the connection.
   private static let maxWaiting = 1024
-  /// Takes what comes, in place of the queue; nothing more is read until it returns.
+  /// Receives the events instead of the queue; nothing more is read until it returns.
   typealias Sink = @Sendable (Arrival) async -> Void
   private let sink: Sink?
 
@@ -46,7 +46,7 @@ actor PlayedConnection {
     circumstances = CloseCircumstances(connection.info)
   }
 
-  /// Takes what the connection says until it has ended.
+  /// Handles the events of the connection until it has ended.
   nonisolated func feed(_ surroundings: RunSurroundings, failed: (OutputError) async -> Void) async
   {
     let (output, recorder) = (surroundings.output, surroundings.recorder)
@@ -90,7 +90,7 @@ actor PlayedConnection {
     }
   }
 
-  /// The next thing that came, waiting for it until the deadline.
+  /// The next event; waits for it until the deadline.
   func arrival(until deadline: NIODeadline) async -> Arrival {
     while true {
       if next < arrivals.count {
@@ -118,7 +118,7 @@ actor PlayedConnection {
     feeder = nil
   }
 
-  /// Puts back what was taken and not meant.
+  /// Puts back events that were taken but not used.
   func putBack(_ passed: [Arrival]) {
     arrivals.replaceSubrange(..<next, with: passed)
     next = 0
@@ -129,7 +129,7 @@ actor PlayedConnection {
     waiter = nil
   }
 
-  /// Waits no more, and lets what comes pass by.
+  /// Stops waiting, for the step and for room in the queue.
   func interrupt() {
     isInterrupted = true
     wake()
@@ -139,17 +139,17 @@ actor PlayedConnection {
 
   func settle() { isSettled = true }
 
-  /// Begins to close, if it is open still.
+  /// Starts closing, if the connection is still open.
   func beginClose(_ frame: CloseFrame) async {
     if outcome == nil { isClosedByUs = true }
     await connection.close(frame)
   }
 
-  /// Closes, if it is open still, and waits for the end.
+  /// Closes the connection if it is still open, and waits for its end.
   func close(_ frame: CloseFrame) async -> CloseOutcome {
     await beginClose(frame)
     while true {
-      // The timer of the connection ends it.
+      // The close timeout of the connection ends it.
       if case .ended(let outcome) = await arrival(until: .now() + .hours(1)) { return outcome }
       if isInterrupted, let outcome { return outcome }
       if isInterrupted { await withCheckedContinuation { waiter = $0 } }

@@ -6,7 +6,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A script or a replay: a run on connections that steps ask for what came.
+/// A script or a replay: a run whose steps wait for events of its connections.
 protocol PlayedOneShot: OneShot {
   var played: PlayedRun { get }
 }
@@ -21,7 +21,7 @@ extension PlayedOneShot {
   func reportInterruption(_ words: String) { played.reportInterruption(words) }
 }
 
-/// The connections of one script or replay, by name, what is reported of it, and how it ends.
+/// The connections of one script or replay, by name, with its reports and its end.
 final class PlayedRun: Sendable {
   private let surroundings: RunSurroundings
   private let command: String
@@ -41,14 +41,14 @@ final class PlayedRun: Sendable {
 
   private let start = NIODeadline.now()
 
-  /// Why it ends before its time.
+  /// Why the run ends early.
   enum Ending: Sendable {
     case signal(TerminalSignal)
     case outputClosed
     case outputFailed
   }
 
-  /// `number` is that of the first connection; `onEnd` is called when the run ends before its time.
+  /// `number` is that of the first connection; `onEnd` is called when the run ends early.
   init(
     number: Int, command: String, waitUp: Int64?, acceptedCloses: CloseCodes?,
     _ surroundings: RunSurroundings, onEnd: @escaping @Sendable () async -> Void = {}
@@ -66,7 +66,7 @@ final class PlayedRun: Sendable {
 
   subscript(_ name: String) -> PlayedConnection? { state.withLock { $0.current[name] } }
 
-  /// Opens a connection; a failure has been told.
+  /// Opens a connection; reports a failure.
   ///
   /// - Throws: the exit code and the cause.
   func open(
@@ -111,7 +111,7 @@ final class PlayedRun: Sendable {
 
   private func failed(_ error: OutputError) async {
     switch error {
-    // Nobody reads any more, as behind `| head`: the quiet end.
+    // The reader has closed the stream, as with `| head`: exit quietly.
     case .closed: await end(.outputClosed)
     case .failed(let code, let stream):
       let words = "cannot write \(stream): \(SystemError(code: code).reason)"
@@ -119,7 +119,7 @@ final class PlayedRun: Sendable {
     }
   }
 
-  /// Ends it before its time; false if it is ending already.
+  /// Ends the run early; returns false if it is already ending.
   @discardableResult
   func end(_ ending: Ending) async -> Bool {
     let (isFirst, all) = state.withLock { state in
@@ -131,7 +131,7 @@ final class PlayedRun: Sendable {
     return isFirst
   }
 
-  /// A pause, in ns, that the end of the run ends too.
+  /// A pause, in ns, which ends early with the run.
   func pause(_ duration: Int64) async {
     let deadline = NIODeadline.now() + .nanoseconds(duration)
     while deadline > .now(), ending == nil {
@@ -142,7 +142,7 @@ final class PlayedRun: Sendable {
 
   // MARK: Reporting and ending
 
-  /// Adds a test to the reports, as decided now.
+  /// Adds a test to the reports, with the current time.
   func add(_ name: String, failure: String?) {
     let seconds = ExpectationReporter.seconds(.now() - start)
     state.withLock {
@@ -155,10 +155,10 @@ final class PlayedRun: Sendable {
     surroundings.reporter.add(state.withLock { $0.cases })
   }
 
-  /// Closes what is open with 1000, waits for the end of all, and reports.
+  /// Closes open connections with 1000, waits until all have ended, and reports.
   ///
-  /// - Parameter status: how the steps went.
-  /// - Returns: the exit code of all.
+  /// - Parameter status: the exit code of the steps.
+  /// - Returns: the overall exit code.
   func concluded(_ status: ExitStatus) async -> ExitStatus {
     var worst: (status: ExitStatus, failure: String?) = (.ok, nil)
     for connection in state.withLock({ $0.all }) {

@@ -1,13 +1,13 @@
 import Glibc
 
-/// The limits of the process (`ulimit`) that are too low to run at all. The libraries below would trap or wait
-/// for ever where they cannot open a descriptor or start a thread.
+/// Checks whether the limits of the process (`ulimit`) are too low to run at all. The libraries
+/// used would trap or hang if they could not open a descriptor or start a thread.
 enum ProcessLimits {
-  /// Descriptors for the event loops, the signals and one connection.
+  /// The number of descriptors for the event loops, the signals and one connection.
   private static let neededFiles = 24
   private static let mebibyte = 1 << 20
 
-  /// - Throws: `CommandFailure` naming the limit and what it has to be.
+  /// - Throws: `CommandFailure` naming the limit and the required value.
   static func check() throws {
     if let limit = limit(RLIMIT_NOFILE), limit < 64, OpenFiles.raiseLimit() < 64, !canOpenFiles() {
       throw CommandFailure(
@@ -20,13 +20,14 @@ enum ProcessLimits {
     }
   }
 
-  /// Address space, of which the stacks and the allocator's arenas of all threads reserve much and use little.
+  /// Address space in bytes: the stacks and allocator arenas of all threads reserve much and use
+  /// little.
   private static var neededMemory: Int {
     let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     return min(256 + 128 * processors, 2048) * mebibyte
   }
 
-  /// nil if there is none.
+  /// nil if there is no limit.
   private static func limit(_ resource: __rlimit_resource) -> Int? {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(resource.rawValue), &limit) == 0,

@@ -6,12 +6,12 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Writes what happens on a connection into a file, as JSON Lines. A file that cannot be written any
-/// more ends the recording, not the session.
+/// Writes the events of a connection to a file, as JSON Lines. If the file cannot be written any
+/// more, the recording ends, but not the session.
 final class Recorder: Sendable {
-  /// Where it records to, while it does.
+  /// The name of the recording, while there is one.
   var path: String? { state.withLock { $0.sink?.name } }
-  /// Whether a recording came to a bad end; the exit code of the session says so.
+  /// Whether a recording has failed; the exit code of the session then says so.
   var hasFailed: Bool { state.withLock { $0.hasFailed } }
 
   private let start: NIODeadline
@@ -43,7 +43,7 @@ final class Recorder: Sendable {
         do throws(SystemError) { try file.append(line) } catch { return error }
       case .standardOutput(let console):
         do throws(OutputError) { try console.payload(line) } catch {
-          // A reader that has left ends the session by itself.
+          // A closed stream ends the session elsewhere.
           if case .failed(let code, _) = error { return SystemError(code: code) }
         }
       }
@@ -52,16 +52,16 @@ final class Recorder: Sendable {
   }
 
   /// - Parameters:
-  ///   - start: what the times count from.
-  ///   - showsSecrets: whether the URL is recorded with its secrets.
-  ///   - context: warned once when a recording fails; its standard output is the recording `-`.
+  ///   - start: the time from which times are counted.
+  ///   - showsSecrets: whether secrets in the URL are recorded.
+  ///   - context: warns once when a recording fails; its standard output is the recording `-`.
   init(start: NIODeadline, showsSecrets: Bool, _ context: CommandContext) {
     self.start = start
     self.showsSecrets = showsSecrets
     self.context = context
   }
 
-  /// Begins to record as `--record` says.
+  /// Starts the recording of `--record`.
   ///
   /// - Throws: `CommandFailure`.
   func begin(_ recording: RecordingConfiguration, url: String) throws {
@@ -73,7 +73,8 @@ final class Recorder: Sendable {
     }
   }
 
-  /// Begins to record into a new file, a device or FIFO, or standard output (`-`); a recording that runs ends.
+  /// Starts recording to a new file, a device or FIFO, or standard output (`-`); ends any current
+  /// recording.
   ///
   /// - Throws: `CommandFailure`.
   func begin(_ path: String, overwriting: Bool = false, url: String) throws {
@@ -85,7 +86,7 @@ final class Recorder: Sendable {
     write { $0.recording(url: showsSecrets ? url : Redaction.url(url), started: started) }
   }
 
-  /// - Returns: where it recorded to; nil if it did not.
+  /// - Returns: the name of the recording; nil if there was none.
   func end() -> String? {
     state.withLock { state in
       defer { state.sink = nil }
@@ -93,10 +94,10 @@ final class Recorder: Sendable {
     }
   }
 
-  /// From now on it is another connection.
+  /// Sets the number of the current connection.
   func connected(number: Int) { state.withLock { $0.connection = number } }
 
-  /// Adds one line, if a recording runs; of the connection that was named last, or of this one.
+  /// Adds one line, if there is a recording, for `connection` or for the current connection.
   func write(connection: Int? = nil, _ line: (JSONLines) -> [UInt8]) {
     let failure = state.withLock { state -> String? in
       guard let sink = state.sink else { return nil }
@@ -109,7 +110,7 @@ final class Recorder: Sendable {
     if let failure { context.warn(failure) }
   }
 
-  /// Adds what a connection says, if it belongs into a recording.
+  /// Adds an event of a connection, if events of its kind are recorded.
   func write(_ event: ConnectionEvent, connection: Int? = nil) {
     switch event {
     case .message(let kind, let payload, let wire, let time):

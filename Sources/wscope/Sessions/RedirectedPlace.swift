@@ -1,7 +1,7 @@
 import Synchronization
 import WebSocketNIO
 
-/// Where redirects have led a connection that is being opened.
+/// The target of redirects of a connection that is being opened.
 final class RedirectedPlace: Sendable {
   private let place: Mutex<ClientConfiguration>
 
@@ -9,10 +9,10 @@ final class RedirectedPlace: Sendable {
     place = Mutex(configuration)
   }
 
-  /// As the last redirect has left it.
+  /// The configuration after the last redirect.
   var configuration: ClientConfiguration { place.withLock { $0 } }
 
-  /// `configuration`, which tells this of redirects too.
+  /// A copy of `configuration` that also reports redirects to this object.
   func watching(_ configuration: ClientConfiguration) -> ClientConfiguration {
     var watched = configuration
     watched.redirected = { redirect in

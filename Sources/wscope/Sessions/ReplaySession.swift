@@ -5,12 +5,12 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `send --replay` is about.
+/// The configuration of `send --replay`.
 struct ReplayConfiguration: Sendable {
   enum Timing: String, CaseIterable, Sendable {
-    /// Each message is sent when the replies that were recorded before it have come.
+    /// Each message is sent when the replies recorded before it have arrived.
     case fast
-    /// Each message is sent as long after the opening as it was recorded.
+    /// Each message is sent at its recorded time after the opening.
     case recorded
   }
 
@@ -19,15 +19,15 @@ struct ReplayConfiguration: Sendable {
   var name: String
   var timing: Timing
   var client: ClientConfiguration
-  /// For how long a reply is waited for, in ns.
+  /// The time to wait for a reply, in ns.
   var wait: Int64
-  /// For how long nothing more may come behind the last one, in ns.
+  /// The time after the last reply in which no further message may arrive, in ns.
   var linger: Int64
   var acceptedCloses: CloseCodes?
   var waitUp: Int64?
 }
 
-/// Sends what was recorded as sent, and compares what comes with what was recorded as received.
+/// Resends the messages recorded as sent, and compares received messages with the recorded ones.
 final class ReplaySession: PlayedOneShot {
   private let configuration: ReplayConfiguration
   private let surroundings: RunSurroundings
@@ -39,7 +39,7 @@ final class ReplaySession: PlayedOneShot {
     var differences = 0
   }
 
-  /// Recorded, and not yet compared: replies of one connection.
+  /// Recorded replies of one connection that have not been compared yet.
   private typealias Owed = [Recording.Event]
 
   init(_ configuration: ReplayConfiguration, number: Int, _ surroundings: RunSurroundings) {
@@ -66,7 +66,7 @@ final class ReplaySession: PlayedOneShot {
     return await played.concluded(summed(status))
   }
 
-  /// Tells how many replies were as recorded.
+  /// Reports how many replies were as recorded.
   private func summed(_ status: ExitStatus) -> ExitStatus {
     guard status == .ok, played.ending == nil else { return status }
     let (replies, differences) = state.withLock { ($0.replies, $0.differences) }
@@ -82,7 +82,7 @@ final class ReplaySession: PlayedOneShot {
 
   // MARK: Playing
 
-  /// Plays one connection of the recording.
+  /// Replays one connection of the recording.
   private func play(_ events: [Recording.Event], _ name: String) async -> ExitStatus {
     do throws(PlayedRun.OpeningFailure) {
       try await played.open(name, configuration.client)
@@ -116,7 +116,7 @@ final class ReplaySession: PlayedOneShot {
     return .ok
   }
 
-  /// Sends; false if nothing can be sent any more.
+  /// Sends a message; returns false if nothing more can be sent.
   private func perform(_ event: Recording.Event, _ connection: PlayedConnection) async -> Bool {
     do {
       switch event.what {
@@ -139,7 +139,7 @@ final class ReplaySession: PlayedOneShot {
 
   // MARK: Comparing
 
-  /// Compares what was recorded with what comes; false if nothing more will come.
+  /// Compares received messages with the recorded ones; returns false if nothing more will arrive.
   private func compare(_ owed: inout Owed, _ connection: PlayedConnection) async -> Bool {
     defer { owed = [] }
     for event in owed where played.ending == nil {
@@ -196,10 +196,10 @@ final class ReplaySession: PlayedOneShot {
       event, recorded: recorded, got: CloseWords.line(outcome, circumstances))
   }
 
-  /// A peer that goes on and on has been shown to differ by this many.
+  /// After this many unrecorded messages, the comparison stops.
   private static let mostUnrecorded = 10
 
-  /// Behind the last reply nothing may come that was not recorded.
+  /// After the last reply, no unrecorded message may arrive.
   private func nothingMore(_ connection: PlayedConnection) async {
     var count = 0
     while played.ending == nil, count < Self.mostUnrecorded {

@@ -7,9 +7,9 @@ import Terminal
 protocol OneShot: Sendable {
   /// - Throws: `CommandFailure`.
   func run() async throws -> ExitStatus
-  /// Begins the goodbye; false if there is nobody to say it to yet.
+  /// Starts closing; returns false if there is no connection to close yet.
   func end(for signal: TerminalSignal) -> Bool
-  /// Adds to the reports what ended it before its time.
+  /// Adds the reason for an early end to the reports.
   func reportInterruption(_ words: String)
 }
 
@@ -17,11 +17,12 @@ protocol OneShot: Sendable {
 struct Repetition: Sendable {
   /// At least 1.
   var count: Int
-  /// ns from the beginning of one run to that of the next; a run that takes longer delays the next one.
+  /// Time in ns from the start of one run to the start of the next; a longer run delays the next
+  /// one.
   var interval: Int64
 }
 
-/// The runs of one command, one after the other, under one watch over the signals; at the end their
+/// The runs of one command, one after the other, with shared handling of signals; at the end their
 /// reports are written.
 final class RunSeries: Sendable {
   private let repetition: Repetition?
@@ -34,7 +35,7 @@ final class RunSeries: Sendable {
     self.surroundings = surroundings
   }
 
-  /// - Parameter make: makes the run of a number, counted from 1.
+  /// - Parameter make: makes the run with a number, counted from 1.
   /// - Throws: `CommandFailure`.
   /// - Returns: the exit code of the first run that failed, or 0.
   func run(_ make: @Sendable (Int) -> any OneShot) async throws -> ExitStatus {
@@ -101,7 +102,7 @@ final class RunSeries: Sendable {
       "\(name): exit code \(status.rawValue), \(status.meaning), in \(duration)")
   }
 
-  /// Ends the process when the time is up: whoever sets a limit waits no longer for a goodbye.
+  /// Ends the process at the time limit, without waiting for a closing handshake.
   private func watchTime(_ limit: MaxTime) async throws {
     try await limit.pass(since: surroundings.start)
     let words = limit.words
@@ -130,14 +131,14 @@ final class RunSeries: Sendable {
 }
 
 extension ExitStatus {
-  /// Of a command that a signal has ended.
+  /// The exit code of a command that a signal has ended.
   init(_ signal: TerminalSignal) {
     self = signal == .interrupt ? .interrupted : .terminated
   }
 }
 
 extension TerminalSignal {
-  /// For the reports.
+  /// The text for the reports.
   var words: String {
     switch self {
     case .interrupt: "ended by SIGINT"

@@ -4,7 +4,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// How a run without a prompt, or a series of them, tells of itself.
+/// The output of a run without a prompt, or of a series of runs.
 struct RunConfiguration: Sendable {
   enum Format: Sendable, Hashable {
     case payload(PayloadFormat)
@@ -12,7 +12,7 @@ struct RunConfiguration: Sendable {
   }
 
   var command: String
-  /// The URL that it is named by in reports and recordings.
+  /// The URL that identifies it in reports and recordings.
   var url: WebSocketURL
   var format: Format
   var timestamps: MessageStamps.Kind?
@@ -22,21 +22,21 @@ struct RunConfiguration: Sendable {
   var showsSecrets = false
   var recording: RecordingConfiguration?
   var repetition: Repetition?
-  /// What all of it may take.
+  /// The time limit of the whole run.
   var maxTime: MaxTime?
 }
 
-/// What the runs of a series have around them, each made once.
+/// The environment shared by the runs of a series, each part created once.
 struct RunSurroundings: Sendable {
   let context: CommandContext
-  /// What the times of events count from.
+  /// The time from which the times of events are counted.
   let start: NIODeadline
   let output: EventOutput
   let reporter: ExpectationReporter
   let recorder: Recorder
   let maxTime: MaxTime?
 
-  /// - Throws: `CommandFailure` if it cannot be recorded.
+  /// - Throws: `CommandFailure` if the recording cannot be started.
   init(_ configuration: RunConfiguration, _ context: CommandContext) throws {
     let start = NIODeadline.now()
     self.context = context

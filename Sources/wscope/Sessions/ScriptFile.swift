@@ -2,15 +2,15 @@ import Conversation
 import Terminal
 import TestServer
 
-/// Reads scripts and rules, and says what is wrong with them.
+/// Reads scripts and rules, and reports errors in them.
 enum ScriptFile {
   /// Reads a file.
   ///
   /// - Parameters:
   ///   - path: `-` is standard input.
   ///   - context: Where the script is used.
-  ///   - environment: Where names are looked for that the script does not set.
-  /// - Returns: The script, and what the file is called.
+  ///   - environment: Variables for names that the script does not set.
+  /// - Returns: The script, and the name of the file for messages.
   /// - Throws: `CommandFailure`.
   static func read(
     _ path: String, _ context: ScriptContext, _ environment: [String: String]
@@ -35,10 +35,12 @@ enum ScriptFile {
     return (script, name)
   }
 
-  /// Reads rules that were given one by one.
+  /// Parses rules that are given one by one.
   ///
-  /// - Parameter texts: Each a rule, or an action of the one before it.
-  /// - Returns: The rules, with lines below 0.
+  /// - Parameters:
+  ///   - texts: Each a rule, or an action of the rule before it.
+  ///   - environment: Variables for names that the rules do not set.
+  /// - Returns: The rules, with negative line numbers.
   /// - Throws: `CommandFailure`.
   static func rules(_ texts: [String], _ environment: [String: String]) throws -> [Script.Rule] {
     guard !texts.isEmpty else { return [] }
@@ -66,7 +68,7 @@ enum ScriptFile {
     }
   }
 
-  /// Reads the files that `>@` sends, which are looked for beside the script.
+  /// Reads the files that `>@` sends, relative to the script.
   ///
   /// - Returns: Their contents, by the names in the script.
   /// - Throws: `CommandFailure`.
@@ -92,7 +94,7 @@ enum ScriptFile {
     script.free.first { environment[$0.name] == nil && !context.predefined.contains($0.name) }
   }
 
-  /// A file may hold anything.
+  /// Escaped, since a file may contain anything.
   static func detail(_ step: String) -> String { "step: \(safe(step))" }
 
   private static func safe(_ text: String) -> String {

@@ -1,8 +1,8 @@
 import Conversation
 import NIOCore
 
-/// What comes from the connections of a script, in one order. Connections are not read while the script
-/// pauses them, or while much waits here.
+/// The events of a script's connections, in a single order. A connection is not read while the
+/// script pauses it, or while many events wait here.
 actor ScriptInbox {
   private var events: [ScriptMachine.Event] = []
   private var next = 0
@@ -19,7 +19,7 @@ actor ScriptInbox {
     wake()
   }
 
-  /// Takes an event of a connection, and returns when it may be read again.
+  /// Adds an event of a connection, and returns when the connection may be read again.
   func take(_ event: ScriptMachine.Event, from id: ScriptMachine.ConnectionID) async {
     post(event)
     while !isClosed, paused.contains(id) || events.count - next > Self.maxWaiting {
@@ -32,7 +32,7 @@ actor ScriptInbox {
     resumeFeeders()
   }
 
-  /// The next event, `due` at the deadline, or nil when the inbox has been closed.
+  /// The next event, `due` at the deadline, or nil when the inbox is closed.
   func event(until deadline: NIODeadline?) async -> ScriptMachine.Event? {
     while true {
       if isClosed { return nil }
@@ -58,7 +58,7 @@ actor ScriptInbox {
     }
   }
 
-  /// Ends the waiting; what comes later is dropped.
+  /// Ends all waits; later events are dropped.
   func close() {
     isClosed = true
     wake()

@@ -4,24 +4,25 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `send --script` is about.
+/// The configuration of `send --script`.
 struct ScriptConfiguration: Sendable {
   var script: Script
-  /// The name of its file, for what is told of it.
+  /// The name of its file, for messages.
   var name: String
-  /// Where the files of `>@` are looked for.
+  /// The directory of the files of `>@`.
   var directory: String
   var kind: MessageKind
-  /// For how long a step waits, in ns.
+  /// The time that a step waits, in ns.
   var wait: Int64
   var environment: [String: String]
   var acceptedCloses: CloseCodes?
   var waitUp: Int64?
-  /// A client as the options say, for a URL; nil for the command's own.
+  /// Makes the client configuration for a URL according to the options; nil means the command's own
+  /// URL.
   var place: @Sendable (String?) throws -> ClientConfiguration
 }
 
-/// Drives a `ScriptMachine`: performs its effects, one after the other, and hands it what comes.
+/// Drives a `ScriptMachine`: performs its effects one after the other, and passes it events.
 final class ScriptSession: PlayedOneShot {
   private let configuration: ScriptConfiguration
   private let surroundings: RunSurroundings
@@ -61,7 +62,7 @@ final class ScriptSession: PlayedOneShot {
     }
     await inbox.close()
     _ = await course.opening?.value
-    // What follows a failure or an early end is reported as not reached.
+    // Steps after a failure or an early end are reported as not reached.
     for step in configuration.script.steps.dropFirst(machine.position + 1)
     where Script.isTest(step.action) {
       played.add(name(step), failure: "not reached")
@@ -71,16 +72,16 @@ final class ScriptSession: PlayedOneShot {
 
   private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
 
-  /// What the effects leave behind.
+  /// The state that effects change.
   private struct Course {
     var status = ExitStatus.ok
-    /// The answer to an effect of a step.
+    /// The answer to the effect of a step.
     var answer: ScriptMachine.Event?
-    /// The connection that is being opened, and why it did not open.
+    /// The connection being opened; returns why it did not open.
     var opening: Task<Failure?, Never>?
   }
 
-  /// Why a step failed, as it is reported.
+  /// Why a step failed, for the reports.
   private struct Failure: Sendable {
     /// nil: the expected message did not arrive.
     var status: ExitStatus?
@@ -116,7 +117,7 @@ final class ScriptSession: PlayedOneShot {
     played["\(id)"]
   }
 
-  /// - Returns: why it could not be done.
+  /// - Returns: why it could not be done; nil if it was done.
   private func transmit(_ work: ScriptMachine.Work) async -> ScriptMachine.Obstacle? {
     switch work {
     case .send(.connection(let id), let kind, let payload): return await send(kind, payload, id)
@@ -127,7 +128,7 @@ final class ScriptSession: PlayedOneShot {
       }
     case .ping(.connection(let id), let payload):
       guard let connection = connection(id) else { return .closing(id) }
-      // Before it goes, as with messages.
+      // Recorded before it is sent, like messages.
       surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
       do {
         try await connection.connection.ping(payload)
@@ -171,7 +172,7 @@ final class ScriptSession: PlayedOneShot {
     }
   }
 
-  /// Opens a connection, beside what goes on with the others.
+  /// Opens a connection, concurrently with events of the others.
   private func open(_ id: ScriptMachine.ConnectionID, _ url: String?) async -> Failure? {
     do {
       let client = try configuration.place(url)
@@ -229,8 +230,8 @@ final class ScriptSession: PlayedOneShot {
     explain(step, said)
   }
 
-  /// A rule that could not be carried out because of what the user wrote; a connection that is closing
-  /// needs no words of its own.
+  /// Reports a rule that failed because of the user's input; a closing connection does not need a
+  /// message of its own.
   private func report(
     _ obstacle: ScriptMachine.Obstacle, ofRuleIn line: Int, _ course: inout Course
   ) {
@@ -268,7 +269,7 @@ final class ScriptSession: PlayedOneShot {
     case .unexpectedClose(let id, let outcome): closeLine = await line(outcome, id)
     case .ended(let id, let outcome, _):
       closeLine = await line(outcome, id)
-      // Ours is the end that the script wanted.
+      // If we closed the connection, the script wanted its end.
       if case .closed(_, by: .us) = outcome {} else { status = ExitStatus(outcome) }
     case .nothing, .unexpected, .stillOpen, .closing, .notOpened: break
     }

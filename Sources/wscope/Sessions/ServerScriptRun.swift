@@ -5,30 +5,30 @@ import Terminal
 import TestServer
 import WebSocketProtocol
 
-/// What `listen` does by scripts and rules.
+/// The scripts and rules of `listen`.
 struct ServerScriptConfiguration: Sendable {
   var scripting: Scripting
-  /// What the script is called.
+  /// The name of the script.
   var scriptName: String?
   /// The file of the rules.
   var rulesPath: String?
-  /// The rules that were given one by one; they come first.
+  /// The rules given one by one, which come first.
   var single: [Script.Rule]
-  /// Lines that are said once at the start.
+  /// Lines printed once at the start.
   var warnings: [String]
   /// The file for JUnit XML.
   var junit: String?
-  /// TAP on standard output.
+  /// Whether to print TAP on standard output.
   var isTAP: Bool
 
-  /// What answers the connections, for the ready line.
+  /// The behaviour of the server, for the ready line; nil if the mode determines it.
   var behaviour: String? {
     if let scriptName { return "script \(scriptName)" }
     return scripting.passesOn ? nil : "rules"
   }
 }
 
-/// Follows the scripts of a server's clients for the reports, and the file of its rules for changes.
+/// Collects the results of the clients' scripts for the reports, and watches the file of the rules.
 final class ServerScriptRun: Sendable {
   let configuration: ServerScriptConfiguration
   private let context: CommandContext
@@ -90,7 +90,7 @@ final class ServerScriptRun: Sendable {
     }
   }
 
-  /// Writes what is written once, at the end.
+  /// Writes the reports that are written once, at the end.
   ///
   /// - Returns: false if a report could not be written.
   func finish() -> Bool {
@@ -120,14 +120,14 @@ final class ServerScriptRun: Sendable {
 
   // MARK: Changes of the rules
 
-  /// Reads the rules again whenever their file has changed; looks once a second.
+  /// Reloads the rules whenever their file has changed; checks once a second.
   func followChanges(of server: TestServer) async {
     guard let path = configuration.rulesPath, path != "-" else { return }
     var known = FileStamp(path)
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(1))
       let stamp = FileStamp(path)
-      // A file that is being replaced may be away for a moment.
+      // A file that is being replaced may be missing for a moment.
       guard stamp != known, stamp != nil else { continue }
       known = stamp
       reload(path, server)

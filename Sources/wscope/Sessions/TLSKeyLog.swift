@@ -2,8 +2,9 @@ import NIOCore
 import Synchronization
 import Terminal
 
-/// The file that `SSLKEYLOGFILE` names: with it, a recording of the traffic can be read (Wireshark and
-/// others). Made for its owner only when the first key is written, which is told once.
+/// The file named by `SSLKEYLOGFILE`, with which recorded traffic can be decrypted (with Wireshark
+/// and other programs). Created for its owner only, when the first key is written, which is
+/// reported once.
 final class TLSKeyLog: Sendable {
   private enum State {
     case unused
@@ -20,7 +21,7 @@ final class TLSKeyLog: Sendable {
     self.context = context
   }
 
-  /// Adds a line; what cannot be written is told once, and keeps no connection from its work.
+  /// Adds a line; a failed write is reported once, and does not affect the connection.
   func append(_ line: ByteBuffer) {
     state.withLock { state in
       if case .unused = state { state = open() }

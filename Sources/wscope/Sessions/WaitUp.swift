@@ -2,15 +2,15 @@ import NIOCore
 import NIOHTTP1
 import WebSocketNIO
 
-/// `--wait-up`: attempts to open a connection until the server is there, for a server that has been
-/// started a moment ago.
+/// `--wait-up`: retries to open a connection until the server is available, for a server that has
+/// just been started.
 struct WaitUp: Sendable {
-  /// ns, for all attempts together.
+  /// The limit in ns, for all attempts together.
   let limit: Int64
-  /// Whether a failure is what is waited for.
+  /// Whether a failure is the expected result.
   private let isEnough: @Sendable (ConnectError) -> Bool
 
-  /// The pause behind the first attempt, in ns; doubled each time.
+  /// The pause after the first attempt, in ns; doubled each time.
   private static let firstPause: Int64 = 50_000_000
   private static let longestPause: Int64 = 1_000_000_000
 
@@ -19,8 +19,8 @@ struct WaitUp: Sendable {
     self.isEnough = isEnough
   }
 
-  /// - Throws: `ConnectError`, of the last attempt; or of the one before, if the last one was cut off by
-  ///   the limit, since that says more.
+  /// - Throws: `ConnectError` of the last attempt; if the limit cut that short, of the one before,
+  ///   which is more informative.
   func open(
     _ configuration: ClientConfiguration,
     _ open: @Sendable (ClientConfiguration) async throws -> Connection
@@ -43,19 +43,19 @@ struct WaitUp: Sendable {
       let remaining = (deadline - .now()).nanoseconds
       if remaining <= 0, let last { throw last }
       try await Task.sleep(for: .nanoseconds(min(pause, remaining)))
-      // What was known a moment ago is the last word.
+      // The previous error is the final one.
       if deadline <= .now(), let last { throw last }
       pause = min(pause * 2, Self.longestPause)
     }
   }
 
-  /// Whether there is another attempt behind this failure, while there is time.
+  /// Whether this failure is followed by another attempt, while there is time.
   func isWaitedOut(_ error: ConnectError) -> Bool {
     !isEnough(error) && Self.isWorthAnother(error)
   }
 
-  /// A server that is not there yet cannot be reached, or others answer in its place with a 5xx. One that
-  /// says 401 or 404 is there.
+  /// A server that is not available yet cannot be reached, or something else replies with a 5xx in
+  /// its place. A server that replies with 401 or 404 is available.
   private static func isWorthAnother(_ error: ConnectError) -> Bool {
     switch error {
     case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
@@ -66,7 +66,7 @@ struct WaitUp: Sendable {
     }
   }
 
-  /// A proxy that is not there yet, or reaches no server yet.
+  /// A proxy that is not available yet, or cannot reach the server yet.
   private static func isWorthAnother(_ failure: ProxyFailure) -> Bool {
     switch failure {
     case .unresolved, .unreachable, .closed, .tls(.closed): true
