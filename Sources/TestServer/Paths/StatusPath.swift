@@ -20,6 +20,7 @@ enum StatusPath {
   ///   - code: 200 to 599.
   ///   - text: The body, and of a redirect the Location; nil: the status.
   ///   - fields: In addition to those without which a client could not act on the status.
+  /// - Returns: The reply.
   /// - Throws: For a Location that is not one.
   static func reply(
     _ code: Int, _ text: String?, _ fields: [(String, String)] = []

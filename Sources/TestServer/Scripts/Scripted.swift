@@ -32,8 +32,7 @@ final class Scripted: Behaviour {
   /// - Parameters:
   ///   - client: The client.
   ///   - inner: What gets the messages that no rule takes; nil if nothing does.
-  ///   - path: Of the request, without the query.
-  ///   - query: Of the request.
+  ///   - target: The target of the request.
   ///   - work: What is executed.
   ///   - context: What all connections share.
   init(

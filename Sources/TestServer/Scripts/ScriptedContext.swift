@@ -32,8 +32,11 @@ struct ScriptedContext: Sendable {
   /// Wraps what answers a connection in the script and the rules that are for it.
   ///
   /// - Parameters:
+  ///   - client: The client of the connection.
+  ///   - target: The target of its request.
   ///   - visit: What the rules say of the upgrade; nil if there are none.
   ///   - makeMode: Makes the behaviour of the mode.
+  /// - Returns: The mode itself where no script and no rule can concern the client.
   func behaviour(
     for client: ServedClient, _ target: RequestTarget, _ visit: RuleBook.Visit?,
     makeMode: () -> any Behaviour

@@ -12,6 +12,7 @@ extension ScriptedContext {
   ///   - target: Of the request.
   ///   - accepted: Makes the answer that accepts it.
   ///   - report: Gets a rejection and what rejects.
+  /// - Returns: The answer that accepts or rejects the upgrade, at once or later.
   func answer(
     _ visit: RuleBook.Visit?, _ target: RequestTarget, accepted: () -> HTTPAnswer,
     report: (HTTPReplyText, Rejecter) -> Void

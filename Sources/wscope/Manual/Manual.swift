@@ -6,6 +6,7 @@ enum Manual {
   ///
   /// - Parameter words: Nothing for the list of topics, a command for its page, a section of any page, or
   ///   a command and a section of its page. Sections are compared without case, and `-` is a space.
+  /// - Returns: The page, the sections or the list, without a newline at the end.
   /// - Throws: `CommandFailure` for an unknown topic, with the nearest one.
   static func text(_ words: [String]) throws(CommandFailure) -> String {
     guard let first = words.first else { return topics }
