@@ -85,10 +85,11 @@ import WebSocketProtocol
     }
     guard let socket = listener.accept() else { return "no connection" }
     defer { socket.close() }
-    socket.setReadTimeout(seconds: 0.4)
+    socket.setReadTimeout(seconds: 120)
     let accept = acceptance(of: socket.readHead())
     socket.send(reply.bytes(accept: accept))
     // A client that takes it closes at once; one that waits for more sees the end.
+    socket.setReadTimeout(seconds: 0.4)
     if let close = socket.receive(100), !close.isEmpty {
       socket.send(RawPeer.frame(8, [0x03, 0xE8]))
     }

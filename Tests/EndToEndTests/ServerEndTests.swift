@@ -141,7 +141,7 @@ import Testing
     ("--bearer=a_token", "--bearer requires a token without spaces"),
   ])
   func mistakesAreNamed(_ options: String, _ message: String) throws {
-    let words = options.split(separator: " ").map { $0.replacing("_", with: " ") }
+    let words = options.split(separator: " ").map { String($0).replacing("_", with: " ") }
     let finished = try Wscope.run(["listen", "0"] + words, input: "")
     #expect(finished.exitCode == 2)
     #expect(finished.errorText.hasPrefix("wscope: \(message)"), "\(finished.errorText)")
