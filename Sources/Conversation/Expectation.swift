@@ -63,7 +63,7 @@ package struct ExpectationResult: Sendable, Hashable {
   }
 
   /// What happened instead.
-  package enum Instead: Sendable, Hashable {
+  package enum Mismatch: Sendable, Hashable {
     /// The last message that did not match while this was pending, and why if that is not obvious.
     case message(MessageKind, [UInt8], MismatchReason?)
     /// An expectation before it was not met.
@@ -82,7 +82,7 @@ package struct ExpectationResult: Sendable, Hashable {
 
   package var expectation: Expectation
   package var state = State.pending
-  package var instead: Instead?
+  package var instead: Mismatch?
   /// When it was decided; nil while pending.
   package var time: Int64?
 

@@ -7,7 +7,7 @@ struct ExpectationLedger {
   /// When the last expected message arrived.
   private var lastMet: Int64?
   /// The first unexpected message after the last one sent or expected.
-  private var stray: ExpectationResult.Instead?
+  private var stray: ExpectationResult.Mismatch?
   private var subprotocol: String?
 
   init(_ expectations: [Expectation]) {
@@ -97,7 +97,7 @@ struct ExpectationLedger {
 
   private mutating func settle(
     at time: Int64,
-    _ verdict: (Expectation) -> (isMet: Bool, instead: ExpectationResult.Instead)?
+    _ verdict: (Expectation) -> (isMet: Bool, instead: ExpectationResult.Mismatch)?
   ) {
     for index in results.indices where results[index].state == .pending {
       guard let (isMet, instead) = verdict(results[index].expectation) else { continue }

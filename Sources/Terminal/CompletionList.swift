@@ -1,11 +1,11 @@
 /// The candidates of a completion, laid out for the screen.
 package enum CompletionList {
   /// The maximum number of candidates shown.
-  package static let mostShown = 200
+  package static let maxShown = 200
 
   /// `candidates` in columns, to be read downwards, as lines of at most `width` columns.
   package static func text(_ candidates: [String], width: Int) -> String {
-    let shown = candidates.prefix(mostShown).map {
+    let shown = candidates.prefix(maxShown).map {
       // File names are untrusted text too.
       ControlCharacters.escaped($0, keepingNewlines: false, highlight: false)
     }

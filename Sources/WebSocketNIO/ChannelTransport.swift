@@ -16,10 +16,10 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
   let eventLoop: any EventLoop
   private var context: ChannelHandlerContext?
   private var handler: ConnectionHandler?
-  private var departure: Departure?
+  private var move: Move?
 
   /// A connection that is moving to another loop. Bytes that this channel still reads move with it.
-  private struct Departure: Sendable {
+  private struct Move: Sendable {
     var connection: OpenedConnection
     var destination: EpollLoop
     var address: SocketAddress?
@@ -52,20 +52,20 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
       handler.start(self)
       return
     }
-    departure = Departure(
+    move = Move(
       connection: connection, destination: destination, address: context?.channel.remoteAddress)
   }
 
   private func leaveIfReady() {
-    guard let departure, departure.isRead else { return }
+    guard let move, move.isRead else { return }
     // Replies to earlier requests on the connection go first; a slow reader may not have received
     // them yet.
     guard bufferedBytes == 0 else { return leaveWhenWritten() }
-    self.departure = nil
+    self.move = nil
     let descriptor = leaveChannel()
-    departure.destination.execute {
-      departure.destination.adopt(
-        descriptor, departure.connection, early: departure.early, from: departure.address)
+    move.destination.execute {
+      move.destination.adopt(
+        descriptor, move.connection, early: move.early, from: move.address)
     }
   }
 
@@ -140,8 +140,8 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    guard departure == nil else {
-      departure?.early.writeImmutableBuffer(buffer)
+    guard move == nil else {
+      move?.early.writeImmutableBuffer(buffer)
       resources.receive.giveBack(buffer)
       return
     }
@@ -156,8 +156,8 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
 
   func channelReadComplete(context: ChannelHandlerContext) {
     handler?.burstEnded()
-    guard departure != nil else { return }
-    departure?.isRead = true
+    guard move != nil else { return }
+    move?.isRead = true
     // Bytes that arrive from now on are for the other loop and stay in the socket.
     setReading(false)
     leaveIfReady()
@@ -176,18 +176,18 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     self.context = nil
     handler?.ended()
     handler = nil
-    departure?.isRead = true
+    move?.isRead = true
     leaveIfReady()
   }
 
   // MARK: ChannelOutboundHandler
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    guard departure != nil, case .byteBuffer(let bytes) = unwrapOutboundIn(data) else {
+    guard move != nil, case .byteBuffer(let bytes) = unwrapOutboundIn(data) else {
       context.write(data, promise: promise)
       return
     }
-    departure?.connection.reply.writeImmutableBuffer(bytes)
+    move?.connection.reply.writeImmutableBuffer(bytes)
     promise?.succeed()
   }
 }

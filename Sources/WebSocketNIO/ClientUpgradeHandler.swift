@@ -38,7 +38,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
   private var errno: Int32?
 
-  private static let mostInterimReplies = 5
+  private static let maxInterimReplies = 5
   private static let captured = 4 * 1024
   private static let maxBody = 16 * 1024
 
@@ -132,7 +132,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private func received(_ head: HTTPResponseHead, _ context: ChannelHandlerContext) {
     if (100..<200).contains(head.status.code), head.status != .switchingProtocols {
       interimReplies += 1
-      if interimReplies > Self.mostInterimReplies {
+      if interimReplies > Self.maxInterimReplies {
         fail(.malformedReply(.tooManyInterimReplies, received: tee.head), context)
       }
       return

@@ -15,10 +15,10 @@ struct ConnectDialogue: Sendable {
   private var head: [UInt8] = []
   private var interimReplies = 0
 
-  private static let mostInterimReplies = 5
+  private static let maxInterimReplies = 5
   private static let captured = 4 * 1024
-  private static let mostBody = 2 * 1024
-  private static let mostFields = 100
+  private static let maxBody = 2 * 1024
+  private static let maxFields = 100
   private static let version = Array("HTTP/1.".utf8)
 
   init(
@@ -49,13 +49,13 @@ struct ConnectDialogue: Sendable {
       rest = rest.dropFirst(count)
       guard scan.isComplete else { continue }
       guard let reply = Self.head(head) else { return malformed(.notHTTP, with: rest) }
-      guard reply.headers.count <= Self.mostFields else {
+      guard reply.headers.count <= Self.maxFields else {
         return malformed(.headTooLarge, with: rest)
       }
       switch reply.status.code {
       case 100..<200:
         interimReplies += 1
-        guard interimReplies <= Self.mostInterimReplies else {
+        guard interimReplies <= Self.maxInterimReplies else {
           return malformed(.tooManyInterimReplies, with: rest)
         }
         head = []
@@ -77,7 +77,7 @@ struct ConnectDialogue: Sendable {
   private mutating func receive(
     body bytes: [UInt8], _ refusal: HTTPRefusal, _ length: Int?
   ) -> ProxyDialogue.Step {
-    let most = min(Self.mostBody, max(0, length ?? Self.mostBody))
+    let most = min(Self.maxBody, max(0, length ?? Self.maxBody))
     var refusal = refusal
     refusal.body += bytes.prefix(most - refusal.body.count)
     state = .body(refusal, length: length)

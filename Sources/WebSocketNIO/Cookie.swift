@@ -79,7 +79,7 @@ package struct Cookie: Sendable, Hashable {
 
 extension Cookie {
   /// The maximum size of a field in bytes, as in browsers.
-  static let mostBytes = 4096
+  static let maxBytes = 4096
   /// 400 days in seconds, the limit in browsers.
   private static let longestLife: Int64 = 34_560_000
 
@@ -88,7 +88,7 @@ extension Cookie {
   /// rules of the prefixes `__Secure-` and `__Host-`.
   package init?(setBy field: String, from url: WebSocketURL, at time: Int64) {
     // A tab would be a field separator in the cookie file.
-    guard field.utf8.count <= Self.mostBytes, !field.utf8.contains(0x09),
+    guard field.utf8.count <= Self.maxBytes, !field.utf8.contains(0x09),
       HeaderSyntax.firstForbiddenByte(inValue: field) == nil
     else { return nil }
     var parts = field.utf8.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)[

@@ -265,8 +265,8 @@ private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHa
   private var isAccepted = false
   private var interimReplies = 0
 
-  private static let mostInterimReplies = 5
-  private static let mostBody = 2 * 1024
+  private static let maxInterimReplies = 5
+  private static let maxBody = 2 * 1024
 
   init(_ stream: HTTP2Stream, _ fields: HPACKHeaders, _ upgrade: HTTP2ClientUpgrade) {
     self.stream = stream
@@ -298,7 +298,7 @@ private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHa
     }
     if (100..<200).contains(reply.status.code) {
       interimReplies += 1
-      guard interimReplies > Self.mostInterimReplies else { return }
+      guard interimReplies > Self.maxInterimReplies else { return }
       return upgrade.fail(.malformedReply(.tooManyInterimReplies, received: []))
     }
     switch upgrade.judge(reply) {
@@ -317,9 +317,9 @@ private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHa
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !isAccepted else { return context.fireChannelRead(data) }
     let bytes = unwrapInboundIn(data).readableBytesView
-    let left = Self.mostBody - (refusal?.body.count ?? 0)
+    let left = Self.maxBody - (refusal?.body.count ?? 0)
     refusal?.body.append(contentsOf: bytes.prefix(left))
-    if refusal?.body.count == Self.mostBody { refuse() }
+    if refusal?.body.count == Self.maxBody { refuse() }
   }
 
   /// The end of the peer's stream ends the connection, as over TCP.

@@ -140,7 +140,8 @@ package final class Server: Sendable {
             try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls))
           }
           if configuration.http2 {
-            try channel.pipeline.syncOperations.addHandler(HTTPVersionDoor(configuration, answer))
+            try channel.pipeline.syncOperations.addHandler(
+              HTTPVersionSelector(configuration, answer))
           } else {
             try ServerUpgradeHandler(configuration, answer).install(on: channel)
           }

@@ -19,14 +19,14 @@ import WebSocketProtocol
   private static func message(_ text: String) -> Expectation {
     .message(.payload(Array(text.utf8)))
   }
-  private static func text(_ text: String) -> ExpectationResult.Instead {
+  private static func text(_ text: String) -> ExpectationResult.Mismatch {
     .message(.text, Array(text.utf8), nil)
   }
 
   /// Waits are 10 s, the linger 1 s.
   private func check(
     _ expectations: [Expectation], within: Int64? = nil, count: Int? = nil, _ lines: [Line],
-    met: [Bool], instead: [ExpectationResult.Instead?],
+    met: [Bool], instead: [ExpectationResult.Mismatch?],
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     var conversation = Conversation(

@@ -188,7 +188,7 @@ import WebSocketProtocol
   @Test func theOldestAreSkippedAndCounted() {
     var queue = DisplayQueue()
     queue.add(line: "* first")
-    let all = 10 * DisplayQueue.mostMessages
+    let all = 10 * DisplayQueue.maxMessages
     for number in 1...all { queue.add(message("\(number)")) }
     queue.add(line: "* last")
     var items: [String] = []
@@ -200,12 +200,12 @@ import WebSocketProtocol
     #expect(skipped.count == 1)
     let count = skipped.first.flatMap { Int($0.dropFirst(8)) } ?? 0
     #expect(count + items.count - 3 == all)
-    #expect(items.count <= 2 * DisplayQueue.mostMessages + 3)
+    #expect(items.count <= 2 * DisplayQueue.maxMessages + 3)
   }
 
   @Test func aFewLargeMessagesAreSkippedToo() {
     var queue = DisplayQueue()
-    let large = String(repeating: "x", count: DisplayQueue.mostBytes / 4)
+    let large = String(repeating: "x", count: DisplayQueue.maxBytes / 4)
     for _ in 0..<20 { queue.add(message(large)) }
     #expect(queue.take(messages: 100, bytes: .max).count < 8)
   }
@@ -227,13 +227,13 @@ import WebSocketProtocol
   @Test func aLongPauseCostsNoMemory() {
     var queue = DisplayQueue()
     queue.pause()
-    let all = 5 * DisplayQueue.mostHeld
+    let all = 5 * DisplayQueue.maxHeld
     for number in 1...all { queue.add(message("\(number)")) }
     #expect(queue.heldCount == all)
     queue.resume()
     var items: [String] = []
     while !queue.isEmpty { items += shown(queue.take(messages: 1000, bytes: 1 << 20)) }
-    #expect(items.count <= 2 * DisplayQueue.mostHeld + 1)
+    #expect(items.count <= 2 * DisplayQueue.maxHeld + 1)
     #expect(items.first == "skipped \(all - items.count + 1)")
     #expect(items.last == "\(all)")
   }
@@ -261,7 +261,7 @@ import WebSocketProtocol
   }
 
   @Test func aWrongPatternIsAMistake() {
-    #expect(throws: CommandMistake.self) { try MessageFilter("(") }
+    #expect(throws: CommandError.self) { try MessageFilter("(") }
   }
 }
 
@@ -303,13 +303,13 @@ import WebSocketProtocol
     #expect(store[store.first - 1] == nil)
     #expect(store[5001] == nil)
     #expect(store[0] == nil)
-    #expect(store.first > 5000 - 2 * MessageStore.mostMessages)
+    #expect(store.first > 5000 - 2 * MessageStore.maxMessages)
   }
 
   @Test func aLargeOneIsKeptAlone() {
     var store = MessageStore()
     _ = store.keep(ByteBuffer(string: "small"))
-    let large = ByteBuffer(repeating: 7, count: MessageStore.mostBytes + 1)
+    let large = ByteBuffer(repeating: 7, count: MessageStore.maxBytes + 1)
     #expect(store.keep(large) == 2)
     #expect(store[2] == large)
     #expect(store[1] == nil)

@@ -45,14 +45,17 @@ import Testing
     Row(
       arguments: ["send", "wss://127.0.0.1:1", "--cacert", "/nonexistent.pem"],
       said: "/nonexistent.pem"),
-    Row(arguments: ["listen", "http"], said: "\"http\" is no port"),
-    Row(arguments: ["listen", "70000"], said: "\"70000\" is no port"),
+    Row(arguments: ["listen", "http"], said: "invalid port \"http\""),
+    Row(arguments: ["listen", "70000"], said: "invalid port \"70000\""),
     Row(arguments: ["listen", "0", "--mode", "chaos"], said: "chaos"),
-    Row(arguments: ["listen", "0", "--cert", "x.pem"], said: "--cert and --key go together"),
+    Row(
+      arguments: ["listen", "0", "--cert", "x.pem"], said: "--cert and --key require each other"),
     Row(
       arguments: ["listen", "0", "--cert", "/nonexistent.pem", "--key", "/nonexistent.pem"],
       said: "/nonexistent.pem"),
-    Row(arguments: ["listen", "0", "--unix-socket", "/tmp/x"], said: "goes without a port"),
+    Row(
+      arguments: ["listen", "0", "--unix-socket", "/tmp/x"],
+      said: "--unix-socket cannot be combined with a port"),
     Row(arguments: ["listen", "0", "--host", "a", "--max-clients", "0"], said: "at least 1"),
   ]
 

@@ -26,7 +26,7 @@ struct HouseRule: Sendable, CustomTestStringConvertible {
 
   static let all = [
     layers, confinedModules, oneWriter, nothingPublic, noTraps, oneDoorBetweenWidths,
-    namesThatSaySomething, thinHandler,
+    namesThatSaySomething, thinHandler, plainEnglish,
   ]
 }
 

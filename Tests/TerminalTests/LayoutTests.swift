@@ -51,7 +51,7 @@ import Testing
 
         """)
     #expect(CompletionList.text(["a\u{1b}b"], width: 5) == "a\\x1bb\n")
-    let many = (0..<CompletionList.mostShown + 5).map { "\($0)" }
+    let many = (0..<CompletionList.maxShown + 5).map { "\($0)" }
     #expect(CompletionList.text(many, width: 80).hasSuffix("... 5 more\n"))
   }
 }

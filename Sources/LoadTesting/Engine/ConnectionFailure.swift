@@ -132,7 +132,7 @@ struct ConnectionFailure {
     case .closed(_, by: .us):
       return nil
     case .closed(let frame, by: .peer):
-      // Both closed at the same moment: that is no failure.
+      // Both closed at the same moment, which is not a failure.
       if isClosing { return nil }
       self.init(
         phase, .closed, code: Int(frame.reportedCode.rawValue),

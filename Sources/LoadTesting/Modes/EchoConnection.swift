@@ -66,7 +66,7 @@ final class EchoConnection: LoadConnection {
       guard let id = MessageID(reply) else {
         return loop.figures.strange(at: now, size: reply.count)
       }
-      // A broadcast brings the messages of other connections: they are no answers here.
+      // A broadcast brings the messages of other connections: they are not answers here.
       match =
         id.connection == UInt64(truncatingIfNeeded: number) & 0xFF_FFFF
         ? inFlight.answer(sequence: id.sequence) : .unknown

@@ -6,7 +6,7 @@ package import NIOHTTP1
 package struct OriginRules: Sendable {
   /// Origins allowed besides ours and those of loopback, as `https://example.com` or `null`.
   package var allowedOrigins: [String]
-  /// Names that may stand in Host, besides loopback names and address literals.
+  /// Names allowed in Host, besides loopback names and address literals.
   package var allowedHosts: [String]
 
   package init(allowedOrigins: [String] = [], allowedHosts: [String] = []) {
@@ -26,7 +26,7 @@ package struct OriginRules: Sendable {
       return .refusedHost(hosts.joined(separator: ", "))
     }
     let origins = headers["Origin"]
-    // No Origin means that it is no browser that asks.
+    // A browser would send an Origin.
     guard let origin = origins.first else { return .allowed }
     guard origins.count == 1, isAllowed(origin: origin, to: host) else {
       return .refusedOrigin(origins.joined(separator: ", "))

@@ -95,8 +95,7 @@ final class ServedClient {
   }
 }
 
-/// What stands between the behaviours and the machine of a client whose messages do not go out at once, or
-/// not as they are.
+/// What the messages to a client go through if they do not go out at once, or not as they are.
 protocol MessageOutlet: AnyObject {
   /// Bytes of messages that wait here.
   var waitingBytes: Int { get }

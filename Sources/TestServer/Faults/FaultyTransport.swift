@@ -1,7 +1,7 @@
 import NIOCore
 import WebSocketNIO
 
-/// Stands between a connection and its transport, where a fault of the transport applies.
+/// A transport around the transport of a connection, for faults of the transport.
 final class FaultyTransport: ConnectionTransport {
   private let inner: any ConnectionTransport
   /// Called when something has been written.

@@ -142,7 +142,7 @@ struct Bench: SessionCommand {
     if let url = url?.text {
       _ = try client.configuration(url: url, ClientReading(context))
       var configuration = try client.configuration(url: url, try await client.read(context))
-      configuration.redirected = ClientOptions.tellOfRedirects(!quiet, context)
+      configuration.redirected = ClientOptions.reportRedirects(!quiet, context)
       configuration.deflate = deflate
       target = .endpoint(configuration)
     } else {
@@ -168,7 +168,9 @@ struct Bench: SessionCommand {
         argv: ReportedCommandLine.words(self),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)
-    if case .endpoint(let configuration) = target { client.tls.tellDangers(configuration, context) }
+    if case .endpoint(let configuration) = target {
+      client.tls.warnAboutInsecureTLS(configuration, context)
+    }
     return await session.run()
   }
 

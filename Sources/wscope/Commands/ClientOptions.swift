@@ -235,7 +235,7 @@ struct ClientOptions: ParsableArguments {
 
   /// Reports every redirect that is followed if `isVerbose`; otherwise only those whose target
   /// receives fewer header fields than the first server.
-  static func tellOfRedirects(
+  static func reportRedirects(
     _ isVerbose: Bool, showsSecrets: Bool = false, _ context: CommandContext
   ) -> @Sendable (Redirect) -> Void {
     { redirect in

@@ -37,7 +37,7 @@ struct Connect: SessionCommand {
   @OptionGroup(title: "Recording") var record: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
-  @OptionGroup(title: "Display") var stamps: StampOptions
+  @OptionGroup(title: "Display") var stamps: TimestampOptions
   @OptionGroup(title: "Display") var look: LookOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
@@ -47,7 +47,7 @@ struct Connect: SessionCommand {
     let console = context.console
     guard let url = try await chosenURL(context) else { return .ok }
     let reading = try await client.read(context)
-    let tell = ClientOptions.tellOfRedirects(
+    let tell = ClientOptions.reportRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
     let place: @Sendable (String) throws -> ClientConfiguration = { url in
       var client = try self.place(url, reading)
@@ -55,7 +55,7 @@ struct Connect: SessionCommand {
       return client
     }
     let client = try place(url)
-    self.client.tls.tellDangers(client, context)
+    self.client.tls.warnAboutInsecureTLS(client, context)
     if output.isVerbose { ClientOptions.reportWithheldCookies(client, context) }
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(

@@ -74,10 +74,10 @@ struct CredentialOptions: ParsableArguments {
         throw CommandFailure(.usage, "WSCOPE_USER and WSCOPE_BEARER cannot be used together")
       }
       let token = try Secret.read(bearer, of: "WSCOPE_BEARER", environment)
-      credentials.standing = .bearer(try checked(token, "WSCOPE_BEARER"))
+      credentials.fromEnvironment = .bearer(try checked(token, "WSCOPE_BEARER"))
     } else if let user = environment["WSCOPE_USER"] {
       let pair = try Secret.read(user, of: "WSCOPE_USER", environment)
-      credentials.standing = try await basic(pair, "WSCOPE_USER", context)
+      credentials.fromEnvironment = try await basic(pair, "WSCOPE_USER", context)
     }
     credentials.netrc = try readNetrc(environment)
     credentials.cookies = try cookie.map { try pair($0, environment) }

@@ -21,7 +21,7 @@ struct Credentials: Sendable {
   /// From the command line.
   var typed: Authorization?
   /// From the environment.
-  var standing: Authorization?
+  var fromEnvironment: Authorization?
   var netrc: Netrc?
   var allowsClear = false
   /// Pairs from the command line.
@@ -78,7 +78,9 @@ struct Credentials: Sendable {
       }
       return (.basic(user: user, password: ""), "the user name in the URL")
     }
-    if let standing { return (standing, Self.name(standing, "WSCOPE_USER", "WSCOPE_BEARER")) }
+    if let fromEnvironment {
+      return (fromEnvironment, Self.name(fromEnvironment, "WSCOPE_USER", "WSCOPE_BEARER"))
+    }
     if let entry = netrc?.entry(for: url, user: nil) {
       return (
         .basic(user: entry.user, password: entry.password), "the password of the netrc file"

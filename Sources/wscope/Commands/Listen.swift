@@ -18,7 +18,9 @@ struct Listen: SessionCommand {
   var port: String?
 
   @Option(
-    help: ArgumentHelp("Listen on this address; opens the server to others.", valueName: "host"))
+    help: ArgumentHelp(
+      "Listen on this address or host name, which may open the server to other machines; by default on loopback only.",
+      valueName: "host"))
   var host: String?
 
   @Option(
@@ -40,75 +42,90 @@ struct Listen: SessionCommand {
     completion: .file())
   var portFile: String?
 
-  @Flag(help: "Serve wss with a certificate made in memory, for localhost and this host.")
+  @Flag(
+    help:
+      "Serve wss:// with a certificate made for this run, for localhost and the names of this machine."
+  )
   var tls = false
 
   @Option(
-    help: ArgumentHelp("Serve wss with this certificate chain (PEM).", valueName: "file"),
+    help: ArgumentHelp(
+      "Serve wss:// with this certificate, followed by its chain (PEM).", valueName: "file"),
     completion: .file())
   var cert: String?
 
   @Option(
-    help: ArgumentHelp("The private key of --cert (PEM).", valueName: "file"), completion: .file())
+    help: ArgumentHelp("Private key for --cert (PEM).", valueName: "file"), completion: .file())
   var key: String?
 
   @Flag(
     name: .customLong("http2"),
-    help: "Speak HTTP/2 too (RFC 8441): by ALPN with --tls, else with clients that begin with it.")
+    help:
+      "Also serve WebSocket over HTTP/2 (RFC 8441): negotiated by ALPN with TLS, with prior knowledge without."
+  )
   var http2 = false
 
   @Option(
     name: [.customShort("s"), .long, .customLong("protocol")],
     help: ArgumentHelp(
-      "Choose this subprotocol when it is offered; may be repeated.", valueName: "name"))
+      "Accept this subprotocol if a client offers it; may be repeated, in order of preference.",
+      valueName: "name"))
   var subprotocol: [String] = []
 
   @Option(
-    help: ArgumentHelp("Let pages of this origin connect; may be repeated.", valueName: "origin"))
+    help: ArgumentHelp(
+      "Allow pages of this origin to connect, as in https://example.com; may be repeated.",
+      valueName: "origin"))
   var allowOrigin: [String] = []
 
   @Option(
-    help: ArgumentHelp("Answer requests for this host name; may be repeated.", valueName: "name"))
+    help: ArgumentHelp("Accept this name in the Host field; may be repeated.", valueName: "name"))
   var allowHost: [String] = []
 
-  @Option(help: ArgumentHelp("Refuse messages that are larger.", valueName: "size"))
+  @Option(
+    help: ArgumentHelp("Reject messages larger than this, with Close 1009.", valueName: "size"))
   var maxMessage = SizeOption(bytes: Limits.serverMessageSize)
 
   @Option(
     help: ArgumentHelp(
-      "Refuse requests whose head is larger, or has a line larger than a quarter of it.",
+      "Reject requests whose head is larger than this, or has a line larger than a quarter of it.",
       valueName: "size"))
   var maxHead = SizeOption(bytes: HeadLimits.standard.head)
 
   @Option(
     help: ArgumentHelp(
-      "Close a client that does not read when more than this waits for it.", valueName: "size"))
+      "Close a client that reads too slowly once more than this is queued for it.",
+      valueName: "size"))
   var maxQueue = SizeOption(bytes: 16 << 20)
 
   @Option(
     help: ArgumentHelp(
-      "Clients at once; 503 beyond (default: nine tenths of the open-file limit).",
+      "Limit for clients at a time; more are rejected with 503 (default: nine tenths of the open-file limit).",
       valueName: "n"))
   var maxClients: Int?
 
   @Option(
-    help: ArgumentHelp("Wait this long for the clients' Close at the end.", valueName: "duration"))
+    help: ArgumentHelp(
+      "Time limit for the clients' Close when the server shuts down.", valueName: "duration"))
   var closeTimeout = DurationOption.seconds(5)
 
-  @Option(help: ArgumentHelp("Event loop threads.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of event loop threads.", valueName: "n"))
   var threads = 1
 
-  @Flag(help: "Let other processes listen on the same port; the kernel divides the clients.")
+  @Flag(
+    help:
+      "Let other processes listen on the same port (SO_REUSEPORT); the kernel distributes the clients."
+  )
   var reusePort = false
 
   @Flag(
     help: """
-      Count what is legal but odd in a client's frames, and log it when the client leaves: lengths in more \
-      bytes than they take, empty fragments, text cut inside a character, masking keys used again.
+      Count legal but unusual properties of a client's frames, and log them when it disconnects: lengths encoded in \
+      more bytes than necessary, empty fragments, text fragments that end inside a character, masking keys used again.
       """)
   var lint = false
 
-  @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
+  @Flag(name: .shortAndLong, help: "Log only rejected requests and errors.")
   var quiet = false
 
   @OptionGroup(title: "Access") var access: AccessOptions
@@ -140,7 +157,7 @@ struct Listen: SessionCommand {
     server.queueLimit = maxQueue.bytes
     server.closeTimeout = .nanoseconds(closeTimeout.nanoseconds)
     for name in subprotocol where !HeaderSyntax.isToken(name) {
-      throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token")
+      throw CommandFailure(.usage, "--subprotocol \"\(name)\" is not a token (RFC 9110)")
     }
     server.subprotocols = subprotocol
     if access.requireSubprotocol, subprotocol.isEmpty {
@@ -151,7 +168,7 @@ struct Listen: SessionCommand {
     let served = try end.served()
     server.maxUpgrades = try end.connections() ?? .max
     if reusePort, unixSocket != nil {
-      throw CommandFailure(.usage, "--reuse-port goes with a port, not with --unix-socket")
+      throw CommandFailure(.usage, "--reuse-port and --unix-socket cannot be used together")
     }
     server.reusesPort = reusePort
     server.deflate = try compression.parameters(standard: DeflateParameters())
@@ -184,7 +201,7 @@ struct Listen: SessionCommand {
     switch (cert, key) {
     case (let cert?, let key?):
       guard !tls else {
-        throw CommandFailure(.usage, "--tls makes a certificate of its own: not with --cert")
+        throw CommandFailure(.usage, "--tls and --cert cannot be used together")
       }
       return (try ServerTLS(certificateFile: cert, keyFile: key), nil)
     case (nil, nil):
@@ -192,14 +209,14 @@ struct Listen: SessionCommand {
       let certificate = try SelfSignedCertificate()
       return (certificate.tls, certificate)
     default:
-      throw CommandFailure(.usage, "--cert and --key go together")
+      throw CommandFailure(.usage, "--cert and --key require each other")
     }
   }
 
   private func place() throws -> ListeningPlace {
     if let unixSocket {
       guard port == nil, host == nil else {
-        throw CommandFailure(.usage, "--unix-socket goes without a port and without --host")
+        throw CommandFailure(.usage, "--unix-socket cannot be combined with a port or --host")
       }
       return .unixSocket(path: unixSocket)
     }
@@ -208,7 +225,7 @@ struct Listen: SessionCommand {
     var name = host
     if let colon = text.lastIndex(of: ":") {
       guard host == nil else {
-        throw CommandFailure(.usage, "the host is given twice: --host \(host ?? "") and \(text)")
+        throw CommandFailure(.usage, "--host cannot be combined with the host in \(text)")
       }
       name = text[..<colon].filter { $0 != "[" && $0 != "]" }
       digits = text[text.index(after: colon)...]
@@ -216,7 +233,8 @@ struct Listen: SessionCommand {
     guard !digits.isEmpty, digits.allSatisfy({ $0.isASCII && $0.isNumber }),
       let number = Int(digits), (0...65_535).contains(number)
     else {
-      throw CommandFailure(.usage, "\"\(text)\" is no port: 0 to 65535, or HOST:PORT")
+      throw CommandFailure(
+        .usage, "invalid port \"\(text)\" (expected 0 to 65535, or HOST:PORT)")
     }
     guard let name, !name.isEmpty else { return .loopback(port: number) }
     guard HeaderSyntax.firstForbiddenByte(inValue: name) == nil, !name.contains("\t") else {

@@ -38,12 +38,12 @@ struct Send: SessionCommand {
 
   @OptionGroup(title: "Expectations") var expectation: ExpectationOptions
   @OptionGroup(title: "Script") var script: ScriptOptions
-  @OptionGroup(title: "Repetition") var course: CourseOptions
+  @OptionGroup(title: "Repetition") var course: RepetitionOptions
   @OptionGroup(title: "Messages") var message: MessageOptions
   @OptionGroup(title: "Recording") var recording: RecordingOptions
   @OptionGroup(title: "Connection") var client: ClientOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
-  @OptionGroup(title: "Display") var look: StampOptions
+  @OptionGroup(title: "Display") var look: TimestampOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -53,9 +53,9 @@ struct Send: SessionCommand {
     var client = try client.configuration(url: url, reading)
     client.deflate = try compression.parameters(standard: .standardOffer)
     client.lintsFrames = message.lint
-    client.redirected = ClientOptions.tellOfRedirects(
+    client.redirected = ClientOptions.reportRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
-    self.client.tls.tellDangers(client, context)
+    self.client.tls.warnAboutInsecureTLS(client, context)
     if output.isVerbose { ClientOptions.reportWithheldCookies(client, context) }
     let maxTime = try course.limit(&client)
     let count = try message.checkedCount()

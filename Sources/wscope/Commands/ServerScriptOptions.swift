@@ -33,7 +33,7 @@ struct ServerScriptOptions: ParsableArguments {
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp(
-      "Fail a step of --script for which nothing fitting comes within this time (default: 10s).",
+      "Time limit for each step of --script that waits for a message (default: 10s).",
       valueName: "duration"))
   var wait: DurationOption?
 

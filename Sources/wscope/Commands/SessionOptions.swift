@@ -77,7 +77,7 @@ struct LookOptions: ParsableArguments {
 }
 
 /// Timestamps of messages.
-struct StampOptions: ParsableArguments {
+struct TimestampOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
@@ -102,7 +102,7 @@ struct StampOptions: ParsableArguments {
 }
 
 /// When and how often `send` repeats its work.
-struct CourseOptions: ParsableArguments {
+struct RepetitionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """

@@ -174,7 +174,7 @@ struct TLSOptions: ParsableArguments {
   }
 
   /// Prints the warnings about insecure options, once per run.
-  func tellDangers(_ configuration: ClientConfiguration, _ context: CommandContext) {
+  func warnAboutInsecureTLS(_ configuration: ClientConfiguration, _ context: CommandContext) {
     guard insecure, configuration.tls != nil else { return }
     let but = pin.isEmpty ? "" : ", only its public key (--pin)"
     context.console.note(

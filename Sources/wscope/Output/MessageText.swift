@@ -76,7 +76,7 @@ struct MessageText: Sendable {
 
   // MARK: The payload
 
-  private static let mostDumped = 4096
+  private static let maxDumped = 4096
 
   private func body(_ message: ShownMessage) -> String {
     switch message.kind {
@@ -84,8 +84,8 @@ struct MessageText: Sendable {
       return text(message)
     case .binary:
       let dump = HexDump.text(
-        message.payload.readableBytesView.prefix(Self.mostDumped), columns: columns - 2)
-      let left = message.payload.readableBytes - Self.mostDumped
+        message.payload.readableBytesView.prefix(Self.maxDumped), columns: columns - 2)
+      let left = message.payload.readableBytes - Self.maxDumped
       return left > 0 ? dump + "\n" + more(left, message) : dump
     }
   }

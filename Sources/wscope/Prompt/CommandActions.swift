@@ -42,8 +42,8 @@ extension PromptCommands {
 
     case .save(let path, let number): save(path, number)
     case .record(let path): await record(path)
-    case .history(let query): tellHistory(query)
-    case .info: await tellInfo()
+    case .history(let query): showHistory(query)
+    case .info: await showInfo()
     case .headers:
       for line in handshakeText(await reconnector.connection.info).headers { voice.inform(line) }
     case .help(let name):
@@ -98,7 +98,7 @@ extension PromptCommands {
   }
 
   private func setFilter(_ pattern: String?) {
-    do throws(CommandMistake) {
+    do throws(CommandError) {
       let hidden = try voice.display.setFilter(pattern)
       if let pattern {
         voice.inform(
@@ -149,9 +149,9 @@ extension PromptCommands {
     }
   }
 
-  private static let mostHistory = 40
+  private static let maxHistory = 40
 
-  private func tellHistory(_ query: SlashCommand.HistoryQuery) {
+  private func showHistory(_ query: SlashCommand.HistoryQuery) {
     guard let history else { return voice.warn("/history: no history, because HOME is not set") }
     let place = history.place
     let entries = ((try? history.entries()) ?? []).filter { entry in
@@ -165,15 +165,15 @@ extension PromptCommands {
     guard !entries.isEmpty else {
       return voice.inform("nothing in the history for this URL; /history all shows the rest")
     }
-    if entries.count > Self.mostHistory {
-      voice.inform("the last \(Self.mostHistory) of \(entries.count) lines:")
+    if entries.count > Self.maxHistory {
+      voice.inform("the last \(Self.maxHistory) of \(entries.count) lines:")
     }
-    for entry in entries.suffix(Self.mostHistory) { voice.say("  " + Self.safe(entry.line)) }
+    for entry in entries.suffix(Self.maxHistory) { voice.say("  " + Self.safe(entry.line)) }
   }
 
   // MARK: Information
 
-  private func tellInfo() async {
+  private func showInfo() async {
     let connection = await reconnector.connection
     let isConnected = await reconnector.isConnected
     let client = await reconnector.client

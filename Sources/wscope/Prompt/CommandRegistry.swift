@@ -10,12 +10,12 @@ enum CommandRegistry {
   static func entry(_ name: String) -> CommandEntry? { entries.first { $0.name == name } }
 
   /// Parses a line that begins with a single `/`.
-  static func parse(_ line: String) throws(CommandMistake) -> SlashCommand {
+  static func parse(_ line: String) throws(CommandError) -> SlashCommand {
     let words = line.dropFirst().split(
       separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
     let name = words.first.map(String.init) ?? ""
     guard let entry = entry(name) else {
-      throw CommandMistake(
+      throw CommandError(
         "unknown command /\(name)\(suggestion(for: name)); /help lists commands, //\(name) sends the text"
       )
     }

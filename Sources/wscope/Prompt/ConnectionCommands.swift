@@ -6,11 +6,11 @@ enum ConnectionCommands {
     CommandEntry(
       name: "ping", arguments: "[data]", summary: "round-trip time",
       explanation: "Sends a ping with optional data, and prints the round-trip time.",
-      parse: { rest throws(CommandMistake) in .ping(try control("ping", rest)) }),
+      parse: { rest throws(CommandError) in .ping(try control("ping", rest)) }),
     CommandEntry(
       name: "pong", arguments: "[data]", summary: "send a pong",
       explanation: "Sends an unsolicited pong.",
-      parse: { rest throws(CommandMistake) in .pong(try control("pong", rest)) }),
+      parse: { rest throws(CommandError) in .pong(try control("pong", rest)) }),
     CommandEntry(
       name: "close", arguments: "[code [reason]]", summary: "close and leave",
       explanation: "Closes with 1000, or with a code from 3000 to 4999 and a reason, and leaves.",
@@ -23,8 +23,8 @@ enum ConnectionCommands {
       name: "connect", arguments: "URL", summary: "another URL",
       explanation: "Closes the connection and opens one to another URL, with the same options.",
       argument: .url,
-      parse: { rest throws(CommandMistake) in
-        guard !rest.isEmpty else { throw CommandMistake("/connect requires a URL") }
+      parse: { rest throws(CommandError) in
+        guard !rest.isEmpty else { throw CommandError("/connect requires a URL") }
         return .connect(rest)
       }),
     CommandEntry(
@@ -33,28 +33,28 @@ enum ConnectionCommands {
       parse: CommandEntry.plain("quit", .quit)),
   ]
 
-  private static func control(_ name: String, _ rest: String) throws(CommandMistake) -> [UInt8] {
+  private static func control(_ name: String, _ rest: String) throws(CommandError) -> [UInt8] {
     let data = Array(rest.utf8)
     guard data.count <= 125 else {
-      throw CommandMistake("/\(name): the data is longer than 125 bytes")
+      throw CommandError("/\(name): the data is longer than 125 bytes")
     }
     return data
   }
 
-  @Sendable private static func close(_ rest: String) throws(CommandMistake) -> SlashCommand {
+  @Sendable private static func close(_ rest: String) throws(CommandError) -> SlashCommand {
     guard !rest.isEmpty else { return .close(CloseFrame(.normal)) }
     let words = rest.split(separator: " ", maxSplits: 1)
     guard let number = UInt16(words[0]) else {
-      throw CommandMistake(
+      throw CommandError(
         "/close: invalid close code \"\(words[0])\" (expected 1000 or 3000 to 4999)")
     }
     let code = CloseCode(rawValue: number)
     guard code.mayBeChosen else {
-      throw CommandMistake("/close: invalid close code \(number) (expected 1000 or 3000 to 4999)")
+      throw CommandError("/close: invalid close code \(number) (expected 1000 or 3000 to 4999)")
     }
     let reason = words.count > 1 ? String(words[1]) : ""
     guard reason.utf8.count <= CloseFrame.maximumReasonLength else {
-      throw CommandMistake("/close: the reason is longer than 123 bytes")
+      throw CommandError("/close: the reason is longer than 123 bytes")
     }
     return .close(CloseFrame(code, reason: reason))
   }

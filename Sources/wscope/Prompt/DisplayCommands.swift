@@ -6,7 +6,7 @@ enum DisplayCommands {
       explanation:
         "Pretty-prints JSON in colour. The order of members and the digits of numbers stay the same.",
       argument: .words(["on", "off"]),
-      parse: { rest throws(CommandMistake) in .json(try CommandEntry.toggle("json", rest)) }),
+      parse: { rest throws(CommandError) in .json(try CommandEntry.toggle("json", rest)) }),
     CommandEntry(
       name: "timestamps", arguments: "iso|rel|delta|off", summary: "",
       explanation:
@@ -16,7 +16,7 @@ enum DisplayCommands {
       name: "rtt", arguments: "[on|off]", summary: "reply times",
       explanation: "Shows the time between each sent message and the next one received.",
       argument: .words(["on", "off"]),
-      parse: { rest throws(CommandMistake) in .roundTrips(try CommandEntry.toggle("rtt", rest)) }),
+      parse: { rest throws(CommandError) in .roundTrips(try CommandEntry.toggle("rtt", rest)) }),
     CommandEntry(
       name: "pause", summary: "hold messages",
       explanation:
@@ -26,16 +26,16 @@ enum DisplayCommands {
       name: "filter", arguments: "[regex]", summary: "only matches",
       explanation:
         "Shows only messages that match, and counts the others. Without a regex, shows all.",
-      parse: { rest throws(CommandMistake) in .filter(rest.isEmpty ? nil : rest) }),
+      parse: { rest throws(CommandError) in .filter(rest.isEmpty ? nil : rest) }),
     CommandEntry(
       name: "clear", summary: "clear screen", explanation: "Clears the screen.",
       parse: CommandEntry.plain("clear", .clear)),
   ]
 
-  @Sendable private static func timestamps(_ rest: String) throws(CommandMistake) -> SlashCommand {
+  @Sendable private static func timestamps(_ rest: String) throws(CommandError) -> SlashCommand {
     if rest == "off" { return .timestamps(.off) }
     if let kind = MessageStamps.Kind(rawValue: rest) { return .timestamps(.on(kind)) }
-    throw CommandMistake(
+    throw CommandError(
       rest.isEmpty
         ? "/timestamps requires iso, rel, delta or off"
         : "/timestamps: invalid value \"\(rest)\" (expected iso, rel, delta or off)")

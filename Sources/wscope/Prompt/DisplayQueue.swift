@@ -17,10 +17,10 @@ struct DisplayQueue {
 
   /// The maximum number of messages and of bytes that wait: beyond it, the oldest messages are
   /// skipped.
-  static let mostMessages = 1000
-  static let mostBytes = 8 * 1024 * 1024
+  static let maxMessages = 1000
+  static let maxBytes = 8 * 1024 * 1024
   /// The maximum number of messages that `/pause` holds.
-  static let mostHeld = 10_000
+  static let maxHeld = 10_000
 
   /// The messages held during a pause, which are drawn first. The user asked for them, so none is
   /// skipped.
@@ -66,13 +66,13 @@ struct DisplayQueue {
     heldBytes += message.payload.readableBytes
     held.append(message)
     // In large steps: dropping from the front costs as much as the number of elements that remain.
-    if held.count > 2 * Self.mostHeld || heldBytes > Self.mostBytes { dropHeld() }
+    if held.count > 2 * Self.maxHeld || heldBytes > Self.maxBytes { dropHeld() }
   }
 
   private mutating func dropHeld() {
-    var kept = held.suffix(Self.mostHeld)
+    var kept = held.suffix(Self.maxHeld)
     var keptBytes = kept.reduce(0) { $0 + $1.payload.readableBytes }
-    while keptBytes > Self.mostBytes / 2, kept.count > 1, let first = kept.popFirst() {
+    while keptBytes > Self.maxBytes / 2, kept.count > 1, let first = kept.popFirst() {
       keptBytes -= first.payload.readableBytes
     }
     held = Array(kept)
@@ -83,7 +83,7 @@ struct DisplayQueue {
     items.append(.message(message))
     messages += 1
     bytes += message.payload.readableBytes
-    if messages > 2 * Self.mostMessages || bytes > Self.mostBytes { skip() }
+    if messages > 2 * Self.maxMessages || bytes > Self.maxBytes { skip() }
   }
 
   /// Skips the oldest messages, until half of the maximum is left.
@@ -93,7 +93,7 @@ struct DisplayQueue {
     for item in items {
       switch item {
       case .message(let message)
-      where messages > Self.mostMessages || bytes > Self.mostBytes / 2 && messages > 1:
+      where messages > Self.maxMessages || bytes > Self.maxBytes / 2 && messages > 1:
         messages -= 1
         bytes -= message.payload.readableBytes
         skipped += 1
@@ -139,13 +139,13 @@ struct DisplayQueue {
 
   /// Takes the items for one draw: at most this many messages, and at most this many bytes, which
   /// only the last item may exceed.
-  mutating func take(messages most: Int, bytes mostBytes: Int) -> [Item] {
+  mutating func take(messages maxMessages: Int, bytes maxBytes: Int) -> [Item] {
     if !resumed.isEmpty {
-      let front = Self.front(of: resumed, most, mostBytes)
+      let front = Self.front(of: resumed, maxMessages, maxBytes)
       resumed = resumed.dropFirst(front.items.count)
       return Array(front.items)
     }
-    let front = Self.front(of: items[...], most, mostBytes)
+    let front = Self.front(of: items[...], maxMessages, maxBytes)
     messages -= front.messages
     bytes -= front.bytes
     items.removeFirst(front.items.count)
@@ -153,13 +153,13 @@ struct DisplayQueue {
   }
 
   private static func front(
-    of items: ArraySlice<Item>, _ most: Int, _ mostBytes: Int
+    of items: ArraySlice<Item>, _ maxMessages: Int, _ maxBytes: Int
   ) -> (items: ArraySlice<Item>, messages: Int, bytes: Int) {
     var messages = 0
     var bytes = 0
     var end = items.startIndex
     for item in items {
-      guard messages < most, bytes < mostBytes else { break }
+      guard messages < maxMessages, bytes < maxBytes else { break }
       end += 1
       if case .message(let message) = item {
         messages += 1
@@ -178,11 +178,11 @@ struct MessageFilter {
   private let plain: [UInt8]?
 
   /// - Throws: the error in the pattern.
-  init(_ text: String) throws(CommandMistake) {
+  init(_ text: String) throws(CommandError) {
     do throws(Pattern.Failure) {
       pattern = try Pattern(text)
     } catch {
-      throw CommandMistake("/filter: not a regular expression: \(error)")
+      throw CommandError("/filter: not a regular expression: \(error)")
     }
     let isPlain = text.allSatisfy { $0.isASCII && !"\\^$.|?*+()[]{}".contains($0) }
     plain = isPlain ? Array(text.utf8) : nil

@@ -10,15 +10,15 @@ enum KeepingCommands {
       explanation:
         "Records everything sent and received to a new file, as JSON Lines, until off.",
       argument: .fileName,
-      parse: { rest throws(CommandMistake) in
-        guard !rest.isEmpty else { throw CommandMistake("/record requires a file name, or off") }
+      parse: { rest throws(CommandError) in
+        guard !rest.isEmpty else { throw CommandError("/record requires a file name, or off") }
         return .record(rest == "off" ? nil : rest)
       }),
     CommandEntry(
       name: "history", arguments: "[all|text]", summary: "typed lines",
       explanation: "Lists lines typed at this URL, at all URLs, or those that contain a text.",
       argument: .words(["all"]),
-      parse: { rest throws(CommandMistake) in
+      parse: { rest throws(CommandError) in
         .history(rest.isEmpty ? .here : rest == "all" ? .everywhere : .containing(rest))
       }),
     CommandEntry(
@@ -34,19 +34,19 @@ enum KeepingCommands {
       explanation: "Lists the commands, or explains one.", argument: .command, parse: help),
   ]
 
-  @Sendable private static func save(_ rest: String) throws(CommandMistake) -> SlashCommand {
-    guard !rest.isEmpty else { throw CommandMistake("/save requires a file name") }
+  @Sendable private static func save(_ rest: String) throws(CommandError) -> SlashCommand {
+    guard !rest.isEmpty else { throw CommandError("/save requires a file name") }
     guard let space = rest.lastIndex(of: " "), let number = Int(rest[rest.index(after: space)...])
     else { return .save(rest, nil) }
     let path = String(rest[..<space]).reversed().drop { $0 == " " }.reversed()
     return .save(String(path), number)
   }
 
-  @Sendable private static func help(_ rest: String) throws(CommandMistake) -> SlashCommand {
+  @Sendable private static func help(_ rest: String) throws(CommandError) -> SlashCommand {
     guard !rest.isEmpty else { return .help(nil) }
     let name = rest.hasPrefix("/") ? String(rest.dropFirst()) : rest
     guard CommandRegistry.entry(name) != nil else {
-      throw CommandMistake(
+      throw CommandError(
         "/help: unknown command /\(name)\(CommandRegistry.suggestion(for: name))")
     }
     return .help(name)

@@ -2,8 +2,8 @@ import NIOCore
 
 /// The last messages, complete, for `/save`: always the last one, and as many before it as fit.
 struct MessageStore {
-  static let mostMessages = 1000
-  static let mostBytes = 16 * 1024 * 1024
+  static let maxMessages = 1000
+  static let maxBytes = 16 * 1024 * 1024
 
   private var messages: [ByteBuffer] = []
   private var bytes = 0
@@ -17,14 +17,14 @@ struct MessageStore {
     last += 1
     messages.append(payload)
     bytes += payload.readableBytes
-    if messages.count > 2 * Self.mostMessages || bytes > Self.mostBytes { forget() }
+    if messages.count > 2 * Self.maxMessages || bytes > Self.maxBytes { forget() }
     return last
   }
 
   private mutating func forget() {
-    var kept = messages.suffix(Self.mostMessages)
+    var kept = messages.suffix(Self.maxMessages)
     var keptBytes = kept.reduce(0) { $0 + $1.readableBytes }
-    while keptBytes > Self.mostBytes / 2, kept.count > 1, let first = kept.popFirst() {
+    while keptBytes > Self.maxBytes / 2, kept.count > 1, let first = kept.popFirst() {
       keptBytes -= first.readableBytes
     }
     messages = Array(kept)

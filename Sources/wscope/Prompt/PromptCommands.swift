@@ -246,7 +246,7 @@ actor PromptCommands {
   // MARK: Sending
 
   /// No more messages are accepted while this many bytes wait for a peer that does not read.
-  private static let mostQueued = 16 * 1024 * 1024
+  private static let maxQueued = 16 * 1024 * 1024
 
   /// Sends a message of the user; warns if that is not possible.
   ///
@@ -255,7 +255,7 @@ actor PromptCommands {
   func send(_ message: OutgoingMessage, isShown: Bool = false) async -> Bool {
     guard let connection = await openConnection() else { return false }
     let queued = await connection.counters().queued
-    guard queued < Self.mostQueued else {
+    guard queued < Self.maxQueued else {
       voice.warn("not sent: the peer is not reading, \(Figures.bytes(queued)) are queued")
       return false
     }

@@ -25,8 +25,8 @@ final class PromptDisplay: Sendable {
 
   /// The limits of one draw: what a terminal can show in a sixtieth of a second while it still
   /// handles keys.
-  private static let mostMessages = 300
-  private static let mostBytes = 32 * 1024
+  private static let maxMessages = 300
+  private static let maxBytes = 32 * 1024
   private static let interval = Duration.milliseconds(16)
   /// Counters in the prompt change more slowly: sixty changes a second would be unreadable.
   private static let promptInterval = Duration.milliseconds(100)
@@ -86,9 +86,9 @@ final class PromptDisplay: Sendable {
   ///
   /// - Throws: the error in the pattern.
   /// - Returns: the number of messages that the previous filter has hidden.
-  func setFilter(_ pattern: String?) throws(CommandMistake) -> Int {
-    let result = change { state -> Result<Int, CommandMistake> in
-      Result { () throws(CommandMistake) in
+  func setFilter(_ pattern: String?) throws(CommandError) -> Int {
+    let result = change { state -> Result<Int, CommandError> in
+      Result { () throws(CommandError) in
         let filter: MessageFilter? = if let pattern { try MessageFilter(pattern) } else { nil }
         defer { state.queue.set(filter) }
         return state.queue.hiddenCount
@@ -161,7 +161,7 @@ final class PromptDisplay: Sendable {
     guard !state.queue.isEmpty else { return nil }
     state.text.columns = columns
     var text = ""
-    for item in state.queue.take(messages: Self.mostMessages, bytes: Self.mostBytes) {
+    for item in state.queue.take(messages: Self.maxMessages, bytes: Self.maxBytes) {
       switch item {
       case .line(let line): text += line
       case .skipped(let count):

@@ -115,7 +115,7 @@ actor Reconnector {
     var isAsked = false
     if let wanted {
       next = .open(wanted)
-    } else if let pause = Self.deservesAnother(outcome) ? nextPause() : nil {
+    } else if let pause = Self.shouldReconnect(outcome) ? nextPause() : nil {
       next = await wait(pause)
     } else {
       return .failure(status)
@@ -150,7 +150,7 @@ actor Reconnector {
   }
 
   /// A peer that closes with 1000 has finished; one that violates the protocol would do so again.
-  private static func deservesAnother(_ outcome: CloseOutcome) -> Bool {
+  private static func shouldReconnect(_ outcome: CloseOutcome) -> Bool {
     switch outcome {
     case .closed(let frame, by: .peer): frame.reportedCode != .normal
     case .closed(_, by: .us), .failed, .lost(.abandoned): false

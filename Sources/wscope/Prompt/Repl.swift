@@ -27,7 +27,7 @@ struct Repl: Equatable {
       return line.isEmpty ? nil : .send(line)
     }
     if line.hasPrefix("//") { return .send(String(line.dropFirst())) }
-    do throws(CommandMistake) {
+    do throws(CommandError) {
       let command = try CommandRegistry.parse(line)
       guard command == .multi else { return .perform(command) }
       lines = []

@@ -11,7 +11,7 @@ struct RoundTrips {
   private(set) var last: Int64?
 
   /// Unanswered pings are forgotten when there are this many.
-  private static let mostPings = 256
+  private static let maxPings = 256
 
   /// Records a sent ping.
   ///
@@ -19,7 +19,7 @@ struct RoundTrips {
   mutating func ping(_ data: [UInt8], at time: NIODeadline) -> [UInt8] {
     pingCount += 1
     let payload = data.isEmpty ? Array("\(pingCount)".utf8) : data
-    if pings.count >= Self.mostPings { pings.removeAll() }
+    if pings.count >= Self.maxPings { pings.removeAll() }
     pings[payload] = time
     return payload
   }

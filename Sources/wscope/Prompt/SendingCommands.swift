@@ -6,14 +6,14 @@ enum SendingCommands {
     CommandEntry(
       name: "hex", arguments: "bytes", summary: "send binary",
       explanation: "Sends a binary message given as hexadecimal digits: /hex 00 ff 0a.",
-      parse: { rest throws(CommandMistake) in .sendBinary(try hex(rest)) }),
+      parse: { rest throws(CommandError) in .sendBinary(try hex(rest)) }),
     CommandEntry(
       name: "base64", arguments: "text", summary: "send binary",
       explanation: "Sends a binary message given in base64: /base64 AP8K.",
-      parse: { rest throws(CommandMistake) in
-        guard !rest.isEmpty else { throw CommandMistake("/base64 requires a text in base64") }
+      parse: { rest throws(CommandError) in
+        guard !rest.isEmpty else { throw CommandError("/base64 requires a text in base64") }
         guard let bytes = Base64.decode(rest) else {
-          throw CommandMistake("/base64: invalid base64")
+          throw CommandError("/base64: invalid base64")
         }
         return .sendBinary(bytes)
       }),
@@ -26,7 +26,7 @@ enum SendingCommands {
       name: "edit", arguments: "[text]", summary: "use $EDITOR",
       explanation:
         "Opens $VISUAL or $EDITOR with the text, and sends what is saved.",
-      parse: { rest throws(CommandMistake) in .edit(rest) }),
+      parse: { rest throws(CommandError) in .edit(rest) }),
     CommandEntry(
       name: "multi", summary: "several lines",
       explanation: "Sends the lines up to /end or Ctrl-D as one message; Ctrl-C discards them.",
@@ -37,14 +37,14 @@ enum SendingCommands {
       parse: repeated),
   ]
 
-  private static func hex(_ rest: String) throws(CommandMistake) -> [UInt8] {
+  private static func hex(_ rest: String) throws(CommandError) -> [UInt8] {
     let digits = rest.filter { !" \t:,".contains($0) }
-    guard !digits.isEmpty else { throw CommandMistake("/hex requires hexadecimal digits") }
+    guard !digits.isEmpty else { throw CommandError("/hex requires hexadecimal digits") }
     if let wrong = digits.first(where: { !$0.isHexDigit || !$0.isASCII }) {
-      throw CommandMistake("/hex: invalid hexadecimal digit \"\(wrong)\"")
+      throw CommandError("/hex: invalid hexadecimal digit \"\(wrong)\"")
     }
     guard digits.count.isMultiple(of: 2) else {
-      throw CommandMistake("/hex: odd number of digits; every byte has two")
+      throw CommandError("/hex: odd number of digits; every byte has two")
     }
     let values = digits.compactMap { $0.hexDigitValue }
     return stride(from: 0, to: values.count - 1, by: 2).map {
@@ -52,7 +52,7 @@ enum SendingCommands {
     }
   }
 
-  @Sendable private static func file(_ rest: String) throws(CommandMistake) -> SlashCommand {
+  @Sendable private static func file(_ rest: String) throws(CommandError) -> SlashCommand {
     for (word, kind) in [("text", MessageKind.text), ("binary", .binary)] {
       if rest.hasSuffix(" " + word) {
         var path = rest.dropLast(word.count)[...]
@@ -60,17 +60,17 @@ enum SendingCommands {
         if !path.isEmpty { return .sendFile(String(path), kind) }
       }
     }
-    guard !rest.isEmpty else { throw CommandMistake("/file requires a file name") }
+    guard !rest.isEmpty else { throw CommandError("/file requires a file name") }
     return .sendFile(rest, nil)
   }
 
-  @Sendable private static func repeated(_ rest: String) throws(CommandMistake) -> SlashCommand {
+  @Sendable private static func repeated(_ rest: String) throws(CommandError) -> SlashCommand {
     let words = rest.split(separator: " ", maxSplits: 1)
     guard words.count == 2 else {
-      throw CommandMistake("/repeat requires a number and a message, as in /repeat 3 hello")
+      throw CommandError("/repeat requires a number and a message, as in /repeat 3 hello")
     }
     guard let count = Int(words[0]), count > 0 else {
-      throw CommandMistake("/repeat: invalid number \"\(words[0])\"")
+      throw CommandError("/repeat: invalid number \"\(words[0])\"")
     }
     return .repeatMessage(count, String(words[1]))
   }

@@ -51,7 +51,7 @@ enum SlashCommand: Equatable, Sendable {
 }
 
 /// The error in a typed command, in one line.
-struct CommandMistake: Error, Equatable {
+struct CommandError: Error, Equatable {
   var words: String
 
   init(_ words: String) { self.words = words }
@@ -77,7 +77,7 @@ struct CommandEntry: Sendable {
   var explanation: String
   var argument = Argument.nothing
   /// Parses the text after the name, without surrounding spaces.
-  var parse: @Sendable (String) throws(CommandMistake) -> SlashCommand
+  var parse: @Sendable (String) throws(CommandError) -> SlashCommand
 
   var call: String { arguments.isEmpty ? "/\(name)" : "/\(name) \(arguments)" }
 }
@@ -86,20 +86,20 @@ extension CommandEntry {
   /// `parse` for a command without arguments.
   static func plain(
     _ name: String, _ command: SlashCommand
-  ) -> @Sendable (String) throws(CommandMistake) -> SlashCommand {
-    { rest throws(CommandMistake) in
-      guard rest.isEmpty else { throw CommandMistake("/\(name) takes no arguments") }
+  ) -> @Sendable (String) throws(CommandError) -> SlashCommand {
+    { rest throws(CommandError) in
+      guard rest.isEmpty else { throw CommandError("/\(name) takes no arguments") }
       return command
     }
   }
 
   /// Parses `on`, `off`, or nothing, which toggles.
-  static func toggle(_ name: String, _ rest: String) throws(CommandMistake) -> Bool? {
+  static func toggle(_ name: String, _ rest: String) throws(CommandError) -> Bool? {
     switch rest {
     case "": return nil
     case "on": return true
     case "off": return false
-    default: throw CommandMistake("/\(name): invalid value \"\(rest)\" (expected on or off)")
+    default: throw CommandError("/\(name): invalid value \"\(rest)\" (expected on or off)")
     }
   }
 }

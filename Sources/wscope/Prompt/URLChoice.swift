@@ -6,7 +6,7 @@ struct URLChoice {
   let descriptor: Int32
   let context: CommandContext
 
-  private static let mostOffered = 9
+  private static let maxOffered = 9
 
   /// Prompts for a number or a URL.
   ///
@@ -14,7 +14,7 @@ struct URLChoice {
   /// - Throws: `CommandFailure` if there is nothing to offer.
   func ask() async throws -> String? {
     let history = History.path(environment: context.environment).map { History(path: $0) }
-    let places = Array(((try? history?.places()) ?? []).prefix(Self.mostOffered))
+    let places = Array(((try? history?.places()) ?? []).prefix(Self.maxOffered))
     guard !places.isEmpty else {
       throw CommandFailure(
         .usage, "no URL given, and none in the history",

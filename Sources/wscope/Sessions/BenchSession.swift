@@ -188,7 +188,7 @@ final class BenchSession: Sendable {
     guard !context.console.standardErrorIsTerminal else {
       return context.console.status(line.line(columns: TerminalSize.of(2).columns - 1))
     }
-    // Told once a second and at the beginning of a phase, which is no second yet.
+    // Called once a second, and at the beginning of a phase, before a second has passed.
     guard progress.elapsed >= 900_000_000 else { return }
     let seconds = shown.add(1, ordering: .relaxed).newValue
     if seconds % Self.plainLineEvery == 0 { context.console.note(line.plainLine) }

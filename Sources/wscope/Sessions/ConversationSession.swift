@@ -97,7 +97,7 @@ final class ConversationSession: OneShot {
   ) async -> (CloseOutcome, CloseCircumstances) {
     recorder.connected(number: number)
     circumstances.withLock { $0 = CloseCircumstances(connection.info) }
-    tellOpened(connection.info, number)
+    reportOpening(connection.info, number)
     let sender = Task {
       await sendAll(from: input, on: connection)
       awaitEnd()
@@ -258,7 +258,7 @@ final class ConversationSession: OneShot {
 
   // MARK: Receiving
 
-  private func tellOpened(_ info: HandshakeInfo, _ number: Int) {
+  private func reportOpening(_ info: HandshakeInfo, _ number: Int) {
     judge.open(info)
     // The deadline starts now, even if there is much to send.
     if configuration.policy.within != nil { awaitEnd() }

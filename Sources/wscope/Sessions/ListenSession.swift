@@ -221,7 +221,7 @@ final class ListenSession: Sendable {
           cause: "not permitted to listen on \(place)",
           details: ["hint: ports below 1024 need privileges"]))
     case EADDRNOTAVAIL:
-      context.explain(Diagnosis(cause: "\(place) is no address of this machine"))
+      context.explain(Diagnosis(cause: "\(place) is not an address of this machine"))
     case let errno?:
       context.explain(
         Diagnosis(cause: "cannot listen on \(place): \(String(cString: strerror(errno)))"))

@@ -197,12 +197,12 @@ final class ReplaySession: PlayedOneShot {
   }
 
   /// After this many unrecorded messages, the comparison stops.
-  private static let mostUnrecorded = 10
+  private static let maxUnrecorded = 10
 
   /// After the last reply, no unrecorded message may arrive.
   private func nothingMore(_ connection: PlayedConnection) async {
     var count = 0
-    while played.ending == nil, count < Self.mostUnrecorded {
+    while played.ending == nil, count < Self.maxUnrecorded {
       let arrival = await next(connection, .now() + .nanoseconds(configuration.linger))
       guard case .message(let kind, let payload) = arrival else { return }
       count += 1

@@ -6,7 +6,7 @@ import WebSocketProtocol
 /// Detects the client's HTTP version and installs its handlers: with TLS by ALPN (RFC 9113 section
 /// 3.2), otherwise by the first bytes, which a client "that knows that a server supports HTTP/2"
 /// sends (section 3.3).
-final class HTTPVersionDoor: ChannelInboundHandler, RemovableChannelHandler {
+final class HTTPVersionSelector: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
 
