@@ -32,7 +32,7 @@ package enum Expectation: Sendable, Hashable {
   case silence(Int64)
   /// Exactly this many messages.
   case count(Int)
-  /// The peer closes, with one of these codes; 1005 is a Close without a code, 1006 is no Close at
+  /// The peer closes, with one of these codes; 1005 means a Close without a code, 1006 no Close at
   /// all.
   case close(CloseCodes)
   /// The status of the reply to the handshake.

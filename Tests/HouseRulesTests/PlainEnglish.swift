@@ -44,8 +44,23 @@ struct Habit: Sendable {
       broken: ["VisitorList", "theLobby"], kept: ["Listener"]),
   ]
 
-  func isFound(in text: String) throws -> Bool {
-    if case .found = try Pattern(pattern).find(in: text) { true } else { false }
+  /// Compiled once: every line of every source is searched.
+  static let compiled: Result<(prose: [Search], names: [Search]), Pattern.Failure> = Result {
+    () throws(Pattern.Failure) in
+    (try ofProse.map(Search.init), try ofNames.map(Search.init))
+  }
+
+  struct Search {
+    var pattern: Pattern
+    var cure: String
+
+    init(_ habit: Habit) throws(Pattern.Failure) {
+      (pattern, cure) = (try Pattern(habit.pattern), habit.cure)
+    }
+
+    func finds(_ text: String) -> Bool {
+      if case .notFound = pattern.find(in: text) { false } else { true }
+    }
   }
 }
 
@@ -55,15 +70,17 @@ extension HouseRule {
     name: "texts, comments and names are plain English",
     breaches: { file in
       guard !file.path.hasSuffix("/ManualText.swift") else { return [] }
+      guard case .success(let habits) = Habit.compiled else { return ["an invalid pattern"] }
       var breaches: [String] = []
       for (index, line) in file.prose.enumerated() where line.contains(where: { $0 != " " }) {
-        for habit in Habit.ofProse where (try? habit.isFound(in: line.lowercased())) ?? true {
+        let lowered = line.lowercased()
+        for habit in habits.prose where habit.finds(lowered) {
           breaches.append("\(index + 1): \(line.drop { $0 == " " }); better: \(habit.cure)")
         }
       }
-      for word in file.words {
-        for habit in Habit.ofNames where (try? habit.isFound(in: word.text)) ?? true {
-          breaches.append("\(word.line): \(word.text); better: \(habit.cure)")
+      for word in Set(file.words.map(\.text)) {
+        for habit in habits.names where habit.finds(word) {
+          breaches.append("\(word); better: \(habit.cure)")
         }
       }
       return breaches

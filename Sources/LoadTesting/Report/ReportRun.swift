@@ -153,7 +153,7 @@ extension LoadReport {
     package var tls: TLS?
     package var extensions: [String]
     package var subprotocol: String?
-    /// The `Server` header, a stranger's text.
+    /// The `Server` header, as the peer sent it.
     package var server: String?
 
     package init(

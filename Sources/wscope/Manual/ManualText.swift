@@ -1334,7 +1334,8 @@ OPTIONS
      port    [HOST:]PORT to listen on (default: 8080).
 
      --host host
-             Listen on this address; opens the server to others.
+             Listen on this address or host name, which may open the server to
+             other machines; by default on loopback only.
 
      --unix-socket path
              Listen on a unix socket instead of a port.
@@ -1352,59 +1353,64 @@ OPTIONS
      --port-file file
              Write the port number to this file once bound.
 
-     --tls   Serve wss with a certificate made in memory, for localhost and
-             this host.
+     --tls   Serve wss:// with a certificate made for this run, for localhost
+             and the names of this machine.
 
      --cert file
-             Serve wss with this certificate chain (PEM).
+             Serve wss:// with this certificate, followed by its chain (PEM).
 
      --key file
-             The private key of --cert (PEM).
+             Private key for --cert (PEM).
 
      --http2
-             Speak HTTP/2 too (RFC 8441): by ALPN with --tls, else with
-             clients that begin with it.
+             Also serve WebSocket over HTTP/2 (RFC 8441): negotiated by ALPN
+             with TLS, with prior knowledge without.
 
      -s, --subprotocol, --protocol name
-             Choose this subprotocol when it is offered; may be repeated.
+             Accept this subprotocol if a client offers it; may be repeated,
+             in order of preference.
 
      --allow-origin origin
-             Let pages of this origin connect; may be repeated.
+             Allow pages of this origin to connect, as in https://example.com;
+             may be repeated.
 
      --allow-host name
-             Answer requests for this host name; may be repeated.
+             Accept this name in the Host field; may be repeated.
 
      --max-message size
-             Refuse messages that are larger.  Default: 16 MiB.
+             Reject messages larger than this, with Close 1009.  Default: 16
+             MiB.
 
      --max-head size
-             Refuse requests whose head is larger, or has a line larger than a
-             quarter of it.  Default: 32 KiB.
+             Reject requests whose head is larger than this, or has a line
+             larger than a quarter of it.  Default: 32 KiB.
 
      --max-queue size
-             Close a client that does not read when more than this waits for
-             it.  Default: 16 MiB.
+             Close a client that reads too slowly once more than this is
+             queued for it.  Default: 16 MiB.
 
      --max-clients n
-             Clients at once; 503 beyond (default: nine tenths of the
-             open-file limit).
+             Limit for clients at a time; more are rejected with 503 (default:
+             nine tenths of the open-file limit).
 
      --close-timeout duration
-             Wait this long for the clients' Close at the end.  Default: 5s.
+             Time limit for the clients' Close when the server shuts down.
+             Default: 5s.
 
      --threads n
-             Event loop threads.  Default: 1.
+             Number of event loop threads.  Default: 1.
 
      --reuse-port
-             Let other processes listen on the same port; the kernel divides
-             the clients.
+             Let other processes listen on the same port (SO_REUSEPORT); the
+             kernel distributes the clients.
 
-     --lint  Count what is legal but odd in a client's frames, and log it when
-             the client leaves: lengths in more bytes than they take, empty
-             fragments, text cut inside a character, masking keys used again.
+     --lint  Count legal but unusual properties of a client's frames, and log
+             them when it disconnects: lengths encoded in more bytes than
+             necessary, empty fragments, text fragments that end inside a
+             character, masking keys used again.
 
      -q, --quiet
-             Log nothing but what is wrong.
+             Log only rejected requests and errors.
 
      --version
              Show the version.
@@ -1460,8 +1466,8 @@ OPTIONS
              repeated.
 
      -w, --wait duration
-             Fail a step of --script for which nothing fitting comes within
-             this time (default: 10s).
+             Time limit for each step of --script that waits for a message
+             (default: 10s).
 
      --junit file
              Write a JUnit XML report of --script to this file, a test suite

@@ -57,7 +57,7 @@ struct MetricRows {
     return "p\(first.text) needs \(Figures.count(first.neededSamples)) samples" + others.joined()
   }
 
-  /// The columns that stand beside each other.
+  /// The columns, from left to right.
   private var blocks: [Range<Int>] {
     var blocks: [Range<Int>] = []
     var (start, end) = (0, Self.labelWidth)
