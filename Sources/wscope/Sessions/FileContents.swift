@@ -75,6 +75,17 @@ enum FileContents {
     }
   }
 
+  /// Finds out, before anything is measured, whether a report can be written.
+  ///
+  /// - Throws: `CommandFailure` as `write` would.
+  static func checkWritable(_ path: String) throws {
+    do throws(SystemError) {
+      try OutputFile.checkWritable(path)
+    } catch {
+      throw failure(path, "write", error)
+    }
+  }
+
   /// Makes a new file for its owner only, or writes to a device or FIFO; a file that exists is left alone.
   ///
   /// - Throws: `CommandFailure`.
