@@ -69,6 +69,7 @@ let package = Package(
       dependencies: [
         "WebSocketProtocol", "WebSocketNIO", "Conversation", nioCore, nioPosix, nioHTTP1, histogram,
       ],
+      resources: [.embedInCode("Resources/bench.schema.json")],
       swiftSettings: house),
     .target(
       name: "TestServer",

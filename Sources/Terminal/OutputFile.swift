@@ -52,6 +52,22 @@ package enum OutputFile {
     }
   }
 
+  /// Whether `write` can be expected to succeed; nothing is opened or changed.
+  ///
+  /// - Parameter path: As for `write`.
+  /// - Throws: `SystemError`, the one that `write` would throw.
+  package static func checkWritable(_ path: String) throws(SystemError) {
+    var status = stat()
+    if stat(path, &status) == 0 {
+      guard status.st_mode & S_IFMT != S_IFDIR else { throw SystemError(code: EISDIR) }
+      guard faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 else { throw .latest }
+      return
+    }
+    guard errno == ENOENT else { throw .latest }
+    let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    guard faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0 else { throw .latest }
+  }
+
   /// Opens something that is neither a regular file nor a directory, for writing. Waits up to
   /// `readerTimeout` for a reader of a FIFO: `open` itself would wait indefinitely and not respond
   /// to signals.

@@ -9,9 +9,18 @@ import WebSocketNIO
 /// Its configuration has a `commandName`: without one, the parser determines it by reflection, with
 /// three searches through all conformances of the binary for each subcommand, at every start.
 protocol SessionCommand: AsyncParsableCommand {
-  var output: OutputOptions { get }
+  var color: ColorOption { get }
 
   func run(_ context: CommandContext) async throws -> ExitStatus
+}
+
+/// A session command that shows more on request.
+protocol VerboseCommand: SessionCommand {
+  var output: OutputOptions { get }
+}
+
+extension VerboseCommand {
+  var color: ColorOption { output.color }
 }
 
 /// The command `wscope`.
@@ -55,7 +64,7 @@ struct Wscope: AsyncParsableCommand {
         return
       }
       try ProcessLimits.check()
-      let color = ColorChoice(rawValue: command.output.color.rawValue) ?? .auto
+      let color = ColorChoice(rawValue: command.color.rawValue) ?? .auto
       let context = CommandContext(color: color)
       Process.exit(await Process.run(command, context))
     } catch let failure as CommandFailure {
@@ -70,10 +79,15 @@ struct Wscope: AsyncParsableCommand {
 extension Wscope {
   /// Parses a valid subcommand alone, a fifth faster than together with all others. Help and errors
   /// need the whole command.
-  private static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
+  static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
     let command = configuration.subcommands.first {
       $0.configuration.commandName == arguments.first
     }
+    // The parser would take the name of a command below another one for the argument of that one.
+    let nested = command?.configuration.subcommands.first {
+      $0.configuration.commandName == arguments.dropFirst().first
+    }
+    if let nested { return try nested.parseAsRoot(Array(arguments.dropFirst(2))) }
     if let command, let parsed = try? command.parseAsRoot(Array(arguments.dropFirst())),
       parsed is any SessionCommand
     {

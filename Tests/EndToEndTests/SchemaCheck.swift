@@ -1,43 +1,52 @@
 import Conversation
 
-/// As much of JSON Schema 2020-12 as the schema of sessions uses.
+/// As much of JSON Schema 2020-12 as the schemas of sessions and results use.
 struct SchemaCheck {
   private let schema: JSONValue
 
   init(_ schema: JSONValue) { self.schema = schema }
 
   /// What is wrong with a value; nothing if it is valid. A keyword that is not known here is a problem.
-  func problems(of value: JSONValue) -> [String] { Self.problems(value, schema, "") }
+  func problems(of value: JSONValue) -> [String] { problems(value, schema, "") }
 
-  private static func problems(_ value: JSONValue, _ schema: JSONValue, _ path: String) -> [String]
-  {
+  private func problems(_ value: JSONValue, _ schema: JSONValue, _ path: String) -> [String] {
     if schema == .bool(true) { return [] }
     guard case .object(let keywords) = schema else { return ["\(path): no schema"] }
     return keywords.flatMap { keyword -> [String] in
       switch keyword.name {
-      case "$schema", "title", "description": return []
+      case "$schema", "title", "description", "$defs": return []
+      case "$ref":
+        let name = keyword.value.string?.split(separator: "/").last.map(String.init)
+        guard let name, let found = self.schema["$defs"]?[name] else { return ["\(path): $ref"] }
+        return problems(value, found, path)
       case "const": return value == keyword.value ? [] : ["\(path): not \(keyword.value)"]
-      case "enum": return elements(keyword.value).contains(value) ? [] : ["\(path): not in enum"]
-      case "type": return type(value, keyword.value) ? [] : ["\(path): not \(keyword.value)"]
+      case "enum":
+        return Self.elements(keyword.value).contains(value) ? [] : ["\(path): not in enum"]
+      case "type": return Self.type(value, keyword.value) ? [] : ["\(path): not \(keyword.value)"]
       case "minimum", "maximum":
-        guard let found = number(value), let bound = number(keyword.value) else { return [] }
+        guard let found = Self.number(value), let bound = Self.number(keyword.value) else {
+          return []
+        }
         let isValid = keyword.name == "minimum" ? found >= bound : found <= bound
         return isValid ? [] : ["\(path): \(keyword.name)"]
       case "required":
-        return elements(keyword.value).compactMap(\.string).filter { value[$0] == nil }
+        guard case .object = value else { return [] }
+        return Self.elements(keyword.value).compactMap(\.string).filter { value[$0] == nil }
           .map { "\(path): no \($0)" }
       case "properties":
-        return members(keyword.value).flatMap { property in
+        return Self.members(keyword.value).flatMap { property in
           value[property.name].map { problems($0, property.value, path + "/" + property.name) }
             ?? []
         }
       case "additionalProperties":
-        let known = members(schema["properties"] ?? .null).map(\.name)
-        return members(value).map(\.name).filter { !known.contains($0) }.map { "\(path): \($0)" }
+        let known = Self.members(schema["properties"] ?? .null).map(\.name)
+        let others = Self.members(value).filter { !known.contains($0.name) }
+        guard case .object = keyword.value else { return others.map { "\(path): \($0.name)" } }
+        return others.flatMap { problems($0.value, keyword.value, path + "/" + $0.name) }
       case "items":
-        return elements(value).flatMap { problems($0, keyword.value, path + "/*") }
+        return Self.elements(value).flatMap { problems($0, keyword.value, path + "/*") }
       case "oneOf":
-        let results = elements(keyword.value).map { problems(value, $0, path) }
+        let results = Self.elements(keyword.value).map { problems(value, $0, path) }
         return results.count { $0.isEmpty } == 1 ? [] : ["\(path): oneOf: \(results)"]
       default: return ["\(path): unknown keyword \(keyword.name)"]
       }

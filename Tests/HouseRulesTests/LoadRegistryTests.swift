@@ -89,7 +89,11 @@ import Testing
   func anUnknownNameIsAUsageError(_ words: [String], _ message: String) throws {
     let bench = try Bench.parse(words)
     #expect {
-      if words[0] == "--mode" { _ = try bench.mode.entry() } else { _ = try bench.format.entry() }
+      if words[0] == "--mode" {
+        _ = try bench.mode.entry()
+      } else {
+        _ = try bench.report.format.entry()
+      }
     } throws: { error in
       (error as? CommandFailure)?.words == message && (error as? CommandFailure)?.status == .usage
     }

@@ -1,4 +1,4 @@
-"""schema.py: validates JSON Lines with a validator that others wrote (jsonschema), against the schema that `wscope --schema` prints.
+"""schema.py: validates JSON Lines and results of bench with a validator that others wrote (jsonschema), against the schemas that `wscope --schema` and `wscope bench --schema` print.
 
 Run by schema.sh with the Python of the peers.
 """
@@ -60,7 +60,26 @@ def main():
             checks.record(name, f"line {number}", f"{line}: {problems}" if problems else None)
             for wrong in broken(line):
                 checks.record(name, f"line {number}, broken", f"valid: {wrong}" if validator.is_valid(wrong) else None)
+    results(checks, wscope, url)
     return checks.finish()
+
+
+def results(checks, wscope, url):
+    """The results of bench, against `wscope bench --schema`."""
+    schema = json.loads(wscope("bench", "--schema"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for name, options in {"open": ["-R", "500"], "closed": [], "shard": ["-R", "500", "--shard", "0/2"]}.items():
+        path = os.path.join(scratch(), f"{name}.json")
+        wscope("bench", url, "-c2", "-n200", *options, "--out", path)
+        with open(path) as file:
+            result = json.load(file)
+        problems = [error.message for error in validator.iter_errors(result)]
+        checks.record("bench", name, str(problems) if problems else None)
+        for member in result:
+            missing = {key: value for key, value in result.items() if key != member}
+            checks.record("bench", f"{name} without {member}", "valid" if validator.is_valid(missing) else None)
+        checks.record("bench", f"{name} with more", "valid" if validator.is_valid({**result, "more": 1}) else None)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,9 @@ package struct LoadReport: Sendable, Equatable {
   /// The version of the JSON shape that this value is written in.
   package static let schema = "bench/1"
 
+  /// The JSON Schema of that shape.
+  package static var schemaDocument: [UInt8] { PackageResources.bench_schema_json }
+
   package var tool: Tool
   package var run: Run
   package var target: Target
@@ -85,6 +88,18 @@ package struct LoadReport: Sendable, Equatable {
   /// - Parameter name: Which one.
   /// - Returns: nil when the run ended before it.
   package func phase(_ name: Phase.Name) -> Phase? { phases.first { $0.name == name } }
+
+  /// The same report with other percentiles.
+  ///
+  /// One that is in the report stays as it is; the others are read from the stored histograms, within 0.1 %.
+  ///
+  /// - Parameter levels: What to show, in this order.
+  /// - Returns: The report; a metric without its histogram keeps the percentiles that it has of these.
+  package func showing(_ levels: [PercentileLevel]) -> LoadReport {
+    var report = self
+    for (metric, summary) in metrics { report.metrics[metric] = summary.showing(levels) }
+    return report
+  }
 
   /// Checks sent = answered + unanswered + failed + in flight at end.
   ///
@@ -214,10 +229,11 @@ extension LoadReport {
       intervals: try json.list("intervals", Interval.init),
       selfCheck: try SelfCheck(json.member("self")), host: try HostFacts(json.member("env")))
     compression = try bytes.optional("compression", Compression.init)
-    warmUp = try WarmUp(messages.member("warmup"))
+    // The first results had none of these.
+    warmUp = try messages.optional("warmup", WarmUp.init) ?? WarmUp()
     cutShort = try run.optional("cut_short", CutShort.init)
-    planned = try messages.member("planned").integer()
-    connectedShare = try connections.member("open_share").number()
-    unmatched = try messages.member("unmatched").integer()
+    planned = try messages.optionalInteger("planned") ?? self.messages.planned
+    connectedShare = try connections.optionalNumber("open_share") ?? 1
+    unmatched = try messages.optionalInteger("unmatched") ?? 0
   }
 }

@@ -1,6 +1,35 @@
 import Conversation
 
 extension LatencySummary {
+  /// The samples as a histogram, from `hdr`: values within 0.1 %, of the censored their number and their
+  /// smallest and largest bound. nil without `hdr`.
+  var histogram: LatencyHistogram? {
+    guard let hdr, let buckets = try? HistogramCodec.buckets(hdr) else { return nil }
+    var histogram = LatencyHistogram(buckets, min: min, max: max)
+    guard censored > 0, let floor = censoredFloor else { return histogram }
+    // Which bounds lie between is not stored; to rank all but one by the smallest claims least.
+    histogram.recordCensored(1, atLeast: censoredCeiling ?? floor)
+    histogram.recordCensored(censored - 1, atLeast: floor)
+    return histogram
+  }
+
+  /// The percentile of a level.
+  ///
+  /// - Parameter level: Any level.
+  /// - Returns: The one in the summary, else from `hdr`; nil without either.
+  package func percentile(_ level: PercentileLevel) -> Percentile? {
+    self[level] ?? histogram?.percentile(level)
+  }
+
+  func showing(_ levels: [PercentileLevel]) -> LatencySummary {
+    var summary = self
+    let histogram = levels.allSatisfy { self[$0] != nil } ? nil : histogram
+    summary.percentiles = levels.compactMap { level in
+      (self[level] ?? histogram?.percentile(level)).map { Row(level, $0) }
+    }
+    return summary
+  }
+
   func write(to json: inout JSONWriter, unit: String) {
     json.member("unit", unit)
     json.member("count", count)

@@ -117,7 +117,9 @@ extension LoadReport {
       self.seed = number
       argv = try json.list("argv") { argument throws(ResultError) in try argument.text() }
       tags = [:]
-      for (name, value) in try json.member("tags").members() { tags[name] = try value.text() }
+      if let stored = try json.optional("tags") {
+        for (name, value) in try stored.members() { tags[name] = try value.text() }
+      }
       shard = try json.optional("shard", Shard.init)
       ended = try json.member("ended").word()
     }

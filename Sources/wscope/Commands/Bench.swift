@@ -4,7 +4,7 @@ import WebSocketNIO
 import WebSocketProtocol
 
 /// `wscope bench`.
-struct Bench: SessionCommand {
+struct Bench: VerboseCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Load an endpoint with many connections and measure its latency.",
@@ -12,7 +12,8 @@ struct Bench: SessionCommand {
       With --rate messages go out by the clock, whatever is outstanding, and latency counts from \
       the intended moment. Without it each connection sends when it was answered (closed loop), \
       which measures throughput. Without a URL an echo server of its own is measured for 5 s.
-      """)
+      """,
+    subcommands: [BenchReport.self])
 
   @Argument(
     help: ArgumentHelp(
@@ -116,12 +117,10 @@ struct Bench: SessionCommand {
       valueName: "addresses"))
   var localIps: LocalAddressesOption?
 
-  @Option(help: ArgumentHelp("Format of the report.", valueName: "format"))
-  var format = ReportFormatOption(ReportFormats.text)
+  @OptionGroup var report: ReportOptions
 
-  @Option(
-    help: ArgumentHelp("The percentiles to report, with commas between them.", valueName: "list"))
-  var percentiles = PercentilesOption(PercentileLevel.standard)
+  @Flag(help: "Print the JSON Schema of the result.")
+  var schema = false
 
   @Flag(help: "Show no progress.")
   var noProgress = false
@@ -134,8 +133,12 @@ struct Bench: SessionCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
+    if schema {
+      try FileContents.write(LoadReport.schemaDocument, to: "-", context.console)
+      return .ok
+    }
     let plan = try plan()
-    let format = try format.entry()
+    let outputs = try report.outputs()
     let target: BenchConfiguration.Target
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
@@ -164,7 +167,7 @@ struct Bench: SessionCommand {
     let session = BenchSession(
       BenchConfiguration(
         plan: plan, target: target, sources: localIps?.addresses ?? [],
-        levels: percentiles.levels, format: format,
+        levels: report.percentiles?.levels ?? PercentileLevel.standard, outputs: outputs,
         argv: ReportedCommandLine.words(self),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)

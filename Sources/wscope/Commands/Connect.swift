@@ -5,7 +5,7 @@ import WebSocketNIO
 import WebSocketProtocol
 
 /// `wscope connect`.
-struct Connect: SessionCommand {
+struct Connect: VerboseCommand {
   static let configuration = CommandConfiguration(
     commandName: "connect",
     abstract: "Talk to an endpoint: interactive on a terminal, a filter in a pipe.",

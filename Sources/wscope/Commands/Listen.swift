@@ -5,7 +5,7 @@ import WebSocketNIO
 import WebSocketProtocol
 
 /// `wscope listen`.
-struct Listen: SessionCommand {
+struct Listen: VerboseCommand {
   static let configuration = CommandConfiguration(
     commandName: "listen",
     abstract: "Run a throwaway server: echo or broadcast, with a page for browsers.",

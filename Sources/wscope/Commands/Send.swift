@@ -5,7 +5,7 @@ import WebSocketNIO
 import WebSocketProtocol
 
 /// `wscope send`.
-struct Send: SessionCommand {
+struct Send: VerboseCommand {
   static let configuration = CommandConfiguration(
     commandName: "send",
     abstract: "Send messages, check the replies, and exit with a meaningful code.",

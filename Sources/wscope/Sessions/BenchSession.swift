@@ -21,7 +21,7 @@ struct BenchConfiguration: Sendable {
   /// The addresses to connect from.
   var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
-  var format: ReportFormatEntry
+  var outputs: ReportOutputs
   /// The command line, with secrets taken out.
   var argv: [String]
   var showsProgress: Bool
@@ -197,15 +197,7 @@ final class BenchSession: Sendable {
   private func printReport(_ complete: LoadReport) -> ExitStatus {
     var report = complete
     report.target.url = Redaction.url(report.target.url)
-    let text = configuration.format.render(report)
-    do throws(OutputError) {
-      try context.console.payload(Array(text.utf8))
-      return .ok
-    } catch {
-      guard case .failed(let code, let stream) = error else { return .ok }
-      context.warn("cannot write \(stream): \(SystemError(code: code).reason)")
-      return .outputFailed
-    }
+    return configuration.outputs.write(report, context)
   }
 
   /// What is this machine's doing must not be taken for the server's (SECURITY R20).

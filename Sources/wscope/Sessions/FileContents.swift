@@ -76,6 +76,17 @@ enum FileContents {
     }
   }
 
+  /// Finds out, before anything is measured, whether a report can be written.
+  ///
+  /// - Throws: `CommandFailure` as `write` would.
+  static func checkWritable(_ path: String) throws {
+    do throws(SystemError) {
+      try OutputFile.checkWritable(path)
+    } catch {
+      throw failure(path, "write", error)
+    }
+  }
+
   /// Creates a file that only its owner can read, or writes to a device or FIFO; an existing file
   /// is not changed.
   ///
