@@ -9,9 +9,14 @@ struct Bench: VerboseCommand {
     commandName: "bench",
     abstract: "Load an endpoint with many connections and measure its latency.",
     discussion: """
-      With --rate messages go out by the clock, whatever is outstanding, and latency counts from \
-      the intended moment. Without it each connection sends when it was answered (closed loop), \
-      which measures throughput. Without a URL an echo server of its own is measured for 5 s.
+      Examples:
+        wscope bench                             # measure an echo server of its own
+        wscope bench :8080 -c 100 -R 5000        # latency at 5,000 messages per second
+        wscope bench :8080 -c 100 -d 10s         # throughput
+
+      With --rate, messages are sent on schedule, and latency is measured from the scheduled time, so that a \
+      stalled server cannot hide it. Without --rate (closed loop), each connection sends its next message when the \
+      last one is answered.
       """,
     subcommands: [BenchReport.self])
 
@@ -20,69 +25,80 @@ struct Bench: VerboseCommand {
       "URL of the server under test; it must echo every message.", valueName: "url"))
   var url: URLText?
 
-  @Option(help: ArgumentHelp("What the connections do.", valueName: "mode"))
+  @Option(
+    help: ArgumentHelp(
+      "What the connections do: echo sends messages and waits for their echoes.", valueName: "mode")
+  )
   var mode = LoadModeOption(LoadModes.echo)
 
   @Option(
     name: [.customShort("c", allowingJoined: true), .long],
-    help: ArgumentHelp("Connections, as in 200 or 10k.", valueName: "n"))
+    help: ArgumentHelp("Number of connections, as in 200 or 10k.", valueName: "n"))
   var connections = CountOption(50)
 
   @Option(
     name: [.customShort("d", allowingJoined: true), .long],
-    help: ArgumentHelp("How long to measure (default: 30s).", valueName: "duration"))
+    help: ArgumentHelp(
+      "Duration of the measurement (default: 30s; 5s without a URL).", valueName: "duration"))
   var duration: DurationOption?
 
   @Option(
     name: [.customShort("n", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Measure this many messages of all connections together, not a duration; with --rate the first "
-        + "ones of the schedule.", valueName: "n"))
+      "End after this many messages of all connections together, as in 10k, instead of after --duration (the default).",
+      valueName: "n"))
   var messages: CountOption?
 
   @Option(
     name: [.customShort("R", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Messages a second of all connections together, as in 5000 or 20k.", valueName: "rate"))
+      "Send this many messages per second, all connections together, as in 5000 or 20k. By default each connection sends its next message when the last one is answered.",
+      valueName: "rate"))
   var rate: RateOption?
 
   @Option(
     help: ArgumentHelp(
-      "Without --rate: messages that each connection keeps in flight (default: 1).",
+      "Without --rate: number of messages that each connection keeps in flight (default: 1).",
       valueName: "n"))
   var inflight: CountOption?
 
   @Option(
     help: ArgumentHelp(
-      "With --rate: even gaps (constant) or independent users (poisson).", valueName: "arrival"))
+      "With --rate: send at even intervals (constant), or at random ones, as independent users would (poisson).",
+      valueName: "arrival"))
   var arrival = Pacing.Arrival.constant
 
-  @Option(help: ArgumentHelp("New connections a second.", valueName: "rate"))
+  @Option(help: ArgumentHelp("Open this many connections per second.", valueName: "rate"))
   var connectRate = RateOption(500)
 
   @Option(
-    help: ArgumentHelp("Connections that must open before anything is sent.", valueName: "percent"))
+    help: ArgumentHelp(
+      "Share of the connections that must open; with fewer, nothing is sent.", valueName: "percent")
+  )
   var minOpen = PercentOption(share: 1)
 
   @Option(
     help: ArgumentHelp(
-      "Send this long before measuring (default: 2s or a tenth of the duration; 0s with -n).",
+      "Send for this long before measuring (default: 2s or a tenth of the duration, whichever is shorter; 0s with -n).",
       valueName: "duration"))
   var warmup: DurationOption?
 
   @Option(
     help: ArgumentHelp(
-      "Messages a connection may have in flight; more are not sent but counted.", valueName: "n"))
+      "Limit for the messages in flight on a connection; messages beyond it are counted instead of sent.",
+      valueName: "n"))
   var maxInflight = CountOption(1024)
 
   @Option(
-    help: ArgumentHelp("When a message counts as unanswered.", valueName: "duration"))
+    help: ArgumentHelp(
+      "Time limit for the answer to a message; after it, the message counts as unanswered.",
+      valueName: "duration"))
   var timeout = DurationOption.seconds(5)
 
-  @Option(help: ArgumentHelp("Bytes of each message (default: 64).", valueName: "size"))
+  @Option(help: ArgumentHelp("Size of each message (default: 64 bytes).", valueName: "size"))
   var size: SizeOption?
 
-  @Flag(name: .shortAndLong, help: "Send binary messages.")
+  @Flag(name: .shortAndLong, help: "Send binary messages; the default is text.")
   var binary = false
 
   @Option(
@@ -99,21 +115,24 @@ struct Bench: VerboseCommand {
       valueName: "how"))
   var match: LoadPlan.Matching?
 
-  @Option(help: ArgumentHelp("Repeats the schedule and the payload of a run.", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "Seed of the schedule and the payloads, to repeat a run (default: a random one).",
+      valueName: "number"))
   var seed: UInt64?
 
-  @Option(help: ArgumentHelp("Event loop threads.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of event loop threads.", valueName: "n"))
   var threads = 1
 
   @Option(
     help: ArgumentHelp(
-      "Do part i of n of the run, i from 0; the other numbers are those of the whole.",
+      "Run part i of n (counted from 0) of a run that is shared by n processes; the other options describe the whole run.",
       valueName: "i/n"))
   var shard: ShardOption?
 
   @Option(
     help: ArgumentHelp(
-      "Connect from these addresses in turn: a list with commas, or a network as in 127.0.1.0/24.",
+      "Connect from these local addresses in turn: a comma-separated list, or a network, as in 127.0.1.0/24.",
       valueName: "addresses"))
   var localIps: LocalAddressesOption?
 
@@ -122,10 +141,10 @@ struct Bench: VerboseCommand {
   @Flag(help: "Print the JSON Schema of the result.")
   var schema = false
 
-  @Flag(help: "Show no progress.")
+  @Flag(help: "Do not show progress.")
   var noProgress = false
 
-  @Flag(name: .shortAndLong, help: "Print nothing but the report and what is wrong.")
+  @Flag(name: .shortAndLong, help: "Print only the report and errors.")
   var quiet = false
 
   @OptionGroup(title: "Connection") var client: ClientOptions

@@ -10,6 +10,12 @@ struct Listen: VerboseCommand {
     commandName: "listen",
     abstract: "Run a throwaway server: echo or broadcast, with a page for browsers.",
     discussion: """
+      Examples:
+        wscope listen 8080                              # an echo server, and a page for browsers
+        wscope listen 8080 --on '< ping => > pong'      # a mock service
+        wscope listen 8080 --fault rst,after=10,p=30%   # a broken peer
+        wscope listen 8080 --script login.wscope --once # a test of a client
+
       It listens on 127.0.0.1 and ::1 unless a host is given, and answers GET / with a page that \
       makes any browser a client. Port 0 takes a free port.
       """)

@@ -4,18 +4,18 @@ import Terminal
 
 /// What is made of a result of `bench`, whether it was just measured or is read from a file.
 struct ReportOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Format of the report.", valueName: "format"))
+  @Option(help: ArgumentHelp("Format of the report on standard output.", valueName: "format"))
   var format = ReportFormatOption(ReportFormats.text)
 
   @Option(
     help: ArgumentHelp(
-      "The percentiles to report, with commas between them (default: 50,90,99,99.9).",
+      "Percentiles to report, as a comma-separated list (default: 50,90,99,99.9).",
       valueName: "list"))
   var percentiles: PercentilesOption?
 
   @Option(
     help: ArgumentHelp(
-      "Write the result to this file as JSON, for bench report.", valueName: "file"),
+      "Write the result to this file as JSON; bench report prints it again.", valueName: "file"),
     completion: .file())
   var out: PublicText?
 

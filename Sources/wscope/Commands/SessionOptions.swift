@@ -106,8 +106,8 @@ struct RepetitionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Keep retrying for up to this long, as in 30s, while the server is unreachable or answers 5xx. \
-      The exit code is that of the last failure.
+      Keep retrying for up to this long, as in 30s, while the server is unreachable or answers 5xx; by \
+      default there are no retries. The exit code is that of the last failure.
       """, valueName: "duration"))
   var waitUp: DurationOption?
 

@@ -2277,6 +2277,8 @@ NAME
 
 SYNOPSIS
      wscope bench [option ...] [url]
+     wscope bench report [option ...] file
+     wscope bench --schema
 
 DESCRIPTION
      wscope bench opens many connections to a server that echoes, sends
@@ -2316,6 +2318,11 @@ EXAMPLES
 
            wscope bench :8080 -R 1000 --size 1k --format json |
                jq '.metrics.rtt.percentiles["99"].v'
+
+     Keep the result, and print it again with other percentiles:
+
+           wscope bench :8080 -R 1000 --out run.json
+           wscope bench report run.json --percentiles 50,75,95
 
      Open 30,000 connections from two processes, each of which may have 20,000
      open files:
@@ -2445,6 +2452,18 @@ MEASUREMENT
 
      close        Time from our close frame to the end of the connection.
 
+   Stored results
+     --out writes the result to a file, as one JSON object with the schema
+     that --schema prints.  A file that cannot be written is found out before
+     anything is opened.  A regular file is replaced as a whole at the end of
+     the run.
+
+     wscope bench report file prints a stored result again; - reads standard
+     input.  It takes --format, --percentiles, --out and --color.  Without
+     --percentiles, it prints the ones that are in the result.  Others are
+     computed from the histograms.  Members of the result that it does not
+     know are ignored, so that it reads the results of later versions.
+
    Progress and signals
      During the run, progress is shown on standard error: one line that
      changes on a terminal, otherwise a line every ten seconds.
@@ -2456,52 +2475,57 @@ OPTIONS
      url     URL of the server under test; it must echo every message.
 
      --mode mode
-             What the connections do.  Values: echo.  Default: echo.
+             What the connections do: echo sends messages and waits for their
+             echoes.  Values: echo.  Default: echo.
 
      -c, --connections n
-             Connections, as in 200 or 10k.  Default: 50.
+             Number of connections, as in 200 or 10k.  Default: 50.
 
      -d, --duration duration
-             How long to measure (default: 30s).
+             Duration of the measurement (default: 30s; 5s without a URL).
 
      -n, --messages n
-             Measure this many messages of all connections together, not a
-             duration; with --rate the first ones of the schedule.
+             End after this many messages of all connections together, as in
+             10k, instead of after --duration (the default).
 
      -R, --rate rate
-             Messages a second of all connections together, as in 5000 or 20k.
+             Send this many messages per second, all connections together, as
+             in 5000 or 20k.  By default each connection sends its next
+             message when the last one is answered.
 
      --inflight n
-             Without --rate: messages that each connection keeps in flight
-             (default: 1).
+             Without --rate: number of messages that each connection keeps in
+             flight (default: 1).
 
      --arrival arrival
-             With --rate: even gaps (constant) or independent users (poisson).
-             Values: constant, poisson.  Default: constant.
+             With --rate: send at even intervals (constant), or at random
+             ones, as independent users would (poisson).  Values: constant,
+             poisson.  Default: constant.
 
      --connect-rate rate
-             New connections a second.  Default: 500/s.
+             Open this many connections per second.  Default: 500/s.
 
      --min-open percent
-             Connections that must open before anything is sent.  Default: 100
-             %.
+             Share of the connections that must open; with fewer, nothing is
+             sent.  Default: 100 %.
 
      --warmup duration
-             Send this long before measuring (default: 2s or a tenth of the
-             duration; 0s with -n).
+             Send for this long before measuring (default: 2s or a tenth of
+             the duration, whichever is shorter; 0s with -n).
 
      --max-inflight n
-             Messages a connection may have in flight; more are not sent but
-             counted.  Default: 1024.
+             Limit for the messages in flight on a connection; messages beyond
+             it are counted instead of sent.  Default: 1024.
 
      --timeout duration
-             When a message counts as unanswered.  Default: 5s.
+             Time limit for the answer to a message; after it, the message
+             counts as unanswered.  Default: 5s.
 
      --size size
-             Bytes of each message (default: 64).
+             Size of each message (default: 64 bytes).
 
      -b, --binary
-             Send binary messages.
+             Send binary messages; the default is text.
 
      -x, --message message
              Send this payload every time and count any reply as its answer;
@@ -2513,31 +2537,40 @@ OPTIONS
              and nothing else.  Values: seq, fifo.
 
      --seed number
-             Repeats the schedule and the payload of a run.
+             Seed of the schedule and the payloads, to repeat a run (default:
+             a random one).
 
      --threads n
-             Event loop threads.  Default: 1.
+             Number of event loop threads.  Default: 1.
 
      --shard i/n
-             Do part i of n of the run, i from 0; the other numbers are those
-             of the whole.
+             Run part i of n (counted from 0) of a run that is shared by n
+             processes; the other options describe the whole run.
 
      --local-ips addresses
-             Connect from these addresses in turn: a list with commas, or a
-             network as in 127.0.1.0/24.
+             Connect from these local addresses in turn: a comma-separated
+             list, or a network, as in 127.0.1.0/24.
 
      --format format
-             Format of the report.  Values: text, json.  Default: text.
+             Format of the report on standard output.  Values: text, json.
+             Default: text.
 
      --percentiles list
-             The percentiles to report, with commas between them.  Default:
-             50,90,99,99.9.
+             Percentiles to report, as a comma-separated list (default:
+             50,90,99,99.9).
+
+     --out file
+             Write the result to this file as JSON; bench report prints it
+             again.
+
+     --schema
+             Print the JSON Schema of the result.
 
      --no-progress
-             Show no progress.
+             Do not show progress.
 
      -q, --quiet
-             Print nothing but the report and what is wrong.
+             Print only the report and errors.
 
      --version
              Show the version.
@@ -2741,8 +2774,10 @@ EXIT STATUS
 
      0    The measurement was completed.  The verdict is in the report.
 
-     2    The command line is invalid, or the run would need more open files
-          than the system allows.
+     2    The command line is invalid, a stored result cannot be read, or the
+          run would need more open files than the system allows.
+
+     23   The report or a file could not be written.
 
      98   Nothing was measured, or the sums of the report do not agree.
 
