@@ -20,7 +20,7 @@ final class RequestHandler: Sendable {
 
   init(
     _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
-    _ report: @escaping @Sendable (ServerEvent) -> Void
+    joined: AsyncStream<Void>.Continuation, _ report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.configuration = configuration
     self.report = report
@@ -34,7 +34,8 @@ final class RequestHandler: Sendable {
         reportsReplies: configuration.reportsReplies)
     }
     mode = configuration.mode.makeBehaviours(
-      BehaviourContext(registries: registries, queueLimit: configuration.queueLimit))
+      BehaviourContext(
+        registries: registries, queueLimit: configuration.queueLimit, joined: joined))
   }
 
   func answer(_ request: HTTPRequest) -> HTTPAnswer { admit(judge(request), request) }

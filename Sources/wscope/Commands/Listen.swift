@@ -111,6 +111,7 @@ struct Listen: SessionCommand {
   @Flag(name: .shortAndLong, help: "Log nothing but what is wrong.")
   var quiet = false
 
+  @OptionGroup(title: "Publishing") var publishing: PublishingOptions
   @OptionGroup(title: "Scripts and rules") var scripts: ServerScriptOptions
   @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
@@ -121,9 +122,15 @@ struct Listen: SessionCommand {
     var server = TestServerConfiguration()
     server.mode = try mode?.mode() ?? .echo
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
+    if server.mode.entry.isFed, scripts.rules == "-" {
+      throw CommandFailure(.usage, "standard input is already used by --rules -")
+    }
     let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
     server.scripting = scripting?.scripting
     server.reportsReplies = output.isVerbose
+    let feed = try publishing.feed(server.mode, maxMessage: maxMessage.bytes, isQuiet: quiet)
+    server.slow = publishing.slow ?? .close
+    server.keptMessages = publishing.keptMessages
     server.origins = OriginRules(
       allowedOrigins: allowOrigin, allowedHosts: allowHost + [place.hostName].compactMap { $0 })
     server.originRemedy = Self.originRemedy
@@ -166,7 +173,7 @@ struct Listen: SessionCommand {
       ListenConfiguration(
         place: place, server: server, certificate: certificate, threads: threads,
         portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
-        scripts: scripting),
+        scripts: scripting, feed: feed),
       context)
     return await session.run()
   }

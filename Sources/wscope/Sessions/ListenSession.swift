@@ -20,6 +20,8 @@ struct ListenConfiguration: Sendable {
   var faultSummary: String?
   /// nil without scripts and rules.
   var scripts: ServerScriptConfiguration?
+  /// What the clients are fed with; nil if the mode is not fed.
+  var feed: SourceFeed.Configuration?
 }
 
 /// `listen`: binds, prints the ready lines, logs until a signal comes, and closes every client.
@@ -58,6 +60,10 @@ final class ListenSession: Sendable {
     let logging = Task { await self.log(events) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
     defer { watch.cancel() }
+    let feeding = Task { [configuration, context] in
+      await configuration.feed.map { SourceFeed($0, context) }?.run(to: server)
+    }
+    defer { feeding.cancel() }
     var isStopping = false
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
@@ -89,7 +95,7 @@ final class ListenSession: Sendable {
 
   private static func isWrong(_ event: ServerEvent) -> Bool {
     switch event {
-    case .refused, .malformed, .acceptFailed, .ruleSkipped: true
+    case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
     case .script(_, let summary): summary.result != .done
     case .opened, .message, .sent, .closed, .linted, .fault, .more: false
     }
