@@ -345,9 +345,9 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--strict-paths --tls --http2 --reuse-port --lint --quiet -q --require-subprotocol --once --tap-output --no-url-faults --no-compress --version -h --help)
+    non_repeating_flags=(--strict-paths --tls --http2 --reuse-port --lint --quiet -q --require-subprotocol --once --exit-at-eof --binary -b -0 --null --tap-output --no-url-faults --no-compress --version -h --help)
     repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --fault)
-    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --script --rules --wait -w --junit --seed --compress --color)
+    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --seed --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -360,7 +360,7 @@ _wscope_listen() {
         return
         ;;
     '--mode')
-        __wscope_add_completions -W 'echo'$'\n''broadcast'$'\n''broadcast=all'
+        __wscope_add_completions -W 'echo'$'\n''broadcast'$'\n''broadcast=all'$'\n''sink'$'\n''source'
         return
         ;;
     '--port-file')
@@ -415,6 +415,13 @@ _wscope_listen() {
         return
         ;;
     '-m'|'--max-time')
+        return
+        ;;
+    '--slow')
+        __wscope_add_completions -W 'close'$'\n''drop'$'\n''wait'
+        return
+        ;;
+    '--keep')
         return
         ;;
     '--script')

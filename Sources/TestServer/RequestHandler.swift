@@ -23,7 +23,7 @@ final class RequestHandler: Sendable {
 
   init(
     _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
-    _ report: @escaping @Sendable (ServerEvent) -> Void
+    joined: AsyncStream<Void>.Continuation, _ report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.configuration = configuration
     self.report = report
@@ -38,7 +38,8 @@ final class RequestHandler: Sendable {
         reportsReplies: configuration.reportsReplies)
     }
     mode = configuration.mode.makeBehaviours(
-      BehaviourContext(registries: registries, queueLimit: configuration.queueLimit))
+      BehaviourContext(
+        registries: registries, queueLimit: configuration.queueLimit, joined: joined))
   }
 
   /// From now on `GET /healthz` is answered with 503.

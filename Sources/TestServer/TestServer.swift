@@ -12,13 +12,16 @@ package final class TestServer: Sendable {
   private let registries: [NIOLoopBound<ClientRegistry>]
   private let configuration: TestServerConfiguration
   private let handler: RequestHandler
+  /// Ends when the first client receives what is published.
+  private let joined: AsyncStream<Void>
 
   package var localAddresses: [SocketAddress] { servers.compactMap(\.localAddress) }
 
   private init(
     _ servers: [Server], _ loops: EpollLoops?, _ registries: [NIOLoopBound<ClientRegistry>],
-    _ handler: RequestHandler, _ configuration: TestServerConfiguration
+    _ handler: RequestHandler, joined: AsyncStream<Void>, _ configuration: TestServerConfiguration
   ) {
+    self.joined = joined
     self.handler = handler
     self.servers = servers
     self.loops = loops
@@ -46,6 +49,9 @@ package final class TestServer: Sendable {
           NIOLoopBound(
             ClientRegistry(
               on: loop, loggedMessagesPerSecond: configuration.loggedMessagesPerSecond,
+              channel: ChannelSettings(
+                queueLimit: configuration.queueLimit, slow: configuration.slow,
+                kept: configuration.keptMessages),
               report: report),
             eventLoop: loop)
         }.get())
@@ -60,14 +66,15 @@ package final class TestServer: Sendable {
     transport.rejected = { report(.malformed(from: $0, status: $1, $2)) }
     transport.loops = loops
     transport.reusesPort = configuration.reusesPort
-    let handler = RequestHandler(configuration, registries, report)
+    let (joined, joining) = AsyncStream.makeStream(of: Void.self)
+    let handler = RequestHandler(configuration, registries, joined: joining, report)
     let configured = transport
     let servers = try await place.bind { address in
       try await Server.bind(
         address, group: group, configuration: configured,
         acceptFailed: { report(.acceptFailed(errno: $0)) }, answer: { handler.answer($0) })
     }
-    return TestServer(servers, loops, registries, handler, configuration)
+    return TestServer(servers, loops, registries, handler, joined: joined, configuration)
   }
 
   /// Replaces the rules of a server that has some, for open connections too: ranges and rules that fire once
@@ -78,6 +85,21 @@ package final class TestServer: Sendable {
   ///   - files: The contents of the files that they send, by name.
   package func replaceRules(_ rules: [Script.Rule], files: [String: [UInt8]]) {
     handler.rules?.replace(rules, files: files)
+  }
+
+  /// Waits for the first client that receives what is published. For one caller.
+  package func firstClient() async {
+    for await _ in joined {}
+  }
+
+  /// Sends messages to every client of a mode that is fed, and waits until the clients have caught up, if that
+  /// is what slow clients are to get, else for a moment.
+  package func publish(_ messages: [PublishedMessage]) async {
+    let deliveries = registries.map { registry in
+      registry.eventLoop.flatSubmit { registry.value.channel.publish(messages) }
+    }
+    // A loop that has stopped has no clients.
+    for delivery in deliveries { try? await delivery.get() }
   }
 
   /// Accepts no more, sends Close 1001 to every client, and waits until all are gone, at most the

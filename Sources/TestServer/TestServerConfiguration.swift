@@ -29,8 +29,12 @@ package struct TestServerConfiguration: Sendable {
   package var credentials: AccessCredentials?
   /// Whether a client that offers none of `subprotocols` is rejected with 400.
   package var requiresSubprotocol = false
-  /// Bytes that may wait for one client in a broadcast.
+  /// Bytes that may wait for one client of those that get what others send or the server publishes.
   package var queueLimit = 16 << 20
+  /// What becomes of clients that are slower than what is published.
+  package var slow = SlowPolicy.close
+  /// Published messages that a new client receives first.
+  package var keptMessages = 0
   /// Messages that are logged one by one, a second and event loop.
   package var loggedMessagesPerSecond = 50
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.

@@ -124,6 +124,19 @@ import Testing
     #expect(try listener.process.wait().exitCode == code)
   }
 
+  /// What was read has reached the client before its Close.
+  @Test func theEndOfTheInputEndsIt() throws {
+    let listener = try Listener(["--mode", "source", "--exit-at-eof"], hasInput: true)
+    let client = try Wscope.start(["connect", listener.url])
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("#1 open") }
+    try listener.process.write(Array((1...1000).map { "\($0)\n" }.joined().utf8))
+    listener.process.closeInput()
+    #expect(try listener.process.wait().exitCode == 0)
+    let received = try client.wait()
+    #expect(received.outputText == (1...1000).map { "\($0)\n" }.joined())
+    #expect(received.exitCode == 0)
+  }
+
   @Test func theTimeLimitEndsIt() throws {
     let finished = try Wscope.run(["listen", "0", "-q", "--max-time", "50ms"], input: "")
     #expect(finished.exitCode == 28)
@@ -135,6 +148,7 @@ import Testing
     ("--exit-after 0", "--exit-after must be at least 1"),
     ("--accept-close 4000", "--accept-close requires --once or --exit-after"),
     ("--once --accept-close 77", "--accept-close \"77\": expected codes from 1000 to 4999"),
+    ("--exit-at-eof", "--exit-at-eof requires mode source"),
     ("--max-time 0s", "--max-time must be longer than 0"),
     ("--require-subprotocol", "--require-subprotocol requires --subprotocol"),
     ("--basic-auth user", "--basic-auth requires USER:PASSWORD"),

@@ -78,9 +78,11 @@ final class Listener: Sendable {
   let port: Int
 
   /// Starts it on a free port and waits for the ready line.
-  init(_ options: [String] = [], environment: [String: String] = [:]) throws {
+  init(
+    _ options: [String] = [], hasInput: Bool = false, environment: [String: String] = [:]
+  ) throws {
     process = try Wscope.start(
-      ["listen", "0"] + options, hasInput: false, environment: environment)
+      ["listen", "0"] + options, hasInput: hasInput, environment: environment)
     let ready = try process.readLine(from: .standardError) { $0.contains("listening on") }
     // listening on ws://127.0.0.1:PORT/ and ...
     let digits = ready.split(separator: "127.0.0.1:", maxSplits: 1).last?.prefix { $0.isNumber }

@@ -36,7 +36,9 @@ import Testing
   @Test func modes() throws {
     Self.expectUnique(Modes.spellings)
     let (help, manual, completions) = (try Self.help(), try Self.manual(), try Self.completions())
-    let tests = try Repository.text("Tests/EndToEndTests/ListenTests.swift")
+    let tests = try ["ListenTests", "SourceModeTests"].map {
+      try Repository.text("Tests/EndToEndTests/\($0).swift")
+    }.joined()
     for mode in Modes.all {
       #expect(Self.isName(mode.name))
       for (text, summary) in mode.spellings {

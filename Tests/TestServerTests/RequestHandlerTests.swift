@@ -130,7 +130,8 @@ import WebSocketProtocol
     configuration.allowsURLFaults = urlFaults
     configuration.maxClients = maxClients
     configuration.originRemedy = { _ in "or not" }
-    return RequestHandler(configuration, [], report)
+    return RequestHandler(
+      configuration, [], joined: AsyncStream.makeStream(of: Void.self).continuation, report)
   }
 
   static func request(

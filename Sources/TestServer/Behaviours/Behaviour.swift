@@ -25,4 +25,6 @@ struct BehaviourContext: Sendable {
   var registries: [NIOLoopBound<ClientRegistry>]
   /// Bytes that may wait for one client.
   var queueLimit: Int
+  /// To be finished once a client receives what is published.
+  var joined: AsyncStream<Void>.Continuation
 }

@@ -7,6 +7,8 @@ package struct ModeEntry: Sendable {
   package var summary: String
   /// What may follow the name, as in `broadcast=all`.
   package var values: [Value] = []
+  /// Whether the clients get what `TestServer.publish` is given.
+  package var isFed = false
   /// Makes what the connections of the mode share, once a server; the value is one of `values`.
   var make: @Sendable (_ value: String?, BehaviourContext) -> any BehaviourMaker
 
@@ -24,7 +26,7 @@ package struct ModeEntry: Sendable {
 
 /// The modes of a server: what answers a connection on a path that is not a test path.
 package enum Modes {
-  package static let all = [Echo.mode, Broadcast.mode]
+  package static let all = [Echo.mode, Broadcast.mode, Sink.mode, Source.mode]
 
   /// All that can be typed to choose a mode.
   package static var spellings: [String] { all.flatMap { $0.spellings.map(\.text) } }

@@ -8,6 +8,8 @@ final class ClientRegistry {
   let loop: any EventLoop
   let report: @Sendable (ServerEvent) -> Void
   let budget: LogBudget
+  /// The clients that receive what the server publishes.
+  let channel: Channel
   /// Messages go straight into the machines of these.
   private var members: [ObjectIdentifier: ConnectionHandler] = [:]
   /// Messages to these go through their outlets.
@@ -21,12 +23,13 @@ final class ClientRegistry {
   private var isStopping = false
 
   init(
-    on loop: any EventLoop, loggedMessagesPerSecond: Int,
+    on loop: any EventLoop, loggedMessagesPerSecond: Int, channel: ChannelSettings,
     report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.loop = loop
     self.report = report
     budget = LogBudget(perSecond: loggedMessagesPerSecond, on: loop, report: report)
+    self.channel = Channel(channel, on: loop, report: report)
   }
 
   private var isEmpty: Bool { members.isEmpty && filtered.isEmpty }

@@ -136,6 +136,7 @@ struct Listen: VerboseCommand {
 
   @OptionGroup(title: "Access") var access: AccessOptions
   @OptionGroup(title: "End") var end: ServerEndOptions
+  @OptionGroup(title: "Publishing") var publishing: PublishingOptions
   @OptionGroup(title: "Scripts and rules") var scripts: ServerScriptOptions
   @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
@@ -146,9 +147,16 @@ struct Listen: VerboseCommand {
     var server = TestServerConfiguration()
     server.mode = try mode?.mode() ?? .echo
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
+    if server.mode.entry.isFed, scripts.rules == "-" {
+      throw CommandFailure(.usage, "standard input is already used by --rules -")
+    }
     let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
     server.scripting = scripting?.scripting
     server.reportsReplies = output.isVerbose
+    let feed = try publishing.feed(
+      server.mode, maxMessage: maxMessage.bytes, isQuiet: quiet, endsAtEnd: end.exitAtEof)
+    server.slow = publishing.slow ?? .close
+    server.keptMessages = publishing.keptMessages
     server.origins = OriginRules(
       allowedOrigins: allowOrigin, allowedHosts: allowHost + [place.hostName].compactMap { $0 })
     server.originRemedy = Self.originRemedy
@@ -198,7 +206,7 @@ struct Listen: VerboseCommand {
       ListenConfiguration(
         place: place, server: server, certificate: certificate, threads: threads,
         portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
-        scripts: scripting, timeLimit: try end.timeLimit()),
+        scripts: scripting, timeLimit: try end.timeLimit(), feed: feed),
       served, context)
     return await session.run()
   }

@@ -30,6 +30,9 @@ struct ServerEndOptions: ParsableArguments {
       """, valueName: "duration"))
   var maxTime: DurationOption?
 
+  @Flag(help: "End with Close 1001 when standard input ends. Mode source.")
+  var exitAtEof = false
+
   /// The connections after which the server ends; nil if it runs until a signal.
   func connections() throws(CommandFailure) -> Int? {
     if once, exitAfter != nil {

@@ -1041,6 +1041,10 @@ EXAMPLES
 
            wscope listen 8080 --fault delay=200ms~50ms --fault rst,after=10,p=33% --seed 1
 
+     A live feed of a command, for any number of clients:
+
+           vmstat 1 | wscope listen --mode source
+
      A server that closes with code 1013 after the first message:
 
            wscope listen 8080 &
@@ -1082,6 +1086,19 @@ BEHAVIOUR
 
      broadcast=all
              Send every message to all clients, the sender included.
+
+     sink    Count every message and discard it.
+
+     source  Send each line of standard input to all clients, and discard what
+             they send.  A new client first receives the last --keep lines.
+             With --null a NUL byte ends a message in place of a line feed;
+             with --binary messages are binary, otherwise a line that is not
+             valid UTF-8 is skipped.  --slow decides about a client that does
+             not read: close closes it with 1008 once more than --max-queue is
+             queued for it, drop drops messages for it until its queue is half
+             empty, and wait pauses standard input until the slowest client
+             has caught up; it also waits for the first client before it
+             reads.  At the end of the input the clients stay connected.
 
    Test paths
      These paths behave as their names say, in every mode.  A trailing / is
@@ -1344,8 +1361,10 @@ OPTIONS
              What answers a connection (default: echo).  echo: Sends every
              message back to the client that it came from.  broadcast: Sends
              every message to all other clients.  broadcast=all: Sends every
-             message to the sender too.  Values: echo, broadcast,
-             broadcast=all.
+             message to the sender too.  sink: Counts every message and
+             discards it.  source: Sends each line of standard input to all
+             clients and discards their messages.  Values: echo, broadcast,
+             broadcast=all, sink, source.
 
      --strict-paths
              Reject paths that are not test paths with 404.
@@ -1448,6 +1467,26 @@ OPTIONS
      -m, --max-time duration
              Time limit for the whole run, as in 30s; exceeding it is exit
              code 28.  By default there is none.
+
+     --exit-at-eof
+             End with Close 1001 when standard input ends.  Mode source.
+
+   Publishing
+     --slow close|drop|wait
+             What to do with a client that does not read: close it, drop
+             messages for it, or wait until it has caught up (default: close).
+             Mode source.  Values: close, drop, wait.
+
+     --keep n
+             Send a new client the last n messages first, 0 to 1000 (default:
+             1).  Mode source.
+
+     -b, --binary
+             Send binary messages; the default is text.  Mode source.
+
+     -0, --null
+             Messages on standard input end with a NUL byte, not with a line
+             feed.  Mode source.
 
    Scripts and rules
      --script file
@@ -1957,8 +1996,8 @@ OPTIONS
    Repetition
      --wait-up duration
              Keep retrying for up to this long, as in 30s, while the server is
-             unreachable or answers 5xx.  The exit code is that of the last
-             failure.
+             unreachable or answers 5xx; by default there are no retries.  The
+             exit code is that of the last failure.
 
      --repeat n
              Repeat everything this many times, each time on a new connection

@@ -45,6 +45,9 @@ struct ServerLog {
     case .rejectedByScript: return nil
     case .fault(let client, let fault):
       return "\(mark(client)) fault \(safe(fault))"
+    case .dropped(let client, let messages):
+      return
+        "\(mark(client)) \(style(.yellow, "!")) slow consumer: \(Figures.count(messages)) messages dropped"
     case .linted(let client, let counts):
       return "\(mark(client)) * \(LintText.line(counts))"
     case .refused(let from, let status, let explanation):

@@ -22,6 +22,8 @@ struct ListenConfiguration: Sendable {
   var scripts: ServerScriptConfiguration?
   /// For how long it runs at most, in ns; nil without a limit.
   var timeLimit: Int64?
+  /// What the clients are fed with; nil if the mode is not fed.
+  var feed: SourceFeed.Configuration?
 }
 
 /// `listen`: binds, prints the ready lines, logs until a signal, the last connection or the time limit ends
@@ -67,9 +69,15 @@ final class ListenSession: Sendable {
     }
     let logging = Task { await self.log(events) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
+    let feeding = Task { [configuration, context] in
+      guard let feed = configuration.feed else { return }
+      await SourceFeed(feed, context).run(to: server)
+      if feed.endsAtEnd { end.yield(.inputEnded) }
+    }
     let waiting = [Task { await self.passOnSignals(to: end) }, Task { await self.passTime(end) }]
     defer {
       watch.cancel()
+      feeding.cancel()
       for task in waiting { task.cancel() }
     }
     var isStopping = false
@@ -103,6 +111,7 @@ final class ListenSession: Sendable {
     case signal(TerminalSignal)
     /// As many connections as were asked for have ended.
     case served
+    case inputEnded
     case timeLimit
   }
 
@@ -122,6 +131,7 @@ final class ListenSession: Sendable {
   private func status(_ reason: End) -> ExitStatus {
     switch reason {
     case .served: served?.status ?? .ok
+    case .inputEnded: .ok
     case .timeLimit: .timeout
     // The connections that were asked for have not all been served.
     case .signal(let signal): served == nil ? .ok : Self.status(signal)
@@ -148,7 +158,7 @@ final class ListenSession: Sendable {
 
   private static func isWrong(_ event: ServerEvent) -> Bool {
     switch event {
-    case .refused, .malformed, .acceptFailed, .ruleSkipped: true
+    case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
     case .script(_, let summary): summary.result != .done
     case .opened, .message, .sent, .closed, .linted, .fault, .more, .rejectedByScript: false
     }
