@@ -37,6 +37,9 @@ package struct ConnectionMachine {
   /// What is to be done with the transport once `output` is written. Stored, because to compute it
   /// in the machine of a connection, which lives in a class, would copy the machine each time.
   package private(set) var demand = TransportDemand.keepOpen
+  /// False breaks the protocol on purpose: pings are reported as always, and not answered.
+  package var answersPings = true
+
   /// Set while the transport takes no more: then at most one pong waits, the one to the latest ping
   /// ("may elect to send a Pong frame for only the most recently processed Ping frame", RFC 6455
   /// section 5.5.3), so that a flood of pings from a peer that never reads costs no memory.
@@ -392,7 +395,7 @@ package struct ConnectionMachine {
 
   private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
     // "unless it already received a Close frame"; and nothing is sent behind our own.
-    guard phase == .open else { return }
+    guard phase == .open, answersPings else { return }
     if isOutputBlocked {
       waitingPong = ByteBuffer(bytes: payload)
     } else {
