@@ -70,20 +70,22 @@ final class RequestHandler: Sendable {
     }
     do throws(Refusal) {
       guard case .upgrade(let upgrade) = handshake else { return try judgePage(request, target) }
-      return try judgeUpgrade(upgrade, target)
+      return try judgeUpgrade(upgrade, target, request)
     } catch {
       return .refuse(error)
     }
   }
 
   private func judgeUpgrade(
-    _ upgrade: ServerHandshake.Request, _ target: RequestTarget
+    _ upgrade: ServerHandshake.Request, _ target: RequestTarget, _ request: HTTPRequest
   ) throws(Refusal) -> RequestVerdict {
     let faults = try urlFaults(target)
-    switch try action(target) {
+    switch try action(target, upgrade, request) {
     case .reply(let reply): return .reject(reply, path: target.path)
     case .accept(let connection):
-      let subprotocol = configuration.subprotocols.first(where: upgrade.subprotocols.contains)
+      let subprotocol =
+        connection.subprotocol
+        ?? configuration.subprotocols.first(where: upgrade.subprotocols.contains)
       if subprotocol == nil, configuration.requiresSubprotocol {
         let names = configuration.subprotocols
         throw Refusal(
@@ -95,7 +97,7 @@ final class RequestHandler: Sendable {
       return .upgrade(
         AcceptableUpgrade(
           request: upgrade, target: target, subprotocol: subprotocol,
-          deflate: configuration.deflate.flatMap {
+          deflate: (connection.allowsDeflate ? configuration.deflate : nil).flatMap {
             DeflateChoice.answer(upgrade.extensions, wishes: $0)
           },
           connection: connection, faults: faults))
@@ -105,11 +107,17 @@ final class RequestHandler: Sendable {
   /// These paths are always the mode's: applications and the page use them.
   private static let modePaths: [[String]] = [[], ["ws"], [".ws"]]
 
-  private func action(_ target: RequestTarget) throws(Refusal) -> PathAction {
+  private func action(
+    _ target: RequestTarget, _ upgrade: ServerHandshake.Request, _ request: HTTPRequest
+  ) throws(Refusal) -> PathAction {
     let byMode = PathAction.accept(PathConnection(behaviour: mode))
     guard scripts == nil, !Self.modePaths.contains(target.segments) else { return byMode }
     switch TestPaths.find(target, maxMessage: configuration.limits.messageSize) {
-    case .entry(let entry, let arguments): return try Self.action(entry, arguments)
+    case .entry(let entry, var arguments):
+      arguments.fields = request.head.headers
+      arguments.remoteAddress = request.remoteAddress?.ipAddress
+      arguments.offered = upgrade.subprotocols
+      return try Self.action(entry, arguments)
     case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
     case .none:
       guard !configuration.isStrictAboutPaths else { throw Self.unknown(target) }
@@ -258,7 +266,12 @@ final class RequestHandler: Sendable {
       target: request.head.uri, subprotocol: upgrade.subprotocol,
       isHTTP2: request.isExtendedConnect)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
+    var refusal: (reply: HTTPReplyText, fault: String)?
     draw.rules.removeAll { rule in
+      if case .refuse(let reply) = rule.action {
+        refusal = refusal ?? (reply, rule.text ?? "")
+        return true
+      }
       guard case .handshake(let change) = rule.action else { return false }
       changes.append(change)
       info.faults += [rule.text].compactMap(\.self)
@@ -270,7 +283,14 @@ final class RequestHandler: Sendable {
       self.consumer(upgrade, visit, info, draw, slot, on: loop)
     }
     accepted.messageLimit = upgrade.connection.messageLimit
-    return changes.reduce(.upgrade(accepted)) { answer, change in change(answer) }
+    if let refusal {
+      report(
+        .refused(
+          from: request.remoteAddress, status: refusal.reply.status,
+          explanation: "fault \(refusal.fault)"))
+    }
+    let answer = refusal.map { HTTPAnswer.reply($0.reply.reply) } ?? .upgrade(accepted)
+    return changes.reduce(answer) { answer, change in change(answer) }
   }
 
   /// The owner of the connection; called on the loop that the connection lives on.

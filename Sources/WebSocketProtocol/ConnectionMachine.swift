@@ -39,6 +39,8 @@ package struct ConnectionMachine {
   /// What to do with the transport once `output` is written. Stored, because computing it would
   /// copy the machine each time: the machine of a connection is a property of a class.
   package private(set) var demand = TransportDemand.keepOpen
+  /// False breaks the protocol on purpose: pings are reported as always, and not answered.
+  package var answersPings = true
   /// Set while the transport accepts no more. At most one pong is then pending, the answer to the
   /// latest ping ("may elect to send a Pong frame for only the most recently processed Ping frame",
   /// RFC 6455 section 5.5.3), so that a flood of pings from a peer that never reads costs no
@@ -395,7 +397,7 @@ package struct ConnectionMachine {
 
   private mutating func answerPing(_ payload: UnsafeRawBufferPointer) {
     // "unless it already received a Close frame"; and nothing is sent after our own.
-    guard phase == .open else { return }
+    guard phase == .open, answersPings else { return }
     if isOutputBlocked {
       waitingPong = ByteBuffer(bytes: payload)
     } else {

@@ -91,6 +91,96 @@ import Testing
     #expect(sent.duration >= .milliseconds(100))
   }
 
+  @Test func theUpgradeIsRefused() throws {
+    let listener = try Listener(["--fault", "refuse=503,conn=1-2"])
+    for _ in 0..<2 {
+      let sent = try Wscope.run(["send", listener.url, "hi"])
+      #expect(sent.exitCode == 22 && sent.errorText.contains("503"), "\(sent.errorText)")
+      _ = try listener.process.readLine(from: .standardError) {
+        $0.contains("! 503 to 127.0.0.1:") && $0.contains("fault refuse=503")
+      }
+    }
+    #expect(try Wscope.run(["send", listener.url, "hi", "-1"]).outputText == "hi\n")
+  }
+
+  private static func open(_ listener: Listener, _ path: String) throws -> RawClient {
+    let client = try RawClient(port: listener.port)
+    client.send(RawClient.request(path: path))
+    #expect(client.readHead().hasPrefix("HTTP/1.1 101 "))
+    return client
+  }
+
+  @Test(
+    arguments: [
+      // Lost until a pong shows that the message has been handled.
+      ("drop=100%", [0x8A, 0]), ("drop=100%,after=1", [0x81, 2, 0x68, 0x69, 0x8A, 0]),
+      ("dup=100%", [0x81, 2, 0x68, 0x69, 0x81, 2, 0x68, 0x69, 0x8A, 0]),
+      ("dup=0%", [0x81, 2, 0x68, 0x69, 0x8A, 0]),
+      ("corrupt=0%", [0x81, 2, 0x68, 0x69, 0x8A, 0]),
+      ("close=1011", [0x88, 2, 0x03, 0xF3]), ("close=1005,after=20ms", [0x88, 0]),
+      ("close=4000,after=1", [0x81, 2, 0x68, 0x69]),
+    ] as [(String, [UInt8])])
+  func whatIsOnTheWire(_ fault: String, _ bytes: [UInt8]) throws {
+    let listener = try Listener(["--no-compress"])
+    let client = try Self.open(listener, "/?fault=\(fault)")
+    // A Close at once or after a time is the first that comes.
+    if !fault.hasPrefix("close=10") {
+      let message = RawClient.frame(1, Array("hi".utf8))
+      // One before the loss begins, and one that is lost.
+      client.send((fault == "drop=100%,after=1" ? message : []) + message + RawClient.frame(9, []))
+    }
+    #expect(client.read(bytes.count) == bytes)
+    if fault.hasPrefix("close=4") {
+      client.send(RawClient.frame(8, [0x0F, 0xA0]))
+      #expect(client.readToEnd().suffix(4) == [0x88, 2, 0x0F, 0xA0])
+    }
+    let name = fault.split(separator: ",").first.map(String.init) ?? ""
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("#1 fault \(name)") }
+  }
+
+  @Test func oneByteOfAMessageIsChanged() throws {
+    let listener = try Listener(["--no-compress", "--fault", "corrupt=100%", "--seed", "5"])
+    let client = try Self.open(listener, "/")
+    let sent = [UInt8](repeating: 0x61, count: 100)
+    for _ in 0..<20 {
+      client.send(RawClient.frame(2, sent))
+      let received = client.read(102)
+      #expect(received.starts(with: [0x82, 100]))
+      #expect(zip(received.dropFirst(2), sent).count { $0 != $1 } == 1)
+    }
+  }
+
+  /// A message that a fault delays comes before the Close that follows it.
+  @Test func aCloseWaitsForLateMessages() throws {
+    let listener = try Listener(["--no-compress", "--fault", "delay=50ms"])
+    let client = try Self.open(listener, "/?fault=close=1011,after=1")
+    client.send(RawClient.frame(1, [0x61]) + RawClient.frame(1, [0x62]))
+    #expect(client.read(7) == [0x81, 1, 0x61, 0x88, 2, 0x03, 0xF3])
+  }
+
+  @Test(arguments: transports.indices) func theConnectionEndsWithoutAClose(_ index: Int) throws {
+    let way = Self.transports[index]
+    let listener = try Listener(way.listen)
+    for fault in ["fin,after=1", "limit=1k", "life=50ms"] {
+      let sent = try Wscope.run(
+        ["connect", "\(Self.url(listener, way.listen))?fault=\(fault)", "-w", "30"] + way.send,
+        // Without a message it waits until its time is over.
+        input: fault.hasPrefix("life") ? nil : (0..<200).map { "message \($0)\n" }.joined())
+      #expect(sent.exitCode == 56, "\(fault): \(sent.errorText)")
+    }
+  }
+
+  @Test func aLimitIsExact() throws {
+    let listener = try Listener(["--no-compress", "--fault", "limit=100"])
+    let client = try Self.open(listener, "/")
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("#1 fault limit=100") }
+    client.send(RawClient.frame(2, [UInt8](repeating: 1, count: 60)))
+    #expect(client.read(62).count == 62)
+    client.send(RawClient.frame(2, [UInt8](repeating: 1, count: 60)))
+    // The reset may overtake what was sent right before it.
+    #expect(client.readToEnd().count <= 38)
+  }
+
   /// Messages of others are late too, and for the client with the fault only.
   @Test(arguments: [1, 3]) func aBroadcastIsLateForOneClient(threads: Int) throws {
     let listener = try Listener(
@@ -148,6 +238,8 @@ import Testing
   @Test(arguments: [
     (["--fault", "dely"], "--fault: unknown fault \"dely\"; did you mean delay?"),
     (["--fault", "rst,for=1s"], "--fault rst: for= is not valid with rst"),
+    (["--fault", "drop=5"], "--fault drop: invalid value \"5\" (expected 5% or 0.05)"),
+    (["--fault", "refuse=99"], "--fault refuse: invalid value \"99\" (expected a status from 200"),
     (["--seed", "-1"], "--seed"), (["--mode", "eco"], "unknown mode \"eco\"; did you mean echo?"),
   ])
   func mistakesEndBeforeAnythingIsBound(_ options: [String], _ said: String) throws {

@@ -1,3 +1,4 @@
+import Glibc
 import TestPeers
 import Testing
 
@@ -23,6 +24,30 @@ import Testing
     Row(path: "/close/999", exitCode: 110, output: ""),
     Row(path: "/status/503", exitCode: 22, output: ""),
     Row(path: "/elsewhere", exitCode: 0, output: "hi\n"),
+    Row(path: "/redirect/2", exitCode: 22, output: ""),
+    Row(path: "/relative-redirect/1", exitCode: 22, output: ""),
+    Row(path: "/redirect-to?url=/echo&status_code=307", exitCode: 22, output: ""),
+    Row(path: "/ping?every=10ms", exitCode: 0, output: "hi\n"),
+    Row(path: "/no-upgrade", exitCode: 22, output: ""),
+    Row(path: "/bad-accept", exitCode: 8, output: ""),
+    Row(path: "/wrong_accept_key", exitCode: 8, output: ""),
+    Row(path: "/wrong-protocol", exitCode: 8, output: ""),
+    Row(path: "/wrong-extension", exitCode: 8, output: ""),
+    Row(path: "/slow-handshake/50", exitCode: 0, output: "hi\n"),
+    Row(path: "/no-pong", exitCode: 0, output: "hi\n"),
+    Row(path: "/drop?after=0", exitCode: 56, output: ""),
+    Row(path: "/reset?after=0", exitCode: 56, output: ""),
+    Row(path: "/half-close", exitCode: 56, output: ""),
+    Row(path: "/bad-utf8", exitCode: 110, output: ""),
+    Row(path: "/bad-mask", exitCode: 110, output: ""),
+    Row(path: "/rsv1", exitCode: 110, output: ""),
+    Row(path: "/bad-opcode/3", exitCode: 110, output: ""),
+    Row(path: "/bad-opcode/15", exitCode: 110, output: ""),
+    Row(path: "/interleaved", exitCode: 110, output: ""),
+    Row(path: "/big-ping", exitCode: 110, output: ""),
+    Row(path: "/truncated-close", exitCode: 110, output: ""),
+    Row(path: "/bad-length", exitCode: 110, output: ""),
+    Row(path: "/oversize", exitCode: 63, output: ""),
   ])
   func whatAClientReports(_ row: Row) throws {
     let listener = try Listener()
@@ -50,6 +75,91 @@ import Testing
     client.send(
       RawClient.frame(1, [0x61]) + RawClient.frame(1, [0x62]) + RawClient.frame(1, [0x63]))
     #expect(client.read(10) == [0x81, 1, 0x61, 0x81, 1, 0x62, 0x88, 2, 0x03, 0xE8])
+  }
+
+  @Test(
+    arguments: [
+      ("/bad-utf8", [0x81, 2, 0xC3, 0x28]), ("/bad-mask", [0x81, 0x82, 1, 2, 3, 4, 0x69, 0x6B]),
+      ("/rsv1", [0xC1, 2, 0x68, 0x69]), ("/bad-opcode/11", [0x8B, 0]),
+      ("/interleaved", [1, 1, 0x61, 0x81, 1, 0x62]), ("/truncated-close", [0x88, 1, 3]),
+      ("/big-ping", [0x89, 126, 0, 126] + [UInt8](repeating: 0x2A, count: 126)),
+      ("/bad-length", [0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 1]),
+      ("/oversize", [0x82, 127, 0, 0, 1, 0, 0, 0, 0, 0]),
+      ("/close-then-data", [0x88, 2, 3, 0xE8, 0x81, 4] + Array("late".utf8)),
+      ("/count/3", [0x81, 1, 0x31, 0x81, 1, 0x32, 0x81, 1, 0x33, 0x88, 2, 3, 0xE8]),
+      ("/stream/1", [0x81, 7] + Array("{\"n\":1}".utf8) + [0x88, 2, 3, 0xE8]),
+      ("/drip?n=2&size=3&every=1ms", [0x81, 3, 42, 42, 42, 0x81, 3, 42, 42, 42, 0x88, 2, 3, 0xE8]),
+      ("/flood?size=1", [0x82, 1, 42, 0x82, 1, 42]), ("/ping?every=1ms", [0x89, 0, 0x89, 0]),
+      ("/user-agent", [0x81, 0]), ("/ip", [0x81, 9] + Array("127.0.0.1".utf8)),
+      ("/origin", [0x81, 0]),
+    ] as [(String, [UInt8])])
+  func whatIsOnTheWire(_ path: String, _ bytes: [UInt8]) throws {
+    let listener = try Listener()
+    #expect(try Self.open(listener, path).read(bytes.count) == bytes)
+  }
+
+  /// As many messages as a number, then the client's own; the client reads late.
+  @Test func aLongCountIsWholeForASlowClient() throws {
+    let listener = try Listener()
+    let client = try Self.open(listener, "/count/1000000")
+    let end: [UInt8] = [0x81, 7] + Array("1000000".utf8) + [0x88, 2, 3, 0xE8]
+    client.send(RawClient.frame(1, [0x61]))
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("#1 < text 1 B") }
+    // 9 of one digit with a header of two bytes, and so on.
+    let size = 9 * 3 + 90 * 4 + 900 * 5 + 9000 * 6 + 90_000 * 7 + 900_000 * 8 + 9 + 4
+    #expect(client.read(size).suffix(end.count).elementsEqual(end))
+  }
+
+  @Test func theSameSeedIsTheSameMessage() throws {
+    let listener = try Listener()
+    func read(_ path: String) throws -> [UInt8] { try Self.open(listener, path).read(102) }
+    let first = try read("/binary/100")
+    #expect(first.starts(with: [0x82, 100]))
+    #expect(try read("/bytes/100?seed=1") == first)
+    #expect(try read("/binary/100?seed=2") != first)
+  }
+
+  @Test func aTickerAndAUUIDAreText() throws {
+    let listener = try Listener()
+    let ticks = try Self.open(listener, "/ticker?every=1ms").read(7)
+    #expect(
+      ticks.starts(with: [0x81]) && ticks.dropFirst(2).elementsEqual("{\"n\":".utf8.prefix(5)))
+    let uuid = try Self.open(listener, "/uuid").read(38)
+    #expect(uuid.starts(with: [0x81, 36]))
+    #expect(uuid[16] == UInt8(ascii: "4"))
+  }
+
+  @Test func aSilentPeerAnswersNothing() throws {
+    let listener = try Listener(["--close-timeout", "300ms"])
+    let client = try Self.open(listener, "/silent")
+    client.send(RawClient.frame(1, [0x61]) + RawClient.frame(9, []) + RawClient.frame(8, []))
+    let deaf = try Self.open(listener, "/no-pong")
+    deaf.send(RawClient.frame(9, [0x62]) + RawClient.frame(1, [0x61]))
+    #expect(deaf.read(3) == [0x81, 1, 0x61])
+    // The first that comes is the Close at the end of the server.
+    listener.process.signal(SIGINT)
+    #expect(client.read(4) == [0x88, 25, 0x03, 0xE9])
+  }
+
+  @Test func aSubprotocolIsChosen() throws {
+    let listener = try Listener()
+    for path in ["/subprotocol/chat", "/protocol/chat"] {
+      let url = "\(listener.url)\(path.dropFirst())"
+      let sent = try Wscope.run(["send", url, "hi", "-1", "--subprotocol", "chat"])
+      #expect(sent.outputText == "hi\n", "\(sent.errorText)")
+      let other = try Wscope.run(["send", url, "hi", "-1"])
+      #expect(other.exitCode == 22 && other.errorText.contains("offer the subprotocol chat"))
+    }
+  }
+
+  /// The echo comes before the end.
+  @Test(arguments: ["/drop", "/reset", "/drop?after=1"]) func theEndComesAfterAMessage(path: String)
+    throws
+  {
+    let listener = try Listener()
+    let client = try Self.open(listener, path)
+    client.send(RawClient.frame(1, [0x61]))
+    #expect(client.readToEnd() == [0x81, 1, 0x61])
   }
 
   @Test func lateEchoesAreInOrder() throws {

@@ -12,7 +12,11 @@ import Testing
   }
 
   private static func isName(_ text: String) -> Bool {
-    !text.isEmpty && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || $0 == 0x2D || $0 == 0x5F }
+    let isLetter = { (byte: UInt8) in (0x61...0x7A).contains(byte) }
+    return text.utf8.first.map(isLetter) == true
+      && text.utf8.allSatisfy {
+        isLetter($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x5F
+      }
   }
 
   /// Without line breaks, which depend on the width.

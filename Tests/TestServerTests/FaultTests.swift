@@ -30,6 +30,18 @@ import WebSocketProtocol
     ("delay=1s~x", "delay", "invalid value \"1s~x\" (expected 200ms or 200ms~50ms)"),
     ("slow-open=-1", "slow-open", "invalid value \"-1\" (expected 200ms, 1s or 2m)"),
     ("rst=1", "rst", "rst takes no value"),
+    ("drop=101%", "drop", "invalid value \"101%\" (expected 5% or 0.05)"),
+    ("dup", "dup", "missing value (expected 5% or 0.05)"),
+    ("corrupt=x", "corrupt", "invalid value \"x\" (expected 5% or 0.05)"),
+    (
+      "close=1006", "close",
+      "invalid value \"1006\" (expected a close code, as in 1011; fin sends no Close)"
+    ),
+    ("limit=0", "limit", "invalid value \"0\" (expected 10KB or 1M)"),
+    ("life=x", "life", "invalid value \"x\" (expected 200ms, 1s or 2m)"),
+    ("life=1s,for=1s", "life", "for= is not valid with life"),
+    ("refuse=503,after=1", "refuse", "after= is not valid with refuse"),
+    ("refuse", "refuse", "missing value (expected a status from 200 to 599, as in 503)"),
     ("rst,for=1s", "rst", "for= is not valid with rst"),
     ("slow-open=1s,after=1", "slow-open", "after= is not valid with slow-open"),
     ("slow-open=1s,for=1s", "slow-open", "for= is not valid with slow-open"),

@@ -91,6 +91,42 @@ import WebSocketProtocol
     Row(
       target: "/status/302?body=javascript:alert(1)",
       verdict: "400 the location must be relative, or http, https, ws or wss"),
+    Row(target: "/count/0", verdict: "400 n: invalid number \"0\" (expected 1 to 1000000)"),
+    Row(
+      target: "/count/1000001", verdict: "400 n: invalid number \"1000001\" (expected 1 to 1000000)"
+    ),
+    Row(target: "/count/1000000?every=10m", verdict: "upgrade"),
+    Row(
+      target: "/ticker?every=soon",
+      verdict: "400 every: invalid duration \"soon\" (expected 200ms, 1s or 2m; at most 10m)"),
+    Row(
+      target: "/ticker?evry=1s", verdict: "400 unknown parameter \"evry\"; did you mean every?"),
+    Row(target: "/binary/16M", verdict: "upgrade"),
+    Row(
+      target: "/binary/17M",
+      verdict: "400 size: invalid size \"17M\" (expected 64, 16k or 1M, at most 16777216 bytes)"),
+    Row(
+      target: "/bad-opcode/8", verdict: "400 n: invalid number \"8\" (expected 3 to 7, 11 to 15)"),
+    Row(target: "/bad-opcode/16", verdict: "400 n: invalid number \"16\" (expected 3 to 15)"),
+    Row(
+      target: "/drop?after=x",
+      verdict: "400 after: invalid duration \"x\" (expected 200ms, 1s or 2m; at most 10m)"),
+    Row(target: "/reset?after=2", verdict: "upgrade, 1 fault of the path"),
+    Row(target: "/redirect/2", verdict: "reject 302 [Location: /redirect/1]"),
+    Row(target: "/redirect/1", verdict: "reject 302 [Location: /echo]"),
+    Row(
+      target: "/redirect-to?url=wss://a.example/x&status_code=308",
+      verdict: "reject 308 [Location: wss://a.example/x]"),
+    Row(target: "/redirect-to", verdict: "400 url: missing (expected /redirect-to?url=/echo)"),
+    Row(
+      target: "/redirect-to?url=javascript:1",
+      verdict: "400 the location must be relative, or http, https, ws or wss"),
+    Row(
+      target: "/redirect-to?url=/a%0d%0aX:1",
+      verdict: "400 the location contains a control character"),
+    Row(target: "/subprotocol/chat", verdict: "400 offer the subprotocol chat"),
+    Row(
+      target: "/protocol/chat", fields: [("Sec-WebSocket-Protocol", "a, chat")], verdict: "upgrade"),
     // Faults of the URL.
     Row(target: "/?fault=rst&fault=delay=1s~1ms,p=30%", verdict: "upgrade, 2 faults"),
     Row(target: "/echo?fault=rst,after=2", verdict: "upgrade, 1 fault"),

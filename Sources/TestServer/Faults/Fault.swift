@@ -33,9 +33,15 @@ package struct FaultEntry: Sendable {
 enum FaultAction: Sendable {
   /// Changes the answer to an upgrade request that was accepted.
   case handshake(@Sendable (HTTPAnswer) -> HTTPAnswer)
+  /// Rejects an upgrade request that was accepted.
+  case refuse(HTTPReplyText)
   /// Changes a message to the client.
   case message(@Sendable (inout OutgoingMessage, inout SeededGenerator) -> Void)
-  /// Is done to the connection once, when the fault begins.
+  /// Closes the connection when the fault begins, with any code.
+  case close(CloseFrame)
+  /// Is done to the connection once, when the fault begins; the connection goes on.
+  case lasting(@Sendable (FaultyTransport) -> Void)
+  /// Ends the connection once, when the fault begins.
   case transport(@Sendable (FaultyTransport) -> Void)
 }
 
@@ -43,6 +49,19 @@ enum FaultAction: Sendable {
 struct OutgoingMessage: Hashable, Sendable {
   /// Nanoseconds between its sending and its leaving.
   var delay: Int64 = 0
+  var isDropped = false
+  var isDoubled = false
+  /// What byte is changed, and how; nil changes none.
+  var corruption: UInt64?
+
+  /// - Returns: The payload with one byte changed.
+  static func corrupted(_ payload: UnsafeRawBufferPointer, _ corruption: UInt64) -> [UInt8] {
+    var bytes = Array(payload)
+    guard !bytes.isEmpty else { return bytes }
+    // Never by 0, which would change nothing.
+    bytes[Int(corruption >> 32) % bytes.count] ^= UInt8(corruption % 255) + 1
+    return bytes
+  }
 }
 
 /// The value of a fault cannot be read.

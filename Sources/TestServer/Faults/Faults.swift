@@ -2,7 +2,10 @@ import Conversation
 
 /// The faults of a server.
 package enum Faults {
-  package static let all = [SlowOpen.entry, Delay.entry, Reset.entry]
+  package static let all = [
+    Refuse.entry, SlowOpen.entry, Drop.entry, Duplicate.entry, Corrupt.entry, Delay.entry,
+    CloseFault.entry, Reset.entry, Finish.entry, Limit.entry, Life.entry,
+  ]
 
   /// Reads `KIND[=VALUE][,PARAM=VALUE...]`.
   ///

@@ -42,10 +42,16 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   // MARK: The connection
 
   func carried(by transport: any ConnectionTransport) -> any ConnectionTransport {
-    let isNeeded = faults.contains { if case .transport = $0.rule.action { true } else { false } }
+    let isNeeded = faults.contains {
+      switch $0.rule.action {
+      case .transport, .lasting: true
+      case .handshake, .refuse, .message, .close: false
+      }
+    }
     guard isNeeded else { return inner.carried(by: transport) }
     let faulty = FaultyTransport(inner.carried(by: transport))
     faulty.written = { [weak self] in self?.beginTransportFaults() }
+    faulty.willReset = { [weak self] in self?.isOver = true }
     self.transport = faulty
     return faulty
   }
@@ -56,7 +62,10 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     client.outlet = self
     inner.opened(handler)
     for fault in faults {
-      guard case .transport = fault.rule.action else { continue }
+      switch fault.rule.action {
+      case .transport, .lasting, .close: break
+      case .handshake, .refuse, .message: continue
+      }
       let delay: Int64
       switch fault.rule.start {
       case .time(let time): delay = time
@@ -67,6 +76,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
       // Later even if it is at once: first the opening is over.
       client.registry.loop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [weak self] in
         self?.beginTransportFaults()
+        self?.beginClose()
       }
     }
   }
@@ -115,10 +125,29 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     sent += 1
     let now = NIODeadline.now()
     for index in faults.indices where faults[index].began == nil { begin(index, now) }
-    if message.delay == 0, waiting.isEmpty {
-      try? machine.send(kind, payload)
-    } else {
-      keep(kind, payload, for: message.delay)
+    if !message.isDropped {
+      if let corruption = message.corruption {
+        OutgoingMessage.corrupted(payload, corruption).withUnsafeBytes {
+          deliver(kind, $0, message, &machine)
+        }
+      } else {
+        deliver(kind, payload, message, &machine)
+      }
+    }
+    // Later: the machine is lent out.
+    if hasClose, endsNow { client.registry.loop.assumeIsolated().execute { self.beginClose() } }
+  }
+
+  private func deliver(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ message: OutgoingMessage,
+    _ machine: inout ConnectionMachine
+  ) {
+    for _ in 0..<(message.isDoubled ? 2 : 1) {
+      if message.delay == 0, waiting.isEmpty {
+        try? machine.send(kind, payload)
+      } else {
+        keep(kind, payload, for: message.delay)
+      }
     }
   }
 
@@ -152,6 +181,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     }
     handler.flush()
     schedule()
+    beginClose()
     guard isReadingStopped, waiting.bytes <= queueLimit / 2 else { return }
     isReadingStopped = false
     handler.setReading(handler.isWritable)
@@ -188,9 +218,28 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   /// Whether the last message before a fault of the transport has been sent.
   private var endsNow: Bool {
     faults.contains { fault in
-      guard case .transport = fault.rule.action, case .messages(let count) = fault.rule.start
-      else { return false }
-      return sent >= count
+      guard case .messages(let count) = fault.rule.start else { return false }
+      switch fault.rule.action {
+      case .transport, .close: return sent >= count
+      case .handshake, .refuse, .message, .lasting: return false
+      }
+    }
+  }
+
+  private var hasClose: Bool {
+    faults.contains { if case .close = $0.rule.action { true } else { false } }
+  }
+
+  /// The Close whose time has come, once the messages before it are written. Not while the machine is lent out.
+  private func beginClose() {
+    guard waiting.isEmpty || !endsNow, !isOver else { return }
+    for index in faults.indices where !faults[index].hasActed {
+      guard case .close(let frame) = faults[index].rule.action, let handler = client.handler,
+        handler.isOpen, isActive(index)
+      else { continue }
+      try? handler.perform { machine throws(SendError) in
+        try machine.sendClose(frame, allowsAnyCode: true)
+      }
     }
   }
 
@@ -198,9 +247,14 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   private func beginTransportFaults() {
     guard let transport, waiting.isEmpty || !endsNow else { return }
     for index in faults.indices where !faults[index].hasActed {
-      guard case .transport(let act) = faults[index].rule.action, isActive(index) else { continue }
-      isOver = true
-      act(transport)
+      switch faults[index].rule.action {
+      case .transport(let act):
+        guard isActive(index) else { continue }
+        isOver = true
+        act(transport)
+      case .lasting(let act): if isActive(index) { act(transport) }
+      case .handshake, .refuse, .message, .close: continue
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 import Conversation
+import NIOHTTP1
 
 /// One row of the registry of test paths.
 package struct TestPathEntry: Sendable {
@@ -27,6 +28,10 @@ enum PathAction: Sendable {
 /// A connection that a test path accepts.
 struct PathConnection: Sendable {
   var behaviour: any BehaviourMaker
+  /// Whether permessage-deflate is agreed on if the client offers it.
+  var allowsDeflate = true
+  /// Chosen whatever the server speaks; one that the client offers.
+  var subprotocol: String?
   /// Bytes of one message, if the path has a limit of its own.
   var messageLimit: Int?
   /// What becomes of the messages to the client besides.
@@ -50,6 +55,11 @@ struct PathArguments: Sendable {
   var target: RequestTarget
   /// Bytes of the largest message that the server takes.
   var maxMessage: Int
+  var fields = HTTPHeaders()
+  /// Of the client, without its port.
+  var remoteAddress: String?
+  /// Subprotocols that the client offers.
+  var offered: [String] = []
 
   private func value(_ name: String) -> String? {
     captured[name] ?? target.values(name).last
@@ -93,6 +103,15 @@ struct PathArguments: Sendable {
         "\(name): invalid duration \"\(text)\" (expected 200ms, 1s or 2m; at most 10m)")
     }
     return duration
+  }
+
+  /// When something is to begin, as `after=`: a number of messages, or a time after the opening.
+  func start(_ name: String) throws(InvalidArgument) -> FaultRule.Start? {
+    guard let text = value(name) else { return nil }
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+      return try duration(name).map { .time($0) }
+    }
+    return try number(name, in: 0...1_000_000).map { .messages($0) }
   }
 
   private static let longest: Int64 = 600_000_000_000

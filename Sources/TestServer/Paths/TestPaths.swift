@@ -3,7 +3,13 @@ import WebSocketNIO
 
 /// The test paths of a server.
 package enum TestPaths {
-  package static let all = [EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry]
+  package static let all =
+    [
+      EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
+      RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
+      BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
+    ] + RequestPaths.all + BrokenHandshakePaths.all + BrokenFramePaths.all + SilentPaths.all
+    + [NoPongPath.entry] + EndPaths.all
 
   /// The parameters that every path has in its query.
   static let commonQuery = ["fault"]

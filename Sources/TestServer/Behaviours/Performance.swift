@@ -1,0 +1,133 @@
+import NIOCore
+import WebSocketNIO
+import WebSocketProtocol
+
+/// Sends messages of its own: at once, at an interval, or as fast as the client takes them.
+final class Performance: Behaviour {
+  enum Item {
+    case message(MessageKind, [UInt8])
+    case ping
+  }
+
+  /// What becomes of what the client sends.
+  enum Answer {
+    case echo, discard
+  }
+
+  struct Maker: BehaviourMaker {
+    /// How many items there are; nil for no end.
+    var count: Int?
+    /// Nanoseconds between two items.
+    var interval: Int64 = 0
+    /// Nanoseconds before the first.
+    var delay: Int64 = 0
+    var answer = Answer.discard
+    /// Whether a Close 1000 follows the last item.
+    var closes = false
+    /// The item with this number, from 1.
+    var item: @Sendable (_ number: Int) -> Item
+
+    func makeBehaviour(for client: ServedClient) -> any Behaviour { Performance(client, self) }
+
+    /// One message after the opening, then an echo.
+    static func first(_ kind: MessageKind, _ payload: [UInt8]) -> Maker {
+      Maker(count: 1, answer: .echo) { _ in .message(kind, payload) }
+    }
+  }
+
+  let client: ServedClient
+  private let settings: Maker
+  private var next = 1
+  private var due = NIODeadline.now()
+  /// The client takes nothing for now.
+  private var isBlocked = false
+  private var timer: Scheduled<Void>?
+
+  /// Bytes put into the output before other connections have their turn.
+  private static let turn = 64 * 1024
+  /// Bytes of messages that may wait for a fault that delays them.
+  private static let maxDelayed = 1 << 20
+
+  init(_ client: ServedClient, _ settings: Maker) {
+    self.client = client
+    self.settings = settings
+  }
+
+  func opened(_ handler: ConnectionHandler) {
+    client.opened(handler)
+    due = .now() + .nanoseconds(settings.delay)
+    if settings.delay == 0 { sendDue() } else { schedule(due) }
+  }
+
+  private func schedule(_ time: NIODeadline) {
+    timer = client.registry.loop.assumeIsolated().scheduleTask(deadline: time) { [weak self] in
+      self?.sendDue()
+    }
+  }
+
+  private func sendDue() {
+    timer = nil
+    guard let handler = client.handler, handler.isOpen else { return }
+    var bytes = 0
+    while next <= settings.count ?? .max {
+      let now = NIODeadline.now()
+      guard due <= now else { return schedule(due) }
+      guard handler.isWritable else {
+        isBlocked = true
+        return
+      }
+      guard client.outlet?.waitingBytes ?? 0 <= Self.maxDelayed else {
+        return schedule(now + .milliseconds(10))
+      }
+      guard bytes < Self.turn else { return schedule(now) }
+      bytes += send(handler)
+      // A client that was not reading gets no burst of what it missed.
+      due = max(due + .nanoseconds(settings.interval), now)
+      next += 1
+    }
+    finish(handler)
+  }
+
+  /// - Returns: Bytes, with about what a frame adds.
+  private func send(_ handler: ConnectionHandler) -> Int {
+    switch settings.item(next) {
+    case .ping:
+      // It is open, as has been asked.
+      try? handler.perform { machine throws(SendError) in try machine.sendPing([]) }
+      return 2
+    case .message(let kind, let payload):
+      try? handler.perform { machine throws(SendError) in
+        payload.withUnsafeBytes { client.send(kind, $0, &machine) }
+      }
+      return payload.count + 16
+    }
+  }
+
+  private func finish(_ handler: ConnectionHandler) {
+    guard settings.closes else { return }
+    // A Close must not overtake what a fault delays.
+    guard client.outlet?.waitingBytes ?? 0 == 0 else { return schedule(.now() + .milliseconds(10)) }
+    try? handler.perform { machine throws(SendError) in try machine.sendClose(CloseFrame(.normal)) }
+  }
+
+  func received(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
+  ) {
+    client.received(kind, payload)
+    if settings.answer == .echo { client.send(kind, payload, &machine) }
+  }
+
+  func writabilityChanged(_ isWritable: Bool) {
+    if settings.answer == .echo { client.handler?.setReading(isWritable) }
+    guard isWritable, isBlocked else { return }
+    isBlocked = false
+    // Later: this is called in the middle of a write.
+    schedule(.now())
+  }
+
+  func closed(_ outcome: CloseOutcome) {
+    timer?.cancel()
+    timer = nil
+    client.closed(outcome)
+  }
+}
