@@ -1045,6 +1045,11 @@ EXAMPLES
 
            vmstat 1 | wscope listen --mode source
 
+     A reconnect drill: the first three upgrades are rejected, every
+     connection lives ten seconds:
+
+           wscope listen 8080 --fault refuse=503,conn=1-3 --fault life=10s
+
      A server that closes with code 1013 after the first message:
 
            wscope listen 8080 &
@@ -1127,6 +1132,72 @@ BEHAVIOUR
              ?header=Name:value adds a header field and may be repeated.  An
              ordinary GET receives the same response.
 
+     /redirect/n, /redirect-to?url=url
+             Redirect n times, at last to /echo; redirect once to url, with
+             the status ?status_code= (302).  An ordinary GET receives the
+             same response.  Alias of the first: /relative-redirect.
+
+     /drip   Send ?n= messages (10) of ?size= bytes (16), one ?every= second
+             (1s), and close.  What the client sends is discarded, here and on
+             the next three paths.
+
+     /count/n, /stream/n
+             Send the numbers from 1 to n as text, or in JSON objects, and
+             close; without a pause unless ?every= is given.
+
+     /ticker
+             Send a number, the time and a random value as JSON ?every= second
+             (1s), without end.
+
+     /flood  Send binary messages of ?size= bytes (64) as fast as the client
+             takes them.
+
+     /binary/size
+             Send one binary message of random bytes, the same for the same
+             ?seed= (1), and echo.  Alias: /bytes.
+
+     /ping   Send a ping ?every= ten seconds (10s), and echo.
+
+     /ip, /user-agent, /origin, /uuid
+             Send the address of the client, a field of its request or a
+             random UUID, and echo.
+
+     /subprotocol/name
+             Choose this subprotocol, and echo; a client that does not offer
+             it is rejected with 400.  Alias: /protocol.
+
+     On these paths the server breaks the protocol on purpose.  Compression is
+     never used.
+
+     /no-upgrade, /bad-accept, /wrong-protocol, /wrong-extension
+             Answer the upgrade with 200 and a page; with a wrong
+             Sec-WebSocket-Accept (alias /wrong_accept_key); with a
+             subprotocol or an extension that was not offered.
+
+     /slow-handshake/ms
+             Answer the upgrade after this delay, and echo.
+
+     /silent, /half-close, /no-pong
+             Send nothing after the 101 and read on; the same after a FIN;
+             echo, but answer no ping.
+
+     /drop, /reset
+             Echo, and end TCP with a FIN or with a reset, without a Close
+             frame, after ?after= messages (1) or after a duration.
+
+     /bad-utf8, /bad-mask, /rsv1, /bad-opcode/n
+             Send text that is not UTF-8, a masked frame, a frame with RSV1,
+             or one with a reserved opcode (3 to 7, 11 to 15).
+
+     /interleaved, /big-ping, /truncated-close, /close-then-data
+             Send a text message inside a fragmented one, a ping of 126 bytes,
+             a Close with a body of one byte, or a text message after Close
+             1000.
+
+     /bad-length, /oversize
+             Send a header whose length has its top bit set, or announces 1
+             TiB.
+
      GET /paths lists the test paths as JSON.  An ordinary GET of a WebSocket
      path is answered with 426, and an invalid value with 400, before the
      upgrade.  Unknown parameters are ignored, except those that look like a
@@ -1139,8 +1210,21 @@ BEHAVIOUR
      ?fault= in the URL of a client applies to its connection alone;
      --no-url-faults ignores it.
 
+     refuse=status
+             Reject the upgrade with this HTTP status, from 200 to 599.
+
      slow-open=duration
              Delay the response to the upgrade request.
+
+     drop=share
+             Lose this share of the messages to the client, as in 5% or 0.05.
+
+     dup=share
+             Send this share of the messages twice.
+
+     corrupt=share
+             Change one byte in this share of the messages, after which a text
+             may not be UTF-8.
 
      delay=duration[~spread]
              Delay each message to the client; delay=200ms~50ms is between 150
@@ -1149,6 +1233,19 @@ BEHAVIOUR
              client.  Messages still waiting when the connection closes are
              dropped.
 
+     close=code
+             Close with this code; 1005 sends a Close frame without a code.
+
+     fin     End the connection without a Close frame.
+
+     limit=size
+             End the connection with a TCP reset after this many bytes to the
+             client.
+
+     life=duration
+             End the connection with a TCP reset after this long, under
+             traffic too.
+
      rst     End the connection with a TCP reset.  Over HTTP/2, only the
              stream is reset.
 
@@ -1156,10 +1253,11 @@ BEHAVIOUR
 
      after=n, after=duration
              Start after this many messages to the client, or this long after
-             opening.  Not available for slow-open.
+             opening.  Not available for refuse and slow-open.
 
      for=duration
-             End the fault after this long.  Available for delay only.
+             End the fault after this long.  Available for delay, drop, dup
+             and corrupt.
 
      p=share
              The share of connections that have the fault, as in 30% or 0.3.
@@ -1519,10 +1617,18 @@ OPTIONS
      --fault fault
              Break connections on purpose:
              KIND[=VALUE][,after=N|D][,for=D][,p=30%][,conn=N-M][,path=GLOB];
-             may be repeated.  slow-open=2s: Answers the upgrade request this
-             much later.  delay=200ms~50ms: Sends each message this much
-             later, in order; ~50ms spreads the delay.  rst: Ends the
-             connection with a TCP reset (RST).
+             may be repeated.  refuse=503: Rejects the upgrade with this HTTP
+             status.  slow-open=2s: Answers the upgrade request this much
+             later.  drop=5%: Loses this share of the messages.  dup=1%: Sends
+             this share of the messages twice.  corrupt=1%: Changes one byte
+             in this share of the messages; text may not be UTF-8 then.
+             delay=200ms~50ms: Sends each message this much later, in order;
+             ~50ms spreads the delay.  close=1011: Closes with this code.
+             rst: Ends the connection with a TCP reset (RST).  fin: Ends the
+             connection without a Close frame (FIN).  limit=10KB: Ends the
+             connection with a TCP reset after this many bytes.  life=30s:
+             Ends the connection with a TCP reset after this time, under
+             traffic too.
 
      --no-url-faults
              Ignore ?fault= in client URLs, which adds a fault to that
