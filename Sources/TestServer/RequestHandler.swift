@@ -114,7 +114,9 @@ final class RequestHandler: Sendable {
     guard scripts == nil, !Self.modePaths.contains(target.segments) else { return byMode }
     switch TestPaths.find(target, maxMessage: configuration.limits.messageSize) {
     case .entry(let entry, var arguments):
+      arguments.method = request.head.method.rawValue
       arguments.fields = request.head.headers
+      arguments.isTLS = configuration.tls != nil
       arguments.remoteAddress = request.remoteAddress?.ipAddress
       arguments.offered = upgrade.subprotocols
       return try Self.action(entry, arguments)

@@ -141,6 +141,38 @@ import Testing
     #expect(client.read(4) == [0x88, 25, 0x03, 0xE9])
   }
 
+  @Test(arguments: ["/headers", "/anything", "/request"])
+  func theRequestIsShown(path: String) throws {
+    let listener = try Listener()
+    func read(_ options: [String]) throws -> String {
+      let url = "\(listener.url)\(path.dropFirst())?a=b%20c"
+      return try Wscope.run(["send", url, "-1", "-H", "Authorization: canary"] + options).outputText
+    }
+    let own = try read([])
+    #expect(own.contains("{\"method\":\"GET\",\"path\":\"\(path)\","), "\(own)")
+    #expect(own.contains("\"query\":[{\"name\":\"a\",\"value\":\"b c\"}]"), "\(own)")
+    #expect(own.contains("{\"name\":\"Authorization\",\"value\":\"canary\"}"), "\(own)")
+    #expect(own.contains("\"remote\":\"127.0.0.1\",\"tls\":false"), "\(own)")
+    let page = try read(["-H", "Origin: http://127.0.0.1:\(listener.port)"])
+    #expect(page.contains("{\"name\":\"Authorization\",\"value\":\"***\"}"), "\(page)")
+  }
+
+  @Test func aBearerTokenIsAskedFor() throws {
+    let listener = try Listener()
+    for (path, token, exitCode) in [
+      ("bearer", nil, 22), ("bearer", "any", 0), ("bearer/abc", "abc", 0),
+      ("bearer/abc", "abd", 22), ("bearer?token=x", "y", 0),
+    ] as [(String, String?, Int32)] {
+      let header = token.map { ["-H", "Authorization: Bearer \($0)"] } ?? []
+      let sent = try Wscope.run(["send", "\(listener.url)\(path)", "hi", "-1"] + header)
+      #expect(sent.exitCode == exitCode, "/\(path) \(sent.errorText)")
+    }
+    let client = try RawClient(port: listener.port)
+    client.send(RawClient.request(path: "/bearer"))
+    let head = client.readHead()
+    #expect(head.hasPrefix("HTTP/1.1 401 ") && head.contains("Bearer realm=\"wscope\""))
+  }
+
   @Test func aSubprotocolIsChosen() throws {
     let listener = try Listener()
     for path in ["/subprotocol/chat", "/protocol/chat"] {

@@ -55,7 +55,9 @@ struct PathArguments: Sendable {
   var target: RequestTarget
   /// Bytes of the largest message that the server takes.
   var maxMessage: Int
+  var method = ""
   var fields = HTTPHeaders()
+  var isTLS = false
   /// Of the client, without its port.
   var remoteAddress: String?
   /// Subprotocols that the client offers.

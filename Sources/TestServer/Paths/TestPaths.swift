@@ -8,7 +8,9 @@ package enum TestPaths {
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
       BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
-    ] + RequestPaths.all + BrokenHandshakePaths.all + BrokenFramePaths.all + SilentPaths.all
+      HeadersPath.entry,
+    ] + BearerPath.all + RequestPaths.all + BrokenHandshakePaths.all + BrokenFramePaths.all
+    + SilentPaths.all
     + [NoPongPath.entry] + EndPaths.all
 
   /// The parameters that every path has in its query.
