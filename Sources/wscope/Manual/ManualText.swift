@@ -1162,6 +1162,16 @@ BEHAVIOUR
              Send the address of the client, a field of its request or a
              random UUID, and echo.
 
+     /headers
+             Send the request as JSON: method, path, query, header fields,
+             address of the client, subprotocols and extensions, and echo.
+             Cookie and Authorization are hidden if the request has an Origin.
+             Aliases: /anything and /request.
+
+     /bearer, /bearer/token
+             Echo if the request has a bearer token, or this one; otherwise
+             reject the upgrade with 401.
+
      /subprotocol/name
              Choose this subprotocol, and echo; a client that does not offer
              it is rejected with 400.  Alias: /protocol.
