@@ -11,7 +11,7 @@ enum HeadersPath {
     .accept(PathConnection(behaviour: Performance.Maker.first(.text, json(arguments))))
   }
 
-  /// The page of another site can connect here with the cookies of its visitor, and read what comes.
+  /// The page of another site can connect here with the cookies of its user, and read the messages.
   private static let secrets: Set<String> = ["cookie", "authorization", "proxy-authorization"]
 
   private static func json(_ arguments: PathArguments) -> [UInt8] {
