@@ -111,7 +111,13 @@ def start_server(body, folder, environment, log_path):
 
 
 def run(body, folder, environment, log_path):
-    """Returns the process, which may leave children in the background, and its exit status or why it has none."""
+    """Returns the process, which may leave children in the background, and its exit status or why it has none.
+
+    A person takes a moment between two lines; here a server in the background is waited for until it accepts.
+    """
+    body = re.sub(
+        r"^(wscope listen ([1-9]\d+) .*&)$",
+        r"\1\nuntil (: </dev/tcp/127.0.0.1/\2) 2>/dev/null; do sleep 0.02; done", body, flags=re.MULTILINE)
     with open(log_path, "w") as log:
         process = subprocess.Popen(["bash", "-c", body], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log, start_new_session=True)
