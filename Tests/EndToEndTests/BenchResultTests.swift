@@ -81,7 +81,7 @@ import Testing
   @Test(arguments: [
     (["--out", "/nonexistent/r.json"], Int32(23), "cannot write /nonexistent/r.json"),
     (["--out", "/"], 23, "cannot write /: "),
-    (["--out", "-"], 2, "--out does not write to standard output: --format json does"),
+    (["--out", "-"], 2, "--out and --junit do not write to standard output"),
   ])
   func aFileThatCannotBeWrittenIsFoundOutBefore(
     _ options: [String], _ exitCode: Int32, _ words: String

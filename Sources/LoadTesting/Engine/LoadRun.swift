@@ -27,6 +27,8 @@ final class LoadRun {
   private var idle: Set<Int> = []
   private var emptied: Set<Int> = []
   private var isInterrupted = false
+  /// Interrupted by a threshold.
+  private var isAborted = false
 
   private var plan: LoadPlan { setting.plan }
   private static let second: Int64 = 1_000_000_000
@@ -59,7 +61,7 @@ final class LoadRun {
     await send()
     await drain()
     await close()
-    if isInterrupted { return .interrupted }
+    if isInterrupted { return isAborted ? .aborted : .interrupted }
     if let lastLoss, lost >= opened { return .allLost(lastLoss) }
     return .completed
   }
@@ -242,9 +244,22 @@ final class LoadRun {
         .warmUp, loops, from: start, windowFrom: start &+ plan.effectiveWarmUp, until: now)
     case .measure:
       await record.tick(.window, loops, from: start, windowFrom: start, until: now)
+      judge(at: now &- start)
     case .connect, .settle, .drain, .close: break
     }
     reportProgress()
+  }
+
+  /// Ends the run if a threshold that may end it is broken.
+  private func judge(at elapsed: Int64) {
+    let due = plan.thresholds.filter { $0.abortAfter.map { $0 <= elapsed } ?? false }
+    guard !due.isEmpty, !isInterrupted else { return }
+    var roundTrips = record.roundTrips
+    roundTrips.recordCensored(record.unanswered, atLeast: plan.timeout)
+    let figures = EarlyFigures(
+      roundTrips: roundTrips, errors: record.errors, failed: failed, lost: lost)
+    isAborted = due.contains(where: figures.breaks)
+    isInterrupted = isAborted
   }
 
   private func reportProgress() {

@@ -73,6 +73,8 @@ package struct LoadResult: Sendable {
     case notOpened(ConnectError)
     /// Every connection was lost before the end; how the last one ended.
     case allLost(CloseOutcome)
+    /// A threshold that may end the run was broken.
+    case aborted
   }
 
   package var report: LoadReport

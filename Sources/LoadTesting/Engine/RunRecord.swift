@@ -21,7 +21,8 @@ struct RunRecord {
   private var sent = 0
   private var answered = 0
   private var failures = 0
-  private var unanswered = 0
+  /// Messages of the stretch that were given up so far.
+  private(set) var unanswered = 0
   /// Where the last interval ended.
   private var tickedUntil: Int64 = 0
   private var stretch: LoadLoop.Stretch?

@@ -59,6 +59,8 @@ package struct LoadPlan: Sendable, Equatable {
   /// Which part of the run this process does; nil for all of it. Numbers of connections, messages and
   /// rates are those of the whole.
   package var shard: LoadReport.Shard?
+  /// What the result must keep.
+  package var thresholds: [Threshold] = []
 
   /// A plan; what is left out has the default of the command.
   package init(

@@ -40,6 +40,8 @@ package struct LoadReport: Sendable, Equatable {
   package var intervals: [Interval]
   package var selfCheck: SelfCheck
   package var host: HostFacts
+  /// What the result must keep.
+  package var thresholds: [Threshold] = []
 
   /// A report; what was not measured may be left out.
   package init(
@@ -183,6 +185,7 @@ extension LoadReport {
       json.member("heat_metric", configuration.mode.headline.key)
       json.member("self", object: selfCheck.write)
       json.member("env", object: host.write)
+      json.member("thresholds", array: outcomes) { $1.write(to: &$0) }
     }
   }
 
@@ -235,5 +238,16 @@ extension LoadReport {
     planned = try messages.optionalInteger("planned") ?? self.messages.planned
     connectedShare = try connections.optionalNumber("open_share") ?? 1
     unmatched = try messages.optionalInteger("unmatched") ?? 0
+    guard try json.optional("thresholds") != nil else { return }
+    // How they went is worked out anew.
+    thresholds = try json.list("thresholds") { outcome throws(ResultError) in
+      let expression = try outcome.member("expr")
+      let text = try expression.text()
+      do throws(Threshold.Failure) {
+        return try Threshold(text)
+      } catch {
+        throw expression.error(error.words)
+      }
+    }
   }
 }

@@ -58,6 +58,7 @@ struct ReportAssembly {
     report.planned = planned ?? figures.counts.planned
     report.connectedShare = connectedShare
     report.unmatched = figures.unmatched
+    report.thresholds = plan.thresholds
     // Judged by the standard percentiles, whichever are to be shown.
     report.judge()
     report.metrics = summaries.mapValues(\.shown)
@@ -78,6 +79,7 @@ struct ReportAssembly {
     case .interrupted: .interrupted
     case .notOpened: .notOpened
     case .allLost: .allLost
+    case .aborted: .aborted
     }
   }
 
@@ -149,7 +151,10 @@ struct ReportAssembly {
   /// the closed model, or an interrupt.
   private var planned: Int? {
     guard window != nil else { return nil }
-    if case .interrupted = ending { return nil }
+    switch ending {
+    case .interrupted, .aborted: return nil
+    case .completed, .notOpened, .allLost: break
+    }
     if let ownTotal { return ownTotal }
     guard let schedule = plan.schedule(), schedule.arrival == .constant else { return nil }
     return (0..<plan.ownConnections).reduce(0) { sum, own in
@@ -172,6 +177,7 @@ struct ReportAssembly {
     switch ending {
     case .interrupted: return LoadReport.CutShort(.interrupted, measured: measured)
     case .allLost: return LoadReport.CutShort(.allLost, measured: measured)
+    case .aborted: return LoadReport.CutShort(.aborted, measured: measured)
     case .completed, .notOpened: return nil
     }
   }

@@ -76,6 +76,8 @@ extension LoadReport {
       case notOpened = "not_opened"
       /// All connections were lost.
       case allLost = "all_lost"
+      /// By a threshold with `abort after`.
+      case aborted
     }
 
     package init(
@@ -237,6 +239,8 @@ extension LoadReport {
       case interrupted
       /// All connections were lost.
       case allLost = "all_lost"
+      /// A threshold was broken.
+      case aborted
     }
 
     package var cause: Cause

@@ -156,7 +156,8 @@ struct Bench: VerboseCommand {
       try FileContents.write(LoadReport.schemaDocument, to: "-", context.console)
       return .ok
     }
-    let plan = try plan()
+    var plan = try plan()
+    plan.thresholds = try report.thresholds(for: plan.mode.metrics)
     let outputs = try report.outputs()
     let target: BenchConfiguration.Target
     // Off unless asked for: what it measures then is mostly zlib.

@@ -24,6 +24,10 @@ struct BenchReport: SessionCommand {
     let outputs = try report.outputs()
     var result = try StoredResult.read(file)
     if let levels = report.percentiles?.levels { result = result.showing(levels) }
-    return outputs.write(result, context)
+    let thresholds = try report.thresholds(for: result.configuration.mode.metrics)
+    if !thresholds.isEmpty { result.thresholds = thresholds }
+    let printed = outputs.write(result, context)
+    let status = ExitStatus(thresholdsOf: result)
+    return status == .ok ? printed : status
   }
 }

@@ -19,16 +19,59 @@ struct ReportOptions: ParsableArguments {
     completion: .file())
   var out: PublicText?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Require this of the result, as in 'rtt.p99<50ms', 'errors.rate<0.1%' or 'rate.achieved>=99%'; may be repeated. \
+      The exit code is 99 if it is broken, 98 if the measurement cannot decide it. With "abort after 10s" at the end, \
+      a breach ends the run, from that time on.
+      """, valueName: "limit"))
+  var threshold: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the thresholds and the verdict to this file as JUnit XML.", valueName: "file"),
+    completion: .file())
+  var junit: PublicText?
+
+  /// The thresholds, in the order in which they were typed.
+  ///
+  /// - Parameter metrics: What the mode measures.
+  /// - Returns: One value for each.
+  /// - Throws: `CommandFailure` for a text that is not a threshold, and for one of another mode.
+  func thresholds(for metrics: [Metric]) throws -> [Threshold] {
+    var thresholds: [Threshold] = []
+    for text in threshold {
+      do throws(Threshold.Failure) {
+        let threshold = try Threshold(text)
+        if case .metric(let metric, _) = threshold.quantity, !metrics.contains(metric) {
+          throw Threshold.Failure(words: "this mode does not measure \(metric.key)")
+        }
+        let isRepeated = thresholds.contains {
+          $0.quantity == threshold.quantity && $0.comparison == threshold.comparison
+        }
+        guard !isRepeated else {
+          throw Threshold.Failure(words: "\"\(text)\": there is another limit for the same value")
+        }
+        thresholds.append(threshold)
+      } catch {
+        throw CommandFailure(.usage, "--threshold: \(error.words)")
+      }
+    }
+    return thresholds
+  }
+
   /// - Throws: `CommandFailure`, also for a file that cannot be written.
   func outputs() throws -> ReportOutputs {
     let outputs = ReportOutputs(
       format: try format.entry(),
-      files: [(out, ReportFormats.json)].compactMap { path, format in
+      files: [(out, ReportFormats.json), (junit, ReportFormats.junit)].compactMap { path, format in
         path.map { ReportOutputs.File(path: $0.text, format: format) }
       })
     guard !outputs.files.contains(where: { $0.path == "-" }) else {
       throw CommandFailure(
-        .usage, "--out does not write to standard output: --format json does")
+        .usage,
+        "--out and --junit do not write to standard output: --format json and --format junit do")
     }
     for file in outputs.files { try FileContents.checkWritable(file.path) }
     return outputs

@@ -383,9 +383,9 @@ EXIT STATUS
 
      143  ended by SIGTERM
 
-     No command returns 99 yet.  Each command's page says when it returns
-     which code.  If the reader of the output goes away, as with ‘| head -1’,
-     this is not an error.
+     Every code is in use.  Each command's page says when it returns which
+     code.  If the reader of the output goes away, as with ‘| head -1’, this
+     is not an error.
 
 SEE ALSO
      curl(1), wscope-bench(1), wscope-connect(1), wscope-listen(1),
@@ -2474,6 +2474,11 @@ EXAMPLES
            wscope bench :8080 -R 1000 --size 1k --format json |
                jq '.metrics.rtt.percentiles["99"].v'
 
+     Fail a CI job if the latency or the errors are over a limit, and write a
+     JUnit report:
+
+           wscope bench :8080 -R 1000 --threshold 'rtt.p99<50ms' --threshold 'errors.rate<0.1%' --junit bench.xml
+
      Keep the result, and print it again with other percentiles:
 
            wscope bench :8080 -R 1000 --out run.json
@@ -2548,6 +2553,9 @@ MEASUREMENT
 
      json    One JSON object with everything that was measured.
 
+     junit   JUnit XML with a test case for each threshold, and one for the
+             verdict.
+
      The text report contains a verdict: VALID; SUSPECT, if the numbers may
      reflect this machine rather than the server; or INVALID.  Each reason
      comes with a number and a remedy.  A run is VALID only if every planned
@@ -2607,6 +2615,50 @@ MEASUREMENT
 
      close        Time from our close frame to the end of the connection.
 
+   Thresholds
+     --threshold requires something of the result:
+           value operator limit [abort after duration]
+     The operator is <, <=, >, >=, == or !=.  The value is one of these:
+
+     metric.p99
+             A percentile of a metric, or its min, max, count or censored (the
+             number of samples of which only a lower bound is known).  p(99)
+             is accepted too.  The percentile need not be among --percentiles.
+
+     errors.rate
+             Unanswered, failed and unsent messages, as a share of all that
+             were due.
+
+     errors.count, errors{class=timeout,phase=tcp}.count
+             Errors, or those of a class or phase, as the report names them.
+
+     closes.count, closes{code=1006,by=peer}.count
+             Closed connections, or those with a code or by a side.
+
+     messages.name, connections.name
+             A number of the result, such as messages.unanswered or
+             connections.lost.
+
+     rate.sent, rate.answered, rate.achieved
+             Messages per second; what was sent, as a share of the schedule.
+
+     generator.cpu
+             CPU of the busiest event loop of this client, as a share of a
+             core.
+
+     A limit has a unit: a duration such as 50ms, a percentage such as 0.1%, a
+     rate such as 20k/s, or a number.
+
+     A threshold passes, fails, or is undecided: with too few samples, if the
+     value was not measured, if only a lower bound is known and does not
+     decide it, or if it fails but the verdict is invalid, since then the
+     measurement may be at fault rather than the server.  The exit code is 99
+     if one fails, else 98 if one is undecided or the verdict is invalid.
+
+     With abort after, the threshold is judged every second from that time in
+     the measurement on, and a failure ends the run.  This is possible for
+     rtt, errors.count, connections.failed and connections.lost.
+
    Stored results
      --out writes the result to a file, as one JSON object with the schema
      that --schema prints.  A file that cannot be written is found out before
@@ -2614,10 +2666,12 @@ MEASUREMENT
      the run.
 
      wscope bench report file prints a stored result again; - reads standard
-     input.  It takes --format, --percentiles, --out and --color.  Without
-     --percentiles, it prints the ones that are in the result.  Others are
-     computed from the histograms.  Members of the result that it does not
-     know are ignored, so that it reads the results of later versions.
+     input.  It takes --format, --percentiles, --threshold, --junit, --out and
+     --color.  The thresholds of the result are judged again, or those on the
+     command line in their place.  Without --percentiles, it prints the ones
+     that are in the result.  Others are computed from the histograms.
+     Members of the result that it does not know are ignored, so that it reads
+     the results of later versions.
 
    Progress and signals
      During the run, progress is shown on standard error: one line that
@@ -2707,8 +2761,8 @@ OPTIONS
              list, or a network, as in 127.0.1.0/24.
 
      --format format
-             Format of the report on standard output.  Values: text, json.
-             Default: text.
+             Format of the report on standard output.  Values: text, json,
+             junit.  Default: text.
 
      --percentiles list
              Percentiles to report, as a comma-separated list (default:
@@ -2717,6 +2771,16 @@ OPTIONS
      --out file
              Write the result to this file as JSON; bench report prints it
              again.
+
+     --threshold limit
+             Require this of the result, as in 'rtt.p99<50ms',
+             'errors.rate<0.1%' or 'rate.achieved>=99%'; may be repeated.  The
+             exit code is 99 if it is broken, 98 if the measurement cannot
+             decide it.  With "abort after 10s" at the end, a breach ends the
+             run, from that time on.
+
+     --junit file
+             Write the thresholds and the verdict to this file as JUnit XML.
 
      --schema
              Print the JSON Schema of the result.
@@ -2934,7 +2998,10 @@ EXIT STATUS
 
      23   The report or a file could not be written.
 
-     98   Nothing was measured, or the sums of the report do not agree.
+     98   Nothing was measured, the sums of the report do not agree, or the
+          measurement cannot decide a threshold.
+
+     99   A threshold was broken.
 
      130  The run was ended by SIGINT.
 

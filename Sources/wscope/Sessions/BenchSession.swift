@@ -65,7 +65,7 @@ final class BenchSession: Sendable {
     context.console.status(nil)
     let printed = printReport(result.report)
     let status = explain(result, client)
-    return printed == .ok ? status : printed
+    return status == .ok ? printed : status
   }
 
   private func fail(_ failure: CommandFailure) -> ExitStatus {
@@ -243,8 +243,9 @@ final class BenchSession: Sendable {
       context.warn("all connections were lost before the end")
       let status = ExitStatus(outcome)
       return status == .ok ? .connectionLost : status
-    case .completed:
-      return result.report.messages.attempted > 0 ? .ok : .measurementInvalid
+    case .aborted, .completed:
+      guard result.report.messages.attempted > 0 else { return .measurementInvalid }
+      return ExitStatus(thresholdsOf: result.report)
     }
   }
 

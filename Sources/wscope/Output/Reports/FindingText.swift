@@ -85,6 +85,7 @@ struct FindingText {
       switch cut.cause {
       case .interrupted: "interrupted"
       case .allLost: "all connections were lost"
+      case .aborted: "a threshold was broken"
       }
     let measured = Figures.seconds(cut.measured) + " measured"
     switch plan.length {

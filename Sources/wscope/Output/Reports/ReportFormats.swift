@@ -23,5 +23,10 @@ enum ReportFormats {
     name: "json", summary: "One JSON object with everything that was measured.",
     render: { JSONReport($0).text })
 
-  static let all = [text, json]
+  static let junit = ReportFormatEntry(
+    name: "junit",
+    summary: "JUnit XML with a test case for each threshold, and one for the verdict.",
+    render: { JUnitReport($0).text })
+
+  static let all = [text, json, junit]
 }

@@ -13,7 +13,7 @@ struct TextReport {
 
   /// The whole report, every line ended by LF.
   var text: String {
-    (head + verdict + connections + messages + errors + closes + generator)
+    (head + verdict + thresholds + connections + messages + errors + closes + generator)
       .map { $0 + "\n" }.joined()
   }
 
@@ -73,6 +73,16 @@ struct TextReport {
         "\(reason.state.rawValue.uppercased()): \(words.text(reason.finding))", indent: 4)
     }
     return facts.isEmpty ? reasons : reasons + [line]
+  }
+
+  private var thresholds: [String] {
+    let heading = "Thresholds"
+    return report.outcomes.enumerated().flatMap { index, outcome in
+      ReportLayout.wrapped(
+        ThresholdText(outcome).line,
+        first: Figures.left(index == 0 ? heading : "", ReportLayout.headingWidth),
+        indent: ReportLayout.headingWidth + 2)
+    }
   }
 
   // MARK: connections and messages

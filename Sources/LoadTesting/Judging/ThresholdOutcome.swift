@@ -1,0 +1,256 @@
+import Conversation
+
+/// How a threshold went.
+package struct ThresholdOutcome: Sendable, Equatable {
+  package enum State: String, CaseIterable, Sendable {
+    case pass
+    case fail
+    /// The measurement cannot tell.
+    case undecided
+  }
+
+  /// Why it is undecided.
+  package enum Reason: Sendable, Equatable {
+    case tooFewSamples(Int, needed: Int)
+    case notObserved
+    /// A share of nothing.
+    case nothingDue
+    /// The value is at least this, which does not settle it.
+    case censored
+    /// It is broken, but the measurement may be at fault.
+    case invalidVerdict
+
+    /// The word for it in results.
+    var word: String {
+      switch self {
+      case .tooFewSamples: "too_few_samples"
+      case .notObserved: "not_observed"
+      case .nothingDue: "nothing_due"
+      case .censored: "censored"
+      case .invalidVerdict: "invalid_verdict"
+      }
+    }
+  }
+
+  package var threshold: Threshold
+  package var state: State
+  /// What was measured, in the unit of the limit; nil where nothing was.
+  package var value: Double?
+  /// `value` is a lower bound.
+  package var isBound = false
+  package var reason: Reason?
+  /// When it was first broken, in nanoseconds since the start of the window, to the interval; nil where that
+  /// is not known.
+  package var firstBroken: Int64?
+
+  /// By how much the value is above the limit, as a share of the limit; below 0 under it. nil where there is
+  /// no such share.
+  package var margin: Double? {
+    guard let value, threshold.limit > 0 else { return nil }
+    return value / threshold.limit - 1
+  }
+
+  func write(to json: inout JSONWriter) {
+    json.object { json in
+      json.member("expr", threshold.text)
+      json.member("state", state.rawValue)
+      json.member("value", value)
+      if isBound { json.member("censored", true) }
+      json.member("limit", threshold.limit)
+      json.member("margin", margin)
+      json.member("first_broken_ns", firstBroken)
+      json.member("why", reason?.word)
+    }
+  }
+}
+
+// MARK: Judging
+
+extension LoadReport {
+  /// How the thresholds of the report went. Worked out anew from the numbers, whether these were just measured
+  /// or are read from a file.
+  package var outcomes: [ThresholdOutcome] { thresholds.map(outcome) }
+
+  private func outcome(_ threshold: Threshold) -> ThresholdOutcome {
+    var outcome = ThresholdOutcome.judge(threshold, measured(threshold.quantity))
+    guard outcome.state == .fail else { return outcome }
+    if verdict.state == .invalid {
+      outcome.state = .undecided
+      outcome.reason = .invalidVerdict
+    } else {
+      outcome.firstBroken = firstBroken(threshold)
+    }
+    return outcome
+  }
+
+  private func measured(_ quantity: Threshold.Quantity) -> ThresholdOutcome.Measured {
+    switch quantity {
+    case .metric(let metric, let statistic):
+      guard let summary = metrics[metric] else { return .nothing(.notObserved) }
+      return .of(summary, statistic)
+    case .errorRate:
+      guard messages.attempted > 0 else { return .nothing(.nothingDue) }
+      let wrong = messages.unanswered &+ messages.failed &+ messages.unsent
+      return .value(Double(wrong) / Double(messages.attempted))
+    case .errors(let kind, let phase):
+      let entries = errors.filter {
+        (kind == nil || $0.class == kind) && (phase == nil || $0.phase == phase)
+      }
+      return .value(Double(entries.reduce(0) { $0 &+ $1.count }))
+    case .closes(let code, let side):
+      let entries = closes.filter {
+        (code == nil || $0.code == code) && (side == nil || $0.by == side)
+      }
+      return .value(Double(entries.reduce(0) { $0 &+ $1.count }))
+    case .messages(let figure): return .value(Double(count(figure)))
+    case .connections(let figure): return .value(Double(count(figure)))
+    case .rate(.sent): return .value(rates.sent)
+    case .rate(.answered): return .value(rates.answered)
+    case .rate(.achieved):
+      guard configuration.pacing.isOpen else { return .nothing(.notObserved) }
+      guard planned > 0 else { return .nothing(.nothingDue) }
+      return .value(Double(messages.sent) / Double(planned))
+    case .generatorCPU:
+      return selfCheck.busiestLoop.map { .value($0) } ?? .nothing(.notObserved)
+    }
+  }
+
+  private func count(_ figure: Threshold.MessageFigure) -> Int {
+    switch figure {
+    case .planned: planned
+    case .sent: messages.sent
+    case .answered: messages.answered
+    case .unanswered: messages.unanswered
+    case .failed: messages.failed
+    case .unsent: messages.unsent
+    case .dropped: messages.dropped
+    case .unknown: messages.unknown
+    case .unmatched: unmatched
+    case .answeredInWindow: messages.answeredInWindow
+    case .inFlightAtEnd: messages.inFlightAtEnd
+    case .noConnection: messages.missing
+    case .lateReplies: messages.late
+    case .doubleReplies: messages.duplicate
+    }
+  }
+
+  private func count(_ figure: Threshold.ConnectionFigure) -> Int {
+    switch figure {
+    case .asked: connections.asked
+    case .opened: connections.opened
+    case .failed: connections.failed
+    case .lost: connections.lost
+    }
+  }
+
+  /// The end of the first interval of the window whose own figure breaks a limit of the headline metric, or up
+  /// to which the errors do.
+  private func firstBroken(_ threshold: Threshold) -> Int64? {
+    let window = intervals.filter { $0.start >= 0 }
+    func figure(_ interval: Interval) -> Percentile?? {
+      guard case .metric(configuration.mode.headline, let statistic) = threshold.quantity else {
+        return nil
+      }
+      switch statistic {
+      case .max: return interval.max
+      case .percentile(.p50): return interval.p50
+      case .percentile(.p90): return interval.p90
+      case .percentile(.p99): return interval.p99
+      default: return nil
+      }
+    }
+    var errors = 0
+    for interval in window {
+      errors &+= interval.errors
+      let value: Double?
+      if case .errors(class: nil, phase: nil) = threshold.quantity {
+        value = Double(errors)
+      } else {
+        value = figure(interval).flatMap { $0?.bound }.map(Double.init)
+      }
+      if let value, !threshold.comparison.holds(value, threshold.limit) {
+        return interval.start &+ interval.duration
+      }
+    }
+    return nil
+  }
+}
+
+extension ThresholdOutcome {
+  /// What a result says of a quantity.
+  enum Measured {
+    case value(Double)
+    case atLeast(Double)
+    case nothing(Reason)
+
+    static func of(_ summary: LatencySummary, _ statistic: Threshold.Statistic) -> Measured {
+      let total = summary.count &+ summary.censored
+      func percentile(_ percentile: Percentile?) -> Measured {
+        switch percentile {
+        case .value(let ns)?: .value(Double(ns))
+        case .atLeast(let ns)?: .atLeast(Double(ns))
+        case .tooFewSamples(let needed)?: .nothing(.tooFewSamples(total, needed: needed))
+        case nil: .nothing(.notObserved)
+        }
+      }
+      switch statistic {
+      case .count: return .value(Double(summary.count))
+      case .censored: return .value(Double(summary.censored))
+      case .min: return summary.min.map { .value(Double($0)) } ?? .nothing(.notObserved)
+      case .max: return percentile(summary.largest)
+      case .percentile(let level):
+        return total > 0 ? percentile(summary.percentile(level)) : .nothing(.notObserved)
+      }
+    }
+  }
+
+  static func judge(_ threshold: Threshold, _ measured: Measured) -> ThresholdOutcome {
+    var outcome = ThresholdOutcome(threshold: threshold, state: .undecided)
+    switch measured {
+    case .nothing(let reason): outcome.reason = reason
+    case .value(let value):
+      outcome.value = value
+      outcome.state = threshold.comparison.holds(value, threshold.limit) ? .pass : .fail
+    case .atLeast(let bound):
+      outcome.value = bound
+      outcome.isBound = true
+      switch threshold.comparison {
+      case .below where bound >= threshold.limit, .atMost where bound > threshold.limit,
+        .equal where bound > threshold.limit:
+        outcome.state = .fail
+      case .above where bound > threshold.limit, .atLeast where bound >= threshold.limit,
+        .unequal where bound > threshold.limit:
+        outcome.state = .pass
+      default: outcome.reason = .censored
+      }
+    }
+    return outcome
+  }
+}
+
+/// What is known of a run while it goes on, for the thresholds that may end it.
+struct EarlyFigures {
+  /// Round trips so far, those that were given up included.
+  var roundTrips: LatencyHistogram
+  var errors: Int
+  var failed: Int
+  var lost: Int
+
+  /// Whether a threshold is broken for certain.
+  func breaks(_ threshold: Threshold) -> Bool {
+    let measured: ThresholdOutcome.Measured
+    switch threshold.quantity {
+    case .metric(.roundTrip, let statistic):
+      var summary = roundTrips.summary()
+      if case .percentile(let level) = statistic {
+        summary.percentiles = [.init(level, roundTrips.percentile(level))]
+      }
+      measured = .of(summary, statistic)
+    case .errors(class: nil, phase: nil): measured = .value(Double(errors))
+    case .connections(.failed): measured = .value(Double(failed))
+    case .connections(.lost): measured = .value(Double(lost))
+    default: return false
+    }
+    return ThresholdOutcome.judge(threshold, measured).state == .fail
+  }
+}

@@ -1,0 +1,96 @@
+import LoadTesting
+
+/// How the thresholds of a result went, in words.
+struct ThresholdText {
+  private let outcome: ThresholdOutcome
+
+  init(_ outcome: ThresholdOutcome) {
+    self.outcome = outcome
+  }
+
+  /// `✓ rtt.p99 < 50ms   2.31 ms, 5 % of the limit`.
+  var line: String { "\(mark) \(outcome.threshold.text)   \(result)" }
+
+  private var mark: String {
+    switch outcome.state {
+    case .pass: "✓"
+    case .fail: "✗"
+    case .undecided: "?"
+    }
+  }
+
+  /// The value and its distance from the limit, or why there is no answer.
+  var result: String {
+    switch outcome.state {
+    case .pass: ([value, share].compactMap(\.self)).joined(separator: ", ")
+    case .fail:
+      ([
+        value, distance,
+        outcome.firstBroken.map { "first broken at " + Figures.shortDuration($0) },
+      ].compactMap(\.self)).joined(separator: ", ")
+    case .undecided: undecided
+    }
+  }
+
+  private var undecided: String {
+    switch outcome.reason {
+    case .tooFewSamples(let count, let needed)?:
+      "\(Figures.count(count)) of \(Figures.count(needed)) samples"
+    case .notObserved?, nil: "not measured"
+    case .nothingDue?: "no message was due"
+    case .censored?: "at least \(value ?? Figures.none), which does not decide it; raise --timeout"
+    case .invalidVerdict?: "\(value ?? Figures.none), but the measurement is invalid"
+    }
+  }
+
+  private var value: String? { outcome.value.map { text($0) } }
+
+  private func text(_ value: Double) -> String {
+    switch outcome.threshold.unit {
+    case .duration: Figures.duration(Int64(value))
+    case .share: Figures.percent(value, decimals: 2)
+    case .perSecond: Figures.rate(value) + "/s"
+    case .count: Figures.count(Int(clamping: value))
+    }
+  }
+
+  /// How much of the limit is used, for limits from above.
+  private var share: String? {
+    guard [.below, .atMost].contains(outcome.threshold.comparison), let margin = outcome.margin
+    else { return nil }
+    return Figures.percent(margin + 1, decimals: 0) + " of the limit"
+  }
+
+  private var distance: String? {
+    guard let margin = outcome.margin else { return "limit " + text(outcome.threshold.limit) }
+    switch outcome.threshold.comparison {
+    case .below, .atMost: return Figures.percent(margin, decimals: 0) + " over"
+    case .above, .atLeast: return Figures.percent(-margin, decimals: 0) + " short"
+    case .equal, .unequal: return "limit " + text(outcome.threshold.limit)
+    }
+  }
+}
+
+extension Int {
+  /// A number that is known to be whole, within the range of `Int`.
+  fileprivate init(clamping value: Double) {
+    self = value < 9e18 ? Int(value) : Int.max
+  }
+}
+
+extension ExitStatus {
+  /// The status of a result by its thresholds; `ok` without thresholds, whatever the verdict.
+  init(thresholdsOf report: LoadReport) {
+    let states = report.outcomes.map(\.state)
+    self =
+      if states.contains(.fail) {
+        .thresholdBroken
+      } else if states.contains(.undecided)
+        || !states.isEmpty && report.verdict.state == .invalid
+      {
+        .measurementInvalid
+      } else {
+        .ok
+      }
+  }
+}
