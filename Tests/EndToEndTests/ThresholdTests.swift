@@ -55,6 +55,23 @@ import Testing
     #expect(ExitStatus(thresholdsOf: report) == .ok)
   }
 
+  @Test func aSmallShareIsNotZero() throws {
+    var report = try Self.report("errors.rate==0%")
+    report.messages.failed = 1
+    report.messages.answered -= 1
+    #expect(
+      report.outcomes.first.map { ThresholdText($0).line }
+        == "✗ errors.rate == 0%   0.000083 %, limit 0.00 %")
+  }
+
+  /// Whatever its thresholds say.
+  @Test func numbersThatDoNotAgreeDecideNothing() throws {
+    var report = try Self.report("rtt.p99<1s")
+    #expect(ExitStatus(thresholdsOf: report) == .ok)
+    report.messages.answered -= 1
+    #expect(ExitStatus(thresholdsOf: report) == .measurementInvalid)
+  }
+
   @Test func aLowerBoundDecidesWhatItCan() throws {
     var report = try Self.report("rtt.p99<1s", "rtt.p99<9s", "rtt.p99>1s")
     report.metrics[.roundTrip]?.percentiles = [.init(.p99, .atLeast(5_000_000_000))]

@@ -243,9 +243,12 @@ final class BenchSession: Sendable {
       context.warn("all connections were lost before the end")
       let status = ExitStatus(outcome)
       return status == .ok ? .connectionLost : status
-    case .aborted, .completed:
-      guard result.report.messages.attempted > 0 else { return .measurementInvalid }
+    case .completed:
       return ExitStatus(thresholdsOf: result.report)
+    case .aborted:
+      // The last answers, which came after the breach, may have mended the value.
+      let status = ExitStatus(thresholdsOf: result.report)
+      return status == .ok ? .thresholdBroken : status
     }
   }
 

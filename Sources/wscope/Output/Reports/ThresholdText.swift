@@ -48,7 +48,8 @@ struct ThresholdText {
   private func text(_ value: Double) -> String {
     switch outcome.threshold.unit {
     case .duration: Figures.duration(Int64(value))
-    case .share: Figures.percent(value, decimals: 2)
+    // A share that is not 0 must not be printed as 0.
+    case .share: Figures.percent(value, decimals: value > 0 && value < 0.0001 ? 6 : 2)
     case .perSecond: Figures.rate(value) + "/s"
     case .count: Figures.count(Int(clamping: value))
     }
@@ -79,11 +80,13 @@ extension Int {
 }
 
 extension ExitStatus {
-  /// The status of a result by its thresholds; `ok` without thresholds, whatever the verdict.
+  /// The status of a result by its numbers and its thresholds; without thresholds the verdict does not count.
   init(thresholdsOf report: LoadReport) {
     let states = report.outcomes.map(\.state)
     self =
-      if states.contains(.fail) {
+      if report.messages.attempted == 0 || !report.contradictions().isEmpty {
+        .measurementInvalid
+      } else if states.contains(.fail) {
         .thresholdBroken
       } else if states.contains(.undecided)
         || !states.isEmpty && report.verdict.state == .invalid
