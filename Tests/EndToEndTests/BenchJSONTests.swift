@@ -88,8 +88,7 @@ import Testing
       json.names == [
         "schema", "tool", "run", "target", "config", "phases", "verdict", "connections",
         "messages", "metrics", "rates", "bytes", "errors", "closes", "intervals", "heat_metric",
-        "self",
-        "env",
+        "self", "env", "thresholds",
       ])
     #expect(json["schema"] == .string("bench/1"))
     var shard = report

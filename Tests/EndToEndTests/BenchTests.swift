@@ -169,7 +169,7 @@ import Testing
       report.names == [
         "schema", "tool", "run", "target", "config", "phases", "verdict", "connections",
         "messages", "metrics", "rates", "bytes", "errors", "closes", "intervals", "heat_metric",
-        "self", "env",
+        "self", "env", "thresholds",
       ])
     #expect(report["schema"] == .string("bench/1"))
     #expect(report["run", "seed"] == .string("42"))
