@@ -88,8 +88,8 @@ enum JSONOperand: Sendable {
         case (.null, _): return .null
         case (.object, .member(let name)): value = value[name] ?? .null
         case (.array(let elements), .element(let index)):
-          let place = index < 0 ? elements.count + index : index
-          value = elements.indices.contains(place) ? elements[place] : .null
+          let position = index < 0 ? elements.count + index : index
+          value = elements.indices.contains(position) ? elements[position] : .null
         default: return nil
         }
       }

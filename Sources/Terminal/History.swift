@@ -24,13 +24,13 @@ package final class History: Sendable {
   private let state = Mutex(State())
 
   private struct State {
-    var place: String?
+    var endpoint: String?
     var last: String?
   }
 
   /// A line typed at a place, or a visit if the line is empty.
   package struct Entry: Equatable, Sendable {
-    package var place: String?
+    package var endpoint: String?
     package var line: String
   }
 
@@ -69,20 +69,21 @@ package final class History: Sendable {
   }
 
   /// The current place.
-  package var place: String? { state.withLock { $0.place } }
+  package var endpoint: String? { state.withLock { $0.endpoint } }
 
   /// Sets the place of the lines typed from now on: a word without spaces, such as a URL.
-  package func enter(_ place: String?) { state.withLock { $0 = State(place: place) } }
+  package func enter(_ endpoint: String?) { state.withLock { $0 = State(endpoint: endpoint) } }
 
   /// The stored lines, oldest first, at most `limit`. Those of the current place follow all others,
   /// so that the user finds them first when going back.
   package func load() throws(HistoryError) -> [String] {
     let entries = try entries().filter { !$0.line.isEmpty }
-    let place = state.withLock { $0.place }
-    let here = entries.filter { $0.place == place }
+    let endpoint = state.withLock { $0.endpoint }
+    let here = entries.filter { $0.endpoint == endpoint }
     state.withLock { $0.last = here.last?.line }
-    guard let place, !here.isEmpty else { return Self.withoutRepeats(entries) }
-    return Self.withoutRepeats(entries.filter { $0.place != place }) + Self.withoutRepeats(here)
+    guard let endpoint, !here.isEmpty else { return Self.withoutRepeats(entries) }
+    return Self.withoutRepeats(entries.filter { $0.endpoint != endpoint })
+      + Self.withoutRepeats(here)
   }
 
   private static func withoutRepeats(_ entries: [Entry]) -> [String] {
@@ -94,14 +95,14 @@ package final class History: Sendable {
   /// The places of the entries, the most recently visited first, without duplicates.
   package func places() throws(HistoryError) -> [String] {
     try entries().reversed().reduce(into: []) { places, entry in
-      if let place = entry.place, !places.contains(place) { places.append(place) }
+      if let endpoint = entry.endpoint, !places.contains(endpoint) { places.append(endpoint) }
     }
   }
 
   /// Records a visit to the current place.
   package func visit() throws(HistoryError) {
-    guard let place = state.withLock({ $0.place }) else { return }
-    try keep(Entry(place: place, line: ""))
+    guard let endpoint = state.withLock({ $0.endpoint }) else { return }
+    try keep(Entry(endpoint: endpoint, line: ""))
   }
 
   /// The stored entries, oldest first, at most `limit`. Truncates the file if it has grown far
@@ -128,7 +129,7 @@ package final class History: Sendable {
     let entry = state.withLock { state -> Entry? in
       guard Self.isWorthKeeping(kept, after: state.last) else { return nil }
       state.last = kept
-      return Entry(place: state.place, line: kept)
+      return Entry(endpoint: state.endpoint, line: kept)
     }
     if let entry, kept.utf8.count <= Self.longestEntry { try keep(entry) }
   }
@@ -146,7 +147,8 @@ package final class History: Sendable {
   /// An entry in the format of the file.
   static func encoded(_ entry: Entry) -> [UInt8] {
     var line: [UInt8] = []
-    if let place = entry.place { line += [0x5C, 0x40] + Array(place.utf8) + [0x20] }  // \@place
+    // \@ENDPOINT and a space.
+    if let endpoint = entry.endpoint { line += [0x5C, 0x40] + Array(endpoint.utf8) + [0x20] }
     for byte in entry.line.utf8 {
       switch byte {
       case 0x0A: line += [0x5C, 0x6E]  // \n
@@ -160,11 +162,13 @@ package final class History: Sendable {
 
   /// The entry in a line of the file, given without its newline.
   static func decoded(_ line: some Collection<UInt8>) -> Entry {
-    guard line.starts(with: [0x5C, 0x40]) else { return Entry(place: nil, line: unescaped(line)) }
-    let place = line.dropFirst(2).prefix { $0 != 0x20 }
+    guard line.starts(with: [0x5C, 0x40]) else {
+      return Entry(endpoint: nil, line: unescaped(line))
+    }
+    let endpoint = line.dropFirst(2).prefix { $0 != 0x20 }
     return Entry(
-      place: String(decoding: place, as: UTF8.self),
-      line: unescaped(line.dropFirst(2 + place.count + 1)))
+      endpoint: String(decoding: endpoint, as: UTF8.self),
+      line: unescaped(line.dropFirst(2 + endpoint.count + 1)))
   }
 
   private static func unescaped(_ bytes: some Sequence<UInt8>) -> String {

@@ -35,7 +35,7 @@ package final class TestServer: Sendable {
   ///
   /// Throws an `IOError` of the bind, or a `TLSFailure`.
   package static func start(
-    at place: ListeningPlace, group: any EventLoopGroup,
+    at address: ListeningAddress, group: any EventLoopGroup,
     configuration: TestServerConfiguration, report: @escaping @Sendable (ServerEvent) -> Void
   ) async throws -> TestServer {
     var registries: [NIOLoopBound<ClientRegistry>] = []
@@ -69,7 +69,7 @@ package final class TestServer: Sendable {
     let (joined, joining) = AsyncStream.makeStream(of: Void.self)
     let handler = RequestHandler(configuration, registries, joined: joining, report)
     let configured = transport
-    let servers = try await place.bind { address in
+    let servers = try await address.bind { address in
       try await Server.bind(
         address, group: group, configuration: configured,
         acceptFailed: { report(.acceptFailed(errno: $0)) }, answer: { handler.answer($0) })

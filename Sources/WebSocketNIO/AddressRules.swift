@@ -76,7 +76,7 @@ package struct ConnectToRule: Hashable, Sendable {
   }
 
   /// The replacement endpoint, or nil if the rule does not apply to `host` and `port`.
-  func place(insteadOf host: String, _ port: Int) -> WebSocketURL.Endpoint? {
+  func endpoint(insteadOf host: String, _ port: Int) -> WebSocketURL.Endpoint? {
     guard self.host ?? host == host, self.port ?? port == port else { return nil }
     return .host(newHost ?? host, port: newPort ?? port)
   }

@@ -25,7 +25,7 @@ final class CertificateWatch {
   /// Why the certificate was rejected, or nil if no certificate is known; `leaf` is the server's
   /// own.
   func distrust(
-    _ leaf: NIOSSLCertificate?, _ trust: ClientTLS.Trust, now: Int64 = time(nil).signed64
+    _ leaf: NIOSSLCertificate?, _ trust: ClientTLS.Trust, now: Int64 = time(nil).asInt64
   ) -> Distrust? {
     guard let refused = refused ?? leaf else { return nil }
     let certificate = PeerCertificate(refused)

@@ -93,7 +93,7 @@ package struct ClientConfiguration: Sendable {
   package var endpoint: WebSocketURL.Endpoint {
     if let socketPath { return .unixSocket(path: socketPath) }
     guard case .host(let host, let port) = url.endpoint else { return url.endpoint }
-    return connectTo.lazy.compactMap { $0.place(insteadOf: host, port) }.first ?? url.endpoint
+    return connectTo.lazy.compactMap { $0.endpoint(insteadOf: host, port) }.first ?? url.endpoint
   }
 }
 

@@ -22,7 +22,7 @@ package struct ClientIdentity: Sendable {
       }
       // PFX ::= SEQUENCE { version INTEGER {v3(3)}, ... }; a certificate begins with two SEQUENCEs,
       // and keys have only the versions 0 and 1.
-      let lengthOfLength = bytes.dropFirst().first.map { $0 > 0x80 ? ($0 & 0x7F).signed : 0 } ?? 0
+      let lengthOfLength = bytes.dropFirst().first.map { $0 > 0x80 ? ($0 & 0x7F).asInt : 0 } ?? 0
       self = bytes.dropFirst(2 + lengthOfLength).starts(with: [0x02, 0x01, 0x03]) ? .pkcs12 : .der
     }
   }

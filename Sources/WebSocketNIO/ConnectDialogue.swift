@@ -24,8 +24,8 @@ struct ConnectDialogue: Sendable {
   init(
     _ target: ProxyDialogue.Target, _ credentials: ProxyServer.Credentials?, userAgent: String
   ) {
-    let place = target.authority
-    var lines = ["CONNECT \(place) HTTP/1.1", "Host: \(place)", "User-Agent: \(userAgent)"]
+    let authority = target.authority
+    var lines = ["CONNECT \(authority) HTTP/1.1", "Host: \(authority)", "User-Agent: \(userAgent)"]
     if let credentials {
       let pair = Array("\(credentials.user):\(credentials.password)".utf8)
       lines.append("Proxy-Authorization: Basic \(pair.withUnsafeBytes { Base64.encode($0) })")
@@ -152,7 +152,7 @@ struct ConnectDialogue: Sendable {
     return HTTPResponseHead(
       version: .http1_1,
       // With the proxy's reason phrase, not the one of the RFC.
-      status: .custom(code: code.unsigned, reasonPhrase: parts.count > 2 ? String(parts[2]) : ""),
+      status: .custom(code: code.asUInt, reasonPhrase: parts.count > 2 ? String(parts[2]) : ""),
       headers: headers.withoutOuterSpace)
   }
 }
@@ -173,7 +173,7 @@ extension ProxyDialogue.Target {
 
   private static func text(_ bytes: [UInt8]) -> String {
     stride(from: 0, to: bytes.count - 1, by: 2).map { index in
-      String(bytes[index].low16 << 8 | bytes[index + 1].low16, radix: 16)
+      String(bytes[index].truncatedToUInt16 << 8 | bytes[index + 1].truncatedToUInt16, radix: 16)
     }.joined(separator: ":")
   }
 }

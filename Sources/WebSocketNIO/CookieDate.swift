@@ -56,7 +56,7 @@ enum CookieDate {
       "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
     ]
     let name = Substring(token.prefix(3)).lowercased()
-    return names.firstIndex(of: name).map { $0.signed64 + 1 }
+    return names.firstIndex(of: name).map { $0.asInt64 + 1 }
   }
 
   /// Days in the Gregorian calendar, with years that start in March so that the leap day is the

@@ -114,10 +114,10 @@ package struct CookieJar: Sendable, Hashable {
   }
 
   private mutating func keep(_ cookie: Cookie) {
-    let place = cookies.firstIndex {
+    let index = cookies.firstIndex {
       $0.name == cookie.name && $0.domain == cookie.domain && $0.path == cookie.path
     }
-    if let place { cookies[place] = cookie } else { cookies.append(cookie) }
+    if let index { cookies[index] = cookie } else { cookies.append(cookie) }
   }
 
   /// The names of the cookies that would be sent to `url` if it used TLS.

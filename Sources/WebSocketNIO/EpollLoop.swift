@@ -73,9 +73,9 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   ///
   /// - Throws: an `IOError` when the kernel provides no descriptor or no thread.
   package init() throws(IOError) {
-    epoll = epoll_create1(EPOLL_CLOEXEC.signed32)
+    epoll = epoll_create1(EPOLL_CLOEXEC.asInt32)
     guard epoll >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
-    wake = eventfd(0, (EFD_CLOEXEC | EFD_NONBLOCK).signed32)
+    wake = eventfd(0, (EFD_CLOEXEC | EFD_NONBLOCK).asInt32)
     guard wake >= 0 else {
       let code = errno
       Glibc.close(epoll)
@@ -111,14 +111,14 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   // MARK: The loop
 
   private func run() {
-    thread.store(pthread_self().unsigned, ordering: .relaxed)
+    thread.store(pthread_self().asUInt, ordering: .relaxed)
     // The default timer slack of the kernel would delay messages that are due.
     wscope_setTimerSlack(1)
     while !isStopped {
       let count = wait(untilNextOf: deadlines.min?.nanoseconds)
       for index in 0..<max(0, count) {
         let event = events[index]
-        let descriptor = event.data.fd.signed
+        let descriptor = event.data.fd.asInt
         if descriptor < sockets.count, let socket = sockets[descriptor] {
           socket.ready(event.events)
         } else if event.data.fd == wake {
@@ -165,17 +165,17 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   /// Waits for epoll events for at most `nanoseconds`.
   private func look(for nanoseconds: Int64) -> Int {
-    let most = events.count.signed32
+    let most = events.count.asInt32
     guard nanoseconds > 0, nanoseconds < .max, waitsExactly else {
       let milliseconds =
         nanoseconds == .max ? -1 : min((nanoseconds &+ 999_999) / 1_000_000, 60_000)
-      return epoll_wait(epoll, events.baseAddress, most, Int32(clamping: milliseconds)).signed
+      return epoll_wait(epoll, events.baseAddress, most, Int32(clamping: milliseconds)).asInt
     }
     var timeout = timespec(
-      tv_sec: (nanoseconds / 1_000_000_000).signed, tv_nsec: (nanoseconds % 1_000_000_000).signed)
+      tv_sec: (nanoseconds / 1_000_000_000).asInt, tv_nsec: (nanoseconds % 1_000_000_000).asInt)
     let count = epoll_pwait2(epoll, events.baseAddress, most, &timeout, nil)
     if count < 0, errno == ENOSYS { waitsExactly = false }
-    return count.signed
+    return count.asInt
   }
 
   private static var now: Int64 { Int64(clamping: NIODeadline.now().uptimeNanoseconds) }
@@ -259,8 +259,8 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   ) {
     let handler = connection.makeHandler(on: self, resources: .current)
     let socket = EpollSocket(descriptor, on: self, handler: handler)
-    while sockets.count <= descriptor.signed { sockets.append(nil) }
-    sockets[descriptor.signed] = socket
+    while sockets.count <= descriptor.asInt { sockets.append(nil) }
+    sockets[descriptor.asInt] = socket
     socket.start(with: connection.reply, early: early, from: address)
   }
 
@@ -274,7 +274,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   /// Stops watching a descriptor, which moves elsewhere or is about to be closed.
   func dismiss(_ descriptor: Int32) {
-    epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
+    epoll_ctl(epoll, EPOLL_CTL_DEL.asInt32, descriptor, nil)
     watchers[descriptor] = nil
   }
 
@@ -283,7 +283,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     event.events = events
     event.data.fd = descriptor
     let operation = isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
-    guard epoll_ctl(epoll, operation.signed32, descriptor, &event) == 0 else {
+    guard epoll_ctl(epoll, operation.asInt32, descriptor, &event) == 0 else {
       throw IOError(errnoCode: errno, reason: "epoll_ctl")
     }
   }
@@ -291,14 +291,14 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   /// Closes a socket.
   func forget(_ descriptor: Int32) {
     // `close` does not suffice: the socket's former channel may hold it open a little longer.
-    epoll_ctl(epoll, EPOLL_CTL_DEL.signed32, descriptor, nil)
+    epoll_ctl(epoll, EPOLL_CTL_DEL.asInt32, descriptor, nil)
     Glibc.close(descriptor)
-    sockets[descriptor.signed] = nil
+    sockets[descriptor.asInt] = nil
   }
 
   // MARK: EventLoop
 
-  package var inEventLoop: Bool { thread.load(ordering: .relaxed) == pthread_self().unsigned }
+  package var inEventLoop: Bool { thread.load(ordering: .relaxed) == pthread_self().asUInt }
 
   package func execute(_ task: @escaping @Sendable () -> Void) {
     if inEventLoop { return own.append(task) }
@@ -414,7 +414,7 @@ package struct EpollLoops: Sendable {
   /// The loops in turn.
   func next() -> EpollLoop {
     let number = turn.count.add(1, ordering: .relaxed).oldValue
-    return all[(UInt(bitPattern: number) % UInt(bitPattern: all.count)).signed]
+    return all[(UInt(bitPattern: number) % UInt(bitPattern: all.count)).asInt]
   }
 
   package func stop() {

@@ -135,7 +135,7 @@ final class EpollSocket: ConnectionTransport {
     keep(&output)
   }
 
-  private static let quietly = MSG_NOSIGNAL.signed32
+  private static let quietly = MSG_NOSIGNAL.asInt32
 
   /// Handles a failed write. What the peer has sent before, perhaps a Close, is still read.
   @inline(never)
@@ -196,7 +196,7 @@ final class EpollSocket: ConnectionTransport {
     }
     if bufferedBytes == 0 {
       unsent = []
-      if endsOutput { shutdown(descriptor, SHUT_WR.signed32) }
+      if endsOutput { shutdown(descriptor, SHUT_WR.asInt32) }
       watch()
     }
     if !isWritable, bufferedBytes < Self.lowWater {
@@ -213,7 +213,7 @@ final class EpollSocket: ConnectionTransport {
   func closeOutput() {
     guard !endsOutput, !isClosed else { return }
     endsOutput = true
-    if bufferedBytes == 0 { shutdown(descriptor, SHUT_WR.signed32) }
+    if bufferedBytes == 0 { shutdown(descriptor, SHUT_WR.asInt32) }
   }
 
   func reset() {
@@ -240,7 +240,7 @@ extension SocketAddress {
   /// The address in `storage`; nil if its family is not one of stream sockets.
   init?(_ storage: sockaddr_storage) {
     let address: SocketAddress? = withUnsafeBytes(of: storage) { bytes in
-      switch storage.ss_family.signed32 {
+      switch storage.ss_family.asInt32 {
       case AF_INET: SocketAddress(bytes.loadUnaligned(as: sockaddr_in.self))
       case AF_INET6: SocketAddress(bytes.loadUnaligned(as: sockaddr_in6.self))
       case AF_UNIX: SocketAddress(bytes.loadUnaligned(as: sockaddr_un.self))

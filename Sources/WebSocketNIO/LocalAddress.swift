@@ -8,7 +8,7 @@ package enum LocalAddress {
   /// Whether a socket can be bound to `address`: the kernel rejects addresses of other machines.
   package static func isOfThisMachine(_ address: SocketAddress) -> Bool {
     let descriptor = socket(
-      address.protocol == .inet6 ? AF_INET6 : AF_INET, SOCK_STREAM.rawValue.signed32, 0)
+      address.protocol == .inet6 ? AF_INET6 : AF_INET, SOCK_STREAM.rawValue.asInt32, 0)
     // Without a descriptor this is unknown; the run will report the error.
     guard descriptor >= 0 else { return true }
     defer { close(descriptor) }

@@ -35,8 +35,8 @@ extension PeerCertificate {
     subject = parsed.map { "\($0.subject)" } ?? ""
     issuer = parsed.map { "\($0.issuer)" } ?? ""
     names = certificate._subjectAlternativeNames().compactMap(Self.text)
-    notBefore = certificate.notValidBefore.signed64
-    notAfter = certificate.notValidAfter.signed64
+    notBefore = certificate.notValidBefore.asInt64
+    notAfter = certificate.notValidAfter.asInt64
     fingerprint = SHA256.digest(bytes)
     pin = PublicKeyPin(certificate)
     isSelfIssued = parsed.map { $0.subject == $0.issuer } ?? false

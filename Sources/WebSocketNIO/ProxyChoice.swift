@@ -92,18 +92,18 @@ package struct NoProxyList: Sendable {
       else { return nil }
       return .network(address, bits: bits, port: nil)
     }
-    var place = item
+    var host = item
     var port: Int?
     if let colon = item.lastIndex(of: ":"), item[colon...].dropFirst().first != "]",
       let number = number(item[colon...].dropFirst())
     {
-      place = item[..<colon]
+      host = item[..<colon]
       port = number
     }
-    if let address = bytes(place) {
+    if let address = bytes(host) {
       return .network(address, bits: address.count * 8, port: port)
     }
-    var name = place.lowercased()
+    var name = host.lowercased()
     if name.hasPrefix("*.") { name.removeFirst() }
     if name.hasPrefix(".") { name.removeFirst() }
     if name.hasSuffix(".") { name.removeLast() }

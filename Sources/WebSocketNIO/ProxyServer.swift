@@ -44,18 +44,18 @@ package struct ProxyServer: Hashable, Sendable {
   package var endpoint: WebSocketURL.Endpoint { .host(host, port: port) }
 
   /// `host:port`, with brackets around an IPv6 address.
-  package var place: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+  package var authority: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
 
 extension ProxyServer: CustomStringConvertible {
   /// The URL of the proxy, without the credentials.
-  package var description: String { "\(kind.rawValue)://\(place)" }
+  package var description: String { "\(kind.rawValue)://\(authority)" }
 }
 
 /// Why a text is not the URL of a supported proxy.
 package enum ProxyURLError: Error, Hashable, Sendable {
   case scheme(String)
-  case place(WebSocketURLError)
+  case authority(WebSocketURLError)
   case percentEncoding
   /// Something other than `/` follows the port.
   case path
@@ -75,7 +75,7 @@ extension ProxyServer {
   /// Parses `[scheme://][user[:password]@]host[:port]`; the default scheme is http.
   package static func parse(_ text: String) throws(ProxyURLError) -> ProxyServer {
     if let (offset, byte) = HeaderSyntax.firstForbiddenByte(inValue: text) {
-      throw .place(.forbiddenByte(offset: offset, byte: byte))
+      throw .authority(.forbiddenByte(offset: offset, byte: byte))
     }
     var kind = Kind.http
     var rest = Substring(text)
@@ -85,19 +85,19 @@ extension ProxyServer {
       kind = known
       rest = text[mark.upperBound...]
     }
-    let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-    guard ["", "/"].contains(rest[authority.endIndex...]) else { throw .path }
-    var place = authority
+    let component = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
+    guard ["", "/"].contains(rest[component.endIndex...]) else { throw .path }
+    var authority = component
     var credentials: Credentials?
     if let at = authority.lastIndex(of: "@") {
       credentials = try Self.credentials(authority[..<at])
-      place = authority[at...].dropFirst()
+      authority = authority[at...].dropFirst()
     }
     let (host, port): (String, Int?)
     do throws(WebSocketURLError) {
-      (host, port) = try WebSocketURL.authority(String(place), toASCII: InternationalName.ascii)
+      (host, port) = try WebSocketURL.authority(String(authority), toASCII: InternationalName.ascii)
     } catch {
-      throw .place(error)
+      throw .authority(error)
     }
     let proxy = ProxyServer(
       kind: kind, host: host, port: port ?? kind.defaultPort, credentials: credentials)

@@ -61,24 +61,24 @@ extension ClientConfiguration {
     }
     guard refusal.head.headers["Location"].allSatisfy({ $0.utf8.elementsEqual(location.utf8) })
     else { throw RedirectProblem.severalLocations }
-    let place: WebSocketURL
+    let destination: WebSocketURL
     do {
-      place = try url.resolving(location)
+      destination = try url.resolving(location)
     } catch {
       throw RedirectProblem.badLocation(location, error)
     }
-    guard url.security == .plain || place.security == .tls || policy.allowsDowngrade else {
-      throw RedirectProblem.downgrade(to: place)
+    guard url.security == .plain || destination.security == .tls || policy.allowsDowngrade else {
+      throw RedirectProblem.downgrade(to: destination)
     }
     var next = self
-    next.url = place
+    next.url = destination
     var dropped: [String] = []
-    if !place.hasSameOrigin(as: url) {
+    if !destination.hasSameOrigin(as: url) {
       next.isForeign = true
       next.headers = headers.filter { Self.isForEverybody($0.0) }
       dropped = headers.map(\.0).filter { !Self.isForEverybody($0) }
     }
-    if place.security == .tls {
+    if destination.security == .tls {
       var tls = policy.tls
       // The client's identity is only for the server of the original URL.
       if next.isForeign { tls.identity = nil }

@@ -98,7 +98,7 @@ package enum Resolver {
       guard let all = rules.given(host, port) ?? literal else { return nil }
       let fitting = all.filter(rules.family.contains)
       guard !fitting.isEmpty else {
-        throw .unresolved(host: host, message: "no address" + words(rules.family))
+        throw .unresolved(host: host, message: "no address" + message(rules.family))
       }
       return fitting
     }
@@ -135,7 +135,7 @@ package enum Resolver {
     return ["::1", "127.0.0.1"].compactMap { try? SocketAddress(ipAddress: $0, port: port) }
   }
 
-  private static func words(_ family: AddressFamily) -> String {
+  private static func message(_ family: AddressFamily) -> String {
     switch family {
     case .any: ""
     case .v4: " (IPv4 only)"
@@ -152,13 +152,13 @@ package enum Resolver {
     case .v4: hints.ai_family = AF_INET
     case .v6: hints.ai_family = AF_INET6
     }
-    hints.ai_socktype = SOCK_STREAM.rawValue.signed32
-    hints.ai_protocol = IPPROTO_TCP.signed32
+    hints.ai_socktype = SOCK_STREAM.rawValue.asInt32
+    hints.ai_protocol = IPPROTO_TCP.asInt32
     var list: UnsafeMutablePointer<addrinfo>?
     let status = getaddrinfo(host, String(port), &hints, &list)
     guard status == 0 else {
       throw ConnectError.unresolved(
-        host: host, message: String(cString: gai_strerror(status)) + words(family))
+        host: host, message: String(cString: gai_strerror(status)) + message(family))
     }
     defer { freeaddrinfo(list) }
     var addresses: [SocketAddress] = []
@@ -170,7 +170,7 @@ package enum Resolver {
       entry = info.pointee.ai_next
     }
     guard !addresses.isEmpty else {
-      throw ConnectError.unresolved(host: host, message: "no address" + words(family))
+      throw ConnectError.unresolved(host: host, message: "no address" + message(family))
     }
     return addresses
   }

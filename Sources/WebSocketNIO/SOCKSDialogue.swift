@@ -30,7 +30,7 @@ struct SOCKSDialogue: Sendable {
 
   var greeting: [UInt8] {
     let methods = credentials == nil ? [Method.none] : [Method.none, Method.password]
-    return [Self.version, methods.count.low8] + methods
+    return [Self.version, methods.count.truncatedToUInt8] + methods
   }
 
   mutating func receive(_ bytes: [UInt8]) -> ProxyDialogue.Step {
@@ -54,7 +54,9 @@ struct SOCKSDialogue: Sendable {
       let (user, password) = (Array(credentials.user.utf8), Array(credentials.password.utf8))
       state = .authentication
       return .write(
-        [Self.passwordVersion, user.count.low8] + user + [password.count.low8] + password)
+        [Self.passwordVersion, user.count.truncatedToUInt8] + user + [
+          password.count.truncatedToUInt8
+        ] + password)
     default:
       return .fail(.refusedBySOCKS(.noAcceptableMethod))
     }
@@ -69,18 +71,21 @@ struct SOCKSDialogue: Sendable {
   }
 
   private mutating func ask() -> ProxyDialogue.Step {
-    let place: [UInt8]
+    let address: [UInt8]
     let port: Int
     switch target {
     case .name(let name, let number):
       let bytes = Array(name.utf8)
       guard bytes.count <= 255 else { return .fail(.refusedBySOCKS(.nameTooLong)) }
-      (place, port) = ([3, bytes.count.low8] + bytes, number)
+      (address, port) = ([3, bytes.count.truncatedToUInt8] + bytes, number)
     case .address(let bytes, let number):
-      (place, port) = ([bytes.count == 4 ? 1 : 4] + bytes, number)
+      (address, port) = ([bytes.count == 4 ? 1 : 4] + bytes, number)
     }
     state = .reply
-    return .write([Self.version, Self.connect, 0] + place + [(port >> 8).low8, port.low8])
+    return .write(
+      [Self.version, Self.connect, 0] + address + [
+        (port >> 8).truncatedToUInt8, port.truncatedToUInt8,
+      ])
   }
 
   private mutating func replied() -> ProxyDialogue.Step {
@@ -92,7 +97,7 @@ struct SOCKSDialogue: Sendable {
     let address: Int
     switch received[3] {
     case 1: address = 4
-    case 3: address = 1 + received[4].signed
+    case 3: address = 1 + received[4].asInt
     case 4: address = 16
     default: return notSOCKS
     }

@@ -183,7 +183,7 @@ package final class Server: Sendable {
         // not need it.
         var isOn: Int32 = 1
         setsockopt(
-          copy, IPPROTO_TCP.signed32, TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+          copy, IPPROTO_TCP.asInt32, TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
         return copy
       }
       guard let copy else { throw IOError(errnoCode: EBADF, reason: "the socket of a listener") }

@@ -15,7 +15,7 @@ struct ServerHello: Equatable {
     guard let hello = messages.first, hello.type == 2 else { return nil }
     var body = Reader(hello.body)
     guard let version = body.number(), body.skip(32), let session = body.byte(),
-      body.skip(session.signed), let cipher = body.number()
+      body.skip(session.asInt), let cipher = body.number()
     else { return nil }
     self.cipher = cipher
     self.version = body.skip(1) ? Self.supportedVersion(&body) ?? version : version
@@ -28,14 +28,14 @@ struct ServerHello: Equatable {
     var stream: [UInt8] = []
     var records = Reader(wire[...])
     while let type = records.byte(), type == 0x16, records.skip(2), let length = records.number() {
-      let piece = records.upTo(length.signed)
+      let piece = records.upTo(length.asInt)
       stream += piece
-      if piece.count < length.signed { break }
+      if piece.count < length.asInt { break }
     }
     var messages: [(type: UInt8, body: ArraySlice<UInt8>)] = []
     var reader = Reader(stream[...])
     while let type = reader.byte(), let high = reader.byte(), let low = reader.number() {
-      messages.append((type, reader.upTo(high.signed << 16 | low.signed)))
+      messages.append((type, reader.upTo(high.asInt << 16 | low.asInt)))
     }
     return messages
   }
@@ -44,7 +44,7 @@ struct ServerHello: Equatable {
   private static func supportedVersion(_ body: inout Reader) -> UInt16? {
     guard body.number() != nil else { return nil }
     while let type = body.number(), let length = body.number() {
-      var value = Reader(body.upTo(length.signed))
+      var value = Reader(body.upTo(length.asInt))
       if type == 43 { return value.number() }
     }
     return nil
@@ -63,7 +63,7 @@ struct ServerHello: Equatable {
       guard rest.count >= 2, let high = rest.popFirst(), let low = rest.popFirst() else {
         return nil
       }
-      return high.low16 << 8 | low.low16
+      return high.truncatedToUInt16 << 8 | low.truncatedToUInt16
     }
 
     mutating func skip(_ count: Int) -> Bool {

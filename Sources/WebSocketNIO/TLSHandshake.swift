@@ -135,7 +135,7 @@ final class TLSHandshake {
         let version = ServerHello(wire.head)?.version
         return .version(version.flatMap(TLSProtocolVersion.init(rawValue:)))
       }
-      return .handshake(reason: reasons.map(\.words).joined(separator: ", "))
+      return .handshake(reason: reasons.map(\.message).joined(separator: ", "))
     case .syscallError, .zeroReturn:
       return .closed
     default:
@@ -170,14 +170,14 @@ final class TLSHandshake {
 
     /// Reasons from 1000 on are alerts of the peer.
     var alert: TLSAlert? {
-      guard let code, case let reason = (code & 0xFFF).signed, (1000...1255).contains(reason) else {
+      guard let code, case let reason = (code & 0xFFF).asInt, (1000...1255).contains(reason) else {
         return nil
       }
-      return TLSAlert(rawValue: (reason &- 1000).low8)
+      return TLSAlert(rawValue: (reason &- 1000).truncatedToUInt8)
     }
 
     /// The message without the numbers and the source location.
-    var words: String {
+    var message: String {
       name == text ? text : name.lowercased().split(separator: "_").joined(separator: " ")
     }
   }

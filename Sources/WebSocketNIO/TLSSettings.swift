@@ -97,11 +97,11 @@ package struct ClientTLS: Sendable {
       let isMissing = error as? NIOSSLError == .noSuchFilesystemObject
       throw .configuration(
         reason: trust.paths.joined(separator: ", ") + ": "
-          + Self.words(isMissing ? error : NIOSSLError.failedToLoadCertificate))
+          + Self.message(isMissing ? error : NIOSSLError.failedToLoadCertificate))
     }
   }
 
-  fileprivate static func words(_ error: any Error) -> String {
+  fileprivate static func message(_ error: any Error) -> String {
     switch error as? NIOSSLError {
     case .noSuchFilesystemObject: "no such file"
     case .failedToLoadCertificate: "no PEM certificate in the file"
@@ -158,12 +158,12 @@ package struct ServerTLS: Sendable {
     do {
       chain = try NIOSSLCertificate.fromPEMFile(certificateFile)
     } catch {
-      throw .configuration(reason: "\(certificateFile): \(ClientTLS.words(error))")
+      throw .configuration(reason: "\(certificateFile): \(ClientTLS.message(error))")
     }
     do {
       key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
     } catch {
-      throw .configuration(reason: "\(keyFile): \(ClientTLS.words(error))")
+      throw .configuration(reason: "\(keyFile): \(ClientTLS.message(error))")
     }
   }
 

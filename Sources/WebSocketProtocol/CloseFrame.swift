@@ -84,7 +84,7 @@ package struct CloseFrame: Hashable, Sendable {
   package var body: [UInt8] {
     guard let code else { return [] }
     var bytes = [
-      (code.rawValue >> 8).low8, code.rawValue.low8,
+      (code.rawValue >> 8).truncatedToUInt8, code.rawValue.truncatedToUInt8,
     ]
     var room = Self.maximumReasonLength
     for scalar in reason.unicodeScalars {

@@ -26,9 +26,9 @@ package struct ConnectionMachine {
     // A frame is counted at its start; this subtracts an incomplete frame and its missing bytes.
     if isInsideFrame {
       traffic.framesIn &-= 1
-      traffic.wireIn &-= remaining.unsigned64
+      traffic.wireIn &-= remaining.asUInt64
     }
-    traffic.wireIn &+= carried.unsigned64
+    traffic.wireIn &+= carried.asUInt64
     return traffic
   }
   /// Bytes on the wire, headers included, of the message that is being received or was delivered
@@ -133,7 +133,7 @@ package struct ConnectionMachine {
     guard phase == .open || phase == .closeSent else {
       // "After receiving a Close or failing the connection, further data is discarded."
       // (RFC 6455 sections 1.4 and 7.1.7)
-      counted.discarded &+= window.count.unsigned64
+      counted.discarded &+= window.count.asUInt64
       _ = window.take(window.count)
       return nil
     }
@@ -146,7 +146,7 @@ package struct ConnectionMachine {
           messageSize: assembly.readableBytes, fragments: fragments,
           allowsCompression: compression != nil, isCompressed: isCompressed)
         if let violation = FrameRules.violation(of: header, in: context) {
-          counted.wireIn &+= length.unsigned64
+          counted.wireIn &+= length.asUInt64
           return fail(violation)
         }
         begin(header, length: length)
@@ -192,10 +192,10 @@ package struct ConnectionMachine {
       return nil
     }
     var length = 2
-    var size = (second & 0x7F).signed
+    var size = (second & 0x7F).asInt
     if size == 126 {
       guard bytes.count >= 4 else { return nil }
-      size = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).signed
+      size = UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).asInt
       length = 4
     }
     let mask = role == .server ? 4 : 0
@@ -205,7 +205,7 @@ package struct ConnectionMachine {
     if mask > 0 { key = bytes.loadUnaligned(fromByteOffset: length, as: UInt32.self) }
     messageWire = length &+ mask &+ size
     counted.framesIn &+= 1
-    counted.wireIn &+= messageWire.unsigned64
+    counted.wireIn &+= messageWire.asUInt64
     _ = window.take(length &+ mask)
     let payload = window.take(size)
     if mask > 0, let base = payload.baseAddress {
@@ -217,7 +217,7 @@ package struct ConnectionMachine {
       return failText(UnsafeRawBufferPointer(payload))
     }
     counted.messagesIn &+= 1
-    counted.payloadIn &+= size.unsigned64
+    counted.payloadIn &+= size.asUInt64
     return .message(kind, UnsafeRawBufferPointer(payload))
   }
 
@@ -288,9 +288,9 @@ package struct ConnectionMachine {
     frame = header
     key = header.maskingKey ?? 0
     // The rules have checked it against the limits.
-    remaining = header.payloadLength.signed
+    remaining = header.payloadLength.asInt
     counted.framesIn &+= 1
-    counted.wireIn &+= (length &+ remaining).unsigned64
+    counted.wireIn &+= (length &+ remaining).asUInt64
     guard !header.opcode.isControl else { return }
     if header.opcode != .continuation { messageWire = 0 }
     messageWire &+= length &+ remaining
@@ -319,7 +319,7 @@ package struct ConnectionMachine {
     isInsideMessage = false
     fragments = 0
     counted.messagesIn &+= 1
-    counted.payloadIn &+= payload.count.unsigned64
+    counted.payloadIn &+= payload.count.asUInt64
     return .message(kind, payload)
   }
 
@@ -472,7 +472,7 @@ package struct ConnectionMachine {
       write(kind.opcode, payload)
     }
     counted.messagesOut &+= 1
-    counted.payloadOut &+= payload.count.unsigned64
+    counted.payloadOut &+= payload.count.asUInt64
   }
 
   /// Adds a ping to the output.
@@ -540,7 +540,7 @@ package struct ConnectionMachine {
   ) {
     let header = FrameHeader(
       reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
-      payloadLength: payload.count.unsigned64)
+      payloadLength: payload.count.asUInt64)
     counted.framesOut &+= 1
     let most = FrameHeader.maximumLength &+ payload.count
     if output.writableBytes < most { output.reserveCapacity(minimumWritableBytes: most) }
@@ -559,7 +559,7 @@ package struct ConnectionMachine {
       return length &+ payload.count
     }
     output.moveWriterIndex(forwardBy: length)
-    counted.wireOut &+= length.unsigned64
+    counted.wireOut &+= length.asUInt64
   }
 }
 

@@ -32,12 +32,12 @@ struct EchoRun {
       let first = frame.load(as: UInt8.self)
       let second = frame.load(fromByteOffset: 1, as: UInt8.self)
       guard first == Self.text || first == Self.binary, second >= 0x80 else { return }
-      var size = (second & 0x7F).signed
+      var size = (second & 0x7F).asInt
       var header = Self.shortHeader
       if size >= 126 {
         header = Self.mediumHeader
         guard size == 126, source.count &- taken >= header else { return }
-        size = UInt16(bigEndian: frame.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).signed
+        size = UInt16(bigEndian: frame.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).asInt
       }
       guard size <= limit, header &+ size <= source.count &- taken else { return }
       let key = frame.loadUnaligned(fromByteOffset: header &- 4, as: UInt32.self)
@@ -70,11 +70,11 @@ struct EchoRun {
   ) -> Int {
     echo.storeBytes(of: first, as: UInt8.self)
     guard size >= 126 else {
-      echo.storeBytes(of: size.unsigned64.low8, toByteOffset: 1, as: UInt8.self)
+      echo.storeBytes(of: size.asUInt64.truncatedToUInt8, toByteOffset: 1, as: UInt8.self)
       return 2
     }
     echo.storeBytes(of: 126, toByteOffset: 1, as: UInt8.self)
-    echo.storeBytes(of: size.unsigned64.low16.bigEndian, toByteOffset: 2, as: UInt16.self)
+    echo.storeBytes(of: size.asUInt64.truncatedToUInt16.bigEndian, toByteOffset: 2, as: UInt16.self)
     return 4
   }
 }

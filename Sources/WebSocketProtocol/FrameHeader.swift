@@ -57,14 +57,14 @@ package struct FrameHeader: Equatable, Sendable {
     case 126:
       guard bytes.count >= 4 else { return .needMore }
       payloadLength =
-        UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).unsigned64
+        UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)).asUInt64
       length = 4
     case 127:
       guard bytes.count >= 10 else { return .needMore }
       payloadLength = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self))
       length = 10
     case let short:
-      payloadLength = short.unsigned64
+      payloadLength = short.asUInt64
     }
     var key: UInt32?
     if isMasked {
@@ -90,11 +90,11 @@ package struct FrameHeader: Equatable, Sendable {
     destination.storeBytes(of: first, as: UInt8.self)
     var length = 2
     if payloadLength < 126 {
-      let short = payloadLength.low8
+      let short = payloadLength.truncatedToUInt8
       destination.storeBytes(of: short | maskBit, toByteOffset: 1, as: UInt8.self)
     } else if payloadLength < 65_536 {
       destination.storeBytes(of: 126 | maskBit, toByteOffset: 1, as: UInt8.self)
-      let medium = payloadLength.low16
+      let medium = payloadLength.truncatedToUInt16
       destination.storeBytes(of: medium.bigEndian, toByteOffset: 2, as: UInt16.self)
       length = 4
     } else {

@@ -45,7 +45,7 @@ package struct FrameLint: Sendable {
     var offset = 0
     while true {
       if isInsideFrame {
-        let count = min(payloadLeft, (bytes.count &- offset).unsigned64).signed
+        let count = min(payloadLeft, (bytes.count &- offset).asUInt64).asInt
         take(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset &+ count]))
         offset &+= count
         guard payloadLeft == 0 else { return }
@@ -78,7 +78,7 @@ package struct FrameLint: Sendable {
   }
 
   private mutating func take(_ piece: UnsafeRawBufferPointer) {
-    payloadLeft &-= piece.count.unsigned64
+    payloadLeft &-= piece.count.asUInt64
     guard isPlainText, !frame.opcode.isControl else { return }
     // Invalid text is reported by the machine.
     if !validate(piece) { isPlainText = false }

@@ -75,14 +75,14 @@ package enum FrameRules {
       // The inflated size is limited during inflation. Here the limit applies to the compressed
       // size: deflate never makes a payload larger than this.
       let most = context.limits.messageSize &+ context.limits.messageSize >> 8 &+ 1024
-      guard header.payloadLength <= most.unsigned64 else {
+      guard header.payloadLength <= most.asUInt64 else {
         return .messageTooBig(size: header.payloadLength, limit: context.limits.messageSize)
       }
       return nil
     }
     // The length has 63 bits and the message so far is below 1 GiB, so the sum cannot overflow.
-    let size = header.payloadLength &+ context.messageSize.unsigned64
-    guard size <= context.limits.messageSize.unsigned64 else {
+    let size = header.payloadLength &+ context.messageSize.asUInt64
+    guard size <= context.limits.messageSize.asUInt64 else {
       return .messageTooBig(size: size, limit: context.limits.messageSize)
     }
     return nil

@@ -27,8 +27,8 @@ package struct FrameScanner: Sendable {
 
   /// The offset after the remaining payload, in a piece of `count` bytes.
   private mutating func skipPayload(from offset: Int, of count: Int) -> Int {
-    let skipped = min(payloadLeft, (count - offset).unsigned64)
+    let skipped = min(payloadLeft, (count - offset).asUInt64)
     payloadLeft -= skipped
-    return offset + skipped.signed
+    return offset + skipped.asInt
   }
 }

@@ -37,13 +37,13 @@ package enum Base64 {
     while index < bytes.count {
       let left = bytes.count - index
       let group =
-        bytes[index].low32 << 16
-        | (left > 1 ? bytes[index + 1].low32 << 8 : 0)
-        | (left > 2 ? bytes[index + 2].low32 : 0)
-      encoded.append(alphabet[(group >> 18 & 63).signed])
-      encoded.append(alphabet[(group >> 12 & 63).signed])
-      encoded.append(left > 1 ? alphabet[(group >> 6 & 63).signed] : UInt8(ascii: "="))
-      encoded.append(left > 2 ? alphabet[(group & 63).signed] : UInt8(ascii: "="))
+        bytes[index].truncatedToUInt32 << 16
+        | (left > 1 ? bytes[index + 1].truncatedToUInt32 << 8 : 0)
+        | (left > 2 ? bytes[index + 2].truncatedToUInt32 : 0)
+      encoded.append(alphabet[(group >> 18 & 63).asInt])
+      encoded.append(alphabet[(group >> 12 & 63).asInt])
+      encoded.append(left > 1 ? alphabet[(group >> 6 & 63).asInt] : UInt8(ascii: "="))
+      encoded.append(left > 2 ? alphabet[(group & 63).asInt] : UInt8(ascii: "="))
       index += 3
     }
     return String(decoding: encoded, as: UTF8.self)
@@ -66,12 +66,12 @@ package enum Base64 {
           continue
         }
         guard padding == 0, let value = value(of: character) else { return nil }
-        group = group << 6 | value.low32
+        group = group << 6 | value.truncatedToUInt32
       }
       guard padding <= 2 else { return nil }
       let decoded = [
-        (group >> 16).low8, (group >> 8).low8,
-        group.low8,
+        (group >> 16).truncatedToUInt8, (group >> 8).truncatedToUInt8,
+        group.truncatedToUInt8,
       ]
       bytes.append(contentsOf: decoded[..<(3 - padding)])
     }
@@ -98,9 +98,9 @@ enum SHA1 {
     var padded = message
     padded.append(0x80)
     while padded.count % 64 != 56 { padded.append(0) }
-    let bits = message.count.unsigned64 &* 8
+    let bits = message.count.asUInt64 &* 8
     for shift in stride(from: UInt64(56), through: 0, by: -8) {
-      padded.append((bits >> shift).low8)
+      padded.append((bits >> shift).truncatedToUInt8)
     }
     var words = [UInt32](repeating: 0, count: 80)
     for block in stride(from: 0, to: padded.count, by: 64) {
@@ -108,7 +108,7 @@ enum SHA1 {
       rounds(words, &state)
     }
     return state.flatMap { word in
-      stride(from: UInt32(24), through: 0, by: -8).map { (word >> $0).low8 }
+      stride(from: UInt32(24), through: 0, by: -8).map { (word >> $0).truncatedToUInt8 }
     }
   }
 
@@ -116,8 +116,9 @@ enum SHA1 {
     for index in 0..<16 {
       let at = block.startIndex + index * 4
       words[index] =
-        block[at].low32 << 24 | block[at + 1].low32 << 16 | block[at + 2].low32 << 8
-        | block[at + 3].low32
+        block[at].truncatedToUInt32 << 24 | block[at + 1].truncatedToUInt32 << 16 | block[at + 2]
+        .truncatedToUInt32 << 8
+        | block[at + 3].truncatedToUInt32
     }
     for index in 16..<80 {
       words[index] = rotate(

@@ -5,31 +5,31 @@
 extension FixedWidthInteger {
   /// For a narrower type, or a count below 2^63.
   @inlinable @inline(__always)
-  package var signed: Int { Int(truncatingIfNeeded: self) }
+  package var asInt: Int { Int(truncatingIfNeeded: self) }
 
   /// For a narrower type, or a count, which is never negative.
   @inlinable @inline(__always)
-  package var unsigned64: UInt64 { UInt64(truncatingIfNeeded: self) }
+  package var asUInt64: UInt64 { UInt64(truncatingIfNeeded: self) }
 
   @inlinable @inline(__always)
-  package var signed64: Int64 { Int64(truncatingIfNeeded: self) }
+  package var asInt64: Int64 { Int64(truncatingIfNeeded: self) }
 
   @inlinable @inline(__always)
-  package var unsigned: UInt { UInt(truncatingIfNeeded: self) }
+  package var asUInt: UInt { UInt(truncatingIfNeeded: self) }
 
   /// For constants and lengths in system calls.
   @inlinable @inline(__always)
-  package var signed32: Int32 { Int32(truncatingIfNeeded: self) }
+  package var asInt32: Int32 { Int32(truncatingIfNeeded: self) }
 
   /// The lowest 32 bits.
   @inlinable @inline(__always)
-  package var low32: UInt32 { UInt32(truncatingIfNeeded: self) }
+  package var truncatedToUInt32: UInt32 { UInt32(truncatingIfNeeded: self) }
 
   /// The lowest 16 bits.
   @inlinable @inline(__always)
-  package var low16: UInt16 { UInt16(truncatingIfNeeded: self) }
+  package var truncatedToUInt16: UInt16 { UInt16(truncatingIfNeeded: self) }
 
   /// The lowest 8 bits.
   @inlinable @inline(__always)
-  package var low8: UInt8 { UInt8(truncatingIfNeeded: self) }
+  package var truncatedToUInt8: UInt8 { UInt8(truncatingIfNeeded: self) }
 }

@@ -5,7 +5,7 @@ package enum Masking {
   @inline(__always)
   package static func rotated(_ key: UInt32, by count: Int) -> UInt32 {
     // Keys are in memory order, so on a little-endian machine the first octet is the lowest.
-    let bits = ((count & 3) &* 8).low32
+    let bits = ((count & 3) &* 8).truncatedToUInt32
     let value = UInt32(littleEndian: key)
     // `&<<` by 32 shifts by 0, so a rotation by 0 leaves the key unchanged.
     return UInt32(littleEndian: value &>> bits | value &<< (32 &- bits))
@@ -17,7 +17,7 @@ package enum Masking {
     _ key: UInt32, from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer,
     count: Int
   ) {
-    let word = key.unsigned64 | key.unsigned64 << 32
+    let word = key.asUInt64 | key.asUInt64 << 32
     let wide = SIMD4<UInt64>(repeating: word)
     var offset = 0
     while count &- offset >= 32 {
@@ -39,7 +39,7 @@ package enum Masking {
     while offset < count {
       let byte = source.load(fromByteOffset: offset, as: UInt8.self)
       destination.storeBytes(
-        of: byte ^ octets.low8, toByteOffset: offset, as: UInt8.self)
+        of: byte ^ octets.truncatedToUInt8, toByteOffset: offset, as: UInt8.self)
       octets = octets &>> 8
       offset &+= 1
     }

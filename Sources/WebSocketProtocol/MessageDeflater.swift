@@ -33,8 +33,8 @@ final class MessageCompression {
     else { return nil }
     self.deflater = deflater
     deflater.compress(payload)
-    traffic.deflatedFrom &+= payload.count.unsigned64
-    traffic.deflatedTo &+= deflater.compressed.readableBytes.unsigned64
+    traffic.deflatedFrom &+= payload.count.asUInt64
+    traffic.deflatedTo &+= deflater.compressed.readableBytes.asUInt64
     return deflater.compressed
   }
 
@@ -46,8 +46,8 @@ final class MessageCompression {
     let before = output.readableBytes
     try stream.inflate(piece, into: &output, limit: limit)
     if isLast { try stream.finish(into: &output, limit: limit) }
-    traffic.inflatedFrom &+= piece.count.unsigned64
-    traffic.inflatedTo &+= (output.readableBytes &- before).unsigned64
+    traffic.inflatedFrom &+= piece.count.asUInt64
+    traffic.inflatedTo &+= (output.readableBytes &- before).asUInt64
   }
 
   /// The stream for received messages, created on first use.
@@ -85,7 +85,7 @@ final class MessageDeflater {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
     self.takeover = takeover
-    let bits = windowBits.signed32
+    let bits = windowBits.asInt32
     // `deinit` also runs in this case, and releases what has been allocated.
     guard wscope_deflateInit(stream, Self.level, bits, Self.memoryLevel) == Z_OK else { return nil }
   }
@@ -104,18 +104,18 @@ final class MessageDeflater {
     }
     stream.pointee.next_in = UnsafeMutablePointer(
       mutating: payload.bindMemory(to: UInt8.self).baseAddress)
-    stream.pointee.avail_in = payload.count.low32
+    stream.pointee.avail_in = payload.count.truncatedToUInt32
     var isDone = false
     while !isDone {
       compressed.writeWithUnsafeMutableBytes(minimumWritableBytes: Self.step) { space in
         stream.pointee.next_out = space.bindMemory(to: UInt8.self).baseAddress
-        let room = space.count.low32
+        let room = space.count.truncatedToUInt32
         stream.pointee.avail_out = room
         // "Compress all the octets of the payload" and flush "to an octet boundary"; done when the
         // flush has left space in the output.
         deflate(stream, Z_SYNC_FLUSH)
         isDone = stream.pointee.avail_out > 0
-        return (room &- stream.pointee.avail_out).signed
+        return (room &- stream.pointee.avail_out).asInt
       }
     }
     // "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end."
@@ -164,7 +164,7 @@ final class MessageInflater {
   ) throws(Failure) {
     stream.pointee.next_in = UnsafeMutablePointer(
       mutating: piece.bindMemory(to: UInt8.self).baseAddress)
-    stream.pointee.avail_in = piece.count.low32
+    stream.pointee.avail_in = piece.count.truncatedToUInt32
     if !piece.isEmpty { isBehindFinalBlock = false }
     var isUsedUp = false
     while !isUsedUp {
@@ -176,11 +176,11 @@ final class MessageInflater {
       var isFull = false
       output.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { space in
         stream.pointee.next_out = space.bindMemory(to: UInt8.self).baseAddress
-        let room = most.low32
+        let room = most.truncatedToUInt32
         stream.pointee.avail_out = room
         status = CZlib.inflate(stream, Z_SYNC_FLUSH)
         isFull = stream.pointee.avail_out == 0
-        return (room &- stream.pointee.avail_out).signed
+        return (room &- stream.pointee.avail_out).asInt
       }
       guard output.readableBytes <= limit else { throw .tooBig }
       switch status {
@@ -264,7 +264,7 @@ enum Inflation {
         return CZlib.inflate(stream, Z_SYNC_FLUSH)
       }
     }
-    let rest = stream.pointee.avail_out.signed
+    let rest = stream.pointee.avail_out.asInt
     guard status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR && rest < limit else {
       return nil
     }
@@ -280,10 +280,10 @@ package enum ZlibBody {
   /// - Returns: The body with the header and the checksum of the format; nil when zlib has no
   ///   memory.
   package static func compress(_ bytes: [UInt8]) -> [UInt8]? {
-    var length = compressBound(bytes.count.unsigned)
-    var output = [UInt8](repeating: 0, count: length.signed)
-    guard CZlib.compress(&output, &length, bytes, bytes.count.unsigned) == Z_OK else { return nil }
-    return Array(output.prefix(length.signed))
+    var length = compressBound(bytes.count.asUInt)
+    var output = [UInt8](repeating: 0, count: length.asInt)
+    guard CZlib.compress(&output, &length, bytes, bytes.count.asUInt) == Z_OK else { return nil }
+    return Array(output.prefix(length.asInt))
   }
 
   /// Decompresses a body, which must end with the input.
@@ -295,11 +295,11 @@ package enum ZlibBody {
   ///   `limit`.
   package static func decompress(_ bytes: [UInt8], limit: Int) -> [UInt8]? {
     var output = [UInt8](repeating: 0, count: max(1, limit))
-    var length = output.count.unsigned
-    var used = bytes.count.unsigned
-    guard uncompress2(&output, &length, bytes, &used) == Z_OK, used.signed == bytes.count,
-      length.signed <= limit
+    var length = output.count.asUInt
+    var used = bytes.count.asUInt
+    guard uncompress2(&output, &length, bytes, &used) == Z_OK, used.asInt == bytes.count,
+      length.asInt <= limit
     else { return nil }
-    return Array(output.prefix(length.signed))
+    return Array(output.prefix(length.asInt))
   }
 }

@@ -22,7 +22,7 @@ package enum PercentEncoding {
       }
       let digits = rest.prefix(2).compactMap { Character(Unicode.Scalar($0)).hexDigitValue }
       if digits.count == 2 {
-        bytes.append((digits[0] * 16 + digits[1]).low8)
+        bytes.append((digits[0] * 16 + digits[1]).truncatedToUInt8)
         rest = rest.dropFirst(2)
       } else if isStrict {
         return nil

@@ -88,13 +88,13 @@ package struct Traffic: Sendable, Hashable {
 
   /// Counts a run of echoed messages.
   mutating func echoed(_ run: EchoRun) {
-    messagesIn &+= run.messages.unsigned64
-    framesIn &+= run.messages.unsigned64
-    payloadIn &+= run.payload.unsigned64
-    wireIn &+= run.taken.unsigned64
-    messagesOut &+= run.messages.unsigned64
-    framesOut &+= run.messages.unsigned64
-    payloadOut &+= run.payload.unsigned64
-    wireOut &+= run.written.unsigned64
+    messagesIn &+= run.messages.asUInt64
+    framesIn &+= run.messages.asUInt64
+    payloadIn &+= run.payload.asUInt64
+    wireIn &+= run.taken.asUInt64
+    messagesOut &+= run.messages.asUInt64
+    framesOut &+= run.messages.asUInt64
+    payloadOut &+= run.payload.asUInt64
+    wireOut &+= run.written.asUInt64
   }
 }

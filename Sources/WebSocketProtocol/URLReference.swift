@@ -23,9 +23,9 @@ extension WebSocketURL {
     if text.starts(with: "//".utf8) {
       return try Self.parse("\(scheme):\(Substring(text))").withoutUserInfo
     }
-    var place = withoutUserInfo
-    place.target = try Self.target(of: text, from: target)
-    return place
+    var resolved = withoutUserInfo
+    resolved.target = try Self.target(of: text, from: target)
+    return resolved
   }
 
   private var withoutUserInfo: WebSocketURL {

@@ -271,7 +271,7 @@ extension WebSocketURL {
       if byte < 0x80 {
         encoded.append(byte)
       } else {
-        encoded += [UInt8(ascii: "%"), hex[(byte >> 4).signed], hex[(byte & 15).signed]]
+        encoded += [UInt8(ascii: "%"), hex[(byte >> 4).asInt], hex[(byte & 15).asInt]]
       }
     }
     return String(decoding: encoded, as: UTF8.self)

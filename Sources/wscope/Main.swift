@@ -110,7 +110,7 @@ enum Process {
       explain(failure)
       return failure.status
     } catch let failure as TLSFailure {
-      explain(CommandFailure(ExitStatus(failure), Self.words(failure)))
+      explain(CommandFailure(ExitStatus(failure), Self.message(failure)))
       return ExitStatus(failure)
     } catch {
       explain(CommandFailure(.usage, "\(error)"))
@@ -118,7 +118,7 @@ enum Process {
     }
   }
 
-  private static func words(_ failure: TLSFailure) -> String {
+  private static func message(_ failure: TLSFailure) -> String {
     switch failure {
     case .configuration(let reason), .clientCertificate(let reason): reason
     default: "\(failure)"
@@ -127,7 +127,7 @@ enum Process {
 
   static func explain(_ failure: CommandFailure) {
     let console = Console()
-    for line in Diagnosis(cause: failure.words, details: failure.details).lines {
+    for line in Diagnosis(cause: failure.message, details: failure.details).lines {
       console.note(line)
     }
   }

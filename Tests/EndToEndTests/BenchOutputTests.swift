@@ -209,16 +209,16 @@ import Testing
     var report = BenchFixture.open()
     report.messages = MessageCounts()
     report.planned = 0
-    func words() -> String { FindingText(report).text(.nothingMeasured) }
+    func message() -> String { FindingText(report).text(.nothingMeasured) }
     #expect(
-      words()
+      message()
         == "nothing was measured: no message was due in 60.0 s. Measure longer (-d), or raise -R")
     report.messages.missing = 5
-    #expect(words() == "nothing was measured: no connection was left to send on")
+    #expect(message() == "nothing was measured: no connection was left to send on")
     report.phases.removeLast()
-    #expect(words() == "nothing was measured: the run ended in its warm-up")
+    #expect(message() == "nothing was measured: the run ended in its warm-up")
     report.phases.removeLast()
-    #expect(words() == "nothing was measured: 1000 of 1000 connections opened")
+    #expect(message() == "nothing was measured: 1000 of 1000 connections opened")
   }
 
   @Test("row 15: more threads are no remedy for a CPU limit")

@@ -296,7 +296,7 @@ import WebSocketProtocol
       Issue.record("it was read")
     } catch {
       #expect(error.line == line)
-      #expect(error.words.contains(words), "\(error.words)")
+      #expect(error.message.contains(words), "\(error.message)")
     }
   }
 }

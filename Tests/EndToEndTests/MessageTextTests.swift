@@ -196,7 +196,7 @@ import WebSocketProtocol
   /// What came last and what was agreed on, in the words of the end.
   @Test func theEndOfAConnectionInWords() {
     func line(_ outcome: CloseOutcome, _ circumstances: CloseCircumstances = .init()) -> String {
-      CloseWords.line(outcome, circumstances)
+      CloseText.line(outcome, circumstances)
     }
     let graphQL = CloseCircumstances(subprotocol: "graphql-transport-ws")
     let unauthorized = CloseOutcome.closed(

@@ -214,26 +214,26 @@ struct TypedLine {
   var layout: (rows: [String], row: Int, column: Int) {
     var rows = [""]
     var column = 0
-    var place = (row: 0, column: 0)
+    var endpoint = (row: 0, column: 0)
     for (index, character) in (Array("> ") + characters).enumerated() {
       let columns = character.unicodeScalars.reduce(0) { $0 + CharacterWidth.columns(of: $1) }
       if column + columns > width {
         rows.append("")
         column = 0
       }
-      if index == cursor + 2 { place = (rows.count - 1, column) }
+      if index == cursor + 2 { endpoint = (rows.count - 1, column) }
       rows[rows.count - 1].append(character)
       column += columns
     }
     if cursor == characters.count {
-      place = column == width ? (rows.count, 0) : (rows.count - 1, column)
+      endpoint = column == width ? (rows.count, 0) : (rows.count - 1, column)
     }
     let trimmed = rows.map { row in
       var row = row
       while row.last == " " { row.removeLast() }
       return row
     }
-    return (trimmed, place.row, place.column)
+    return (trimmed, endpoint.row, endpoint.column)
   }
 
   func isShown(on screen: Screen) -> Bool {

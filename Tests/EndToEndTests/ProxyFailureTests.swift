@@ -255,14 +255,14 @@ import Testing
   @Test func waitUpWaitsForTheServerBehindTheProxy() throws {
     let proxy = try ProxyPeer(.connect)
     let dead = try Wscope.run([
-      "send", "ws://127.0.0.1:1/", "x", "--proxy", proxy.place, "--wait-up", "700ms",
+      "send", "ws://127.0.0.1:1/", "x", "--proxy", proxy.endpoint, "--wait-up", "700ms",
     ])
     #expect(dead.exitCode == 97, "\(dead.errorText)")
     #expect(dead.errorText.contains("waited: 700 ms (--wait-up)"), "\(dead.errorText)")
     #expect(proxy.destinations.count > 1)
     let refused = try ProxyPeer(.connect, credentials: "me:hush")
     let once = try Wscope.run([
-      "send", "ws://127.0.0.1:1/", "x", "--proxy", refused.place, "--wait-up", "600s",
+      "send", "ws://127.0.0.1:1/", "x", "--proxy", refused.endpoint, "--wait-up", "600s",
     ])
     #expect(once.exitCode == 97 && once.duration < .seconds(100), "\(once.errorText)")
     #expect(refused.requests.count == 1)

@@ -61,7 +61,7 @@ import Testing
       secure.stop()
     }
     let port = row.scheme == "wss" ? secure.port : plain.port
-    func filled(_ text: String) -> String { text.replacing("PROXY", with: proxy.place) }
+    func filled(_ text: String) -> String { text.replacing("PROXY", with: proxy.endpoint) }
     let trust = row.scheme == "wss" ? ["--cacert", authority.path("root.pem")] : []
     let finished = try Wscope.run(
       ["send", "\(row.scheme)://\(row.host):\(port)/", "-4"] + trust + row.options.map(filled),
@@ -81,7 +81,7 @@ import Testing
     ] {
       let finished = try Wscope.run(
         ["send", listener.url, "hello", "-N1"] + options,
-        environment: ["http_proxy": variable + proxy.place])
+        environment: ["http_proxy": variable + proxy.endpoint])
       #expect(finished.outputText == "hello\n", "\(finished.errorText)")
     }
   }
@@ -93,10 +93,10 @@ import Testing
     let proxy = try ProxyPeer(.connect)
     let finished = try Wscope.run(
       ["send", "ws+unix:\(path)", "hello", "-N1"],
-      environment: ["http_proxy": proxy.place, "all_proxy": proxy.place])
+      environment: ["http_proxy": proxy.endpoint, "all_proxy": proxy.endpoint])
     #expect(finished.outputText == "hello\n", "\(finished.errorText)")
     #expect(proxy.requests.isEmpty)
-    let typed = try Wscope.run(["send", "ws+unix:\(path)", "hello", "--proxy", proxy.place])
+    let typed = try Wscope.run(["send", "ws+unix:\(path)", "hello", "--proxy", proxy.endpoint])
     #expect(typed.exitCode == 2)
     #expect(typed.errorText.contains("--proxy and a unix socket cannot be used together"))
   }
@@ -123,7 +123,7 @@ import Testing
         "X-API-Key: sesame",
       ], input: "",
       environment: [
-        "http_proxy": first.place, "https_proxy": "socks5h://me:hush@\(second.place)",
+        "http_proxy": first.endpoint, "https_proxy": "socks5h://me:hush@\(second.endpoint)",
       ])
     #expect(finished.exitCode == 0, "\(finished.errorText)")
     #expect(finished.outputText == "hello\n")
@@ -132,7 +132,7 @@ import Testing
     #expect(!finished.errorText.contains("hush") && !first.requests.joined().contains("hush"))
     #expect(
       finished.errorText.contains(
-        "localhost:\(last.port) through the proxy socks5h://\(second.place)"))
+        "localhost:\(last.port) through the proxy socks5h://\(second.endpoint)"))
     #expect(finished.errorText.contains("not sent there: X-API-Key"))
   }
 
@@ -148,7 +148,7 @@ import Testing
       start.stop()
     }
     let finished = try Wscope.run(
-      ["send", start.url, "-L", "--proxy", "http://me:hush@\(proxy.place)", "-u", "ada:sesame"],
+      ["send", start.url, "-L", "--proxy", "http://me:hush@\(proxy.endpoint)", "-u", "ada:sesame"],
       input: "")
     #expect(finished.exitCode == 0, "\(finished.errorText)")
     #expect(proxy.destinations == ["127.0.0.1:\(start.port)", "127.0.0.1:\(last.port)"])
@@ -170,7 +170,7 @@ import Testing
     }
     let finished = try Wscope.run(
       ["send", start.url, "-L", "-4"], input: "",
-      environment: ["http_proxy": proxy.place, "no_proxy": "localhost"])
+      environment: ["http_proxy": proxy.endpoint, "no_proxy": "localhost"])
     #expect(finished.exitCode == 0, "\(finished.errorText)")
     #expect(proxy.destinations == ["127.0.0.1:\(start.port)"])
     #expect(last.requests.count == 1)

@@ -20,7 +20,7 @@ import Testing
         scheme.hasPrefix("socks") ? .socks : .connect, credentials: credentials)
       guard scheme == "https" else {
         front = nil
-        url = "\(scheme)://\(userInfo)\(peer.place)"
+        url = "\(scheme)://\(userInfo)\(peer.endpoint)"
         return
       }
       let own = try TLSTests.authority.get()
@@ -50,8 +50,8 @@ import Testing
     #expect(finished.outputText == "arrived\n")
     #expect(proxy.peer.destinations == ["127.0.0.1:\(server.port)"])
     let connected = finished.errorText.split(separator: "\n").first { $0.contains("connected to") }
-    let place = "127.0.0.1:\(server.port) through the proxy \(proxy.url) (tcp "
-    #expect(connected?.contains(place) == true, "\(finished.errorText)")
+    let endpoint = "127.0.0.1:\(server.port) through the proxy \(proxy.url) (tcp "
+    #expect(connected?.contains(endpoint) == true, "\(finished.errorText)")
     #expect(connected?.contains("s, proxy ") == true && connected?.contains("s, upgrade ") == true)
     // The server sees nothing of it.
     let request = try #require(server.requests.first)
@@ -257,7 +257,8 @@ import Testing
   @Test func anHTTPProxyIsNoHTTPSOne() async throws {
     let peer = try ProxyPeer(.connect)
     let finished = try Wscope.run([
-      "send", "ws://127.0.0.1:1/", "x", "--proxy", "https://\(peer.place)", "--open-timeout", "3s",
+      "send", "ws://127.0.0.1:1/", "x", "--proxy", "https://\(peer.endpoint)", "--open-timeout",
+      "3s",
     ])
     #expect(finished.exitCode == 35 || finished.exitCode == 28, "\(finished.errorText)")
     #expect(finished.errorText.contains("the proxy"), "\(finished.errorText)")

@@ -50,7 +50,7 @@ import WebSocketProtocol
       try WebSocketURL.parse("ws://bücher.example/")
     }
     #expect(
-      WebSocketURLError.internationalHost("b").words("ws://b/")
+      WebSocketURLError.internationalHost("b").message("ws://b/")
         == "cannot convert the host name \"b\" to ASCII (IDNA); type its xn-- form")
   }
 
@@ -114,8 +114,8 @@ import WebSocketProtocol
 
   /// Row 28: `*` is every address, and loopback is never called reachable.
   @Test(arguments: ["*:0", "0.0.0.0:0", "[::]:0", "127.0.0.1:0", "localhost:0"])
-  func row28_addressesToListenOn(_ place: String) throws {
-    let server = try Wscope.start(["listen", place], hasInput: false)
+  func row28_addressesToListenOn(_ endpoint: String) throws {
+    let server = try Wscope.start(["listen", endpoint], hasInput: false)
     let ready = try server.readLine(from: .standardError) { $0.contains("listening on") }
     _ = try server.readLine(from: .standardError) { $0.contains("page for browsers") }
     #expect(!ready.contains("0.0.0.0") && !ready.contains("[::]"))
@@ -125,7 +125,7 @@ import WebSocketProtocol
     let log = try server.wait().errorText
     for line in log.split(separator: "\n") where line.contains("reachable") {
       #expect(!line.contains("127.0.0.1") && !line.contains("[::1]"), "\(line)")
-      #expect(!place.hasPrefix("127") && !place.hasPrefix("localhost"))
+      #expect(!endpoint.hasPrefix("127") && !endpoint.hasPrefix("localhost"))
     }
   }
 }

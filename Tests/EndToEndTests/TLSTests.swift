@@ -348,8 +348,8 @@ import Testing
       try Self.requireClient(&$0, authority)
     }
     defer { strict.stop() }
-    let place = "wss://localhost:\(strict.port)/next"
-    let moved = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: \(place)\r\n\r\n"
+    let endpoint = "wss://localhost:\(strict.port)/next"
+    let moved = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: \(endpoint)\r\n\r\n"
     let options = [
       "-L", "--cacert", authority.path("root.pem"), "--cert", authority.path("client.pem"),
     ]

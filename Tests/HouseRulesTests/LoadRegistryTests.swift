@@ -95,7 +95,7 @@ import Testing
         _ = try bench.report.format.entry()
       }
     } throws: { error in
-      (error as? CommandFailure)?.words == message && (error as? CommandFailure)?.status == .usage
+      (error as? CommandFailure)?.message == message && (error as? CommandFailure)?.status == .usage
     }
   }
 }

@@ -173,10 +173,10 @@ import Testing
 
   @Test func everyByteInEveryPlace() {
     let digits = Array("0123456789abcdef".utf8)
-    for place in 0..<MessageID.length {
+    for endpoint in 0..<MessageID.length {
       for byte in UInt8.min...UInt8.max {
         var text = Array("0123456789abcdef".utf8)
-        text[place] = byte
+        text[endpoint] = byte
         let id = text.withUnsafeBytes { MessageID($0) }
         #expect((id != nil) == digits.contains(byte))
         guard let id else { continue }

@@ -43,7 +43,7 @@ package final class ProxyPeer: Sendable {
   /// Stops accepting.
   package func stop() { listener.wake() }
 
-  package var place: String { "127.0.0.1:\(port)" }
+  package var endpoint: String { "127.0.0.1:\(port)" }
 
   /// What it was asked to connect to, as `name:port`, `address:port`, by those that it let in.
   package var destinations: [String] { state.withLock { $0.destinations } }
@@ -148,8 +148,8 @@ package final class ProxyPeer: Sendable {
     for start in stride(from: 0, to: bytes.count, by: 3) {
       let part = Array(bytes[start..<min(start + 3, bytes.count)])
       let bits = part.enumerated().reduce(0) { $0 | Int($1.element) << (16 - 8 * $1.offset) }
-      for place in 0..<4 {
-        text.append(place <= part.count ? alphabet[bits >> (18 - 6 * place) & 63] : "=")
+      for endpoint in 0..<4 {
+        text.append(endpoint <= part.count ? alphabet[bits >> (18 - 6 * endpoint) & 63] : "=")
       }
     }
     return text

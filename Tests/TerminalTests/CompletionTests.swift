@@ -73,9 +73,9 @@ import Testing
 
   init() throws { directory = try TemporaryDirectory() }
 
-  private func history(_ place: String?) -> History {
+  private func history(_ endpoint: String?) -> History {
     let history = History(path: path)
-    history.enter(place)
+    history.enter(endpoint)
     return history
   }
 
@@ -86,7 +86,7 @@ import Testing
     #expect(try history("ws://a/").load() == ["at b", "nowhere", "at a"])
     #expect(try history("ws://b/").load() == ["at a", "nowhere", "at b"])
     #expect(try history("ws://c/").load() == ["at a", "at b", "nowhere"])
-    #expect(try history(nil).entries().map(\.place) == ["ws://a/", "ws://b/", nil])
+    #expect(try history(nil).entries().map(\.endpoint) == ["ws://a/", "ws://b/", nil])
   }
 
   @Test func theSameLineElsewhereIsKept() throws {
@@ -95,11 +95,11 @@ import Testing
     try history.append("x")
     history.enter("ws://b/")
     try history.append("x")
-    #expect(try history.entries().map(\.place) == ["ws://a/", "ws://b/"])
+    #expect(try history.entries().map(\.endpoint) == ["ws://a/", "ws://b/"])
   }
 
   @Test func placesAreTheLatestVisitedFirst() throws {
-    for place in ["ws://a/", "ws://b/", "ws://c/", "ws://a/"] { try history(place).visit() }
+    for endpoint in ["ws://a/", "ws://b/", "ws://c/", "ws://a/"] { try history(endpoint).visit() }
     try history("ws://b/").append("typed")
     #expect(try history(nil).places() == ["ws://b/", "ws://a/", "ws://c/"])
     #expect(try history(nil).load() == ["typed"])
@@ -109,9 +109,9 @@ import Testing
     let lines = ["\\@ws://a/ x", "@", "\\\\@", "a\n\\@b c"]
     let history = history("ws://a/")
     for line in lines { try history.append(line) }
-    #expect(try history.entries() == lines.map { History.Entry(place: "ws://a/", line: $0) })
+    #expect(try history.entries() == lines.map { History.Entry(endpoint: "ws://a/", line: $0) })
     let without = self.history(nil)
     try without.append("\\@ws://b/ y")
-    #expect(try without.entries().last == History.Entry(place: nil, line: "\\@ws://b/ y"))
+    #expect(try without.entries().last == History.Entry(endpoint: nil, line: "\\@ws://b/ y"))
   }
 }

@@ -20,7 +20,7 @@ import Testing
     (["XDG_STATE_HOME": "relative", "HOME": "/h"], "/h/.local/state/wscope/history"),
     (["HOME": ""], nil), ([:], nil),
   ])
-  func place(environment: [String: String], path: String?) {
+  func endpoint(environment: [String: String], path: String?) {
     #expect(History.path(environment: environment) == path)
   }
 

@@ -94,8 +94,8 @@ import WebSocketProtocol
     jar.take(row.field, from: try Self.url(row.from), at: Self.now)
     // The file says the same.
     for jar in [jar, CookieJar(jar.contents)] {
-      for (place, sent) in row.sent {
-        #expect(jar.field(for: try Self.url(place), at: Self.now) == sent, "\(place)")
+      for (endpoint, sent) in row.sent {
+        #expect(jar.field(for: try Self.url(endpoint), at: Self.now) == sent, "\(endpoint)")
       }
     }
   }

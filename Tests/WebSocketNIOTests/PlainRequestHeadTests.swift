@@ -51,13 +51,13 @@ import WebSocketProtocol
     let whole = try #require(Self.plain(request))
     #expect(whole.length == request.count - 6)
     #expect(whole.head.headers.map(\.value) == ["h:1", "a b", "", "http://h"])
-    for place in 0..<whole.length {
+    for endpoint in 0..<whole.length {
       for byte in UInt8.min...UInt8.max {
         var changed = request
-        changed[place] = byte
+        changed[endpoint] = byte
         guard let head = Self.plain(changed)?.head else { continue }
         let other = Self.byNIO(changed)
-        #expect(other?.head == head && other?.hasBody == false, "byte \(place) is \(byte)")
+        #expect(other?.head == head && other?.hasBody == false, "byte \(endpoint) is \(byte)")
       }
     }
   }

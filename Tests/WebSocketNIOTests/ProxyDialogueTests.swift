@@ -36,16 +36,16 @@ import WebSocketProtocol
       case .open(let rest):
         course.end = "open"
         course.rest = rest + pieces[(index + 1)...].joined()
-      case .fail(let failure): course.end = words(failure)
+      case .fail(let failure): course.end = message(failure)
       }
       return course
     }
-    course.end = "cut off: " + words(dialogue.ended(errno: nil))
+    course.end = "cut off: " + message(dialogue.ended(errno: nil))
     return course
   }
 
   /// Without what depends on the pieces: how much of what is wrong has come.
-  static func words(_ failure: ProxyFailure) -> String {
+  static func message(_ failure: ProxyFailure) -> String {
     switch failure {
     case .refused(let refusal):
       "refused \(refusal.head.status.code) \(refusal.head.status.reasonPhrase)"
@@ -67,11 +67,12 @@ import WebSocketProtocol
     let proxy = Self.proxy(proxy)
     let whole = course(proxy, target, [reply])
     let places = reply.count < 1000 ? Array(0...reply.count) : [1, 20, reply.count - 1]
-    for place in places {
-      let split = course(proxy, target, [Array(reply[..<place]), Array(reply[place...])])
-      #expect(split.said == whole.said && split.rest == whole.rest, "split at \(place)")
+    for endpoint in places {
+      let split = course(proxy, target, [Array(reply[..<endpoint]), Array(reply[endpoint...])])
+      #expect(split.said == whole.said && split.rest == whole.rest, "split at \(endpoint)")
       // Of a refusal's text only what has come with the rest is there.
-      #expect(split.end == whole.end || split.end == "cut off: " + whole.end, "split at \(place)")
+      #expect(
+        split.end == whole.end || split.end == "cut off: " + whole.end, "split at \(endpoint)")
     }
     let bytes = course(proxy, target, reply.map { [$0] })
     #expect(bytes.said == whole.said && bytes.rest == whole.rest && bytes.end == whole.end)
@@ -92,12 +93,12 @@ import WebSocketProtocol
         "[2001:db8:0:0:0:0:0:ff01]:443"
       ),
     ] as [(ProxyDialogue.Target, String)])
-  func request(_ target: ProxyDialogue.Target, _ place: String) {
+  func request(_ target: ProxyDialogue.Target, _ endpoint: String) {
     for kind in ["http", "https"] {
       let dialogue = ProxyDialogue(Self.proxy("\(kind)://p"), to: target, userAgent: "me")
       #expect(
         String(decoding: dialogue.greeting, as: UTF8.self)
-          == "CONNECT \(place) HTTP/1.1\r\nHost: \(place)\r\nUser-Agent: me\r\n\r\n")
+          == "CONNECT \(endpoint) HTTP/1.1\r\nHost: \(endpoint)\r\nUser-Agent: me\r\n\r\n")
     }
   }
 
@@ -221,10 +222,10 @@ import WebSocketProtocol
         [4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1, 187]
       ),
     ] as [(ProxyDialogue.Target, [UInt8])])
-  func asks(_ target: ProxyDialogue.Target, _ place: [UInt8]) {
+  func asks(_ target: ProxyDialogue.Target, _ endpoint: [UInt8]) {
     for kind in ["socks5", "socks5h"] {
       let course = Self.course("\(kind)://p", target, whole: [5, 0] + Self.granted)
-      #expect(course == Course(said: [[5, 1, 0], [5, 1, 0] + place], end: "open"))
+      #expect(course == Course(said: [[5, 1, 0], [5, 1, 0] + endpoint], end: "open"))
     }
   }
 
@@ -307,11 +308,11 @@ import WebSocketProtocol
     for _ in 0..<600 {
       var reply = replies[random.below(replies.count)]
       for _ in 0...random.below(3) where !reply.isEmpty {
-        let place = random.below(reply.count)
+        let endpoint = random.below(reply.count)
         switch random.below(4) {
-        case 0: reply[place] = random.bytes(1)[0]
-        case 1: reply.remove(at: place)
-        case 2: reply.insert(contentsOf: random.bytes(random.below(4)), at: place)
+        case 0: reply[endpoint] = random.bytes(1)[0]
+        case 1: reply.remove(at: endpoint)
+        case 2: reply.insert(contentsOf: random.bytes(random.below(4)), at: endpoint)
         default: reply.removeLast(random.below(reply.count))
         }
       }

@@ -45,25 +45,26 @@ import WebSocketProtocol
     let proxy = try ProxyServer.parse(text)
     #expect(proxy.credentials == ProxyServer.Credentials(user: user, password: password))
     #expect(proxy.host == "a" && proxy.port == 1080 || proxy.kind == .https)
-    #expect(!proxy.description.contains("@") && !proxy.place.contains("@"))
+    #expect(!proxy.description.contains("@") && !proxy.authority.contains("@"))
   }
 
   @Test(
     arguments: [
       ("ftp://a", .scheme("ftp")), ("SOCKS4://a", .scheme("socks4")), ("://a", .scheme("")),
       ("socks://a", .scheme("socks")), ("ws://a", .scheme("ws")),
-      ("", .place(.noHost)), ("http://", .place(.noHost)), ("http://me:x@", .place(.noHost)),
+      ("", .authority(.noHost)), ("http://", .authority(.noHost)),
+      ("http://me:x@", .authority(.noHost)),
       ("http:///x", .path), ("http://a/x", .path), ("http://a?", .path), ("http://a#x", .path),
       ("http://me:pass/word@a", .path), ("http://a//", .path),
-      ("a:0", .place(.port("0"))), ("a:65536", .place(.port("65536"))),
-      ("a:+1", .place(.port("+1"))),
-      ("a:80x", .place(.port("80x"))),
-      ("a:99999999999999999999", .place(.port("99999999999999999999"))),
-      ("a b", .place(.host("a b"))),
-      ("::1", .place(.bareIPv6("::1"))), ("http://[::1", .place(.host("[::1"))),
-      ("http://[::1]x", .place(.host("[::1]x"))), ("http://[a]", .place(.host("[a]"))),
-      ("http://a\r\nb", .place(.forbiddenByte(offset: 8, byte: 0x0D))),
-      ("\u{1b}", .place(.forbiddenByte(offset: 0, byte: 0x1B))),
+      ("a:0", .authority(.port("0"))), ("a:65536", .authority(.port("65536"))),
+      ("a:+1", .authority(.port("+1"))),
+      ("a:80x", .authority(.port("80x"))),
+      ("a:99999999999999999999", .authority(.port("99999999999999999999"))),
+      ("a b", .authority(.host("a b"))),
+      ("::1", .authority(.bareIPv6("::1"))), ("http://[::1", .authority(.host("[::1"))),
+      ("http://[::1]x", .authority(.host("[::1]x"))), ("http://[a]", .authority(.host("[a]"))),
+      ("http://a\r\nb", .authority(.forbiddenByte(offset: 8, byte: 0x0D))),
+      ("\u{1b}", .authority(.forbiddenByte(offset: 0, byte: 0x1B))),
       ("http://%@a", .percentEncoding), ("http://%4@a", .percentEncoding),
       ("http://x:%zz@a", .percentEncoding), ("http://%+1@a", .percentEncoding),
       ("http://x:%-1@a", .percentEncoding), ("http://%ff@a", .percentEncoding),
@@ -87,7 +88,7 @@ import WebSocketProtocol
   @Test func anInternationalName() throws {
     let name = InternationalName.ascii("b\u{fc}cher")
     guard let name else {
-      #expect(throws: ProxyURLError.place(.internationalHost("b\u{fc}cher"))) {
+      #expect(throws: ProxyURLError.authority(.internationalHost("b\u{fc}cher"))) {
         try ProxyServer.parse("b\u{fc}cher")
       }
       return

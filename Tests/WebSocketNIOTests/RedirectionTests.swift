@@ -42,8 +42,8 @@ import WebSocketProtocol
     do {
       _ = try followed("wss://a/", "ws://a/x")
       Issue.record("it has followed")
-    } catch ConnectError.redirect(.downgrade(let place), _) {
-      #expect(place.description == "ws://a/x")
+    } catch ConnectError.redirect(.downgrade(let endpoint), _) {
+      #expect(endpoint.description == "ws://a/x")
     }
     let next = try followed("wss://a/", "ws://a/x", allowsDowngrade: true)
     #expect(next.tls == nil && next.url.security == .plain)

@@ -88,7 +88,7 @@ struct ConnectionFailure {
     case .pinMismatch: self.init(.tls, .certificate, "another public key than --pin")
     case .notTLS: self.init(.tls, .other, "the peer does not speak TLS")
     case .closed: self.init(.tls, .lost)
-    case .alert(let alert, _): self.init(.tls, .other, code: alert.rawValue.signed, alert.name)
+    case .alert(let alert, _): self.init(.tls, .other, code: alert.rawValue.asInt, alert.name)
     case .version: self.init(.tls, .other, "a version that was not offered")
     case .protocolChosen(let name): self.init(.tls, .other, "ALPN: \(name)")
     case .renegotiation: self.init(.tls, .other, "the server asks to renegotiate")

@@ -57,7 +57,7 @@ final class Connector {
     let home = loop.eventLoop
     Client.open(
       configuration(connection: number), route: loop.setting.target.route,
-      on: loop.place.opening, movingTo: loop.place.destination
+      on: loop.eventLoops.opening, movingTo: loop.eventLoops.destination
     ) { _ in
       bound.value.mode.makeConnection(number: number, slot: slot, on: bound.value)
     }.whenComplete { result in

@@ -25,7 +25,7 @@ final class LoadLoop {
   }
 
   /// Where the connections of one loop are made and where they live.
-  struct Place: Sendable {
+  struct EventLoops: Sendable {
     var opening: any EventLoop
     /// nil when they stay where they were made.
     var destination: EpollLoop?
@@ -50,7 +50,7 @@ final class LoadLoop {
     case closing
   }
 
-  let place: Place
+  let eventLoops: EventLoops
   let setting: Setting
   let index: Int
   let mode: any LoadMode
@@ -80,14 +80,14 @@ final class LoadLoop {
   private(set) var marks: (begin: LoopMark?, end: LoopMark?)
 
   var plan: LoadPlan { setting.plan }
-  var eventLoop: any EventLoop { place.eventLoop }
+  var eventLoop: any EventLoop { eventLoops.eventLoop }
   /// CPU that the thread has spent on staying awake, in nanoseconds.
-  var timeAwake: Int64 { place.destination?.timeAwake ?? 0 }
+  var timeAwake: Int64 { eventLoops.destination?.timeAwake ?? 0 }
 
-  init(_ setting: Setting, index: Int, in place: Place) {
+  init(_ setting: Setting, index: Int, in eventLoops: EventLoops) {
     self.setting = setting
     self.index = index
-    self.place = place
+    self.eventLoops = eventLoops
     mode = setting.plan.mode.mode.init(setting)
     figures = LoopFigures(setting)
     wanted = setting.plan.pacing.inflight ?? 0

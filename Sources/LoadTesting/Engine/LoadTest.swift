@@ -130,9 +130,10 @@ package final class LoadTest: Sendable {
     var loops: [NIOLoopBound<LoadLoop>] = []
     for opening in group.makeIterator() {
       let index = loops.count
-      let place = LoadLoop.Place(opening: opening, destination: sockets?.all[index])
-      let loop = try? await place.eventLoop.submit {
-        NIOLoopBound(LoadLoop(setting, index: index, in: place), eventLoop: place.eventLoop)
+      let eventLoops = LoadLoop.EventLoops(opening: opening, destination: sockets?.all[index])
+      let loop = try? await eventLoops.eventLoop.submit {
+        NIOLoopBound(
+          LoadLoop(setting, index: index, in: eventLoops), eventLoop: eventLoops.eventLoop)
       }.get()
       if let loop { loops.append(loop) }
     }

@@ -40,7 +40,7 @@ final class ScheduledSender {
     queue = ScheduleQueue(schedule: schedule)
     origin = timeline.start
     end = timeline.measureFrom
-    awake = loop.setting.staysAwake ? loop.place.destination : nil
+    awake = loop.setting.staysAwake ? loop.eventLoops.destination : nil
     batch.reserveCapacity(Self.shortestLimit)
   }
 

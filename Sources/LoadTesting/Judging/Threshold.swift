@@ -103,10 +103,10 @@ package struct Threshold: Sendable, Equatable {
   /// Why a text is not a threshold.
   package struct Failure: Error, Equatable {
     /// One sentence.
-    package var words: String
+    package var message: String
 
-    package init(words: String) {
-      self.words = words
+    package init(message: String) {
+      self.message = message
     }
   }
 }
@@ -146,21 +146,21 @@ extension Threshold {
       expression = String(typed[..<range.lowerBound])
       let text = typed[range.upperBound...].filter { $0 != " " }
       guard let ns = Self.duration(text), ns >= 0 else {
-        throw Failure(words: "\"\(typed)\": abort after needs a duration, as in 10s")
+        throw Failure(message: "\"\(typed)\": abort after needs a duration, as in 10s")
       }
       abort = Int64(ns)
     }
     guard let (left, comparison, right) = Self.parts(expression) else {
       throw Failure(
-        words: "\"\(typed)\" is not a threshold; write it as in rtt.p99<50ms (< <= > >= == !=)")
+        message: "\"\(typed)\" is not a threshold; write it as in rtt.p99<50ms (< <= > >= == !=)")
     }
     let quantity = try Self.quantity(left)
     guard let limit = Self.limit(right, quantity.unit) else {
-      throw Failure(words: "\"\(typed)\": \(Self.wanted(quantity.unit, right))")
+      throw Failure(message: "\"\(typed)\": \(Self.wanted(quantity.unit, right))")
     }
     if abort != nil, !quantity.isKnownEarly {
       throw Failure(
-        words: "\"\(typed)\": abort after is possible for rtt, errors.count, connections.failed "
+        message: "\"\(typed)\": abort after is possible for rtt, errors.count, connections.failed "
           + "and connections.lost")
     }
     self.quantity = quantity
@@ -227,7 +227,7 @@ extension Threshold {
       guard let metric = Metric(key: group) else { throw unknown(name) }
       guard let statistic = statistic(member) else {
         throw Failure(
-          words:
+          message:
             "unknown statistic \"\(member)\" in \"\(name)\"; known: min, max, count, censored, "
             + "and percentiles as in p99.9")
       }
@@ -248,7 +248,7 @@ extension Threshold {
       near.map { "did you mean \($0)?" }
       ?? word.map { word in "did you mean \(names.first { $0.hasPrefix(word + ".") } ?? word)?" }
       ?? "known: " + groups.joined(separator: ", ")
-    return Failure(words: "unknown metric \"\(name)\"; \(hint)")
+    return Failure(message: "unknown metric \"\(name)\"; \(hint)")
   }
 
   private static func statistic(_ text: String) -> Statistic? {
@@ -276,16 +276,16 @@ extension Threshold {
       switch pair[0] {
       case "class":
         guard let found = ErrorTally.Class(name: pair[1]) else {
-          throw Failure(words: "unknown class \"\(pair[1])\" in \"\(name)\"")
+          throw Failure(message: "unknown class \"\(pair[1])\" in \"\(name)\"")
         }
         kind = found
       case "phase":
         guard let found = ErrorTally.Phase(rawValue: pair[1]) else {
-          throw Failure(words: "unknown phase \"\(pair[1])\" in \"\(name)\"")
+          throw Failure(message: "unknown phase \"\(pair[1])\" in \"\(name)\"")
         }
         phase = found
       default:
-        throw Failure(words: "unknown filter \"\(pair[0])\" in \"\(name)\"; known: class, phase")
+        throw Failure(message: "unknown filter \"\(pair[0])\" in \"\(name)\"; known: class, phase")
       }
     }
     return .errors(class: kind, phase: phase)
@@ -301,15 +301,16 @@ extension Threshold {
       switch pair[0] {
       case "code":
         guard let number = Int(pair[1]), (1000...4999).contains(number) else {
-          throw Failure(words: "\"\(pair[1])\" is not a close code, in \"\(name)\"")
+          throw Failure(message: "\"\(pair[1])\" is not a close code, in \"\(name)\"")
         }
         code = number
       case "by":
         guard let found = CloseTally.Side(rawValue: pair[1]) else {
-          throw Failure(words: "unknown side \"\(pair[1])\" in \"\(name)\"; known: ours, peer")
+          throw Failure(message: "unknown side \"\(pair[1])\" in \"\(name)\"; known: ours, peer")
         }
         side = found
-      default: throw Failure(words: "unknown filter \"\(pair[0])\" in \"\(name)\"; known: code, by")
+      default:
+        throw Failure(message: "unknown filter \"\(pair[0])\" in \"\(name)\"; known: code, by")
       }
     }
     return .closes(code: code, by: side)

@@ -120,11 +120,11 @@ package struct InFlight: Sendable {
     guard sequence >= base else { return givenUp.remove(sequence) ? .late : .duplicate }
     let offset = sequence &- base
     guard offset < UInt64(length) else { return .unknown }
-    let place = index(Int(offset))
-    guard slots[place].state == .waiting else { return .duplicate }
-    slots[place].state = .answered
+    let slot = index(Int(offset))
+    guard slots[slot].state == .waiting else { return .duplicate }
+    slots[slot].state = .answered
     waiting &-= 1
-    let stamp = slots[place].stamp
+    let stamp = slots[slot].stamp
     dropSettled()
     return .answered(stamp)
   }
@@ -144,14 +144,14 @@ package struct InFlight: Sendable {
   ) -> Dropped {
     var expired = Dropped()
     while settled < length {
-      let place = index(settled)
-      if slots[place].state == .waiting {
-        guard slots[place].stamp.sent < cutoff else { break }
-        slots[place].state = .expired
+      let slot = index(settled)
+      if slots[slot].state == .waiting {
+        guard slots[slot].stamp.sent < cutoff else { break }
+        slots[slot].state = .expired
         if matching == .sequence { givenUp.append(base &+ UInt64(settled)) }
         expired.all &+= 1
-        if slots[place].stamp.sent < lastAnswer { expired.overtaken &+= 1 }
-        if slots[place].stamp.intended >= start { expired.measured &+= 1 }
+        if slots[slot].stamp.sent < lastAnswer { expired.overtaken &+= 1 }
+        if slots[slot].stamp.intended >= start { expired.measured &+= 1 }
       }
       settled &+= 1
     }
@@ -185,8 +185,8 @@ package struct InFlight: Sendable {
   }
 
   private func index(_ offset: Int) -> Int {
-    let place = head &+ offset
-    return place >= slots.count ? place &- slots.count : place
+    let slot = head &+ offset
+    return slot >= slots.count ? slot &- slots.count : slot
   }
 
   private mutating func dropSettled() {

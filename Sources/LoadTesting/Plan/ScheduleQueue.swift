@@ -62,14 +62,14 @@ package struct ScheduleQueue: Sendable {
   /// - Parameter slot: Nothing happens when it has nothing to send.
   package mutating func remove(slot: Int) {
     guard places.indices.contains(slot), places[slot] >= 0 else { return }
-    let place = places[slot]
+    let index = places[slot]
     places[slot] = -1
     cursors[slot] = nil
     let last = heap.removeLast()
-    guard place < heap.count else { return }
-    heap[place] = last
-    places[last.slot] = place
-    rise(from: place)
+    guard index < heap.count else { return }
+    heap[index] = last
+    places[last.slot] = index
+    rise(from: index)
     sink(from: places[last.slot])
   }
 
@@ -114,31 +114,31 @@ package struct ScheduleQueue: Sendable {
 
   private mutating func rise(from start: Int) {
     let entry = heap[start]
-    var place = start
-    while place > 0 {
-      let parent = (place - 1) / 2
+    var index = start
+    while index > 0 {
+      let parent = (index - 1) / 2
       guard precedes(entry, heap[parent]) else { break }
-      heap[place] = heap[parent]
-      places[heap[place].slot] = place
-      place = parent
+      heap[index] = heap[parent]
+      places[heap[index].slot] = index
+      index = parent
     }
-    heap[place] = entry
-    places[entry.slot] = place
+    heap[index] = entry
+    places[entry.slot] = index
   }
 
   private mutating func sink(from start: Int) {
     let entry = heap[start]
-    var place = start
+    var index = start
     while true {
-      var child = 2 * place + 1
+      var child = 2 * index + 1
       guard child < heap.count else { break }
       if child + 1 < heap.count, precedes(heap[child + 1], heap[child]) { child += 1 }
       guard precedes(heap[child], entry) else { break }
-      heap[place] = heap[child]
-      places[heap[place].slot] = place
-      place = child
+      heap[index] = heap[child]
+      places[heap[index].slot] = index
+      index = child
     }
-    heap[place] = entry
-    places[entry.slot] = place
+    heap[index] = entry
+    places[entry.slot] = index
   }
 }

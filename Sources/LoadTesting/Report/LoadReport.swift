@@ -246,7 +246,7 @@ extension LoadReport {
       do throws(Threshold.Failure) {
         return try Threshold(text)
       } catch {
-        throw expression.error(error.words)
+        throw expression.error(error.message)
       }
     }
   }

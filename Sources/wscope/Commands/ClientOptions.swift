@@ -110,7 +110,7 @@ struct ClientOptions: ParsableArguments {
     do {
       url = try WebSocketURL.parse(text, toASCII: InternationalName.ascii)
     } catch {
-      throw CommandFailure(.badURL, error.words(text))
+      throw CommandFailure(.badURL, error.message(text))
     }
     var configuration = ClientConfiguration(url: url)
     if let unixSocket { configuration.socketPath = unixSocket.text }
@@ -240,10 +240,10 @@ struct ClientOptions: ParsableArguments {
   ) -> @Sendable (Redirect) -> Void {
     { redirect in
       guard isVerbose || !redirect.dropped.isEmpty else { return }
-      let place = "\(redirect.configuration.url)"
+      let endpoint = "\(redirect.configuration.url)"
       let dropped = redirect.dropped.joined(separator: ", ")
       context.inform(
-        "redirected (\(redirect.status.code)) to \(showsSecrets ? place : Redaction.url(place))"
+        "redirected (\(redirect.status.code)) to \(showsSecrets ? endpoint : Redaction.url(endpoint))"
           + (dropped.isEmpty ? "" : "; not sent there: \(dropped)"))
     }
   }
@@ -371,7 +371,7 @@ struct MessageOptions: ParsableArguments {
     let payload = try FileContents.read(String(text.dropFirst()))
     if kind == .text, let problem = InvalidText(payload) {
       throw CommandFailure(
-        .usage, "\(text.dropFirst()) is \(problem.words); --binary sends it unchanged")
+        .usage, "\(text.dropFirst()) is \(problem.message); --binary sends it unchanged")
     }
     return OutgoingMessage(kind, payload)
   }

@@ -1,15 +1,15 @@
 /// A command that cannot continue: the exit code and the message.
 struct CommandFailure: Error, CustomStringConvertible {
   var status: ExitStatus
-  var words: String
+  var message: String
   /// Further lines, printed below the message.
   var details: [String]
 
-  var description: String { words }
+  var description: String { message }
 
-  init(_ status: ExitStatus, _ words: String, details: [String] = []) {
+  init(_ status: ExitStatus, _ message: String, details: [String] = []) {
     self.status = status
-    self.words = words
+    self.message = message
     self.details = details
   }
 }

@@ -49,29 +49,29 @@ struct Connect: VerboseCommand {
     let reading = try await client.read(context)
     let tell = ClientOptions.reportRedirects(
       output.isVerbose, showsSecrets: message.showSecrets, context)
-    let place: @Sendable (String) throws -> ClientConfiguration = { url in
-      var client = try self.place(url, reading)
+    let endpoint: @Sendable (String) throws -> ClientConfiguration = { url in
+      var client = try self.endpoint(url, reading)
       client.redirected = tell
       return client
     }
-    let client = try place(url)
+    let client = try endpoint(url)
     self.client.tls.warnAboutInsecureTLS(client, context)
     if output.isVerbose { ClientOptions.reportWithheldCookies(client, context) }
     if let descriptor = console.promptDescriptor {
       return try await PromptSession(
-        try prompt(client, place, descriptor, context), context
+        try prompt(client, endpoint, descriptor, context), context
       ).run()
     }
     let run = try runConfiguration(client, console)
     let conversation = try filter(client)
-    let surroundings = try RunSurroundings(run, context)
-    return try await RunSeries(nil, surroundings).run { number in
-      ConversationSession(conversation, number: number, surroundings)
+    let environment = try RunEnvironment(run, context)
+    return try await RunSeries(nil, environment).run { number in
+      ConversationSession(conversation, number: number, environment)
     }
   }
 
   /// The client configuration for a URL, according to the options.
-  private func place(
+  private func endpoint(
     _ url: String, _ reading: ClientReading
   ) throws -> ClientConfiguration {
     var client = try client.configuration(url: url, reading)
@@ -83,7 +83,7 @@ struct Connect: VerboseCommand {
   }
 
   private func check(_ context: CommandContext) throws {
-    _ = try place(url ?? "localhost", ClientReading(context))
+    _ = try endpoint(url ?? "localhost", ClientReading(context))
     _ = try message.checkedCount()
     _ = try message.conversationInput()
     _ = try message.conversationFormat(toTerminal: true)
@@ -105,11 +105,11 @@ struct Connect: VerboseCommand {
 
   private func prompt(
     _ client: ClientConfiguration,
-    _ place: @escaping @Sendable (String) throws -> ClientConfiguration, _ descriptor: Int32,
+    _ endpoint: @escaping @Sendable (String) throws -> ClientConfiguration, _ descriptor: Int32,
     _ context: CommandContext
   ) throws -> PromptConfiguration {
     PromptConfiguration(
-      client: client, place: place, messages: try message.executed(),
+      client: client, endpoint: endpoint, messages: try message.executed(),
       kind: message.kind, usesSlashCommands: !noSlash, reaction: echo ? .echo : .none,
       format: try message.conversationFormat(toTerminal: context.console.standardOutputIsTerminal),
       count: try message.checkedCount(), showsPingPong: message.showPingPong,

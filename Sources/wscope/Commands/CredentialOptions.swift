@@ -136,7 +136,7 @@ struct CredentialOptions: ParsableArguments {
     do {
       return try Netrc(text)
     } catch {
-      throw CommandFailure(.usage, "\(path), line \(error.line): \(error.words)")
+      throw CommandFailure(.usage, "\(path), line \(error.line): \(error.message)")
     }
   }
 
@@ -155,7 +155,7 @@ struct CredentialOptions: ParsableArguments {
       do {
         try FileContents.write(jar.contents, to: path, mode: 0o600, context.console)
       } catch {
-        let words = (error as? CommandFailure)?.words ?? "\(error)"
+        let words = (error as? CommandFailure)?.message ?? "\(error)"
         context.warn("cannot save cookies: \(words)")
       }
     }

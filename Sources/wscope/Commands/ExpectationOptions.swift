@@ -156,13 +156,13 @@ struct ExpectationOptions: ParsableArguments {
 
   /// The expected messages, in the order in which they were typed.
   private func messages() throws -> [MessageTest] {
-    var placed: [(place: Int, test: MessageTest)] = []
-    for text in expect { placed.append((text.place, .payload(Array(text.text.utf8)))) }
+    var placed: [(position: Int, test: MessageTest)] = []
+    for text in expect { placed.append((text.position, .payload(Array(text.text.utf8)))) }
     for text in expectRegex {
-      placed.append((text.place, try Self.pattern(text.text, "--expect-regex")))
+      placed.append((text.position, try Self.pattern(text.text, "--expect-regex")))
     }
     for text in expectJson {
-      placed.append((text.place, try Self.condition(text.text, "--expect-json")))
+      placed.append((text.position, try Self.condition(text.text, "--expect-json")))
     }
     for text in expectBinary {
       guard let bytes = Hexadecimal.bytes(text.text) else {
@@ -170,9 +170,9 @@ struct ExpectationOptions: ParsableArguments {
           .usage,
           "--expect-binary \"\(text.text)\": expected an even number of hexadecimal digits")
       }
-      placed.append((text.place, .binary(bytes)))
+      placed.append((text.position, .binary(bytes)))
     }
-    return placed.sorted { $0.place < $1.place }.map(\.test)
+    return placed.sorted { $0.position < $1.position }.map(\.test)
   }
 
   private func ending() throws -> MessageTest? {
@@ -242,12 +242,12 @@ struct ExpectationOptions: ParsableArguments {
 /// option but not of several options; it does, however, convert the values in order.
 struct PlacedText: ExpressibleByArgument {
   let text: String
-  let place: Int
+  let position: Int
 
   private static let places = Atomic<Int>(0)
 
   init(argument: String) {
     text = argument
-    place = Self.places.wrappingAdd(1, ordering: .relaxed).newValue
+    position = Self.places.wrappingAdd(1, ordering: .relaxed).newValue
   }
 }

@@ -143,7 +143,7 @@ struct Listen: VerboseCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
-    let place = try self.place()
+    let address = try self.address()
     var server = TestServerConfiguration()
     server.mode = try mode?.mode() ?? .echo
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
@@ -158,7 +158,7 @@ struct Listen: VerboseCommand {
     server.slow = publishing.slow ?? .close
     server.keptMessages = publishing.keptMessages
     server.origins = OriginRules(
-      allowedOrigins: allowOrigin, allowedHosts: allowHost + [place.hostName].compactMap { $0 })
+      allowedOrigins: allowOrigin, allowedHosts: allowHost + [address.hostName].compactMap { $0 })
     server.originRemedy = Self.originRemedy
     guard (1...Limits.largestMessageSize).contains(maxMessage.bytes) else {
       throw CommandFailure(.usage, "--max-message must be from 1 byte to 1 GiB")
@@ -204,7 +204,7 @@ struct Listen: VerboseCommand {
     server.allowsURLFaults = !faults.noURLFaults
     let session = ListenSession(
       ListenConfiguration(
-        place: place, server: server, certificate: certificate, threads: threads,
+        address: address, server: server, certificate: certificate, threads: threads,
         portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
         scripts: scripting, timeLimit: try end.timeLimit(), feed: feed),
       served, context)
@@ -227,7 +227,7 @@ struct Listen: VerboseCommand {
     }
   }
 
-  private func place() throws -> ListeningPlace {
+  private func address() throws -> ListeningAddress {
     if let unixSocket {
       guard port == nil, host == nil else {
         throw CommandFailure(.usage, "--unix-socket cannot be combined with a port or --host")

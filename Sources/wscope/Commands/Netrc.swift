@@ -13,7 +13,7 @@ struct Netrc: Sendable, Hashable {
   struct Problem: Error, Hashable {
     /// The line number, from 1.
     var line: Int
-    var words: String
+    var message: String
   }
 
   private(set) var entries: [Entry] = []
@@ -28,13 +28,13 @@ struct Netrc: Sendable, Hashable {
       case "login", "password", "account":
         let value = try tokens.value(of: token)
         guard !entries.isEmpty else {
-          throw Problem(line: tokens.line, words: "\(token) before the first machine")
+          throw Problem(line: tokens.line, message: "\(token) before the first machine")
         }
         if token == "login" { entries[entries.count - 1].user = value }
         if token == "password" { entries[entries.count - 1].password = value }
       case "macdef": tokens.skipMacro()
       default:
-        throw Problem(line: tokens.line, words: "unknown keyword \"\(token)\" in a netrc file")
+        throw Problem(line: tokens.line, message: "unknown keyword \"\(token)\" in a netrc file")
       }
     }
   }
@@ -90,20 +90,20 @@ struct Netrc: Sendable, Hashable {
         case "\\":
           guard let escaped = rest.popFirst() else { break }
           token.append(["n": "\n", "r": "\r", "t": "\t"][escaped] ?? escaped)
-        case _ where character.isNewline: throw Problem(line: line, words: "unterminated quote")
+        case _ where character.isNewline: throw Problem(line: line, message: "unterminated quote")
         default: token.append(character)
         }
       }
-      throw Problem(line: line, words: "unterminated quote")
+      throw Problem(line: line, message: "unterminated quote")
     }
 
     mutating func value(of word: String) throws(Problem) -> String {
       guard let value = try next() else {
-        throw Problem(line: line, words: "\(word) has no value")
+        throw Problem(line: line, message: "\(word) has no value")
       }
       if let (offset, _) = HeaderSyntax.firstForbiddenByte(inValue: value) {
         throw Problem(
-          line: line, words: "the \(word) contains a control character (byte \(offset))")
+          line: line, message: "the \(word) contains a control character (byte \(offset))")
       }
       return value
     }

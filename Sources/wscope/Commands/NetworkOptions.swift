@@ -65,24 +65,24 @@ struct NetworkOptions: ParsableArguments {
   }
 
   private func leave(
-    from place: String, _ rules: inout AddressRules, _ configuration: inout ClientConfiguration
+    from source: String, _ rules: inout AddressRules, _ configuration: inout ClientConfiguration
   ) throws {
-    guard let address = try? SocketAddress(ipAddress: place, port: 0) else {
-      guard LocalAddress.isInterface(place) else {
+    guard let address = try? SocketAddress(ipAddress: source, port: 0) else {
+      guard LocalAddress.isInterface(source) else {
         throw CommandFailure(
           .usage,
-          "--interface \"\(place)\" is not an address or a network interface of this machine")
+          "--interface \"\(source)\" is not an address or a network interface of this machine")
       }
-      configuration.interface = place
+      configuration.interface = source
       return
     }
     guard LocalAddress.isOfThisMachine(address) else {
-      throw CommandFailure(.usage, "--interface: \(place) is not an address of this machine")
+      throw CommandFailure(.usage, "--interface: \(source) is not an address of this machine")
     }
     let family = AddressFamily(of: address)
     guard rules.family == .any || rules.family == family else {
       throw CommandFailure(
-        .usage, "--interface: \(place) does not belong to the address family of -4 or -6")
+        .usage, "--interface: \(source) does not belong to the address family of -4 or -6")
     }
     rules.family = family
     configuration.localAddress = address

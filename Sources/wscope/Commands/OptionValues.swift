@@ -108,11 +108,11 @@ enum HeaderOption: ExpressibleByArgument, Hashable, Sendable {
       .compactMap { index, line in
         let bytes = line.last == 0x0D ? line.dropLast() : line
         guard let first = bytes.first, first != UInt8(ascii: "#") else { return nil }
-        let place = "\(path), line \(index + 1)"
+        let location = "\(path), line \(index + 1)"
         guard let field = String(validating: bytes, as: UTF8.self).flatMap(HeaderField.init) else {
-          throw CommandFailure(.usage, "\(place): not a header field, as in Name: value")
+          throw CommandFailure(.usage, "\(location): not a header field, as in Name: value")
         }
-        if let problem = field.problem { throw CommandFailure(.usage, "\(place): \(problem)") }
+        if let problem = field.problem { throw CommandFailure(.usage, "\(location): \(problem)") }
         return field
       }
   }
@@ -172,7 +172,7 @@ extension WebSocketURLError {
   ///
   /// If the URL has user information, no part of the authority is repeated: an unencoded `/` or `:`
   /// in a password makes part of the password look like a host or a port.
-  func words(_ text: String) -> String {
+  func message(_ text: String) -> String {
     let isOpen = !text.contains("@")
     return switch self {
     case .empty: "the URL is empty"

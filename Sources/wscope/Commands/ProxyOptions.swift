@@ -56,7 +56,7 @@ struct ProxyOptions: ParsableArguments {
     do throws(ProxyURLError) {
       server = try ProxyServer.parse(wish.text)
     } catch {
-      throw CommandFailure(.usage, "\(wish.origin): \(error.words)")
+      throw CommandFailure(.usage, "\(wish.origin): \(error.message)")
     }
     if let proxyUser {
       guard server.credentials == nil || wish.origin != "--proxy" else {
@@ -67,7 +67,7 @@ struct ProxyOptions: ParsableArguments {
       do throws(CredentialsError) {
         try server.checkCredentials()
       } catch {
-        throw CommandFailure(.usage, "--proxy-user: \(error.words)")
+        throw CommandFailure(.usage, "--proxy-user: \(error.message)")
       }
     }
     configuration.proxy = server
@@ -97,24 +97,24 @@ struct ProxyOptions: ParsableArguments {
 
 extension ProxyURLError {
   /// Without the text, which may contain a password.
-  fileprivate var words: String {
+  fileprivate var message: String {
     switch self {
     case .scheme(let scheme):
       "unsupported proxy scheme \"\(scheme)\": use http, https, socks5 or socks5h"
-    case .place(.empty), .place(.noHost): "the URL has no host"
-    case .place(.port): "invalid port (expected 1 to 65535)"
-    case .place(.forbiddenByte(let offset, _)):
+    case .authority(.empty), .authority(.noHost): "the URL has no host"
+    case .authority(.port): "invalid port (expected 1 to 65535)"
+    case .authority(.forbiddenByte(let offset, _)):
       "the URL contains a control character (byte \(offset))"
-    case .place: "invalid host name or address"
+    case .authority: "invalid host name or address"
     case .percentEncoding: "the user or the password contains an invalid percent-encoding"
     case .path: "a proxy URL has no path"
-    case .credentials(let error): error.words
+    case .credentials(let error): error.message
     }
   }
 }
 
 extension CredentialsError {
-  fileprivate var words: String {
+  fileprivate var message: String {
     switch self {
     case .controlCharacter: "the user or the password contains a control character"
     case .tooLongForSOCKS: "the user and the password can have at most 255 bytes each with SOCKS"

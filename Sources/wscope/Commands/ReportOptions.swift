@@ -45,17 +45,17 @@ struct ReportOptions: ParsableArguments {
       do throws(Threshold.Failure) {
         let threshold = try Threshold(text)
         if case .metric(let metric, _) = threshold.quantity, !metrics.contains(metric) {
-          throw Threshold.Failure(words: "this mode does not measure \(metric.key)")
+          throw Threshold.Failure(message: "this mode does not measure \(metric.key)")
         }
         let isRepeated = thresholds.contains {
           $0.quantity == threshold.quantity && $0.comparison == threshold.comparison
         }
         guard !isRepeated else {
-          throw Threshold.Failure(words: "\"\(text)\": there is another limit for the same value")
+          throw Threshold.Failure(message: "\"\(text)\": there is another limit for the same value")
         }
         thresholds.append(threshold)
       } catch {
-        throw CommandFailure(.usage, "--threshold: \(error.words)")
+        throw CommandFailure(.usage, "--threshold: \(error.message)")
       }
     }
     return thresholds

@@ -74,17 +74,17 @@ struct ScriptOptions: ParsableArguments {
   /// - Throws: `CommandFailure` if the script is invalid or uses a variable that is not set.
   func configuration(
     _ send: Send, _ environment: [String: String],
-    _ place: @escaping @Sendable (String?) throws -> ClientConfiguration
+    _ endpoint: @escaping @Sendable (String?) throws -> ClientConfiguration
   ) throws -> ScriptConfiguration {
     let path = script ?? ""
     let (parsed, name) = try ScriptFile.read(path, .send, environment)
     for step in parsed.steps {
       guard case .connect(let url?) = step.action, let text = url.constant else { continue }
       do {
-        _ = try place(text)
+        _ = try endpoint(text)
       } catch let failure as CommandFailure {
         throw CommandFailure(
-          failure.status, "\(name):\(step.line): \(failure.words)",
+          failure.status, "\(name):\(step.line): \(failure.message)",
           details: [ScriptFile.detail(step.text)])
       }
     }
@@ -93,7 +93,7 @@ struct ScriptOptions: ParsableArguments {
       script: parsed, name: name, directory: directory, kind: send.message.kind,
       wait: send.message.wait.nanoseconds, environment: environment,
       acceptedCloses: try send.expectation.acceptedCloses(), waitUp: try send.course.patience(),
-      place: place)
+      endpoint: endpoint)
   }
 
   /// - Throws: `CommandFailure` if the recording is invalid.
@@ -105,7 +105,7 @@ struct ScriptOptions: ParsableArguments {
     do throws(Recording.Failure) {
       recording = try Recording(bytes)
     } catch {
-      throw CommandFailure(.usage, "\(path):\(error.line): \(InputSource.words(error.problem))")
+      throw CommandFailure(.usage, "\(path):\(error.line): \(InputSource.message(error.problem))")
     }
     guard !recording.events.isEmpty else {
       throw CommandFailure(.usage, "\(path): the recording is empty")

@@ -51,7 +51,7 @@ struct Secret: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertibl
     do {
       contents = try FileContents.readText(path)
     } catch let failure as CommandFailure {
-      let reason = failure.words.split(separator: ": ").last ?? ""
+      let reason = failure.message.split(separator: ": ").last ?? ""
       throw CommandFailure(.usage, "\(option): cannot read the file after @: \(reason)")
     }
     let line = contents.prefix { $0 != 0x0A }

@@ -96,9 +96,9 @@ struct Send: VerboseCommand {
     try script.check(self)
     if let path = script.replay {
       let configuration = try script.configuration(self, replaying: path, client)
-      let surroundings = try RunSurroundings(run, context)
-      return try await RunSeries(run.repetition, surroundings).run { number in
-        ReplaySession(configuration, number: number, surroundings)
+      let environment = try RunEnvironment(run, context)
+      return try await RunSeries(run.repetition, environment).run { number in
+        ReplaySession(configuration, number: number, environment)
       }
     }
     if script.script != nil {
@@ -116,9 +116,9 @@ struct Send: VerboseCommand {
         within: within),
       expectations: expectations, acceptedCloses: try expectation.acceptedCloses(),
       interruption: .fails, waitUp: try course.patience())
-    let surroundings = try RunSurroundings(run, context)
-    return try await RunSeries(run.repetition, surroundings).run { number in
-      ConversationSession(conversation, number: number, surroundings)
+    let environment = try RunEnvironment(run, context)
+    return try await RunSeries(run.repetition, environment).run { number in
+      ConversationSession(conversation, number: number, environment)
     }
   }
 
@@ -128,7 +128,7 @@ struct Send: VerboseCommand {
     _ context: CommandContext
   ) async throws -> ExitStatus {
     let (options, compression) = (self.client, compression)
-    let place: @Sendable (String?) throws -> ClientConfiguration = { other in
+    let endpoint: @Sendable (String?) throws -> ClientConfiguration = { other in
       guard let other else { return base }
       var client = base
       if other.hasPrefix("/") {
@@ -142,10 +142,10 @@ struct Send: VerboseCommand {
       client.lintsFrames = message.lint
       return client
     }
-    let configuration = try script.configuration(self, context.environment, place)
-    let surroundings = try RunSurroundings(run, context)
-    return try await RunSeries(run.repetition, surroundings).run { number in
-      ScriptSession(configuration, number: number, surroundings)
+    let configuration = try script.configuration(self, context.environment, endpoint)
+    let environment = try RunEnvironment(run, context)
+    return try await RunSeries(run.repetition, environment).run { number in
+      ScriptSession(configuration, number: number, environment)
     }
   }
 }

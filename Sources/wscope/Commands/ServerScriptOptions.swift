@@ -120,8 +120,8 @@ struct ServerScriptOptions: ParsableArguments {
     let others = Script.slowPatterns(in: Script(steps: [], rules: scripting.rules))
     return steps.map { "\(script ?? ""):\($0): nested quantifiers can take exponential time" }
       + others.map { line in
-        let place = line < 0 ? "--on" : "\(rules ?? ""):\(line)"
-        return "\(place): nested quantifiers can take exponential time"
+        let location = line < 0 ? "--on" : "\(rules ?? ""):\(line)"
+        return "\(location): nested quantifiers can take exponential time"
       }
   }
 }

@@ -169,7 +169,7 @@ struct TLSOptions: ParsableArguments {
       return ClientIdentity.File(name: path, bytes: try FileContents.read(path))
     } catch let failure as CommandFailure {
       throw CommandFailure(
-        .clientCertificateUnusable, "the client certificate cannot be used: \(failure.words)")
+        .clientCertificateUnusable, "the client certificate cannot be used: \(failure.message)")
     }
   }
 
@@ -185,10 +185,10 @@ struct TLSOptions: ParsableArguments {
 extension ClientTLS.Trust {
   /// The system's trust store, or the files that OpenSSL's variables name instead.
   static func standard(_ environment: [String: String]) -> Self {
-    func place(_ name: String) -> String? {
+    func fromEnvironment(_ name: String) -> String? {
       environment[name].flatMap { $0.isEmpty ? nil : $0 }
     }
-    let (file, directory) = (place("SSL_CERT_FILE"), place("SSL_CERT_DIR"))
+    let (file, directory) = (fromEnvironment("SSL_CERT_FILE"), fromEnvironment("SSL_CERT_DIR"))
     return file == nil && directory == nil ? .system : .places(file: file, directory: directory)
   }
 }

@@ -70,17 +70,17 @@ struct Diagnostician {
       return Diagnosis(
         cause: "the server redirects with status \(status) and several Location fields",
         details: locations(refusal) + ["hint: connect to one of them without -L"])
-    case .downgrade(let place):
+    case .downgrade(let endpoint):
       return Diagnosis(
         cause: "the server redirects from wss:// to ws://, which is not encrypted",
         details: locations(refusal) + [
-          "try: wscope \(command) \(Redaction.url("wss\(place.description.dropFirst(2))")), or --allow-downgrade"
+          "try: wscope \(command) \(Redaction.url("wss\(endpoint.description.dropFirst(2))")), or --allow-downgrade"
         ])
     case .badLocation(_, let error):
       return Diagnosis(
         cause: "the server redirects with status \(status) to a URL that is not a WebSocket URL",
         details: locations(refusal) + [
-          "reason: \(safe(error.words("Location")))",
+          "reason: \(safe(error.message("Location")))",
           "hint: this looks like a login page; pass credentials with --cookie or --bearer",
         ])
     case .badProxy(let reason):
@@ -103,15 +103,15 @@ struct Diagnostician {
     let option = limit == configuration.connectTimeout ? "--connect-timeout" : "--open-timeout"
     return Diagnosis(
       cause: "timed out after \(Figures.shortDuration(limit.nanoseconds)) "
-        + phase.words(configuration),
-      details: attempts.map(Self.words) + [
+        + phase.message(configuration),
+      details: attempts.map(Self.message) + [
         phase == .proxy
           ? "hint: is this the right kind of proxy? http, https, socks5 and socks5h differ"
           : "hint: \(option) sets the time limit"
       ])
   }
 
-  static func words(_ attempt: ConnectError.Attempt) -> String {
+  static func message(_ attempt: ConnectError.Attempt) -> String {
     "tried: \(text(attempt.address)): \(attempt.description)"
   }
 
@@ -131,20 +131,21 @@ struct Diagnostician {
   }
 
   private func unreachable(_ attempts: [ConnectError.Attempt]) -> Diagnosis {
-    let place: String
+    let endpoint: String
     switch configuration.endpoint {
-    case .unixSocket(let path): place = path
-    case .host(let host, let port): place = "\(host):\(port)"
+    case .unixSocket(let path): endpoint = path
+    case .host(let host, let port): endpoint = "\(host):\(port)"
     }
     let reasons = Set(attempts.map(\.description))
     let reason = reasons.count == 1 ? reasons.first ?? "" : "no address answered"
-    var details = attempts.map(Self.words)
+    var details = attempts.map(Self.message)
     // For an address that the user gave, there is nothing to add.
-    if attempts.count == 1, attempts[0].address.ipAddress.map({ place.contains($0) }) ?? true {
+    if attempts.count == 1, attempts[0].address.ipAddress.map({ endpoint.contains($0) }) ?? true {
       details = []
     }
     return Diagnosis(
-      cause: "cannot connect to \(place): \(reason)", details: details + ["hint: \(hint(attempts))"]
+      cause: "cannot connect to \(endpoint): \(reason)",
+      details: details + ["hint: \(hint(attempts))"]
     )
   }
 

@@ -37,7 +37,7 @@ enum ExpectationText {
     case .notReached: "nothing, because an earlier expectation was not met"
     case .count(let count): count == 1 ? "1 message" : "\(count) messages"
     case .close(let code, let reason, let subprotocol):
-      CloseWords.code(CloseFrame(code, reason: reason), subprotocol: subprotocol)
+      CloseText.code(CloseFrame(code, reason: reason), subprotocol: subprotocol)
     case .stillOpen: "no Close: the connection was still open"
     case .status(let status): status.map { "status \($0)" } ?? "no connection"
     case .subprotocol(let name): name.map { "subprotocol \(safe($0))" } ?? "no subprotocol"

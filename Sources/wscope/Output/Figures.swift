@@ -38,8 +38,8 @@ enum Figures {
     let digits = String(number.magnitude)
     guard digits.count > 4 else { return String(number) }
     var text = ""
-    for (place, digit) in digits.enumerated() {
-      if place > 0, (digits.count - place) % 3 == 0 { text.append(" ") }
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { text.append(" ") }
       text.append(digit)
     }
     return number < 0 ? "-" + text : text

@@ -17,10 +17,10 @@ struct HandshakeText {
   var connected: String {
     let phases = Self.phases(info.timings).map { "\($0.name) \(Figures.duration($0.duration))" }
     let version = info.tls.map { ", \($0.version.name)" } ?? ""
-    let place =
+    let endpoint =
       info.tunnel.map { "\($0.destination) through the proxy \($0.proxy)" }
       ?? Diagnostician.text(info.remoteAddress)
-    return "connected to \(place)\(version) "
+    return "connected to \(endpoint)\(version) "
       + "(\(phases.joined(separator: ", ")))"
   }
 

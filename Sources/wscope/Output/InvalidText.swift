@@ -6,7 +6,7 @@ struct InvalidText {
   let offset: Int
   let byte: UInt8
   /// Escaped, a few characters on either side.
-  let surroundings: String
+  let surroundingText: String
 
   /// - Returns: nil if the bytes are valid UTF-8.
   init?(_ bytes: [UInt8]) {
@@ -18,21 +18,21 @@ struct InvalidText {
     var start = max(offset - 16, 0)
     // Start at a character boundary.
     while start < offset, bytes[start] & 0xC0 == 0x80 { start += 1 }
-    surroundings = ControlCharacters.escaped(
+    surroundingText = ControlCharacters.escaped(
       Array(bytes[start..<min(offset + 16, bytes.count)]), keepingNewlines: false,
       highlight: false)
   }
 
   /// `not valid UTF-8: byte b0 at offset 8, "temp: 21\xb0C"`.
-  var words: String {
+  var message: String {
     let digits = String(byte, radix: 16)
-    return "not valid UTF-8: byte \(digits) at offset \(offset), \"\(surroundings)\""
+    return "not valid UTF-8: byte \(digits) at offset \(offset), \"\(surroundingText)\""
   }
 }
 
 extension InvalidText {
   /// `byte B0 at offset 9, after "temp: 21 "`.
-  static func words(_ evidence: InvalidUTF8) -> String {
+  static func message(_ evidence: InvalidUTF8) -> String {
     let digits = String(evidence.byte, radix: 16, uppercase: true)
     let words = "byte \(digits) at offset \(evidence.offset)"
     guard !evidence.before.isEmpty else { return words }

@@ -89,7 +89,7 @@ struct JSONLines {
       case .failed(let violation):
         .close(.outgoing, violation.closeCode, reason: violation.reason, isClean: false)
       case .lost(let end):
-        .close(.incoming, .abnormal, reason: CloseWords.words(end), isClean: false)
+        .close(.incoming, .abnormal, reason: CloseText.message(end), isClean: false)
       }
     return line(what, .now())
   }

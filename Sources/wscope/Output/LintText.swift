@@ -7,13 +7,13 @@ enum LintText {
   static func line(_ counts: [Oddity: Int]) -> String {
     let found = Oddity.allCases.compactMap { oddity in
       counts[oddity].map {
-        "\(Figures.count($0)) \(words(oddity, isOne: $0 == 1)) (RFC 6455 section \(oddity.section))"
+        "\(Figures.count($0)) \(message(oddity, isOne: $0 == 1)) (RFC 6455 section \(oddity.section))"
       }
     }
     return "lint: " + (found.isEmpty ? "nothing unusual" : found.joined(separator: ", "))
   }
 
-  private static func words(_ oddity: Oddity, isOne: Bool) -> String {
+  private static func message(_ oddity: Oddity, isOne: Bool) -> String {
     switch oddity {
     case .longLength:
       isOne

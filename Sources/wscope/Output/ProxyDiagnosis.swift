@@ -17,7 +17,7 @@ extension Diagnostician {
       return Diagnosis(
         cause: "cannot connect to \(proxy): "
           + (reasons.count == 1 ? reasons.first ?? "" : "no address answered"),
-        details: (attempts.count > 1 ? attempts.map(Self.words) : []) + [Self.hint])
+        details: (attempts.count > 1 ? attempts.map(Self.message) : []) + [Self.hint])
     case .tls(let failure):
       var diagnosis = TLSDiagnostician(self, of: proxy).diagnose(failure)
       // These concern the options for the server.
@@ -34,10 +34,11 @@ extension Diagnostician {
       return refused(refusal)
     case .refusedBySOCKS(let refusal):
       return Diagnosis(
-        cause: "\(proxy) refused: \(Self.words(refusal))", details: ["hint: \(Self.hint(refusal))"])
+        cause: "\(proxy) refused: \(Self.message(refusal))",
+        details: ["hint: \(Self.hint(refusal))"])
     case .malformedReply(let kind, let received):
       return Diagnosis(
-        cause: "the reply of \(proxy) is not valid: \(Self.words(kind))",
+        cause: "the reply of \(proxy) is not valid: \(Self.message(kind))",
         details: [
           "got: \(firstLine(received))",
           "hint: is it an HTTP proxy? For SOCKS, use --proxy socks5h://HOST:PORT",
@@ -93,7 +94,7 @@ extension Diagnostician {
       ? "hint: it rejects this user and password" : "hint: --proxy-user USER:PASSWORD"
   }
 
-  private static func words(_ refusal: SOCKSRefusal) -> String {
+  private static func message(_ refusal: SOCKSRefusal) -> String {
     switch refusal {
     case .noAcceptableMethod: "it accepts none of the offered authentication methods"
     case .wrongCredentials: "it rejects this user and password"
@@ -123,7 +124,7 @@ extension Diagnostician {
     }
   }
 
-  private static func words(_ kind: ConnectError.MalformedReply) -> String {
+  private static func message(_ kind: ConnectError.MalformedReply) -> String {
     switch kind {
     case .notHTTP: "it is not HTTP"
     case .headTooLarge: "its head is too large (over 8 KiB a line, 100 fields or 32 KiB)"

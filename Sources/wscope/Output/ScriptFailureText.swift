@@ -5,7 +5,7 @@ import WebSocketProtocol
 enum ScriptFailureText {
   /// The text for a server, whose log reports how the connection ended.
   static func got(_ failure: ScriptMachine.Failure) -> String {
-    got(failure) { CloseWords.line($0, CloseCircumstances()) }
+    got(failure) { CloseText.line($0, CloseCircumstances()) }
   }
 
   /// - Parameters:

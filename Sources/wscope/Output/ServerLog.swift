@@ -38,7 +38,7 @@ struct ServerLog {
         subprotocol: summary.subprotocol, idle: summary.idle.nanoseconds)
       let traffic = summary.traffic
       return
-        "\(mark(client)) \(CloseWords.line(summary.outcome, circumstances))   "
+        "\(mark(client)) \(CloseText.line(summary.outcome, circumstances))   "
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
         + Figures.duration(summary.duration.nanoseconds)

@@ -78,12 +78,12 @@ extension PromptCommands {
 
   private func connect(_ url: String) async {
     do {
-      let place = try configuration.place(url)
-      history?.enter(PromptSession.place(place))
+      let endpoint = try configuration.endpoint(url)
+      history?.enter(PromptSession.endpoint(endpoint))
       editor.reloadHistory()
-      await reconnector.go(to: place)
+      await reconnector.go(to: endpoint)
     } catch let failure as CommandFailure {
-      voice.warn("/connect: \(failure.words)")
+      voice.warn("/connect: \(failure.message)")
     } catch {
       voice.warn("/connect: \(error)")
     }
@@ -107,7 +107,7 @@ extension PromptCommands {
         voice.inform("showing all messages; \(Figures.count(hidden)) were hidden")
       }
     } catch {
-      voice.warn(error.words)
+      voice.warn(error.message)
     }
   }
 
@@ -124,7 +124,7 @@ extension PromptCommands {
       let name = "message \(number ?? store.last)"
       voice.inform("saved \(name), \(Figures.bytes(payload.readableBytes)), to \(Self.safe(path))")
     } catch let failure as CommandFailure {
-      voice.warn("/save: \(Self.safe(failure.words))")
+      voice.warn("/save: \(Self.safe(failure.message))")
     } catch {
       voice.warn("/save: \(error)")
     }
@@ -143,7 +143,7 @@ extension PromptCommands {
       if await reconnector.isConnected { recorder.write { $0.opened(info) } }
       voice.inform("recording to \(Self.safe(path)); /record off stops it")
     } catch let failure as CommandFailure {
-      voice.warn("/record: \(Self.safe(failure.words))")
+      voice.warn("/record: \(Self.safe(failure.message))")
     } catch {
       voice.warn("/record: \(error)")
     }
@@ -153,13 +153,13 @@ extension PromptCommands {
 
   private func showHistory(_ query: SlashCommand.HistoryQuery) {
     guard let history else { return voice.warn("/history: no history, because HOME is not set") }
-    let place = history.place
+    let endpoint = history.endpoint
     let entries = ((try? history.entries()) ?? []).filter { entry in
       switch query {
       case _ where entry.line.isEmpty: false
-      case .here: entry.place == place
+      case .here: entry.endpoint == endpoint
       case .everywhere: true
-      case .containing(let text): entry.place == place && entry.line.contains(text)
+      case .containing(let text): entry.endpoint == endpoint && entry.line.contains(text)
       }
     }
     guard !entries.isEmpty else {

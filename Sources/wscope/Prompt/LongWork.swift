@@ -64,13 +64,13 @@ extension PromptCommands {
       do {
         payload = try FileContents.readFile(path)
       } catch let failure as CommandFailure {
-        return voice.warn("/file: \(Self.safe(failure.words))")
+        return voice.warn("/file: \(Self.safe(failure.message))")
       } catch {
         return voice.warn("/file: \(error)")
       }
       if kind == .text, let problem = InvalidText(payload) {
         return voice.warn(
-          "/file: \(Self.safe(path)) is \(problem.words); /file \(Self.safe(typed)) binary")
+          "/file: \(Self.safe(path)) is \(problem.message); /file \(Self.safe(typed)) binary")
       }
       await send(payload, kind, named: path, on: connection)
     }
@@ -118,7 +118,7 @@ extension PromptCommands {
     do {
       try FileContents.create(Array(text.utf8), at: path)
     } catch {
-      return voice.warn("/edit: \((error as? CommandFailure)?.words ?? "\(error)")")
+      return voice.warn("/edit: \((error as? CommandFailure)?.message ?? "\(error)")")
     }
     var isKept = false
     defer { if !isKept { unlink(path) } }
@@ -126,7 +126,7 @@ extension PromptCommands {
     let ending = await editor.lendTerminal { ForegroundProgram.run(command, argument: path) }
     voice.display.setLent(false)
     guard ending == .exited(0) else {
-      return voice.warn("/edit: \(Self.words(ending)); nothing was sent")
+      return voice.warn("/edit: \(Self.message(ending)); nothing was sent")
     }
     var written: [UInt8] = []
     do { written = try FileContents.readFile(path) } catch {
@@ -136,7 +136,7 @@ extension PromptCommands {
     if written.last == 0x0A { written.removeLast() }
     guard !written.isEmpty else { return voice.inform("the text is empty; nothing was sent") }
     if configuration.kind == .text, let problem = InvalidText(written) {
-      return voice.warn("/edit: \(problem.words); nothing was sent")
+      return voice.warn("/edit: \(problem.message); nothing was sent")
     }
     isKept = await !send(OutgoingMessage(configuration.kind, written), isShown: true)
     if isKept { voice.inform("the text is in \(Self.safe(path))") }
@@ -146,7 +146,7 @@ extension PromptCommands {
     ["VISUAL", "EDITOR"].lazy.compactMap { self.environment[$0] }.first { !$0.isEmpty }
   }
 
-  private static func words(_ ending: ForegroundProgram.Ending?) -> String {
+  private static func message(_ ending: ForegroundProgram.Ending?) -> String {
     switch ending {
     case .exited(127): "the editor was not found"
     case .exited(let code): "the editor ended with \(code)"

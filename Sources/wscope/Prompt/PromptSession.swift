@@ -11,7 +11,7 @@ import WebSocketProtocol
 struct PromptConfiguration: Sendable {
   var client: ClientConfiguration
   /// Makes the configuration for another URL, with all other options unchanged.
-  var place: @Sendable (_ url: String) throws -> ClientConfiguration
+  var endpoint: @Sendable (_ url: String) throws -> ClientConfiguration
   /// Sent on open, in order.
   var messages: [OutgoingMessage]
   var kind: MessageKind
@@ -90,7 +90,7 @@ final class PromptSession: Sendable {
       History(path: $0, redact: Redaction.line)
     }
     let isFirstRun = (try? history?.entries().isEmpty) ?? true
-    history?.enter(Self.place(configuration.client))
+    history?.enter(Self.endpoint(configuration.client))
     let editor = makeEditor(history)
     let display = makeDisplay(editor)
     let voice = PromptVoice(display: display, context: context)
@@ -141,7 +141,7 @@ final class PromptSession: Sendable {
   }
 
   /// The name of a session's place in the history.
-  static func place(_ client: ClientConfiguration) -> String {
+  static func endpoint(_ client: ClientConfiguration) -> String {
     Redaction.url("\(client.url)")
   }
 
@@ -151,7 +151,7 @@ final class PromptSession: Sendable {
       prompt: PromptText().text(context.style), output: configuration.promptDescriptor,
       history: history,
       // Called on the thread of the editor, which must not wait for its own draws.
-      historyFailed: { [context] error in Task { context.warn(Self.words(error)) } },
+      historyFailed: { [context] error in Task { context.warn(Self.message(error)) } },
       complete: { line, cursor in
         guard usesCommands else { return .words([]) }
         return CommandRegistry.completion(
@@ -180,7 +180,7 @@ final class PromptSession: Sendable {
       makesLine: makesLine)
   }
 
-  private static func words(_ error: HistoryError) -> String {
+  private static func message(_ error: HistoryError) -> String {
     switch error {
     case .notRegular(let path): "history is off: \(path) is not a regular file"
     case .failed(let path, let cause): "history is off: \(path): \(cause.reason)"

@@ -29,7 +29,7 @@ struct PromptVoice: Sendable {
     switch notice {
     case .ended(let outcome, let circumstances, let isWanted):
       display.setPrompt { $0.isConnected = false }
-      let words = CloseWords.line(outcome, circumstances)
+      let words = CloseText.line(outcome, circumstances)
       if isWanted || ExitStatus(outcome) == .ok { inform(words) } else { warn(words) }
     case .failed(let error, let client):
       let diagnostician = Diagnostician(

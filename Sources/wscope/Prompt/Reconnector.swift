@@ -89,13 +89,13 @@ actor Reconnector {
   }
 
   /// Connects to another URL, or to the same one again.
-  func go(to place: ClientConfiguration?) async {
-    let place = place ?? client
+  func go(to endpoint: ClientConfiguration?) async {
+    let endpoint = endpoint ?? client
     if isConnected {
-      wanted = place
+      wanted = endpoint
       await connection.close(CloseFrame(.normal))
     } else {
-      step(.open(place))
+      step(.open(endpoint))
     }
   }
 
@@ -127,9 +127,9 @@ actor Reconnector {
         return .failure(.ok)
       case .opened(let connection):
         return .success(connection)
-      case .open(let place):
+      case .open(let endpoint):
         isAsked = true
-        client = place
+        client = endpoint
         next = await attemptToOpen()
       case .retry:
         next = await attemptToOpen()

@@ -33,7 +33,7 @@ struct Repl: Equatable {
       lines = []
       return .inform("/end or Ctrl-D sends the lines as one message, Ctrl-C discards them")
     } catch {
-      return .warn(error.words)
+      return .warn(error.message)
     }
   }
 

@@ -52,9 +52,9 @@ enum SlashCommand: Equatable, Sendable {
 
 /// The error in a typed command, in one line.
 struct CommandError: Error, Equatable {
-  var words: String
+  var message: String
 
-  init(_ words: String) { self.words = words }
+  init(_ message: String) { self.message = message }
 }
 
 /// One command: its syntax, its effect, and its completion.

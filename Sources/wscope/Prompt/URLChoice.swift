@@ -20,8 +20,8 @@ struct URLChoice {
         .usage, "no URL given, and none in the history",
         details: ["try: wscope connect ws://localhost:8080/, or wscope listen for a server"])
     }
-    for (index, place) in places.enumerated() {
-      context.console.note("\(index + 1)  \(Self.safe(place))")
+    for (index, endpoint) in places.enumerated() {
+      context.console.note("\(index + 1)  \(Self.safe(endpoint))")
     }
     // Tab completes the URLs too, so that one can be edited.
     let editor = LineEditor(

@@ -69,7 +69,7 @@ final class BenchSession: Sendable {
   }
 
   private func fail(_ failure: CommandFailure) -> ExitStatus {
-    context.explain(Diagnosis(cause: failure.words, details: failure.details))
+    context.explain(Diagnosis(cause: failure.message, details: failure.details))
     return failure.status
   }
 
@@ -130,10 +130,10 @@ final class BenchSession: Sendable {
     _ client: ClientConfiguration
   ) async throws(ConnectError) -> ClientConfiguration {
     guard client.redirects != nil else { return client.withCookies }
-    let place = RedirectedPlace(client)
+    let endpoint = RedirectedEndpoint(client)
     do {
       let connection = try await Connection.open(
-        place.watching(client), on: MultiThreadedEventLoopGroup.singleton.next())
+        endpoint.watching(client), on: MultiThreadedEventLoopGroup.singleton.next())
       await connection.close(CloseFrame(.normal))
       for await _ in connection.events {}
     } catch let error as ConnectError {
@@ -141,7 +141,7 @@ final class BenchSession: Sendable {
     } catch {
       throw .unresolved(host: client.url.hostField, message: "\(error)")
     }
-    return place.configuration.withCookies
+    return endpoint.configuration.withCookies
   }
 
   private func prepare(_ client: ClientConfiguration) async throws(ConnectError) -> LoadTest {

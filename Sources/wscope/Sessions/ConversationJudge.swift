@@ -10,17 +10,17 @@ import WebSocketProtocol
 /// expectations.
 final class ConversationJudge: Sendable {
   private let configuration: ConversationConfiguration
-  private let surroundings: RunSurroundings
+  private let environment: RunEnvironment
   private let conversation: Mutex<Conversation>
   private let start = NIODeadline.now()
   private let opened = Mutex<NIODeadline?>(nil)
 
-  private var context: CommandContext { surroundings.context }
+  private var context: CommandContext { environment.context }
   private static var now: Int64 { Int64(NIODeadline.now().uptimeNanoseconds) }
 
-  init(_ configuration: ConversationConfiguration, _ surroundings: RunSurroundings) {
+  init(_ configuration: ConversationConfiguration, _ environment: RunEnvironment) {
     self.configuration = configuration
-    self.surroundings = surroundings
+    self.environment = environment
     conversation = Mutex(
       Conversation(configuration.policy, expecting: configuration.expectations))
   }
@@ -82,19 +82,19 @@ final class ConversationJudge: Sendable {
     if let waited, status == .ok || isLeaving && isLost {
       let timeout = "no reply within \(Figures.shortDuration(waited)) (--wait)"
       context.explain(Diagnosis(cause: timeout))
-      if status != .ok { context.warn(CloseWords.line(outcome, circumstances)) }
+      if status != .ok { context.warn(CloseText.line(outcome, circumstances)) }
       return concluded(
         .timeout, failure: timeout, hangs: outcome == .lost(.timedOut(.closingHandshake)))
     }
-    if isLeaving, status == .ok, let words = CloseWords.unanswered(outcome) {
+    if isLeaving, status == .ok, let words = CloseText.unanswered(outcome) {
       context.inform(words)
-    } else if status != .ok || surroundings.output.isVerbose {
-      let words = CloseWords.line(outcome, circumstances)
+    } else if status != .ok || environment.output.isVerbose {
+      let words = CloseText.line(outcome, circumstances)
       if status == .ok { context.inform(words) } else { context.warn(words) }
     }
     return concluded(
       status,
-      failure: status == .ok ? nil : CloseWords.line(outcome, circumstances),
+      failure: status == .ok ? nil : CloseText.line(outcome, circumstances),
       hangs: outcome == .lost(.timedOut(.closingHandshake)))
   }
 
@@ -118,11 +118,11 @@ final class ConversationJudge: Sendable {
       return isAccepted || (expectsClose && initiator == .peer) ? .ok : status
     case .lost(let end):
       conversation.withLock {
-        $0.closed(.abnormal, reason: CloseWords.words(end), byPeer: !isLeaving, at: now)
+        $0.closed(.abnormal, reason: CloseText.message(end), byPeer: !isLeaving, at: now)
       }
       let isAccepted = configuration.acceptedCloses?.contains(.abnormal) ?? false
       // Everything was done when we closed: it is not a failure if the peer then ends TCP.
-      let isUnanswered = isLeaving && CloseWords.unanswered(outcome) != nil
+      let isUnanswered = isLeaving && CloseText.unanswered(outcome) != nil
       return isAccepted || isUnanswered || (expectsClose && !isLeaving) ? .ok : status
     case .failed:
       return status
@@ -140,7 +140,7 @@ final class ConversationJudge: Sendable {
     _ status: ExitStatus, failure: String?, hangs: Bool = false
   ) -> ExitStatus {
     let results = conversation.withLock { $0.finalResults(at: Self.now) }
-    surroundings.reporter.report(
+    environment.reporter.report(
       results, began: start, opened: opened.withLock { $0 }, failure: failure)
     let isAsExpected = results.allSatisfy(\.isMet)
     // A peer that hangs does not answer our Close either: the unmet expectation takes precedence.

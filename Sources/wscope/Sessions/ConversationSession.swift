@@ -10,7 +10,7 @@ import WebSocketProtocol
 /// exit code. No message is lost before the connection is open or after the input has ended.
 final class ConversationSession: OneShot {
   private let configuration: ConversationConfiguration
-  private let surroundings: RunSurroundings
+  private let environment: RunEnvironment
   private let judge: ConversationJudge
   /// The number of its first connection.
   private let number: Int
@@ -29,17 +29,17 @@ final class ConversationSession: OneShot {
   }
 
   init(
-    _ configuration: ConversationConfiguration, number: Int, _ surroundings: RunSurroundings
+    _ configuration: ConversationConfiguration, number: Int, _ environment: RunEnvironment
   ) {
     self.configuration = configuration
-    self.surroundings = surroundings
+    self.environment = environment
     self.number = number
-    judge = ConversationJudge(configuration, surroundings)
+    judge = ConversationJudge(configuration, environment)
   }
 
-  private var context: CommandContext { surroundings.context }
-  private var recorder: Recorder { surroundings.recorder }
-  private var output: EventOutput { surroundings.output }
+  private var context: CommandContext { environment.context }
+  private var recorder: Recorder { environment.recorder }
+  private var output: EventOutput { environment.output }
 
   func run() async -> ExitStatus {
     let opening = OpeningConnection(
@@ -133,7 +133,7 @@ final class ConversationSession: OneShot {
       // Only now is it certain that the session continues.
       if attempt == 1 {
         context.warn(
-          CloseWords.line(
+          CloseText.line(
             outcome.withLock { $0 }, circumstances.withLock { $0 }))
       }
       let count = limit.map { " of \($0)" } ?? ""
@@ -163,7 +163,7 @@ final class ConversationSession: OneShot {
     } catch let error as SystemError {
       await fail(.usage, "cannot read standard input: \(error.reason)")
     } catch let error as InputError {
-      await fail(.usage, error.words)
+      await fail(.usage, error.message)
     } catch {
       // The connection is closing; the events contain the reason.
       if configuration.reconnect != nil { return }
@@ -245,7 +245,7 @@ final class ConversationSession: OneShot {
     case .outputClosed: return .ok
     case .signal(let signal):
       guard case .fails = configuration.interruption else { return .ok }
-      _ = judge.concluded(.ok, failure: signal.words)
+      _ = judge.concluded(.ok, failure: signal.message)
       return ExitStatus(signal)
     case .timedOut(let waited):
       return judge.ended(

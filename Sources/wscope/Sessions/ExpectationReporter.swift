@@ -82,7 +82,7 @@ final class ExpectationReporter: Sendable {
       }
       return true
     } catch let failure as CommandFailure {
-      context.explain(Diagnosis(cause: failure.words))
+      context.explain(Diagnosis(cause: failure.message))
     } catch OutputError.failed(let code, let stream) {
       context.explain(
         Diagnosis(cause: "cannot write \(stream): \(SystemError(code: code).reason)"))

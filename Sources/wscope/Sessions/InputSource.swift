@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 /// Why standard input cannot be sent.
 struct InputError: Error {
-  var words: String
+  var message: String
 }
 
 /// The messages of standard input, for a session without a prompt.
@@ -54,7 +54,7 @@ final class InputSource: Sendable {
     } catch let error as SystemError {
       throw CommandFailure(.usage, "cannot read standard input: \(error.reason)")
     } catch let error as InputError {
-      throw CommandFailure(.usage, error.words)
+      throw CommandFailure(.usage, error.message)
     }
     return messages
   }
@@ -69,13 +69,13 @@ final class InputSource: Sendable {
     guard kind == .text, let problem = InvalidText(payload) else {
       return OutgoingMessage(kind, payload)
     }
-    let place =
+    let location =
       switch boundary {
       case .newline: "standard input, line \(number)"
       case .null: "standard input, message \(number)"
       case .endOfInput: "standard input"
       }
-    throw InputError(words: "\(place): \(problem.words); --binary sends it unchanged")
+    throw InputError(message: "\(location): \(problem.message); --binary sends it unchanged")
   }
 
   private func message(_ line: [UInt8]) throws -> OutgoingMessage? {
@@ -87,14 +87,14 @@ final class InputSource: Sendable {
         let message = try lines.reader.message(of: line)
         return .success(message.map { OutgoingMessage($0.kind, $0.payload) })
       } catch {
-        let place = "standard input, line \(lines.number)"
-        return .failure(InputError(words: "\(place): \(Self.words(error))"))
+        let location = "standard input, line \(lines.number)"
+        return .failure(InputError(message: "\(location): \(Self.message(error))"))
       }
     }
     return try result.get()
   }
 
-  static func words(_ error: SessionLineError) -> String {
+  static func message(_ error: SessionLineError) -> String {
     switch error {
     case .notJSON(let error): ExpectationText.text(error)
     case .notAnObject: "not a JSON object"

@@ -9,7 +9,7 @@ import WebSocketNIO
 
 /// What `listen` is to do.
 struct ListenConfiguration: Sendable {
-  var place: ListeningPlace
+  var address: ListeningAddress
   var server: TestServerConfiguration
   /// Set when the certificate was made for this run.
   var certificate: SelfSignedCertificate?
@@ -54,14 +54,14 @@ final class ListenSession: Sendable {
     let server: TestServer
     do {
       server = try await TestServer.start(
-        at: configuration.place, group: group, configuration: configuration.server
+        at: configuration.address, group: group, configuration: configuration.server
       ) { [served] event in
         if served?.add(event) == true { end.yield(.served) }
         if case .dropped = log.yield(event) { self.droppedEvents.add(1, ordering: .relaxed) }
       }
       try printReadyLines(server)
     } catch let failure as CommandFailure {
-      context.explain(Diagnosis(cause: failure.words, details: failure.details))
+      context.explain(Diagnosis(cause: failure.message, details: failure.details))
       return failure.status
     } catch {
       explain(error)
@@ -174,7 +174,7 @@ final class ListenSession: Sendable {
     }
     let (ws, http) = secure ? ("wss", "https") : ("ws", "http")
     let places = server.localAddresses.flatMap(Self.connectable).map { Diagnostician.text($0) }
-    switch configuration.place {
+    switch configuration.address {
     case .unixSocket(let path):
       context.console.note("listening on \(ws)+unix:\(path):/  \(mode)")
     case .loopback, .host:
@@ -186,12 +186,12 @@ final class ListenSession: Sendable {
     for warning in configuration.scripts?.warnings ?? [] { context.warn(warning) }
     if let summary = configuration.faultSummary { context.inform(summary) }
     warnAboutExposure(server)
-    if let certificate = configuration.certificate, let place = places.first {
+    if let certificate = configuration.certificate, let address = places.first {
       context.inform(
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
       // Who pins the key needs nobody's word for the certificate.
       let pin = certificate.tls.pin.map { " --pin \($0)" } ?? ""
-      context.inform("try: wscope connect --insecure\(pin) \(ws)://\(place)/")
+      context.inform("try: wscope connect --insecure\(pin) \(ws)://\(address)/")
     }
   }
 
@@ -207,7 +207,7 @@ final class ListenSession: Sendable {
   }
 
   private func warnAboutExposure(_ server: TestServer) {
-    guard case .host = configuration.place else { return }
+    guard case .host = configuration.address else { return }
     let addresses = server.localAddresses.flatMap(LocalAddress.reachable)
     guard !addresses.isEmpty else { return }
     let list = addresses.map { Diagnostician.text($0) }.joined(separator: ", ")
@@ -215,8 +215,8 @@ final class ListenSession: Sendable {
   }
 
   private func explain(_ error: any Error) {
-    let place: String =
-      switch configuration.place {
+    let address: String =
+      switch configuration.address {
       case .loopback(let port): "port \(port)"
       case .host(let name, let port): "\(name):\(port)"
       case .unixSocket(let path): path
@@ -224,22 +224,22 @@ final class ListenSession: Sendable {
     switch (error as? IOError)?.errnoCode {
     case EADDRINUSE:
       context.explain(
-        Diagnosis(cause: "\(place) is in use", details: ["try: wscope listen 0"]))
+        Diagnosis(cause: "\(address) is in use", details: ["try: wscope listen 0"]))
     case EACCES:
       context.explain(
         Diagnosis(
-          cause: "not permitted to listen on \(place)",
+          cause: "not permitted to listen on \(address)",
           details: ["hint: ports below 1024 need privileges"]))
     case EADDRNOTAVAIL:
-      context.explain(Diagnosis(cause: "\(place) is not an address of this machine"))
+      context.explain(Diagnosis(cause: "\(address) is not an address of this machine"))
     case let errno?:
       context.explain(
-        Diagnosis(cause: "cannot listen on \(place): \(String(cString: strerror(errno)))"))
+        Diagnosis(cause: "cannot listen on \(address): \(String(cString: strerror(errno)))"))
     case nil:
       if case ConnectError.unresolved(let host, let reason) = error {
         context.explain(Diagnosis(cause: "cannot resolve \(host): \(reason)"))
       } else {
-        context.explain(Diagnosis(cause: "cannot listen on \(place): \(error)"))
+        context.explain(Diagnosis(cause: "cannot listen on \(address): \(error)"))
       }
     }
   }

@@ -27,8 +27,8 @@ final class MaxTime: Sendable {
     try await Task.sleep(for: .nanoseconds(max(0, left.nanoseconds)))
   }
 
-  var words: String {
-    let waited = phase.withLock { $0 }?.words(client) ?? "with the connection open"
+  var message: String {
+    let waited = phase.withLock { $0 }?.message(client) ?? "with the connection open"
     return "timed out after \(Figures.shortDuration(limit)) (--max-time) \(waited)"
   }
 }

@@ -6,7 +6,7 @@ import WebSocketNIO
 /// diagnosed if it fails.
 struct OpeningConnection: Sendable {
   private let task: Task<Connection, any Error>
-  private let place: RedirectedPlace
+  private let endpoint: RedirectedEndpoint
   private let command: String
   private let patience: WaitUp?
   private let context: CommandContext
@@ -22,8 +22,8 @@ struct OpeningConnection: Sendable {
     self.command = command
     self.patience = patience
     self.context = context
-    place = RedirectedPlace(configuration)
-    var configuration = place.watching(configuration)
+    endpoint = RedirectedEndpoint(configuration)
+    var configuration = endpoint.watching(configuration)
     configuration.transcript = transcript
     let first = configuration
     task = Task {
@@ -62,7 +62,7 @@ struct OpeningConnection: Sendable {
 
   func diagnosis(of error: ConnectError) -> Diagnosis {
     var diagnosis = Diagnostician(
-      command: command, configuration: place.configuration, isVerbose: isVerbose
+      command: command, configuration: endpoint.configuration, isVerbose: isVerbose
     ).diagnose(error)
     if let patience, patience.isWaitedOut(error) {
       diagnosis.details.append("waited: \(Figures.shortDuration(patience.limit)) (--wait-up)")

@@ -47,9 +47,8 @@ actor PlayedConnection {
   }
 
   /// Handles the events of the connection until it has ended.
-  nonisolated func feed(_ surroundings: RunSurroundings, failed: (OutputError) async -> Void) async
-  {
-    let (output, recorder) = (surroundings.output, surroundings.recorder)
+  nonisolated func feed(_ environment: RunEnvironment, failed: (OutputError) async -> Void) async {
+    let (output, recorder) = (environment.output, environment.recorder)
     for await burst in connection.events {
       for event in burst {
         recorder.write(event, connection: number)

@@ -23,7 +23,7 @@ extension PlayedOneShot {
 
 /// The connections of one script or replay, by name, with its reports and its end.
 final class PlayedRun: Sendable {
-  private let surroundings: RunSurroundings
+  private let environment: RunEnvironment
   private let command: String
   private let waitUp: Int64?
   private let acceptedCloses: CloseCodes?
@@ -51,10 +51,10 @@ final class PlayedRun: Sendable {
   /// `number` is that of the first connection; `onEnd` is called when the run ends early.
   init(
     number: Int, command: String, waitUp: Int64?, acceptedCloses: CloseCodes?,
-    _ surroundings: RunSurroundings, onEnd: @escaping @Sendable () async -> Void = {}
+    _ environment: RunEnvironment, onEnd: @escaping @Sendable () async -> Void = {}
   ) {
     self.onEnd = onEnd
-    self.surroundings = surroundings
+    self.environment = environment
     self.command = command
     self.waitUp = waitUp
     self.acceptedCloses = acceptedCloses
@@ -75,14 +75,14 @@ final class PlayedRun: Sendable {
     let opening = OpeningConnection(
       client, reaction: .none, command: command,
       patience: waitUp.map { WaitUp($0, isEnough: { _ in false }) },
-      isVerbose: surroundings.output.isVerbose, surroundings.context)
+      isVerbose: environment.output.isVerbose, environment.context)
     let connection: Connection
     switch await opening.result {
     case .success(let opened): connection = opened
     case .failure(let error):
       let number = state.withLock { $0.nextNumber }
       do throws(OutputError) {
-        try surroundings.output.notOpened(error, opening.transcript.heads, number)
+        try environment.output.notOpened(error, opening.transcript.heads, number)
       } catch { await failed(error) }
       throw OpeningFailure(
         status: opening.explain(error), cause: opening.diagnosis(of: error).cause)
@@ -94,12 +94,12 @@ final class PlayedRun: Sendable {
       state.all.append(played)
       return played
     }
-    surroundings.recorder.write(connection: played.number) { $0.opened(connection.info) }
-    surroundings.context.warnAboutIgnoredFields(connection.info)
+    environment.recorder.write(connection: played.number) { $0.opened(connection.info) }
+    environment.context.warnAboutIgnoredFields(connection.info)
     do throws(OutputError) {
-      try surroundings.output.opened(connection.info, played.number)
+      try environment.output.opened(connection.info, played.number)
     } catch { await failed(error) }
-    let reader = Task { await played.feed(surroundings) { await self.failed($0) } }
+    let reader = Task { await played.feed(environment) { await self.failed($0) } }
     state.withLock { $0.readers.append(reader) }
     if ending != nil { await played.interrupt() }
   }
@@ -115,7 +115,7 @@ final class PlayedRun: Sendable {
     case .closed: await end(.outputClosed)
     case .failed(let code, let stream):
       let words = "cannot write \(stream): \(SystemError(code: code).reason)"
-      if await end(.outputFailed) { surroundings.context.explain(Diagnosis(cause: words)) }
+      if await end(.outputFailed) { environment.context.explain(Diagnosis(cause: words)) }
     }
   }
 
@@ -152,7 +152,7 @@ final class PlayedRun: Sendable {
 
   func reportInterruption(_ words: String) {
     add("it runs to the end", failure: words)
-    surroundings.reporter.add(state.withLock { $0.cases })
+    environment.reporter.add(state.withLock { $0.cases })
   }
 
   /// Closes open connections with 1000, waits until all have ended, and reports.
@@ -168,13 +168,13 @@ final class PlayedRun: Sendable {
     }
     for reader in state.withLock({ $0.readers }) { await reader.value }
     if case .signal(let signal) = ending {
-      reportInterruption(signal.words)
+      reportInterruption(signal.message)
       return ExitStatus(signal)
     }
     if status == .ok, let failure = worst.failure {
       add("the connection ends normally", failure: failure)
     }
-    surroundings.reporter.add(state.withLock { $0.cases })
+    environment.reporter.add(state.withLock { $0.cases })
     switch ending {
     case .outputFailed: return .outputFailed
     case .outputClosed: return .ok
@@ -193,15 +193,15 @@ final class PlayedRun: Sendable {
       case .lost: .abnormal
       case .failed: nil
       }
-    let unanswered = await connection.isClosedByUs ? CloseWords.unanswered(outcome) : nil
+    let unanswered = await connection.isClosedByUs ? CloseText.unanswered(outcome) : nil
     if let code, unanswered != nil || acceptedCloses?.contains(code) ?? false { status = .ok }
     let circumstances = await connection.circumstances
-    let context = surroundings.context
-    let line = CloseWords.line(outcome, circumstances)
+    let context = environment.context
+    let line = CloseText.line(outcome, circumstances)
     guard status != .ok else {
       if let unanswered {
         context.inform(unanswered)
-      } else if surroundings.output.isVerbose {
+      } else if environment.output.isVerbose {
         context.inform(line)
       }
       return (.ok, nil)

@@ -30,7 +30,7 @@ struct ReplayConfiguration: Sendable {
 /// Resends the messages recorded as sent, and compares received messages with the recorded ones.
 final class ReplaySession: PlayedOneShot {
   private let configuration: ReplayConfiguration
-  private let surroundings: RunSurroundings
+  private let environment: RunEnvironment
   let played: PlayedRun
   private let state = Mutex(State())
 
@@ -42,16 +42,16 @@ final class ReplaySession: PlayedOneShot {
   /// Recorded replies of one connection that have not been compared yet.
   private typealias Owed = [Recording.Event]
 
-  init(_ configuration: ReplayConfiguration, number: Int, _ surroundings: RunSurroundings) {
+  init(_ configuration: ReplayConfiguration, number: Int, _ environment: RunEnvironment) {
     self.configuration = configuration
-    self.surroundings = surroundings
+    self.environment = environment
     let count = Set(configuration.recording.events.map(\.connection)).count
     played = PlayedRun(
       number: 1 + (number - 1) * count, command: "send", waitUp: configuration.waitUp,
-      acceptedCloses: configuration.acceptedCloses, surroundings)
+      acceptedCloses: configuration.acceptedCloses, environment)
   }
 
-  private var context: CommandContext { surroundings.context }
+  private var context: CommandContext { environment.context }
 
   func run() async -> ExitStatus {
     var status = ExitStatus.ok
@@ -122,17 +122,17 @@ final class ReplaySession: PlayedOneShot {
       switch event.what {
       case .sent(let kind, let payload):
         let message = OutgoingMessage(kind, payload)
-        surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
+        environment.recorder.write(connection: connection.number) { $0.sent(message) }
         try await connection.connection.send([message])
       case .pinged(let payload):
-        surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
+        environment.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
         try await connection.connection.ping(payload)
       case .closed(let frame): await connection.connection.close(frame)
       case .open, .received, .closedByPeer: break
       }
       return true
     } catch {
-      differ(event, recorded: "sent: \(words(event.what))", got: "a connection that is closing")
+      differ(event, recorded: "sent: \(message(event.what))", got: "a connection that is closing")
       return false
     }
   }
@@ -148,14 +148,14 @@ final class ReplaySession: PlayedOneShot {
       case .message(let kind, let payload):
         let isSame = event.what == .received(kind, payload)
         if isSame {
-          played.add("line \(event.line): \(words(event.what))", failure: nil)
+          played.add("line \(event.line): \(message(event.what))", failure: nil)
         } else {
           var difference = ""
           if case .received(_, let recorded) = event.what {
             difference = ExpectationText.difference(recorded, payload)
           }
           differ(
-            event, recorded: words(event.what),
+            event, recorded: message(event.what),
             got: ExpectationText.message(kind, payload) + difference)
         }
       case .ended(let outcome):
@@ -163,7 +163,7 @@ final class ReplaySession: PlayedOneShot {
         return false
       case .nothing, .pong:
         differ(
-          event, recorded: words(event.what),
+          event, recorded: message(event.what),
           got: "nothing within \(Figures.shortDuration(configuration.wait))")
         return false
       }
@@ -187,13 +187,13 @@ final class ReplaySession: PlayedOneShot {
     let code: CloseCode =
       if case .closed(let frame, _) = outcome { frame.reportedCode } else { .abnormal }
     let circumstances = await connection.circumstances
-    let recorded = words(event.what, subprotocol: circumstances.subprotocol)
+    let recorded = message(event.what, subprotocol: circumstances.subprotocol)
     guard event.what != .closedByPeer(code) else {
       played.add("line \(event.line): \(recorded)", failure: nil)
       return
     }
     differ(
-      event, recorded: recorded, got: CloseWords.line(outcome, circumstances))
+      event, recorded: recorded, got: CloseText.line(outcome, circumstances))
   }
 
   /// After this many unrecorded messages, the comparison stops.
@@ -225,16 +225,16 @@ final class ReplaySession: PlayedOneShot {
         details: ["recorded: \(recorded)", "got: \(got)"]))
   }
 
-  private func words(_ what: Recording.What, subprotocol: String? = nil) -> String {
+  private func message(_ what: Recording.What, subprotocol: String? = nil) -> String {
     switch what {
     case .open: "open"
     case .sent(let kind, let payload), .received(let kind, let payload):
       ExpectationText.message(kind, payload)
     case .pinged: "ping"
     case .closed(let frame):
-      "close \(CloseWords.code(frame, subprotocol: subprotocol))"
+      "close \(CloseText.code(frame, subprotocol: subprotocol))"
     case .closedByPeer(let code):
-      "closed \(code.rawValue) \(CloseWords.name(code, subprotocol: subprotocol))"
+      "closed \(code.rawValue) \(CloseText.name(code, subprotocol: subprotocol))"
     }
   }
 }

@@ -20,7 +20,7 @@ struct ReportOutputs: Sendable {
       do {
         try FileContents.write(file.format.render(report), to: file.path, context.console)
       } catch let failure as CommandFailure {
-        context.warn(failure.words)
+        context.warn(failure.message)
         status = failure.status
       } catch {
         context.warn("cannot write \(file.path): \(error)")

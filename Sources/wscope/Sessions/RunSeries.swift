@@ -26,13 +26,13 @@ struct Repetition: Sendable {
 /// reports are written.
 final class RunSeries: Sendable {
   private let repetition: Repetition?
-  private let surroundings: RunSurroundings
+  private let environment: RunEnvironment
   private let current = Mutex<(any OneShot)?>(nil)
   private let interruption = Mutex<TerminalSignal?>(nil)
 
-  init(_ repetition: Repetition?, _ surroundings: RunSurroundings) {
+  init(_ repetition: Repetition?, _ environment: RunEnvironment) {
     self.repetition = repetition
-    self.surroundings = surroundings
+    self.environment = environment
   }
 
   /// - Parameter make: makes the run with a number, counted from 1.
@@ -40,7 +40,7 @@ final class RunSeries: Sendable {
   /// - Returns: the exit code of the first run that failed, or 0.
   func run(_ make: @Sendable (Int) -> any OneShot) async throws -> ExitStatus {
     let watch = Task { await watchSignals() }
-    let clock = surroundings.maxTime.map { limit in Task { try await watchTime(limit) } }
+    let clock = environment.maxTime.map { limit in Task { try await watchTime(limit) } }
     defer {
       watch.cancel()
       clock?.cancel()
@@ -51,9 +51,9 @@ final class RunSeries: Sendable {
     } else {
       status = try await once(make(1))
     }
-    let isWritten = surroundings.reporter.write()
+    let isWritten = environment.reporter.write()
     guard status == .ok else { return status }
-    return isWritten && !surroundings.recorder.hasFailed ? .ok : .outputFailed
+    return isWritten && !environment.recorder.hasFailed ? .ok : .outputFailed
   }
 
   private func once(_ run: any OneShot) async throws -> ExitStatus {
@@ -69,7 +69,7 @@ final class RunSeries: Sendable {
     while statuses.count < repetition.count, interruption.withLock({ $0 == nil }) {
       let number = statuses.count + 1
       let began = NIODeadline.now()
-      surroundings.reporter.begin("run \(number): ")
+      environment.reporter.begin("run \(number): ")
       let status = try await once(make(number))
       statuses.append(status)
       tell(number, of: repetition.count, status, after: NIODeadline.now() - began)
@@ -83,9 +83,9 @@ final class RunSeries: Sendable {
       "\(statuses.count) of \(repetition.count) runs: "
       + "\(statuses.count - failures) ok, \(failures) failed"
     if failures == 0 {
-      surroundings.context.inform(summary)
+      environment.context.inform(summary)
     } else {
-      surroundings.context.warn(summary)
+      environment.context.warn(summary)
     }
     if let signal = interruption.withLock({ $0 }) { return ExitStatus(signal) }
     return statuses.first { $0 != .ok } ?? .ok
@@ -95,26 +95,26 @@ final class RunSeries: Sendable {
     let name = "run \(number) of \(count)"
     let duration = Figures.shortDuration(time.nanoseconds)
     guard status != .ok else {
-      surroundings.context.inform("\(name): ok in \(duration)")
+      environment.context.inform("\(name): ok in \(duration)")
       return
     }
-    surroundings.context.warn(
+    environment.context.warn(
       "\(name): exit code \(status.rawValue), \(status.meaning), in \(duration)")
   }
 
   /// Ends the process at the time limit, without waiting for a closing handshake.
   private func watchTime(_ limit: MaxTime) async throws {
-    try await limit.pass(since: surroundings.start)
-    let words = limit.words
-    surroundings.context.explain(Diagnosis(cause: words))
+    try await limit.pass(since: environment.start)
+    let words = limit.message
+    environment.context.explain(Diagnosis(cause: words))
     current.withLock { $0 }?.reportInterruption(words)
-    _ = surroundings.reporter.write()
+    _ = environment.reporter.write()
     TerminalState.restore()
     Process.exit(.timeout)
   }
 
   private func watchSignals() async {
-    for await signal in surroundings.context.signals.events {
+    for await signal in environment.context.signals.events {
       guard signal == .interrupt || signal == .terminate || signal == .hangup else { continue }
       let run = current.withLock { $0 }
       let isSecond = interruption.withLock { first in
@@ -122,8 +122,8 @@ final class RunSeries: Sendable {
         return first != nil
       }
       if !isSecond, let run, run.end(for: signal) { continue }
-      run?.reportInterruption(signal.words)
-      _ = surroundings.reporter.write()
+      run?.reportInterruption(signal.message)
+      _ = environment.reporter.write()
       TerminalState.restore()
       Process.exit(ExitStatus(signal))
     }
@@ -139,7 +139,7 @@ extension ExitStatus {
 
 extension TerminalSignal {
   /// The text for the reports.
-  var words: String {
+  var message: String {
     switch self {
     case .interrupt: "ended by SIGINT"
     case .hangup: "ended by SIGHUP"

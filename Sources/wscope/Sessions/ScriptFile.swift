@@ -81,7 +81,7 @@ enum ScriptFile {
       let path = name.hasPrefix("/") ? name : folder + name
       let bytes = try FileContents.readFile(path)
       if let problem = InvalidText(bytes) {
-        throw CommandFailure(.usage, "\(path) is \(problem.words)")
+        throw CommandFailure(.usage, "\(path) is \(problem.message)")
       }
       files[name] = bytes
     }

@@ -19,26 +19,26 @@ struct ScriptConfiguration: Sendable {
   var waitUp: Int64?
   /// Makes the client configuration for a URL according to the options; nil means the command's own
   /// URL.
-  var place: @Sendable (String?) throws -> ClientConfiguration
+  var endpoint: @Sendable (String?) throws -> ClientConfiguration
 }
 
 /// Drives a `ScriptMachine`: performs its effects one after the other, and passes it events.
 final class ScriptSession: PlayedOneShot {
   private let configuration: ScriptConfiguration
-  private let surroundings: RunSurroundings
+  private let environment: RunEnvironment
   private let inbox = ScriptInbox()
   let played: PlayedRun
 
-  init(_ configuration: ScriptConfiguration, number: Int, _ surroundings: RunSurroundings) {
+  init(_ configuration: ScriptConfiguration, number: Int, _ environment: RunEnvironment) {
     self.configuration = configuration
-    self.surroundings = surroundings
+    self.environment = environment
     played = PlayedRun(
       number: 1 + (number - 1) * configuration.script.connectionCount, command: "send",
-      waitUp: configuration.waitUp, acceptedCloses: configuration.acceptedCloses, surroundings,
+      waitUp: configuration.waitUp, acceptedCloses: configuration.acceptedCloses, environment,
       onEnd: { [inbox] in await inbox.close() })
   }
 
-  private var context: CommandContext { surroundings.context }
+  private var context: CommandContext { environment.context }
 
   func run() async -> ExitStatus {
     var machine = ScriptMachine(
@@ -124,12 +124,12 @@ final class ScriptSession: PlayedOneShot {
     case .sendFile(.connection(let id), let path):
       switch contents(path) {
       case .success(let payload): return await send(configuration.kind, payload, id)
-      case .failure(let failure): return .other(failure.words)
+      case .failure(let failure): return .other(failure.message)
       }
     case .ping(.connection(let id), let payload):
       guard let connection = connection(id) else { return .closing(id) }
       // Recorded before it is sent, like messages.
-      surroundings.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
+      environment.recorder.write(connection: connection.number) { $0.ping(.outgoing, payload) }
       do {
         try await connection.connection.ping(payload)
       } catch {
@@ -150,7 +150,7 @@ final class ScriptSession: PlayedOneShot {
   ) async -> ScriptMachine.Obstacle? {
     guard let connection = connection(id) else { return .closing(id) }
     let message = OutgoingMessage(kind, payload)
-    surroundings.recorder.write(connection: connection.number) { $0.sent(message) }
+    environment.recorder.write(connection: connection.number) { $0.sent(message) }
     do {
       try await connection.connection.send([message])
     } catch {
@@ -164,7 +164,7 @@ final class ScriptSession: PlayedOneShot {
     do {
       let bytes = try FileContents.readFile(whole)
       if configuration.kind == .text, let problem = InvalidText(bytes) {
-        throw CommandFailure(.usage, "\(whole) is \(problem.words); --binary sends it unchanged")
+        throw CommandFailure(.usage, "\(whole) is \(problem.message); --binary sends it unchanged")
       }
       return .success(bytes)
     } catch {
@@ -175,7 +175,7 @@ final class ScriptSession: PlayedOneShot {
   /// Opens a connection, concurrently with events of the others.
   private func open(_ id: ScriptMachine.ConnectionID, _ url: String?) async -> Failure? {
     do {
-      let client = try configuration.place(url)
+      let client = try configuration.endpoint(url)
       try await played.open("\(id)", client) { [inbox] arrival in
         switch arrival {
         case .message(let kind, let payload):
@@ -190,7 +190,7 @@ final class ScriptSession: PlayedOneShot {
       switch error {
       case let error as PlayedRun.OpeningFailure:
         return Failure(status: error.status, instead: error.cause, isReported: true)
-      case let error as CommandFailure: return Failure(status: error.status, instead: error.words)
+      case let error as CommandFailure: return Failure(status: error.status, instead: error.message)
       default: return Failure(status: .usage, instead: "\(error)")
       }
     }
@@ -201,7 +201,7 @@ final class ScriptSession: PlayedOneShot {
 
   // MARK: Reports
 
-  private func place(_ step: Script.Step) -> String {
+  private func endpoint(_ step: Script.Step) -> String {
     "\(shown(configuration.name)):\(step.line)"
   }
   private func name(_ step: Script.Step) -> String { "line \(step.line): \(shown(step.text))" }
@@ -216,7 +216,7 @@ final class ScriptSession: PlayedOneShot {
     guard let failure = report.failure else {
       played.add(name(step), failure: nil)
       if case .connect = step.action { return }
-      context.inform("met: \(place(step)): \(shown(step.text))")
+      context.inform("met: \(endpoint(step)): \(shown(step.text))")
       return
     }
     let said: Failure
@@ -257,7 +257,7 @@ final class ScriptSession: PlayedOneShot {
     let details = ["step: \(shown(step.text))"]
     context.explain(
       Diagnosis(
-        cause: "\(place(step)): \(cause)",
+        cause: "\(endpoint(step)): \(cause)",
         details: failure.isReported ? details : details + ["got: \(failure.instead)"]))
   }
 
@@ -280,6 +280,6 @@ final class ScriptSession: PlayedOneShot {
 
   private func line(_ outcome: CloseOutcome, _ id: ScriptMachine.ConnectionID) async -> String {
     guard let connection = connection(id) else { return "" }
-    return CloseWords.line(outcome, await connection.circumstances)
+    return CloseText.line(outcome, await connection.circumstances)
   }
 }

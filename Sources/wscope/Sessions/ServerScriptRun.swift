@@ -86,7 +86,7 @@ final class ServerScriptRun: Sendable {
       try FileContents.write(TestReport.junit(all), to: junit, context.console)
     } catch {
       guard !hasFailedToWrite.exchange(true, ordering: .relaxed) else { return }
-      context.explain(Diagnosis(cause: (error as? CommandFailure)?.words ?? "\(error)"))
+      context.explain(Diagnosis(cause: (error as? CommandFailure)?.message ?? "\(error)"))
     }
   }
 
@@ -146,7 +146,7 @@ final class ServerScriptRun: Sendable {
       server.replaceRules(changed.scripting.rules, files: files)
       context.inform(Self.line("rules read again", changed))
     } catch {
-      let words = (error as? CommandFailure)?.words ?? "\(error)"
+      let words = (error as? CommandFailure)?.message ?? "\(error)"
       context.warn("\(words); the old rules stay")
     }
   }

@@ -43,7 +43,8 @@ final class TLSKeyLog: Sendable {
           + "its traffic")
       return .open(file)
     } catch {
-      context.warn("SSLKEYLOGFILE: \((error as? CommandFailure)?.words ?? "cannot write \(path)")")
+      context.warn(
+        "SSLKEYLOGFILE: \((error as? CommandFailure)?.message ?? "cannot write \(path)")")
       return .failed
     }
   }

@@ -210,7 +210,7 @@ struct TextReport {
   private var closes: [String] {
     guard !report.closes.isEmpty else { return [] }
     let endings = report.closes.map { entry in
-      let own = CloseWords.ownName(
+      let own = CloseText.ownName(
         CloseCode(rawValue: UInt16(clamping: entry.code)), subprotocol: report.target.subprotocol)
       let name = (Self.closeNames[entry.code] ?? own).map { " " + $0 } ?? ""
       return "\(Figures.count(entry.count)) × \(entry.code)\(name) (\(entry.by.rawValue))"

@@ -3,7 +3,7 @@ import NIOCore
 import WebSocketNIO
 
 /// Where a test server listens.
-package enum ListeningPlace: Sendable, Hashable {
+package enum ListeningAddress: Sendable, Hashable {
   /// 127.0.0.1 and ::1 on one port number; 0 takes a free one.
   case loopback(port: Int)
   /// One address or name, open to every client that reaches it; `*` is every address of this machine.

@@ -2,7 +2,7 @@ import WebSocketNIO
 
 extension ConnectError.Phase {
   /// `waiting for TLS (TCP is up)`: the phase that was in progress at the timeout.
-  func words(_ configuration: ClientConfiguration) -> String {
+  func message(_ configuration: ClientConfiguration) -> String {
     switch self {
     case .resolve: "resolving the host name"
     case .connect:

@@ -3,7 +3,7 @@ import Terminal
 import WebSocketProtocol
 
 /// The text about how a connection ended.
-enum CloseWords {
+enum CloseText {
   /// `closed 1008 policy violation "nope" (by the peer)`.
   static func line(
     _ outcome: CloseOutcome, _ circumstances: CloseCircumstances = CloseCircumstances()
@@ -19,20 +19,20 @@ enum CloseWords {
     case .failed(let violation) where violation.isOverOwnLimit:
       return "\(violation.reason) (closed with \(violation.closeCode.rawValue))"
     case .failed(let violation):
-      return "protocol violation by the peer: \(words(violation)) "
+      return "protocol violation by the peer: \(message(violation)) "
         + "(closed with \(violation.closeCode.rawValue))"
     case .lost(let end):
       let idle = circumstances.idle.map { "; idle for \(Figures.shortDuration($0))" } ?? ""
-      return "connection lost: 1006, no Close frame (\(words(end))\(idle))"
+      return "connection lost: 1006, no Close frame (\(message(end))\(idle))"
     }
   }
 
-  private static func words(_ violation: ProtocolViolation) -> String {
+  private static func message(_ violation: ProtocolViolation) -> String {
     switch violation {
     case .textIsNotUTF8(let evidence):
-      "invalid UTF-8 in a text message: \(InvalidText.words(evidence))"
+      "invalid UTF-8 in a text message: \(InvalidText.message(evidence))"
     case .closeReasonIsNotUTF8(let evidence):
-      "invalid UTF-8 in a Close reason: \(InvalidText.words(evidence))"
+      "invalid UTF-8 in a Close reason: \(InvalidText.message(evidence))"
     default: violation.reason
     }
   }
@@ -78,7 +78,7 @@ enum CloseWords {
     4504: "connection acknowledgement timeout",
   ]
 
-  static func words(_ end: TransportEnd) -> String {
+  static func message(_ end: TransportEnd) -> String {
     switch end {
     case .endOfStream: "the peer ended the TCP connection"
     case .reset(let errno):

@@ -27,7 +27,7 @@ struct RunConfiguration: Sendable {
 }
 
 /// The environment shared by the runs of a series, each part created once.
-struct RunSurroundings: Sendable {
+struct RunEnvironment: Sendable {
   let context: CommandContext
   /// The time from which the times of events are counted.
   let start: NIODeadline
