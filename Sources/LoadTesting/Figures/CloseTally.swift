@@ -23,6 +23,13 @@ package struct CloseTally: Sendable, Equatable {
 
   package init() {}
 
+  /// A tally of entries that were read back.
+  ///
+  /// - Parameter entries: In any order; those of one kind are added.
+  init(_ entries: [Entry]) {
+    for entry in entries { record(code: entry.code, by: entry.by, count: entry.count) }
+  }
+
   /// Counts connections that ended.
   ///
   /// - Parameters:

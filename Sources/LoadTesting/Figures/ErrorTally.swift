@@ -104,6 +104,18 @@ package struct ErrorTally: Sendable, Equatable {
 
   package init() {}
 
+  /// A tally of entries that were read back.
+  ///
+  /// - Parameter entries: In any order; those of one kind are added.
+  init(_ entries: [Entry]) {
+    for entry in entries {
+      let kind = Kind(phase: entry.phase, class: entry.class, code: entry.code)
+      var one = ErrorTally()
+      one.kinds[kind] = entry
+      merge(one)
+    }
+  }
+
   /// Failures of all kinds.
   package var total: Int { kinds.values.reduce(0) { $0 &+ $1.count } }
 
@@ -159,7 +171,9 @@ package struct ErrorTally: Sendable, Equatable {
         kinds[kind] = entry
         continue
       }
-      var merged = entry.first < own.first ? entry : own
+      // The text decides between equal times, so that the order of merging does not.
+      let isEarlier = (entry.first, entry.sample ?? "") < (own.first, own.sample ?? "")
+      var merged = isEarlier ? entry : own
       merged.count = own.count &+ entry.count
       merged.inWindow = own.inWindow &+ entry.inWindow
       kinds[kind] = merged

@@ -2,6 +2,8 @@ import Glibc
 
 /// The machine that measured, for the report; nil where the system has no answer.
 package struct HostFacts: Sendable, Equatable {
+  /// The name of the machine in its network.
+  package var name: String?
   /// `Linux`
   package var system: String?
   /// `6.18.0`
@@ -35,6 +37,7 @@ package struct HostFacts: Sendable, Equatable {
     var facts = HostFacts()
     var name = utsname()
     if uname(&name) == 0 {
+      facts.name = text(of: name.nodename)
       facts.system = text(of: name.sysname)
       facts.kernel = text(of: name.release)
       facts.machine = text(of: name.machine)

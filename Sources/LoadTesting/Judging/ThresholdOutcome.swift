@@ -19,6 +19,8 @@ package struct ThresholdOutcome: Sendable, Equatable {
     case censored
     /// It is broken, but the measurement may be at fault.
     case invalidVerdict
+    /// A sum to which not all shards contributed.
+    case missingShards
 
     /// The word for it in results.
     var word: String {
@@ -28,6 +30,7 @@ package struct ThresholdOutcome: Sendable, Equatable {
       case .nothingDue: "nothing_due"
       case .censored: "censored"
       case .invalidVerdict: "invalid_verdict"
+      case .missingShards: "missing_shards"
       }
     }
   }
@@ -84,6 +87,7 @@ extension LoadReport {
   }
 
   private func measured(_ quantity: Threshold.Quantity) -> ThresholdOutcome.Measured {
+    if quantity.isSum, !missingShards.isEmpty { return .nothing(.missingShards) }
     switch quantity {
     case .metric(let metric, let statistic):
       guard let summary = metrics[metric] else { return .nothing(.notObserved) }
@@ -173,6 +177,18 @@ extension LoadReport {
       }
     }
     return nil
+  }
+}
+
+extension Threshold.Quantity {
+  /// Whether each shard of a run has a part of it.
+  fileprivate var isSum: Bool {
+    switch self {
+    case .metric(_, .count), .metric(_, .censored), .errors, .closes, .messages, .connections,
+      .rate(.sent), .rate(.answered):
+      true
+    case .metric, .errorRate, .rate(.achieved), .generatorCPU: false
+    }
   }
 }
 

@@ -54,6 +54,16 @@ package struct Verdict: Sendable, Equatable {
     case throughputDrift(change: Double)
     /// Open files: used and allowed.
     case files(used: Int, limit: Int)
+    /// A merged result lacks so many of its shards.
+    case missingShards(Int, of: Int)
+    /// The shards did not measure at the same time: the share of the longest window that all windows cover.
+    case windowsApart(overlap: Double)
+    /// A shard measured for longer than planned, in nanoseconds: it did not keep up.
+    case slowShard(measured: Int64, planned: Int64)
+    /// Several shards opened the same number of connections, fewer than they should have.
+    case sameCeiling(shards: Int, opened: Int)
+    /// One shard has a p99 far above the median of the shards, in nanoseconds.
+    case oneShard(index: Int, p99: Int64, median: Int64)
   }
 
   /// One finding and how bad it is.

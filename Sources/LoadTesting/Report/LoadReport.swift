@@ -42,6 +42,8 @@ package struct LoadReport: Sendable, Equatable {
   package var host: HostFacts
   /// What the result must keep.
   package var thresholds: [Threshold] = []
+  /// The parts that a merged result was put together from, by their index; empty for any other.
+  package var shards: [ShardRow] = []
 
   /// A report; what was not measured may be left out.
   package init(
@@ -186,6 +188,7 @@ extension LoadReport {
       json.member("self", object: selfCheck.write)
       json.member("env", object: host.write)
       json.member("thresholds", array: outcomes) { $1.write(to: &$0) }
+      if !shards.isEmpty { json.member("shards", array: shards) { $1.write(to: &$0) } }
     }
   }
 
@@ -238,6 +241,7 @@ extension LoadReport {
     planned = try messages.optionalInteger("planned") ?? self.messages.planned
     connectedShare = try connections.optionalNumber("open_share") ?? 1
     unmatched = try messages.optionalInteger("unmatched") ?? 0
+    if try json.optional("shards") != nil { shards = try json.list("shards", ShardRow.init) }
     guard try json.optional("thresholds") != nil else { return }
     // How they went is worked out anew.
     thresholds = try json.list("thresholds") { outcome throws(ResultError) in

@@ -18,7 +18,7 @@ struct Bench: VerboseCommand {
       stalled server cannot hide it. Without --rate (closed loop), each connection sends its next message when the \
       last one is answered.
       """,
-    subcommands: [BenchReport.self])
+    subcommands: [BenchReport.self, BenchMerge.self])
 
   @Argument(
     help: ArgumentHelp(
