@@ -3,7 +3,7 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Paths on which the handshake is wrong, or late.
+/// Paths with an invalid or late handshake.
 enum BrokenHandshakePaths {
   static let all = [
     TestPathEntry(
