@@ -15,6 +15,7 @@ package final class TestServer: Sendable {
   /// Ends when the first client subscribes to published messages.
   private let joined: AsyncStream<Void>
 
+  /// The bound addresses, with the port that was assigned for port 0.
   package var localAddresses: [SocketAddress] { servers.compactMap(\.localAddress) }
 
   private init(

@@ -4,16 +4,23 @@ package import WebSocketProtocol
 
 /// The settings of a test server.
 package struct TestServerConfiguration: Sendable {
+  /// What answers connections on paths that are not test paths.
   package var mode = Mode.echo
+  /// The certificate and TLS settings; nil without TLS.
   package var tls: ServerTLS?
   /// Whether to support HTTP/2 too (RFC 8441).
   package var http2 = false
+  /// The rules for the Host and Origin of requests.
   package var origins = OriginRules()
   /// Returns a remedy for a request that the origin rules reject, for the reply; nil for none.
   package var originRemedy: @Sendable (OriginRules.Verdict) -> String? = { _ in nil }
+  /// Limits on the messages from clients.
   package var limits = Limits(messageSize: Limits.serverMessageSize)
+  /// How long to wait for the Close frame of a client after sending one.
   package var closeTimeout = TimeAmount.seconds(5)
+  /// How long a client may take to send a complete request head.
   package var headTimeout = TimeAmount.seconds(10)
+  /// Limits on the size of a request head.
   package var headLimits = HeadLimits.standard
   /// Subprotocols that the server supports, in order of preference.
   package var subprotocols: [String] = []

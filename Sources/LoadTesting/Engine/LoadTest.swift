@@ -28,6 +28,7 @@ package struct LoadTarget: Sendable {
 
 /// The program and command line that produced a result, for the report.
 package struct LoadOrigin: Sendable {
+  /// The name, version and build of the program.
   package var tool: LoadReport.Tool
   /// Unique identifier of the run.
   package var id: String
@@ -43,6 +44,7 @@ package struct LoadOrigin: Sendable {
 
 /// The state of a run, reported once a second and at the start of each phase.
 package struct LoadProgress: Sendable {
+  /// The phase that is running.
   package var phase: LoadReport.Phase.Name
   /// Nanoseconds since the phase began.
   package var elapsed: Int64
@@ -50,6 +52,7 @@ package struct LoadProgress: Sendable {
   package var planned: Int64?
   /// Connections that the plan asks for.
   package var asked: Int
+  /// Connections that are open now.
   package var open: Int
   /// Messages per second that the schedule asks for; nil in the closed model.
   package var targetRate: Double?

@@ -1,6 +1,6 @@
 /// How connections ended: by close code and by the side that closed first.
 package struct CloseTally: Sendable, Equatable {
-  /// The side that closed first or ended the connection.
+  /// The side that closed first, or that ended the connection without a closing handshake.
   package enum Side: String, Sendable {
     case ours
     case peer
@@ -11,6 +11,7 @@ package struct CloseTally: Sendable, Equatable {
     /// The close code, 1000 to 4999; 1005 for a close frame without a code, 1006 without a close
     /// frame (RFC 6455 section 7.4.1).
     package var code: Int
+    /// The side that closed first, or that ended the connection without a closing handshake.
     package var by: Side
     package var count: Int
   }

@@ -82,7 +82,7 @@ package struct ErrorTally: Sendable, Equatable {
   package struct Entry: Sendable, Equatable {
     package var phase: Phase
     package var `class`: Class
-    /// errno, close code or HTTP status, where there is one.
+    /// The errno, close code or HTTP status; nil if there is none.
     package var code: Int?
     package var count: Int
     /// The part of `count` that occurred in the window.
@@ -128,7 +128,7 @@ package struct ErrorTally: Sendable, Equatable {
   /// - Parameters:
   ///   - phase: How far the connection had come.
   ///   - class: The kind of failure.
-  ///   - code: errno, close code or HTTP status.
+  ///   - code: The errno, close code or HTTP status; nil if there is none.
   ///   - count: The number of failures; values below 1 are ignored.
   ///   - ns: When they occurred, in nanoseconds since the start of the run.
   ///   - sample: A text for the report; evaluated only for the first failure of its kind.

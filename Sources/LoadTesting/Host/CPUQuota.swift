@@ -4,19 +4,20 @@ enum CPUQuota {
   /// How often a limit has stopped the process: see `nr_throttled` in the kernel's cgroup-v2 and
   /// sched-bwc documentation.
   struct Throttling: Sendable, Equatable {
-    /// Periods in which the group ran, and the periods in which it was stopped.
+    /// Scheduler periods in which the group ran.
     var periods: Int
+    /// Periods in which the group was stopped.
     var throttled: Int
   }
 
-  /// - Returns: In cores; nil without a limit.
+  /// - Returns: The limit in cores; nil without a limit.
   static func current() -> Double? {
     HostFacts.contents(of: "/proc/self/cgroup").flatMap {
       quota(groups: $0, HostFacts.contents(of:))
     }
   }
 
-  /// - Returns: Of the group that was stopped most often; nil without a limit.
+  /// - Returns: The figures of the group that was stopped most often; nil without a limit.
   static func throttling() -> Throttling? {
     HostFacts.contents(of: "/proc/self/cgroup").flatMap {
       throttling(groups: $0, HostFacts.contents(of:))
@@ -29,7 +30,7 @@ enum CPUQuota {
   ///   - groups: The text of /proc/self/cgroup: lines `ID:CONTROLLERS:PATH`, where version 2 has no
   ///     controllers.
   ///   - contents: Reads a file.
-  /// - Returns: In cores; nil without a limit.
+  /// - Returns: The limit in cores; nil without a limit.
   static func quota(groups: String, _ contents: (String) -> String?) -> Double? {
     var least: Double?
     eachGroup(in: groups) { folder, isFirstVersion in
@@ -45,7 +46,7 @@ enum CPUQuota {
   /// - Parameters:
   ///   - groups: The text of /proc/self/cgroup.
   ///   - contents: Reads a file.
-  /// - Returns: Of the group that was stopped most often; nil without a limit.
+  /// - Returns: The figures of the group that was stopped most often; nil without a limit.
   static func throttling(groups: String, _ contents: (String) -> String?) -> Throttling? {
     var worst: Throttling?
     eachGroup(in: groups) { folder, isFirstVersion in

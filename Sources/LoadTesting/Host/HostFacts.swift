@@ -8,6 +8,7 @@ package struct HostFacts: Sendable, Equatable {
   package var kernel: String?
   /// The architecture, such as `x86_64`.
   package var machine: String?
+  /// The model name of the first processor.
   package var processor: String?
   /// The number of cores that are online.
   package var cores: Int?
@@ -17,13 +18,15 @@ package struct HostFacts: Sendable, Equatable {
   package var governor: String?
   /// RAM in bytes.
   package var memory: Int?
-  /// Limits on the open files of this process: the soft limit, and the hard limit.
+  /// The soft limit on open files of this process.
   package var fileLimit: Int?
+  /// The hard limit on open files of this process.
   package var fileLimitHard: Int?
   /// The range of ephemeral ports (`net.ipv4.ip_local_port_range`).
   package var portRange: ClosedRange<Int>?
   /// Maximum listen backlog (`net.core.somaxconn`).
   package var listenBacklog: Int?
+  /// The default TCP congestion control algorithm.
   package var congestionControl: String?
 
   package init() {}

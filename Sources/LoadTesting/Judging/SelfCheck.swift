@@ -15,8 +15,9 @@ package struct SelfCheck: Sendable, Equatable {
 
   /// How often the CPU limit of the control group stopped the process.
   package struct Throttling: Sendable, Equatable {
-    /// Scheduler periods in the window, and the periods in which the process was stopped.
+    /// Scheduler periods in the window.
     package var periods: Int
+    /// Periods in which the process was stopped.
     package var throttled: Int
 
     package init(periods: Int, throttled: Int) {

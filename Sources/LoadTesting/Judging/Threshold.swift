@@ -41,6 +41,7 @@ package struct Threshold: Sendable, Equatable {
     case asked, opened, failed, lost
   }
 
+  /// A member of `rate`: messages per second, or a share.
   package enum Rate: String, CaseIterable, Sendable {
     case sent
     case answered
@@ -48,6 +49,7 @@ package struct Threshold: Sendable, Equatable {
     case achieved
   }
 
+  /// The operator between quantity and limit.
   package enum Comparison: String, CaseIterable, Sendable {
     // The longer operators come first, because the parser takes the first match.
     case atMost = "<="
@@ -101,6 +103,7 @@ package struct Threshold: Sendable, Equatable {
     character == "=" && text.prefix { $0 != "}" }.contains("{")
   }
 
+  /// The unit of `limit`.
   package var unit: Unit { quantity.unit }
 
   /// The reason why a text is not a valid threshold.
@@ -115,6 +118,7 @@ package struct Threshold: Sendable, Equatable {
 }
 
 extension Threshold.Quantity {
+  /// The unit of the quantity and of its limit.
   package var unit: Threshold.Unit {
     switch self {
     case .metric(_, .count), .metric(_, .censored), .errors, .closes, .messages, .connections:

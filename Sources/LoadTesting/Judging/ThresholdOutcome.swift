@@ -2,6 +2,7 @@ import Conversation
 
 /// The outcome of a threshold.
 package struct ThresholdOutcome: Sendable, Equatable {
+  /// Whether the threshold holds.
   package enum State: String, CaseIterable, Sendable {
     case pass
     case fail
@@ -38,6 +39,7 @@ package struct ThresholdOutcome: Sendable, Equatable {
   package var value: Double?
   /// Whether `value` is a lower bound.
   package var isBound = false
+  /// The reason if the outcome is undecided; else nil.
   package var reason: Reason?
   /// The end of the interval in which the threshold was first broken, in nanoseconds since the
   /// start of the window; nil if unknown.

@@ -39,7 +39,7 @@ package struct Verdict: Sendable, Equatable {
     case backlog(answered: Double)
     /// The generator sent late: the p99 delay and the median round trip, in nanoseconds.
     case late(p99: Int64, roundTrip: Int64?)
-    /// Delay of the event loops, p99, in nanoseconds.
+    /// p99 delay of the slowest event loop in nanoseconds.
     case loopDelay(p99: Int64)
     /// CPU share of the busiest loop thread, 1 for a whole core.
     case busyLoop(share: Double)
@@ -53,7 +53,7 @@ package struct Verdict: Sendable, Equatable {
     case latencyDrift(change: Double)
     /// Answers per second changed over the window by this share of their initial value.
     case throughputDrift(change: Double)
-    /// Open files: used and allowed.
+    /// Open files of the process, and their limit.
     case files(used: Int, limit: Int)
   }
 
@@ -79,19 +79,21 @@ package struct Verdict: Sendable, Equatable {
     package var contradictions: Int
     /// Messages planned for the window; nil if unknown.
     package var target: Int?
+    /// Whether the load model is open, which makes a busy generator invalidate the result.
     package var isOpenModel = false
     /// The share of the planned time in which connections were open, over all connections.
     package var connectedShare = 1.0
     /// Replies which show that matching in order does not hold.
     package var unmatched = 0
+    /// Whether the window ended early.
     package var isCutShort = false
     /// The share answered in the window if the backlog kept growing; else nil.
     package var backlog: Double?
     /// p99 delay from intended to actual send; nil in the closed model, which has no schedule.
     package var lateP99: Percentile?
-    /// Median round trip.
+    /// The median round trip.
     package var roundTripP50: Percentile?
-    /// Delay of the event loops, p99, in nanoseconds.
+    /// p99 delay of the slowest event loop in nanoseconds.
     package var loopDelayP99: Int64?
     /// CPU share of the busiest loop thread, 1 for a whole core.
     package var busiestLoop: Double?
@@ -99,7 +101,7 @@ package struct Verdict: Sendable, Equatable {
     package var host: Double?
     /// How often a CPU limit stopped the generator.
     package var throttling: SelfCheck.Throttling?
-    /// Open files: used and allowed.
+    /// Open files of the process, and their limit.
     package var files: SelfCheck.Files?
     /// Whether the median round trip stayed steady in the window.
     package var latency: Steadiness

@@ -34,6 +34,7 @@ package struct InFlight: Sendable {
 
   /// The number of messages that were given up.
   package struct Dropped: Equatable, Sendable {
+    /// All messages that were given up.
     package var all = 0
     /// The part of `all` that belongs to the window.
     package var measured = 0
@@ -50,7 +51,7 @@ package struct InFlight: Sendable {
 
   /// Maximum number of messages in the ring.
   package let limit: Int
-  /// How replies find their message.
+  /// How replies are matched to messages.
   package let matching: LoadPlan.Matching
   /// Messages that wait for an answer, without those given up.
   package private(set) var waiting = 0

@@ -31,14 +31,14 @@ package struct LoadPlan: Sendable, Equatable {
     case binary
   }
 
-  /// What the connections do.
+  /// The mode, which decides what the connections do.
   package var mode: LoadModeEntry
   /// The load model, which decides when the next message is sent.
   package var pacing: Pacing
   /// The number of connections of the whole run, at least 1.
   package var connections: Int
   package var length: Length
-  /// New connections per second.
+  /// New connections per second, on all event loops together.
   package var connectRate: Double
   /// The share of connections that must be open before sending starts, from 0 to 1.
   package var minimumOpen: Double

@@ -20,6 +20,7 @@ package enum Pacing: Sendable, Equatable {
     case closed
   }
 
+  /// The name of the load model.
   package var name: Name {
     switch self {
     case .open: .open

@@ -9,7 +9,7 @@ import Glibc
 /// arrival each connection draws its own exponential gaps, and together they form a Poisson stream
 /// with the total rate.
 package struct SendSchedule: Sendable {
-  /// How arrivals are spread.
+  /// How messages are distributed over time.
   package let arrival: Pacing.Arrival
   /// The number of connections that share the rate.
   package let connections: Int

@@ -12,9 +12,11 @@ package struct LoadReport: Sendable, Equatable {
   package var run: Run
   package var target: Target
   package var configuration: Configuration
+  /// The phases of the run in chronological order.
   package var phases: [Phase]
   package var verdict: Verdict
   package var connections: Connections
+  /// The outcomes of the window messages.
   package var messages: MessageCounts
   /// The measured metrics; metrics without samples have no entry.
   package var metrics: [Metric: LatencySummary]
@@ -25,6 +27,7 @@ package struct LoadReport: Sendable, Equatable {
   package var wire: Traffic
   /// Bytes before and after compression; nil without compression.
   package var compression: Compression?
+  /// The outcomes of the warm-up messages, which `messages` does not include.
   package var warmUp = WarmUp()
   /// How the window was cut short; nil if it was as long as planned.
   package var cutShort: CutShort?
@@ -35,8 +38,11 @@ package struct LoadReport: Sendable, Equatable {
   package var connectedShare = 1.0
   /// Replies which show that matching in order does not hold.
   package var unmatched = 0
+  /// Failures by kind, the most frequent first.
   package var errors: [ErrorTally.Entry]
+  /// Ends of connections by code and side, the most frequent first.
   package var closes: [CloseTally.Entry]
+  /// The intervals of warm-up and window, in chronological order.
   package var intervals: [Interval]
   package var selfCheck: SelfCheck
   package var host: HostFacts

@@ -37,6 +37,7 @@ extension MessageCounts {
 extension LoadReport {
   /// The outcomes of the connections.
   package struct Connections: Sendable, Equatable {
+    /// Connections that this process should open.
     package var asked: Int
     package var opened: Int
     /// Never opened.
@@ -102,7 +103,7 @@ extension LoadReport {
 
   /// Messages per second over the window.
   package struct Rates: Sendable, Equatable {
-    /// The requested rate; nil in the closed model.
+    /// The requested rate of this process; nil in the closed model.
     package var target: Double?
     package var sent: Double
     package var answered: Double

@@ -5,6 +5,7 @@ extension LoadReport {
   package struct Tool: Sendable, Equatable {
     package var name: String
     package var version: String
+    /// The Git commit of the build; nil if unknown.
     package var commit: String?
     /// The build configuration, `release` or `debug`.
     package var build: String
@@ -59,10 +60,12 @@ extension LoadReport {
     package var id: String
     /// When it started, in nanoseconds since 1970-01-01, UTC, rounded to whole milliseconds.
     package var started: Int64
+    /// The seed of schedules and payloads.
     package var seed: UInt64
     /// The command line with secrets redacted.
     package var argv: [String]
     package var tags: [String: String]
+    /// The part of the run that this result covers; nil for all of it.
     package var shard: Shard?
     package var ended: Ending
 
@@ -154,8 +157,11 @@ extension LoadReport {
     package var url: String
     /// The resolved addresses, without ports.
     package var addresses: [String]
+    /// The negotiated TLS parameters; nil without TLS.
     package var tls: TLS?
+    /// The negotiated extensions, with their parameters.
     package var extensions: [String]
+    /// The negotiated subprotocol; nil if there is none.
     package var subprotocol: String?
     /// The `Server` header as received.
     package var server: String?

@@ -16,12 +16,14 @@ package struct OriginRules: Sendable {
     self.allowedHosts = allowedHosts
   }
 
+  /// The decision on a request; a rejection has the rejected value.
   package enum Verdict: Sendable, Equatable {
     case allowed
     case refusedHost(String)
     case refusedOrigin(String)
   }
 
+  /// Checks Host first, then Origin. A request must have exactly one Host and at most one Origin.
   package func judge(_ headers: HTTPHeaders) -> Verdict {
     let hosts = headers["Host"]
     guard hosts.count == 1, let host = HostAndPort(hosts[0]), isAllowed(host) else {

@@ -3,7 +3,7 @@ import Conversation
 /// One row of the registry of modes.
 package struct ModeEntry: Sendable {
   package var name: String
-  /// A sentence.
+  /// The description for help, in one sentence.
   package var summary: String
   /// The values that may follow the name, as in `broadcast=all`.
   package var values: [Value] = []
@@ -13,9 +13,10 @@ package struct ModeEntry: Sendable {
   /// `values` or nil.
   var make: @Sendable (_ value: String?, BehaviourContext) -> any BehaviourMaker
 
+  /// A value that a mode accepts.
   package struct Value: Sendable {
     package var name: String
-    /// A sentence.
+    /// The description for help, in one sentence.
     package var summary: String
   }
 
@@ -27,6 +28,7 @@ package struct ModeEntry: Sendable {
 
 /// The modes of a server, which answer connections on all paths that are not test paths.
 package enum Modes {
+  /// All modes. Help, completion, errors and tests read this list.
   package static let all = [Echo.mode, Broadcast.mode, Sink.mode, Source.mode]
 
   /// All spellings that select a mode.
@@ -51,6 +53,7 @@ package enum Modes {
 /// A chosen mode.
 package struct Mode: Sendable {
   package var entry: ModeEntry
+  /// The value after the name; nil without one.
   package var value: String?
 
   package static let echo = Mode(entry: Echo.mode)
@@ -66,6 +69,7 @@ package struct Mode: Sendable {
 /// An unknown mode.
 package struct UnknownMode: Error, CustomStringConvertible {
   package var text: String
+  /// The most similar spelling; nil if none is similar enough.
   package var nearest: String?
 
   package var description: String {

@@ -16,6 +16,7 @@ package struct ClientInfo: Sendable, Hashable {
 package struct ClientSummary: Sendable {
   package var outcome: CloseOutcome
   package var subprotocol: String?
+  /// Bytes and messages transferred in both directions.
   package var traffic: Traffic
   /// Time from the opening to the end of the connection.
   package var duration: TimeAmount

@@ -16,7 +16,7 @@ package enum FaultKind: String, Sendable {
 package struct FaultEntry: Sendable {
   package var name: String
   package var kind: FaultKind
-  /// A sentence.
+  /// The description for help, in one sentence.
   package var summary: String
   /// An example of its value, as it is typed; nil if it takes none.
   package var example: String?

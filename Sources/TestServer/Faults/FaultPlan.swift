@@ -5,6 +5,7 @@ import Synchronization
 /// request. The same seed and order of requests give the same faults, with any number of threads.
 package struct FaultPlan: Sendable {
   package var rules: [FaultRule]
+  /// The seed of all random decisions.
   package var seed: UInt64
 
   package init(rules: [FaultRule] = [], seed: UInt64 = 0) {

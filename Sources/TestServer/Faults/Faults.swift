@@ -2,6 +2,7 @@ import Conversation
 
 /// The registry of faults.
 package enum Faults {
+  /// All faults. Help, completion, errors and tests read this list.
   package static let all = [
     Refuse.entry, SlowOpen.entry, Drop.entry, Duplicate.entry, Corrupt.entry, Delay.entry,
     CloseFault.entry, Reset.entry, Finish.entry, Limit.entry, Life.entry,

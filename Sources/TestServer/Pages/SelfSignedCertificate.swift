@@ -9,6 +9,7 @@ import X509
 /// A certificate for testing `wss`, for `localhost`, `127.0.0.1`, `::1` and the host name. It
 /// exists in memory only.
 package struct SelfSignedCertificate: Sendable {
+  /// The certificate and its private key, for a server.
   package let tls: ServerTLS
   /// The SHA-256 fingerprint of the certificate, as browsers and `openssl` show it.
   package let fingerprint: String

@@ -5,10 +5,11 @@ import NIOHTTP1
 package struct TestPathEntry: Sendable {
   /// The path with its parameters in braces, such as `/close/{code}`.
   package var pattern: String
+  /// Other patterns for the same path, as other test servers name it.
   package var aliases: [String] = []
   /// The query parameters, besides those of all paths.
   package var query: [String] = []
-  /// A sentence.
+  /// The description for help, in one sentence.
   package var summary: String
   /// Whether the server violates the protocol on this path, or fails in another way on purpose.
   package var isBroken = false

@@ -3,6 +3,7 @@ import WebSocketNIO
 
 /// The registry of test paths.
 package enum TestPaths {
+  /// All test paths. Help, errors, `GET /paths` and tests read this list.
   package static let all =
     [
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,

@@ -15,6 +15,7 @@ package struct Scripting: Sendable {
   package var kind = MessageKind.text
   /// How long a step waits before it fails, in nanoseconds.
   package var stepTimeout: Int64 = 10_000_000_000
+  /// The environment variables that scripts and rules can use.
   package var environment: [String: String] = [:]
   /// The contents of the files that `>@` sends, by their names with variables expanded.
   package var files: [String: [UInt8]] = [:]
@@ -43,6 +44,7 @@ package struct ScriptSummary: Sendable {
   /// Time from the opening to the end of the script, in nanoseconds.
   package var duration: Int64
 
+  /// The report of one step.
   package struct Report: Sendable {
     package var report: ScriptMachine.StepReport
     /// Time since the opening, in nanoseconds.
