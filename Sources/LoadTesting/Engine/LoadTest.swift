@@ -56,11 +56,11 @@ package struct LoadProgress: Sendable {
   package var open: Int
   /// Messages per second that the schedule asks for; nil in the closed model.
   package var targetRate: Double?
-  /// The last interval of at least 250 ms; nil until one has ended since messages are sent.
+  /// The last interval of at least 250 ms; nil before the first one has ended.
   package var interval: IntervalSeries.Interval?
   /// Messages waiting for an answer.
   package var inFlight: Int
-  /// Failures so far.
+  /// The number of failures so far, of messages and of connections.
   package var errors: Int
 }
 

@@ -2,6 +2,7 @@
 package struct CloseTally: Sendable, Equatable {
   /// The side that closed first, or that ended the connection without a closing handshake.
   package enum Side: String, Sendable {
+    /// This side, the load generator.
     case ours
     case peer
   }

@@ -2,12 +2,19 @@
 package struct ErrorTally: Sendable, Equatable {
   /// How far the connection had come.
   package enum Phase: String, CaseIterable, Sendable {
+    /// During the lookup of a name.
     case resolve
+    /// While connecting to the server.
     case tcp
+    /// While connecting to the proxy, or opening the tunnel through it.
     case proxy
+    /// During the TLS handshake.
     case tls
+    /// From the upgrade request to its reply.
     case upgrade
+    /// While the connection was open.
     case open
+    /// After this side had sent its close frame.
     case closing
   }
 
@@ -19,16 +26,19 @@ package struct ErrorTally: Sendable, Equatable {
     case reset
     /// The connection ended without a close frame.
     case lost
+    /// An attempt to connect, or the transport, timed out.
     case timeout
     /// No source port is left; never the server's fault.
     case ports
     /// No file descriptor is left; never the server's fault.
     case files
+    /// The certificate of the server was rejected.
     case certificate
     /// The server or proxy answered with this HTTP status.
     case http(Int)
     /// The peer violated the protocol.
     case violation
+    /// A message exceeded a limit of this side.
     case tooBig
     /// A reply that differs from what was sent.
     case mismatch

@@ -74,10 +74,11 @@ package struct Threshold: Sendable, Equatable {
 
   /// The unit of a figure and its limit.
   package enum Unit: Sendable, Equatable {
-    /// Nanoseconds.
+    /// A duration in nanoseconds.
     case duration
-    /// From 0 to 1.
+    /// A share from 0 to 1.
     case share
+    /// Messages per second.
     case perSecond
     case count
   }

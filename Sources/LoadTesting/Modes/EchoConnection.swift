@@ -143,7 +143,7 @@ final class EchoConnection: LoadConnection {
       }
     }
     if unsent > 0 { loop.figures.unsent(unsent, at: now) }
-    // The connection is closing.
+    // The connection is closing, so the remaining messages are missing.
     if left > 0, origin >= loop.figures.measuredFrom { loop.figures.missing(left) }
   }
 

@@ -141,7 +141,7 @@ struct ReportAssembly {
 
   private var window: LoadReport.Phase? { run.phases.first { $0.name == .measure } }
 
-  /// Messages of this process in a counted run.
+  /// The messages of this process in a run with a message count; nil in other runs.
   private var ownTotal: Int? {
     run.setting.quotas.map { quotas in
       (0..<plan.ownConnections).reduce(0) { $0 &+ quotas[plan.number(ofOwn: $1)] }

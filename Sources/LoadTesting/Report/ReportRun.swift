@@ -73,7 +73,7 @@ extension LoadReport {
     package enum Ending: String, CaseIterable, Sendable {
       /// The plan was carried out.
       case completed
-      /// By a signal.
+      /// A signal ended it.
       case interrupted
       /// Too few connections opened.
       case notOpened = "not_opened"
@@ -213,7 +213,7 @@ extension LoadReport {
     package var name: Name
     /// When it started, in nanoseconds since the start of the run.
     package var start: Int64
-    /// Nanoseconds.
+    /// Its duration in nanoseconds.
     package var duration: Int64
 
     package init(_ name: Name, start: Int64, duration: Int64) {
@@ -239,9 +239,9 @@ extension LoadReport {
 
   /// A window that ended early.
   package struct CutShort: Sendable, Equatable {
-    /// Why it ended.
+    /// The reason why it ended.
     package enum Cause: String, CaseIterable, Sendable {
-      /// By a signal.
+      /// A signal ended it.
       case interrupted
       /// All connections were lost.
       case allLost = "all_lost"

@@ -15,13 +15,13 @@ extension Behaviour {
 
 /// Creates the behaviour of each connection and holds what connections share.
 protocol BehaviourMaker: Sendable {
-  /// Called on the event loop of the connection.
+  /// Creates the behaviour of one connection; called on its event loop.
   func makeBehaviour(for client: ServedClient) -> any Behaviour
 }
 
 /// The parts of the server that behaviour makers use.
 struct BehaviourContext: Sendable {
-  /// One for each event loop of the server.
+  /// The client registries, one for each event loop of the server.
   var registries: [NIOLoopBound<ClientRegistry>]
   /// Maximum number of bytes queued for one client.
   var queueLimit: Int

@@ -18,7 +18,7 @@ package struct FaultEntry: Sendable {
   package var kind: FaultKind
   /// The description for help, in one sentence.
   package var summary: String
-  /// An example of its value, as it is typed; nil if it takes none.
+  /// An example of its value as typed; nil if it takes none.
   package var example: String?
   /// Whether the fault lasts and `for=` can end it.
   package var canEnd: Bool

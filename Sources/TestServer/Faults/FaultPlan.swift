@@ -53,7 +53,7 @@ struct UpgradeNumber: Sendable, Hashable {
   var fitting: [Int]
 }
 
-/// Numbers the upgrade requests of a server, over all event loops.
+/// Numbers the upgrade requests of a server, across all event loops.
 final class UpgradeCounter: Sendable {
   private let plan: FaultPlan
   private let last: Mutex<UpgradeNumber>

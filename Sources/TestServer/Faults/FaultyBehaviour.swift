@@ -18,7 +18,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   private var waiting = DelayQueue()
   private var timer: Scheduled<Void>?
   private var isReadingStopped = false
-  /// A fault of the transport has ended the connection.
+  /// Whether a transport fault has ended the connection.
   private var isOver = false
 
   private struct ActiveFault {
