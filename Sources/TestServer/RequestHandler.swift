@@ -4,9 +4,9 @@ import Synchronization
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Answers every request head, by the same rules for pages and upgrades.
+/// Answers all requests, with the same rules for pages and upgrades.
 ///
-/// `judge` decides and changes nothing; `admit` takes what the verdict needs, once.
+/// `judge` decides without side effects; `admit` then takes a client slot and draws faults, once.
 final class RequestHandler: Sendable {
   private let configuration: TestServerConfiguration
   private let registries: [ObjectIdentifier: NIOLoopBound<ClientRegistry>]
@@ -18,7 +18,7 @@ final class RequestHandler: Sendable {
   private let slots: ClientSlots
   private let upgrades: UpgradeCounter
   private let report: @Sendable (ServerEvent) -> Void
-  /// Set once the server no longer accepts connections.
+  /// Set when the server stops accepting connections.
   private let isStopping = Atomic<Bool>(false)
 
   init(
@@ -42,15 +42,15 @@ final class RequestHandler: Sendable {
         registries: registries, queueLimit: configuration.queueLimit, joined: joined))
   }
 
-  /// From now on `GET /healthz` is answered with 503.
+  /// Makes `GET /healthz` return 503 from now on.
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
   func answer(_ request: HTTPRequest) -> HTTPAnswer { admit(judge(request), request) }
 
   // MARK: The verdict
 
-  /// The verdict on a request: its handshake, then Host and Origin, then its credentials, then its path, then the
-  /// mode.
+  /// The verdict on a request. Checks the handshake, then Host and Origin, then the credentials,
+  /// then the path, then the mode.
   func judge(_ request: HTTPRequest) -> RequestVerdict {
     let handshake =
       request.isExtendedConnect
@@ -104,7 +104,7 @@ final class RequestHandler: Sendable {
     }
   }
 
-  /// These paths are always the mode's: applications and the page use them.
+  /// Paths that the mode always answers, because applications and the page use them.
   private static let modePaths: [[String]] = [[], ["ws"], [".ws"]]
 
   private func action(
@@ -153,7 +153,7 @@ final class RequestHandler: Sendable {
     }
   }
 
-  /// The verdict on an ordinary request.
+  /// The verdict on a request that is not an upgrade.
   private func judgePage(
     _ request: HTTPRequest, _ target: RequestTarget
   ) throws(Refusal) -> RequestVerdict {
@@ -295,7 +295,7 @@ final class RequestHandler: Sendable {
     return changes.reduce(answer) { answer, change in change(answer) }
   }
 
-  /// The owner of the connection; called on the loop that the connection lives on.
+  /// Creates the consumer of a connection; called on the event loop of the connection.
   private func consumer(
     _ upgrade: AcceptableUpgrade, _ visit: RuleBook.Visit?, _ info: ClientInfo,
     _ draw: FaultPlan.Draw, _ slot: ClientSlot,
@@ -308,7 +308,7 @@ final class RequestHandler: Sendable {
     let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
     var behaviour =
       scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
-    // Handshake faults have acted; a connection without other faults keeps the short path.
+    // Handshake faults have acted already; a connection without other faults keeps the fast path.
     if !draw.isEmpty {
       behaviour = FaultyBehaviour(behaviour, draw, queueLimit: configuration.queueLimit)
     }
@@ -325,31 +325,31 @@ final class RequestHandler: Sendable {
   }
 }
 
-/// What is to be done with a request.
+/// The decision on a request.
 enum RequestVerdict: Sendable {
   case upgrade(AcceptableUpgrade)
-  /// The page for browsers.
+  /// Reply with the page for browsers.
   case page
-  /// An ordinary request is answered.
+  /// Reply to a request that is not an upgrade.
   case reply(HTTPReply)
-  /// A test path rejects the upgrade, as it is there for.
+  /// Reject an upgrade as its test path requires.
   case reject(HTTPReplyText, path: String)
   case refuse(Refusal)
 }
 
-/// An upgrade that nothing speaks against, unless the server is full.
+/// An upgrade that can be accepted if a client slot is free.
 struct AcceptableUpgrade: Sendable {
   var request: ServerHandshake.Request
   var target: RequestTarget
   var subprotocol: String?
   var deflate: DeflateParameters?
-  /// What answers the connection.
+  /// The behaviour and settings of the connection.
   var connection: PathConnection
-  /// Faults that its URL asks for.
+  /// The faults that the URL requests.
   var faults: [FaultRule]
 }
 
-/// A refusal: the reply, which is logged too.
+/// A rejected request: the reply, whose explanation is also logged.
 struct Refusal: Error, Sendable {
   var status: HTTPResponseStatus
   /// One sentence.

@@ -1,15 +1,15 @@
 extension LoadPlan {
-  /// Connections of this process: a shard has every n-th of them, so that together they make the
-  /// schedule that one process would make alone.
+  /// The number of connections of this process. A shard has every n-th connection, so all shards
+  /// together follow the same schedule as a single process.
   package var ownConnections: Int { LoadReport.Shard.share(of: connections, shard) }
 
-  /// Messages per second of this process in the open model; nil in the closed one.
+  /// Messages per second of this process in the open model; nil in the closed model.
   package var ownRate: Double? {
     guard let rate = pacing.rate else { return nil }
     return rate * Double(ownConnections) / Double(max(1, connections))
   }
 
-  /// The number in the whole run of one of this process's connections.
+  /// Converts the number of a connection in this process to its number in the whole run.
   ///
   /// - Parameter own: Its number in this process, from 0.
   /// - Returns: Its number among the connections of all shards, from 0.
@@ -20,12 +20,12 @@ extension LoadPlan {
 }
 
 extension LoadReport.Shard {
-  /// How many of the whole run's connections one shard has.
+  /// The number of connections of one shard.
   ///
   /// - Parameters:
-  ///   - connections: Connections of all shards.
-  ///   - shard: nil for a run that is not divided.
-  /// - Returns: All of them without a shard.
+  ///   - connections: The number of connections of the whole run.
+  ///   - shard: The shard; nil for a run that is not divided.
+  /// - Returns: The number; all connections without a shard.
   package static func share(of connections: Int, _ shard: LoadReport.Shard?) -> Int {
     guard let shard else { return connections }
     let count = max(1, shard.count)

@@ -34,7 +34,7 @@ extension SelfCheck {
 }
 
 extension Steadiness {
-  /// 0 for a steady figure, nil where it is unknown.
+  /// The relative change; 0 if steady, nil if unknown.
   fileprivate var change: Double? {
     switch self {
     case .unknown: nil

@@ -1,7 +1,7 @@
 import Conversation
 
 extension Verdict {
-  /// Writes the reasons, each with one sentence for a person, which is not read back.
+  /// Writes state and reasons. Each reason has a sentence for people, which is not read back.
   func write(to json: inout JSONWriter, text: (Finding) -> String) {
     json.member("state", state.rawValue)
     json.member("reasons", array: reasons) { json, reason in
@@ -53,7 +53,7 @@ extension Verdict.Finding {
     case oneShard = "one_worker"
   }
 
-  /// The check that found it.
+  /// The check that reports this finding.
   package var check: Check {
     switch self {
     case .accounting, .contradiction: .accounting
@@ -82,7 +82,7 @@ extension Verdict.Finding {
     }
   }
 
-  /// `value` is the number that was judged; `of` is the whole that it is a part of, or the limit.
+  /// Writes the numbers: `value` is the judged number, `of` is its total or its limit.
   func write(to json: inout JSONWriter) {
     switch self {
     case .nothingMeasured, .cutShort, .noAnswers:

@@ -2,8 +2,7 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Sends every message to all clients, on whichever loop they live: to the others only, or to the
-/// sender too.
+/// Sends every message to all other clients on all event loops, and to the sender if requested.
 final class Broadcast: Behaviour {
   static let mode = ModeEntry(
     name: "broadcast", summary: "Sends every message to all other clients.",
@@ -29,9 +28,9 @@ final class Broadcast: Behaviour {
   let client: ServedClient
   private let registry: ClientRegistry
   private let audience: Audience
-  /// Messages of this burst, for the clients of other loops.
+  /// Messages of this burst for the clients on other loops.
   private var forOtherLoops: [(kind: MessageKind, payload: ByteBuffer)] = []
-  /// Handed to other loops and not written there yet.
+  /// Bytes passed to other loops and not yet written there.
   private var pendingBytes = 0
 
   private static let maxPending = 1024 * 1024
@@ -63,7 +62,7 @@ final class Broadcast: Behaviour {
     }
   }
 
-  /// Hands the burst to the other loops, which report back when they have written it.
+  /// Passes the burst to the other loops, which report back when they have written it.
   private func passOn() {
     guard !forOtherLoops.isEmpty, let handler = client.handler else { return }
     var burst: [(kind: MessageKind, payload: ByteBuffer)] = []
@@ -91,7 +90,8 @@ final class Broadcast: Behaviour {
   }
 
   func writabilityChanged(_ isWritable: Bool) {
-    // Its own reading is not stopped: its messages go to the others. It has caught up with theirs.
+    // The client keeps being read, since its messages go to others. If it is writable again, it has
+    // caught up with the messages of the paused senders.
     if isWritable { registry.resumeSenders() }
   }
 }

@@ -1,7 +1,7 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Sends to each client what the server publishes, and discards what clients send.
+/// Sends published messages to each client and discards messages from clients.
 final class Source: Behaviour {
   static let mode = ModeEntry(
     name: "source",
@@ -9,7 +9,7 @@ final class Source: Behaviour {
     isFed: true, make: { _, context in Maker(joined: context.joined) })
 
   struct Maker: BehaviourMaker {
-    /// Ends with the first client.
+    /// Finished when the first client opens.
     var joined: AsyncStream<Void>.Continuation
 
     func makeBehaviour(for client: ServedClient) -> any Behaviour { Source(client, joined) }

@@ -2,22 +2,22 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The clients of one event loop, the log's budget that they share, and, for broadcasts, whose output waits
-/// to be written. Used on its loop only.
+/// The clients of one event loop, their shared log budget, and, for broadcasts, the connections
+/// whose output is still to be written. Used only on its loop.
 final class ClientRegistry {
   let loop: any EventLoop
   let report: @Sendable (ServerEvent) -> Void
   let budget: LogBudget
   /// The clients that receive what the server publishes.
   let channel: Channel
-  /// Messages go straight into the machines of these.
+  /// Clients without an outlet: messages go directly to their machines.
   private var members: [ObjectIdentifier: ConnectionHandler] = [:]
-  /// Messages to these go through their outlets.
+  /// Clients with an outlet, which all messages must pass through.
   private var filtered: [ObjectIdentifier: ServedClient] = [:]
-  /// Those that a script acts on, by their numbers.
+  /// Clients with a script, by client number.
   var scripted: [Int: Scripted] = [:]
   private var unwritten: [ConnectionHandler] = []
-  /// Senders that are not read from, until the others have caught up.
+  /// Senders whose reading is paused until other clients have caught up.
   private var paused: [ConnectionHandler] = []
   private var whenEmpty: [EventLoopPromise<Void>] = []
   private var isStopping = false
@@ -40,7 +40,7 @@ final class ClientRegistry {
     } else {
       filtered[ObjectIdentifier(handler)] = client
     }
-    // It was accepted while the server began to stop.
+    // The client was accepted while the server was already stopping.
     if isStopping { closeGoingAway(handler) }
   }
 
@@ -52,10 +52,10 @@ final class ClientRegistry {
 
   // MARK: Broadcast
 
-  /// Puts a message into the output of every member except `sender`; `flush()` writes.
+  /// Adds a message to the output of every member except `sender`; `flush()` writes it.
   ///
-  /// A member that does not read is closed once more than `queueLimit` bytes wait for it: the memory is
-  /// bounded, and no other client is slowed down for longer than `longestPause` at a time.
+  /// A member that does not read is closed when more than `queueLimit` bytes are queued for it.
+  /// This bounds memory, and no sender is paused for longer than `longestPause` at a time.
   func deliver(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, except sender: ConnectionHandler?,
     queueLimit: Int
@@ -65,7 +65,8 @@ final class ClientRegistry {
         closeSlow(member)
         continue
       }
-      // It is open, as has been asked; a message that cannot be sent is none of the sender's fault.
+      // The member is open, so this fails only if the message cannot be sent to it, for which the
+      // sender is not responsible.
       try? member.prepare { machine throws(SendError) in try machine.send(kind, payload) }
       unwritten.append(member)
     }
@@ -87,9 +88,9 @@ final class ClientRegistry {
     }
   }
 
-  /// Writes what `deliver` has prepared: one write a member, however many messages it is.
+  /// Writes the messages that `deliver` has prepared, with one write per member.
   ///
-  /// - Returns: whether a member is behind: it has not been able to take what it was sent.
+  /// - Returns: Whether a member is behind, with more than 512 KiB of its output still queued.
   func flush() -> Bool {
     guard !unwritten.isEmpty else { return false }
     let waiting = unwritten
@@ -102,13 +103,13 @@ final class ClientRegistry {
     return isBehind
   }
 
-  /// Bytes waiting for one member, above which its senders are paused.
+  /// Senders are paused while more than this many bytes are queued for a member.
   private static let behind = 512 * 1024
-  /// A member that reads needs no more to catch up; no sender waits longer for one that does not.
+  /// Long enough for a member that reads to catch up; senders do not wait longer for others.
   private static let longestPause = TimeAmount.milliseconds(10)
 
-  /// Stops reading from a sender until a member has caught up, or for a moment: a sender that is faster
-  /// than those that read fills no queues with what they would take a little later.
+  /// Stops reading from a sender until a member has caught up or `longestPause` is over. So a
+  /// sender that is slightly faster than the readers does not fill their queues.
   func pauseSender(_ sender: ConnectionHandler) {
     sender.setReading(false)
     paused.append(sender)
@@ -126,7 +127,7 @@ final class ClientRegistry {
 
   // MARK: The end
 
-  /// Sends Close 1001 to every member; the future succeeds when all are gone.
+  /// Sends a Close frame with code 1001 to every client; the future succeeds when all have left.
   func stop() -> EventLoopFuture<Void> {
     isStopping = true
     let promise = loop.makePromise(of: Void.self)
@@ -141,13 +142,13 @@ final class ClientRegistry {
     close(member, CloseFrame(.goingAway, reason: "server is shutting down"))
   }
 
-  /// Closes a client that does not read what it is sent.
+  /// Closes a client that reads too slowly, with code 1008.
   func closeSlow(_ member: ConnectionHandler) {
     close(member, CloseFrame(.policyViolation, reason: "slow consumer"))
   }
 
   private func close(_ member: ConnectionHandler, _ frame: CloseFrame) {
-    // Only a connection that is closing already refuses, and that is what is wanted.
+    // This fails only if the connection is closing already.
     try? member.perform { machine throws(SendError) in try machine.sendClose(frame) }
   }
 

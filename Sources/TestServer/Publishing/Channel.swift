@@ -2,41 +2,42 @@ import NIOCore
 import WebSocketNIO
 package import WebSocketProtocol
 
-/// What becomes of a client that does not read what it is sent.
+/// What happens to a client that reads too slowly.
 package enum SlowPolicy: String, Sendable, CaseIterable {
-  /// It is closed.
+  /// The client is closed.
   case close
-  /// Messages for it are dropped until half of its queue is empty.
+  /// Messages to it are dropped until half of its queue is empty.
   case drop
-  /// What is published waits for it.
+  /// The publisher waits for it.
   case wait
 }
 
 /// How a channel treats its clients.
 struct ChannelSettings: Sendable {
-  /// Bytes that may wait for one client.
+  /// Maximum number of bytes queued for one client.
   var queueLimit: Int
   var slow = SlowPolicy.close
-  /// Messages that a new client receives first.
+  /// The number of past messages that a new client receives first.
   var kept = 0
 }
 
-/// The clients of one event loop that receive what is published, and the last messages. Used on its loop only.
+/// The clients of one event loop that receive published messages, and the last messages. Used only
+/// on its loop.
 final class Channel {
   private let settings: ChannelSettings
   private let loop: any EventLoop
   private let report: @Sendable (ServerEvent) -> Void
   private var members: [Int: ServedClient] = [:]
-  /// Messages dropped so far, by client, while a client is too slow.
+  /// The number of messages dropped so far for each client that is too slow.
   private var dropped: [Int: Int] = [:]
   private var kept = CircularBuffer<PublishedMessage>()
   private var keptBytes = 0
 
-  /// Bytes of the messages that are kept.
+  /// Maximum total size of the kept messages in bytes.
   private static let maxKeptBytes = 1 << 20
-  /// Bytes waiting for one client, above which the publisher is paused.
+  /// The publisher is paused while more than this many bytes are queued for a client.
   private static let behind = 512 * 1024
-  /// A client that reads needs no more to catch up.
+  /// Long enough for a client that reads to catch up.
   private static let longestPause = TimeAmount.milliseconds(10)
   private static let pollInterval = TimeAmount.milliseconds(2)
 
@@ -49,7 +50,7 @@ final class Channel {
     self.report = report
   }
 
-  /// Adds a client whose connection is open, and sends it the messages that are kept.
+  /// Adds a client with an open connection and sends it the kept messages.
   func join(_ client: ServedClient) {
     for message in kept { send(message, to: client) }
     client.handler?.flush()
@@ -63,7 +64,8 @@ final class Channel {
 
   /// Sends messages to every client.
   ///
-  /// - Returns: A future that succeeds when the clients have caught up, or have been waited for long enough.
+  /// - Returns: A future that succeeds when the clients have caught up, or after `longestPause`
+  ///   unless the policy is to wait.
   func publish(_ messages: [PublishedMessage]) -> EventLoopFuture<Void> {
     for message in messages {
       keep(message)
@@ -79,7 +81,7 @@ final class Channel {
   private func settle(_ promise: EventLoopPromise<Void>, until limit: NIODeadline?) {
     let isBehind = members.values.contains { Self.waiting(for: $0) > Self.behind }
     guard isBehind, limit.map({ $0 > .now() }) ?? true else { return promise.succeed() }
-    // Not only when a socket takes more: messages may also wait for a fault that delays them.
+    // Poll instead of waiting for writability, because messages may also wait in a delay fault.
     loop.assumeIsolated().scheduleTask(in: Self.pollInterval) { [self] in
       settle(promise, until: limit)
     }
@@ -90,13 +92,13 @@ final class Channel {
   }
 
   private func send(_ message: PublishedMessage, to client: ServedClient) {
-    // A client that is closing takes no more.
+    // This fails only if the client is closing.
     try? client.handler?.prepare { machine throws(SendError) in
       message.payload.withUnsafeReadableBytes { client.send(message.kind, $0, &machine) }
     }
   }
 
-  /// Whether a client gets the next message; if it is too slow, does what is to be done about it.
+  /// Whether a client receives the next message; applies the policy if it is too slow.
   private func takes(_ client: ServedClient) -> Bool {
     guard let handler = client.handler, handler.isOpen else { return false }
     if Self.waiting(for: client) <= settings.queueLimit {

@@ -7,22 +7,22 @@ import TestServer
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `bench` is to do.
+/// The configuration of `bench`.
 struct BenchConfiguration: Sendable {
   /// The server under test.
   enum Target: Sendable {
     case endpoint(ClientConfiguration)
-    /// An echo server of this process; the URL lacks its port.
+    /// An echo server in this process, whose port is set in the URL when it has started.
     case embedded(ClientConfiguration)
   }
 
   var plan: LoadPlan
   var target: Target
-  /// The addresses to connect from.
+  /// The source addresses, used in turn; empty lets the kernel choose.
   var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
   var outputs: ReportOutputs
-  /// The command line, with secrets taken out.
+  /// The command line with secrets redacted.
   var argv: [String]
   var showsProgress: Bool
   var isQuiet: Bool
@@ -34,9 +34,10 @@ final class BenchSession: Sendable {
   private let context: CommandContext
   private let stopped = Mutex<TerminalSignal?>(nil)
 
-  /// Files open beside the connections: streams, event loops, what a library opens for a moment.
+  /// Descriptors needed besides those of the connections: streams, event loops, and files that a
+  /// library opens temporarily.
   private static let otherFiles = 100
-  /// Without a terminal a line of progress every ten seconds is enough.
+  /// Seconds between two progress lines if standard error is not a terminal.
   private static let plainLineEvery = 10
 
   init(_ configuration: BenchConfiguration, _ context: CommandContext) {
@@ -78,7 +79,7 @@ final class BenchSession: Sendable {
   private func tooFewFiles() -> CommandFailure? {
     let limit = OpenFiles.raiseLimit()
     var ends = 1
-    // The embedded server holds the other end of each connection.
+    // The embedded server also needs a descriptor for each connection.
     if case .embedded = configuration.target { ends = 2 }
     let needed = configuration.plan.ownConnections * ends + Self.otherFiles
     guard needed > limit else { return nil }
@@ -87,8 +88,8 @@ final class BenchSession: Sendable {
       "need \(Figures.count(needed)) files, limit \(Figures.count(limit)): ulimit -n \(needed)")
   }
 
-  /// The kernel has one error for an address that is not this machine's and for one without a free
-  /// port; only before the run they can be told apart.
+  /// Checks that the source addresses belong to this machine. During the run, the kernel reports
+  /// the same error for such an address and for one without a free port.
   private func unusableSourceAddress() -> CommandFailure? {
     for source in configuration.sources where !LocalAddress.isOfThisMachine(source) {
       return CommandFailure(
@@ -97,7 +98,7 @@ final class BenchSession: Sendable {
     return nil
   }
 
-  /// The server to connect to; starts the embedded one when no URL was given.
+  /// The server to connect to; starts the embedded server if no URL was given.
   private func target() async throws -> ClientConfiguration {
     switch configuration.target {
     case .endpoint(let client):
@@ -109,7 +110,7 @@ final class BenchSession: Sendable {
       var server = TestServerConfiguration()
       server.loggedMessagesPerSecond = 0
       server.limits = Limits(messageSize: Limits.largestMessageSize)
-      // It lives as long as the process, which ends with the report.
+      // It is never stopped: the process ends after the report.
       let running = try await TestServer.start(
         at: .loopback(port: 0), group: MultiThreadedEventLoopGroup(numberOfThreads: 1),
         configuration: server
@@ -125,7 +126,8 @@ final class BenchSession: Sendable {
     }
   }
 
-  /// Where redirects lead is found out once, with one connection, before anything is measured.
+  /// Follows redirects with a single connection before the measurement, and returns the
+  /// configuration for their target.
   private func redirected(
     _ client: ClientConfiguration
   ) async throws(ConnectError) -> ClientConfiguration {
@@ -164,7 +166,7 @@ final class BenchSession: Sendable {
       levels: configuration.levels)
   }
 
-  /// The first signal ends the measurement, the second the process.
+  /// The first signal ends the measurement, the second one the process.
   private func watchSignals(_ test: LoadTest) async {
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
@@ -188,7 +190,7 @@ final class BenchSession: Sendable {
     guard !context.console.standardErrorIsTerminal else {
       return context.console.status(line.line(columns: TerminalSize.of(2).columns - 1))
     }
-    // Called once a second, and at the beginning of a phase, before a second has passed.
+    // Ignore the calls at the beginning of a phase: only the others are a second apart.
     guard progress.elapsed >= 900_000_000 else { return }
     let seconds = shown.add(1, ordering: .relaxed).newValue
     if seconds % Self.plainLineEvery == 0 { context.console.note(line.plainLine) }
@@ -200,7 +202,7 @@ final class BenchSession: Sendable {
     return configuration.outputs.write(report, context)
   }
 
-  /// What is this machine's doing must not be taken for the server's (SECURITY R20).
+  /// Warns about failures of this machine, which must not be blamed on the server (SECURITY R20).
   private func reportLocalFailures(_ report: LoadReport) {
     func count(_ class: ErrorTally.Class) -> Int {
       report.errors.reduce(0) { $1.class == `class` ? $0 + $1.count : $0 }
@@ -222,7 +224,7 @@ final class BenchSession: Sendable {
   private func explain(_ result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
     reportLocalFailures(result.report)
     let status = status(of: result, client)
-    // Numbers that contradict each other are worth nothing, whatever else has happened.
+    // Contradictory numbers make the result worthless, regardless of everything else.
     return result.report.contradictions().isEmpty ? status : .measurementInvalid
   }
 
@@ -246,7 +248,8 @@ final class BenchSession: Sendable {
     case .completed:
       return ExitStatus(thresholdsOf: result.report)
     case .aborted:
-      // The last answers, which came after the breach, may have mended the value.
+      // Answers received after the abort may have changed the value, so it no longer breaks the
+      // limit.
       let status = ExitStatus(thresholdsOf: result.report)
       return status == .ok ? .thresholdBroken : status
     }

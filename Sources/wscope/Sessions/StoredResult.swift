@@ -1,11 +1,11 @@
 import LoadTesting
 import Terminal
 
-/// Results of `bench` in files.
+/// Reads results of `bench` from files.
 enum StoredResult {
-  /// The result in a file; `-` is standard input.
+  /// Reads the result in a file; `-` is standard input.
   ///
-  /// - Throws: `CommandFailure`, which names the file, the member, and what is wrong with it.
+  /// - Throws: `CommandFailure` with the file, the member and the problem.
   static func read(_ path: String) throws -> LoadReport {
     let bytes = try FileContents.readText(path)
     do throws(ResultError) {
