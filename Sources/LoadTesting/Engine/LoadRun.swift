@@ -55,8 +55,12 @@ final class LoadRun {
       if let error = failures.commonest { return .notOpened(error) }
       return lastLoss.map { .allLost($0) } ?? .interrupted
     }
-    begin(.settle, planned: Self.settling)
-    await wait(until: MonotonicClock.now() &+ Self.settling)
+    // Shards that began to connect together begin to send together.
+    let settling = max(
+      Self.settling,
+      (plan.opening ?? 0) &- (MonotonicClock.now() &- setting.runStart))
+    begin(.settle, planned: settling)
+    await wait(until: MonotonicClock.now() &+ settling)
     end()
     await send()
     await drain()

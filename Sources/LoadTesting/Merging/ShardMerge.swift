@@ -24,6 +24,8 @@ package struct ShardMerge {
     case duplicate(index: Int, names: [String])
     /// What differs between results that should be of one run, as in `config.rate: 1000 and 2000`.
     case differing([String])
+    /// What differs and cannot be forced: the sums of such messages would mean nothing.
+    case incompatible([String])
     /// A result whose histograms are missing or damaged.
     case unreadable(name: String, ResultError)
   }
@@ -50,10 +52,12 @@ package struct ShardMerge {
     var notes: [Note] = []
     let chosen = try Self.withoutDuplicates(parts, &notes)
     guard let first = chosen.first else { throw .nothing }
-    if !isForced {
-      let differences = Self.differences(chosen.map(\.report))
-      guard differences.isEmpty else { throw .differing(differences) }
+    let differences = Self.differences(chosen.map(\.report))
+    let basic = differences.filter { line in
+      ["config.mode:", "config.size:", "config.content:"].contains { line.hasPrefix($0) }
     }
+    guard basic.isEmpty || !isForced else { throw .incompatible(basic) }
+    guard differences.isEmpty || isForced else { throw .differing(differences) }
     var sum = first.report
     sum.shards = sum.parts
     sum.run.shard = nil
@@ -148,7 +152,7 @@ extension LoadReport {
 
 extension LoadReport.Configuration {
   /// What was asked for, by the name in the result; each process has its own number of threads.
-  fileprivate var members: [String: String] {
+  var members: [String: String] {
     var json = JSONWriter(layout: .compact)
     json.object(write)
     guard case .object(let members)? = try? JSONValue.parse(Array(json.text.utf8)) else {
@@ -164,7 +168,7 @@ extension LoadReport.Configuration {
   private static func text(_ value: JSONValue) -> String {
     switch value {
     case .string(let text): text
-    case .number(let digits): "\(digits)"
+    case .number(let digits): digits.hasSuffix(".0") ? String(digits.dropLast(2)) : digits
     default: "\(value)"
     }
   }
@@ -176,7 +180,8 @@ extension LoadReport {
   /// Judges a merged result: as any other, by the findings of its parts where those are worse, and by how
   /// well the parts agree.
   fileprivate mutating func judgeMerged() {
-    let ofParts = verdict.reasons
+    // What is wrong with some of the shards together is found anew for all of them.
+    let ofParts = verdict.reasons.filter { !$0.finding.check.isAboutShards }
     judge()
     var reasons = verdict.reasons
     for reason in ofParts {
@@ -187,6 +192,16 @@ extension LoadReport {
       }
     }
     verdict = Verdict(reasons: reasons + Verdict.ofParts(shards, configuration))
+  }
+}
+
+extension Verdict.Finding.Check {
+  /// Whether it compares the shards of a merged result.
+  fileprivate var isAboutShards: Bool {
+    switch self {
+    case .missingShards, .windowsApart, .slowShard, .sameCeiling, .oneShard: true
+    default: false
+    }
   }
 }
 

@@ -7,7 +7,7 @@ extension LoadReport {
     package var shard: Shard
     /// The name of the machine; nil in results that do not have it.
     package var host: String?
-    /// When its window began: nanoseconds since 1970, UTC, by the clock of its machine.
+    /// When its window began: nanoseconds since 1970, UTC, in whole milliseconds, by the clock of its machine.
     package var windowStart: Int64
     /// How long its window was, in nanoseconds; 0 if it never began.
     package var windowLength: Int64
@@ -34,7 +34,7 @@ extension LoadReport {
       self.shard = shard
       let window = report.phase(.measure)
       host = report.host.name
-      windowStart = report.run.started &+ (window?.start ?? 0)
+      windowStart = UTCTime(report.run.started &+ (window?.start ?? 0)).nanoseconds
       windowLength = window?.duration ?? 0
       verdict = report.verdict.state
       asked = report.connections.asked

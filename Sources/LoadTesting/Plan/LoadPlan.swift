@@ -59,6 +59,9 @@ package struct LoadPlan: Sendable, Equatable {
   /// The part of the run that this process does; nil for all of it. Connections, messages and rate
   /// in this plan are those of the whole run.
   package var shard: LoadReport.Shard?
+  /// When connecting begins, in nanoseconds since 1970, UTC; nil for at once. Sending then begins when every
+  /// shard has had time to connect: see `opening`.
+  package var startAt: Int64?
   /// Limits on the result.
   package var thresholds: [Threshold] = []
 

@@ -19,6 +19,29 @@ extension LoadPlan {
   }
 }
 
+extension LoadPlan {
+  /// How long connecting and settling take in a run with a start time, in nanoseconds: the same in every
+  /// shard, so that all begin to send at one moment. nil without a start time.
+  var opening: Int64? {
+    guard startAt != nil else { return nil }
+    let connecting = Double(connections) / max(0.001, connectRate)
+    return Int64(min(connecting, 86_400) * 1e9) &+ 5_000_000_000
+  }
+
+  /// A number that is the same for all shards of a run, and another one for a run that does something else
+  /// or starts at another time.
+  ///
+  /// - Parameter further: What else distinguishes the run, such as its target.
+  package func fingerprint(_ further: String = "") -> UInt64 {
+    let members = LoadReport.Configuration(self).members.sorted { $0.key < $1.key }
+    let text =
+      members.map { "\($0.key)=\($0.value)\n" }.joined()
+      + "start=\(startAt ?? 0)\nshards=\(shard?.count ?? 1)\n\(further)"
+    // FNV-1a: no secret depends on it.
+    return text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+}
+
 extension LoadReport.Shard {
   /// The number of connections of one shard.
   ///
@@ -30,5 +53,15 @@ extension LoadReport.Shard {
     guard let shard else { return connections }
     let count = max(1, shard.count)
     return connections / count + (shard.index < connections % count ? 1 : 0)
+  }
+}
+
+extension LoadReport {
+  /// By how many nanoseconds sending began later than planned; nil without a start time, or if it never began.
+  package func lateStart(_ plan: LoadPlan) -> Int64? {
+    guard let opening = plan.opening, let first = phase(.warmUp) ?? phase(.measure) else {
+      return nil
+    }
+    return max(0, first.start &- opening)
   }
 }

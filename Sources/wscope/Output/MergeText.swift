@@ -13,6 +13,8 @@ enum MergeText {
     case .differing(let lines):
       CommandFailure(
         .usage, "the results are not of one run; --force merges them all the same", details: lines)
+    case .incompatible(let lines):
+      CommandFailure(.usage, "results of different messages cannot be merged", details: lines)
     case .unreadable(let name, let error): CommandFailure(.usage, "\(name): \(error.text)")
     }
   }

@@ -1,3 +1,4 @@
+import Conversation
 import LoadTesting
 import NIOCore
 import NIOPosix
@@ -22,6 +23,8 @@ struct BenchConfiguration: Sendable {
   var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
   var outputs: ReportOutputs
+  /// The name of the run; nil for a random one, or for shards one that they have in common.
+  var runID: String?
   /// The command line with secrets redacted.
   var argv: [String]
   var showsProgress: Bool
@@ -46,7 +49,9 @@ final class BenchSession: Sendable {
   }
 
   func run() async -> ExitStatus {
-    if let problem = tooFewFiles() ?? unusableSourceAddress() { return fail(problem) }
+    if let problem = tooFewFiles() ?? unusableSourceAddress() ?? missedStart() {
+      return fail(problem)
+    }
     let client: ClientConfiguration
     do {
       client = try await target()
@@ -59,11 +64,19 @@ final class BenchSession: Sendable {
     } catch {
       return explain(error, client)
     }
-    let watching = Task { await watchSignals(test) }
+    let waiting = waitForStart()
+    let watching = Task { await watchSignals(test, waiting) }
+    await waiting.value
+    if let signal = stopped.withLock({ $0 }) {
+      watching.cancel()
+      context.warn("interrupted before the run began")
+      return signal == .interrupt ? .interrupted : .terminated
+    }
     let shown = Atomic<Int>(0)
     let result = await test.run { progress in self.show(progress, shown) }
     watching.cancel()
     context.console.status(nil)
+    warnAboutLateWindow(result.report)
     let printed = printReport(result.report)
     let status = explain(result, client)
     return status == .ok ? printed : status
@@ -96,6 +109,14 @@ final class BenchSession: Sendable {
         .usage, "--local-ips: \(source.ipAddress ?? "?") is not an address of this machine")
     }
     return nil
+  }
+
+  /// A shard that begins late would measure beside the others: a missing one is better.
+  private func missedStart() -> CommandFailure? {
+    guard let startAt = configuration.plan.startAt else { return nil }
+    let late = WallClock.now() - startAt
+    guard late > 1_000_000_000 else { return nil }
+    return CommandFailure(.usage, "--start-at was \(Figures.shortDuration(late)) ago")
   }
 
   /// The server to connect to; starts the embedded server if no URL was given.
@@ -162,12 +183,38 @@ final class BenchSession: Sendable {
         configuration: client, route: route, lookUp: lookUp, sources: configuration.sources),
       origin: LoadOrigin(
         tool: LoadReport.Tool(version: Version.number, build: Version.build),
-        id: String(UInt64.random(in: 1 << 60...UInt64.max), radix: 16), argv: configuration.argv),
+        id: runID(client), argv: configuration.argv),
       levels: configuration.levels)
   }
 
+  private func runID(_ client: ClientConfiguration) -> String {
+    if let name = configuration.runID { return name }
+    let plan = configuration.plan
+    let number =
+      plan.shard == nil
+      ? UInt64.random(in: 1 << 60...UInt64.max)
+      : plan.fingerprint("\(client.url)\nseed=\(plan.seed)") | 1 << 60
+    return String(number, radix: 16)
+  }
+
+  /// Waits for the time of `--start-at`, or until the task is cancelled.
+  private func waitForStart() -> Task<Void, Never> {
+    let pause = configuration.plan.startAt.map { $0 - WallClock.now() } ?? 0
+    if let startAt = configuration.plan.startAt, pause > 0, !configuration.isQuiet {
+      context.inform("waiting until \(UTCTime(startAt).text), \(Figures.shortDuration(pause))")
+    }
+    return Task { if pause > 0 { try? await Task.sleep(for: .nanoseconds(pause)) } }
+  }
+
+  /// Warns if connecting took longer than a run with a start time has for it.
+  private func warnAboutLateWindow(_ report: LoadReport) {
+    guard let late = report.lateStart(configuration.plan), late > 100_000_000 else { return }
+    context.warn(
+      "the window started \(Figures.seconds(late)) late: connecting took longer than planned")
+  }
+
   /// The first signal ends the measurement, the second one the process.
-  private func watchSignals(_ test: LoadTest) async {
+  private func watchSignals(_ test: LoadTest, _ waiting: Task<Void, Never>) async {
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
       let isSecond = stopped.withLock { stopped in
@@ -178,6 +225,7 @@ final class BenchSession: Sendable {
         TerminalState.restore()
         Process.exit(signal == .interrupt ? .interrupted : .terminated)
       }
+      waiting.cancel()
       test.interrupt()
     }
   }
