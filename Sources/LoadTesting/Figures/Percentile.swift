@@ -1,3 +1,5 @@
+import Glibc
+
 /// A percentile to ask for, such as 99.9, held exactly.
 ///
 /// A binary fraction cannot hold 99.9, and the rule of how many samples a percentile needs must not
@@ -53,6 +55,9 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
     let beyond = 100_000 - thousandths
     return (10 * 100_000 + beyond - 1) / beyond
   }
+
+  /// log10(1/(1-q)): 1 for p90, 2 for p99.
+  package var nines: Double { log10(100_000 / Double(100_000 - thousandths)) }
 
   /// The rank, from 1, of the sample at this level among `count` sorted ones.
   func rank(among count: Int) -> Int {
