@@ -159,24 +159,33 @@ package struct LatencyHistogram: Sendable {
     let open = levels.indices
       .filter { evenIfFew || total >= levels[$0].neededSamples }
       .sorted { levels[$0] < levels[$1] }
-    var remaining = open[...]
-    guard !remaining.isEmpty else { return answers }
+    let found = percentiles(atRanks: open.map { levels[$0].rank(among: total) }, known: known)
+    for (index, answer) in zip(open, found) { answers[index] = answer }
+    return answers
+  }
+
+  /// The durations of some samples, by one pass over the counts.
+  ///
+  /// - Parameters:
+  ///   - ranks: From 1, in ascending order.
+  ///   - known: `buckets`, where a caller has them already.
+  /// - Returns: One answer for each rank.
+  func percentiles(atRanks ranks: [Int], known: HistogramBuckets? = nil) -> [Percentile] {
+    guard !ranks.isEmpty else { return [] }
+    var answers: [Percentile] = []
     let all = samples
     let highest = Int64(clamping: all.maxRecorded)
     var seen = 0
     for entry in (bounds == nil ? known : nil)?.entries ?? Self.buckets(of: all).entries {
-      guard let next = remaining.first else { break }
+      guard answers.count < ranks.count else { break }
       seen &+= entry.count
       let start = HistogramBuckets.lowest(of: entry.index)
       let end = Swift.min(HistogramBuckets.highest(of: entry.index), highest)
-      var candidate: Int? = next
-      while let index = candidate, levels[index].rank(among: total) <= seen {
-        answers[index] = answer(start...end)
-        remaining.removeFirst()
-        candidate = remaining.first
+      while answers.count < ranks.count, ranks[answers.count] <= seen {
+        answers.append(answer(start...end))
       }
     }
-    for index in remaining { answers[index] = .atLeast(censoredFloor ?? 0) }
+    while answers.count < ranks.count { answers.append(.atLeast(censoredFloor ?? 0)) }
     return answers
   }
 

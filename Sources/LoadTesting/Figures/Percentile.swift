@@ -1,3 +1,5 @@
+import Glibc
+
 /// A percentile level, such as 99.9, stored exactly.
 ///
 /// A floating-point number cannot represent 99.9, and the number of samples that a percentile needs
@@ -55,6 +57,9 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
     let beyond = 100_000 - thousandths
     return (10 * 100_000 + beyond - 1) / beyond
   }
+
+  /// log10(1/(1-q)): 1 for p90, 2 for p99.
+  package var nines: Double { log10(100_000 / Double(100_000 - thousandths)) }
 
   /// The rank, counted from 1, of the sample at this level among `count` sorted samples; 0 if
   /// `count` is 0.

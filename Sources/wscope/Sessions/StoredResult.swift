@@ -3,15 +3,19 @@ import Terminal
 
 /// Reads results of `bench` from files.
 enum StoredResult {
-  /// Reads the result in a file; `-` is standard input.
+  /// Reads the result in a file, which is JSON or a page that contains it; `-` is standard input.
   ///
   /// - Throws: `CommandFailure` with the file, the member and the problem.
   static func read(_ path: String) throws -> LoadReport {
     let bytes = try FileContents.readText(path)
+    let name = name(path)
+    guard let json = EmbeddedResult.json(in: bytes) else {
+      throw CommandFailure(.usage, "\(name): this page does not contain a result of wscope bench")
+    }
     do throws(ResultError) {
-      return try LoadReport(json: bytes)
+      return try LoadReport(json: json)
     } catch {
-      throw CommandFailure(.usage, "\(name(path)): \(error.text)")
+      throw CommandFailure(.usage, "\(name): \(error.text)")
     }
   }
 
