@@ -81,6 +81,9 @@ struct ServerLog {
         : "no complete request head came within the time limit"
     case .bareLineFeed(let line):
       "line \(line) of the request ends in LF; HTTP/1.1 lines end in CR LF (RFC 9112 section 2.2)"
+    case .body(.tooLarge(let limit)):
+      "the request body is over \(Figures.bytes(limit)); --max-message SIZE raises the limit"
+    case .body(let problem): problem.explanation
     case .notHTTP(let received):
       "not a valid HTTP/1.1 request: "
         + "\"\(ControlCharacters.escaped(Array(received.prefix { $0 != 0x0A && $0 != 0x0D }.prefix(80)), keepingNewlines: false, highlight: false))\""
