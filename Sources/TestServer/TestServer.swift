@@ -49,9 +49,6 @@ package final class TestServer: Sendable {
           NIOLoopBound(
             ClientRegistry(
               on: loop, loggedMessagesPerSecond: configuration.loggedMessagesPerSecond,
-              channel: ChannelSettings(
-                queueLimit: configuration.queueLimit, slow: configuration.slow,
-                kept: configuration.keptMessages),
               report: report),
             eventLoop: loop)
         }.get())
@@ -95,11 +92,9 @@ package final class TestServer: Sendable {
   /// Sends messages to every client of a mode that is fed, and waits until the clients have caught up, if that
   /// is what slow clients are to get, else for a moment.
   package func publish(_ messages: [PublishedMessage]) async {
-    let deliveries = registries.map { registry in
-      registry.eventLoop.flatSubmit { registry.value.channel.publish(messages) }
-    }
+    guard let loop = registries.first?.eventLoop else { return }
     // A loop that has stopped has no clients.
-    for delivery in deliveries { try? await delivery.get() }
+    _ = try? await handler.channels.broadcast.publish(messages, name: nil, on: loop).get()
   }
 
   /// Accepts no more, sends Close 1001 to every client, and waits until all are gone, at most the

@@ -33,8 +33,9 @@ package struct TestServerConfiguration: Sendable {
   package var queueLimit = 16 << 20
   /// What becomes of clients that are slower than what is published.
   package var slow = SlowPolicy.close
-  /// Published messages that a new client receives first.
-  package var keptMessages = 0
+  /// Messages of its channel that a new client receives first; nil: 20 in a room, 1 in mode `source`, else
+  /// none.
+  package var keptMessages: Int?
   /// Messages that are logged one by one, a second and event loop.
   package var loggedMessagesPerSecond = 50
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.

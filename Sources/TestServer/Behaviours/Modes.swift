@@ -9,6 +9,8 @@ package struct ModeEntry: Sendable {
   package var values: [Value] = []
   /// Whether the clients get what `TestServer.publish` is given.
   package var isFed = false
+  /// The channels that exist in this mode, test paths or not.
+  package var channel: ModeChannel?
   /// Makes what the connections of the mode share, once a server; the value is one of `values`.
   var make: @Sendable (_ value: String?, BehaviourContext) -> any BehaviourMaker
 
@@ -24,9 +26,17 @@ package struct ModeEntry: Sendable {
   }
 }
 
+/// The channels of a mode.
+package enum ModeChannel: Sendable {
+  /// `/broadcast`.
+  case broadcast
+  /// `/room/NAME`.
+  case rooms
+}
+
 /// The modes of a server: what answers a connection on a path that is not a test path.
 package enum Modes {
-  package static let all = [Echo.mode, Broadcast.mode, Sink.mode, Source.mode]
+  package static let all = [Echo.mode, Broadcast.mode, Chat.mode, Sink.mode, Source.mode]
 
   /// All that can be typed to choose a mode.
   package static var spellings: [String] { all.flatMap { $0.spellings.map(\.text) } }

@@ -16,6 +16,8 @@ package enum ServerEvent: Sendable {
   /// The regular expression of a rule took too many steps on a message of so many bytes.
   case ruleSkipped(client: Int, rule: String, bytes: Int)
   case closed(client: Int, ClientSummary)
+  /// A message was published by HTTP, and sent to so many clients.
+  case published(Publication, MessageSummary, delivered: Int)
   /// A client that was too slow did not get so many messages.
   case dropped(client: Int, messages: Int)
   /// What was odd in the frames of a client, all counted; comes right before its `closed`.

@@ -14,6 +14,8 @@ package struct TestPathEntry: Sendable {
   package var isBroken = false
   /// Whether an ordinary GET is answered too, not only an upgrade.
   package var answersHTTP = false
+  /// Whether it is a channel, to which POST publishes.
+  package var isChannel = false
   /// Reads the parameters of a request.
   var parse: @Sendable (PathArguments) throws(InvalidArgument) -> PathAction
 }
@@ -23,6 +25,8 @@ enum PathAction: Sendable {
   case accept(PathConnection)
   /// Rejects the upgrade with this reply.
   case reply(HTTPReplyText)
+  /// Joins a channel.
+  case join(ChannelKey, MemberOptions)
 }
 
 /// A connection that a test path accepts.

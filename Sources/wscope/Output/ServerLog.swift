@@ -42,6 +42,10 @@ struct ServerLog {
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
         + Figures.duration(summary.duration.nanoseconds)
+    case .published(let publication, let message, let delivered):
+      return "\(publication.method) \(safe(Redaction.url(publication.target))) from "
+        + "\(origin(publication.from)): \(text(message))   to \(Figures.count(delivered)) "
+        + (delivered == 1 ? "client" : "clients")
     case .rejectedByScript: return nil
     case .fault(let client, let fault):
       return "\(mark(client)) fault \(safe(fault))"
