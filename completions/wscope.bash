@@ -360,7 +360,7 @@ _wscope_listen() {
         return
         ;;
     '--mode')
-        __wscope_add_completions -W 'echo'$'\n''broadcast'$'\n''broadcast=all'$'\n''sink'$'\n''source'
+        __wscope_add_completions -W 'echo'$'\n''broadcast'$'\n''broadcast=all'$'\n''chat'$'\n''sink'$'\n''source'
         return
         ;;
     '--port-file')

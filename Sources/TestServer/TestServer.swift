@@ -55,9 +55,6 @@ package final class TestServer: Sendable {
           NIOLoopBound(
             ClientRegistry(
               on: loop, loggedMessagesPerSecond: configuration.loggedMessagesPerSecond,
-              channel: ChannelSettings(
-                queueLimit: configuration.queueLimit, slow: configuration.slow,
-                kept: configuration.keptMessages),
               report: report),
             eventLoop: loop)
         }.get())
@@ -101,11 +98,9 @@ package final class TestServer: Sendable {
   /// Sends messages to every subscribed client. Returns when the clients have caught up if the
   /// policy for slow clients is to wait for them, or else after a short pause at most.
   package func publish(_ messages: [PublishedMessage]) async {
-    let deliveries = registries.map { registry in
-      registry.eventLoop.flatSubmit { registry.value.channel.publish(messages) }
-    }
-    // A loop that has stopped does not have clients.
-    for delivery in deliveries { try? await delivery.get() }
+    guard let loop = registries.first?.eventLoop else { return }
+    // A loop that has stopped has no clients.
+    _ = try? await handler.channels.broadcast.publish(messages, name: nil, on: loop).get()
   }
 
   /// Stops accepting, sends a Close frame with code 1001 to every client and waits until all have

@@ -40,9 +40,10 @@ package struct TestServerConfiguration: Sendable {
   package var queueLimit = 16 << 20
   /// What happens to clients that read published messages too slowly.
   package var slow = SlowPolicy.close
-  /// The number of past published messages that a new client receives first.
-  package var keptMessages = 0
-  /// Maximum number of messages logged individually, per second and event loop.
+  /// Messages of its channel that a new client receives first; nil: 20 in a room, 1 in mode `source`, else
+  /// none.
+  package var keptMessages: Int?
+  /// Messages that are logged one by one, a second and event loop.
   package var loggedMessagesPerSecond = 50
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.
   package var isStrictAboutPaths = false

@@ -17,6 +17,9 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   private(set) var head: [UInt8] = []
   /// Set while a body is being received, which has no lines and is not subject to the limits.
   var isInBody = false
+  /// Bytes of the body that are still to come, if its length is known: the bytes after them are the
+  /// next head.
+  var bodyBytesLeft: Int?
   /// Whether the first line of the last head is text, as a reason phrase must be (RFC 9112 section
   /// 4).
   var isStartLineText: Bool { scan.isStartLineText }
@@ -108,7 +111,13 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   /// Passes on the bytes of the current head, or all bytes of a body.
   private func passOn(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
     var length = bytes.readableBytes
-    if !isInBody {
+    if isInBody {
+      // At 0 the decoder decides: it has seen the end of the body, or disagrees about its length.
+      if let left = bodyBytesLeft, left > 0 {
+        length = min(length, left)
+        bodyBytesLeft = left - length
+      }
+    } else {
       if scan.isComplete { startOfLastHead = passed }
       (length, isOverLimit) = bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
     }

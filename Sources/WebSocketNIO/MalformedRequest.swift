@@ -13,6 +13,8 @@ package enum MalformedRequest: Sendable, Equatable {
   case timedOut(isEmpty: Bool)
   /// A line that ends in LF alone.
   case bareLineFeed(line: Int)
+  /// The body of a request whose path reads one.
+  case body(RequestBodyProblem)
   /// Anything else; the first bytes received.
   case notHTTP(received: [UInt8])
 }

@@ -33,6 +33,10 @@ package enum HTTPAnswer: Sendable {
   /// returns a future of that loop; if it fails, the connection ends without a reply. Data that the
   /// client sends in the meantime is buffered. If the client disconnects, the answer is dropped.
   case later(@Sendable (any EventLoop) -> EventLoopFuture<HTTPAnswer>)
+  /// The answer depends on the body of the request, which is read first: up to `limit` bytes (413 for
+  /// more), within `ServerConfiguration.bodyTimeout` (408). The closure is called once with the body,
+  /// which is empty if the request has none, on the event loop of the request.
+  case reading(limit: Int, @Sendable (ByteBuffer) -> HTTPAnswer)
 
   /// The error of `later` that ends the connection with a TCP reset; an HTTP/2 stream just ends.
   package struct Reset: Error {
@@ -72,7 +76,8 @@ package struct ServerConfiguration: Sendable {
   /// The time limit from accepting a connection to the end of the request head; received data does
   /// not extend it.
   package var headTimeout = TimeAmount.seconds(10)
-  /// The limit for the closing handshake.
+  /// From the end of the head to the end of a body that is read, not extended by data that arrives.
+  package var bodyTimeout = TimeAmount.seconds(30)
   package var closeTimeout = TimeAmount.seconds(5)
   /// Limits on the size of a request head.
   package var headLimits = HeadLimits.standard

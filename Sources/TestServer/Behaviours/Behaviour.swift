@@ -17,6 +17,29 @@ extension Behaviour {
 protocol BehaviourMaker: Sendable {
   /// Creates the behaviour of one connection; called on its event loop.
   func makeBehaviour(for client: ServedClient) -> any Behaviour
+  /// The maker for a client with these parameters in its URL, of which most modes have none.
+  func reading(_ arguments: PathArguments) throws(InvalidArgument) -> any BehaviourMaker
+}
+
+extension BehaviourMaker {
+  func reading(_ arguments: PathArguments) throws(InvalidArgument) -> any BehaviourMaker { self }
+}
+
+/// Makes the behaviour of the members of a channel, to which messages can be published.
+protocol ChannelMaker: BehaviourMaker {
+  /// The maker for a member with such options.
+  func joining(_ options: MemberOptions) -> any BehaviourMaker
+  /// Sends messages that are not from a member to all members.
+  ///
+  /// - Parameters:
+  ///   - messages: In their order.
+  ///   - name: The author, for members of a room.
+  ///   - loop: The loop of the future.
+  /// - Returns: The number of messages sent, each counted for each member. It succeeds once the members
+  ///   have caught up or have been waited for long enough.
+  func publish(
+    _ messages: [PublishedMessage], name: String?, on loop: any EventLoop
+  ) -> EventLoopFuture<Int>
 }
 
 /// The parts of the server that behaviour makers use.
@@ -25,6 +48,7 @@ struct BehaviourContext: Sendable {
   var registries: [NIOLoopBound<ClientRegistry>]
   /// Maximum number of bytes queued for one client.
   var queueLimit: Int
-  /// Finished when the first client subscribes to what the server publishes.
+  var channels: Channels
+  /// To be finished once a client receives what is published.
   var joined: AsyncStream<Void>.Continuation
 }

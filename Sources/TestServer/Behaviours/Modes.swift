@@ -9,8 +9,9 @@ package struct ModeEntry: Sendable {
   package var values: [Value] = []
   /// Whether clients receive the messages of `TestServer.publish`.
   package var isFed = false
-  /// Creates the shared state of the mode's connections, once per server; `value` is one of
-  /// `values` or nil.
+  /// The channels that exist in this mode, test paths or not.
+  package var channel: ModeChannel?
+  /// Makes what the connections of the mode share, once a server; the value is one of `values`.
   var make: @Sendable (_ value: String?, BehaviourContext) -> any BehaviourMaker
 
   /// A value that a mode accepts.
@@ -26,10 +27,17 @@ package struct ModeEntry: Sendable {
   }
 }
 
-/// The modes of a server, which answer connections on all paths that are not test paths.
+/// The channels of a mode.
+package enum ModeChannel: Sendable {
+  /// `/broadcast`.
+  case broadcast
+  /// `/room/NAME`.
+  case rooms
+}
+
+/// The modes of a server: what answers a connection on a path that is not a test path.
 package enum Modes {
-  /// All modes. Help, completion, errors and tests read this list.
-  package static let all = [Echo.mode, Broadcast.mode, Sink.mode, Source.mode]
+  package static let all = [Echo.mode, Broadcast.mode, Chat.mode, Sink.mode, Source.mode]
 
   /// All spellings that select a mode.
   package static var spellings: [String] { all.flatMap { $0.spellings.map(\.text) } }

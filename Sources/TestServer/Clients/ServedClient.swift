@@ -30,7 +30,7 @@ final class ServedClient {
     self.handler = handler
     registry.report(.opened(client: number, from: handler.remoteAddress, info))
     for fault in info.faults { registry.report(.fault(client: number, fault)) }
-    registry.add(self, handler)
+    registry.add(handler)
   }
 
   /// Logs a received message if the budget allows, or else counts it.

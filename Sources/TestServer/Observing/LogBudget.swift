@@ -36,6 +36,12 @@ final class LogBudget {
   /// Whether messages are currently only counted.
   var isSpent: Bool { left == 0 }
 
+  /// Logs an event of one message if the budget allows.
+  func log(_ event: ServerEvent) {
+    guard left > 0 else { return count(1) }
+    spend(event)
+  }
+
   /// Counts messages while the budget is spent.
   @inline(__always)
   func count(_ messages: Int) { suppressed &+= UInt64(messages) }
@@ -44,10 +50,14 @@ final class LogBudget {
   private func spend(
     _ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ note: String?
   ) {
-    left -= 1
     var summary = MessageSummary(kind, payload)
     summary.note = note
-    report(.message(client: client, summary))
+    spend(.message(client: client, summary))
+  }
+
+  private func spend(_ event: ServerEvent) {
+    left -= 1
+    report(event)
     guard timer == nil else { return }
     timer = loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.renew() }
   }

@@ -17,7 +17,9 @@ package enum ServerEvent: Sendable {
   /// The regular expression of a rule took too many steps on a message of this size in bytes.
   case ruleSkipped(client: Int, rule: String, bytes: Int)
   case closed(client: Int, ClientSummary)
-  /// This many messages were dropped because the client was too slow.
+  /// A message was published by HTTP, and sent to so many clients.
+  case published(Publication, MessageSummary, delivered: Int)
+  /// A client that was too slow did not get so many messages.
   case dropped(client: Int, messages: Int)
   /// Counts of the oddities in the frames of a client; reported right before its `closed`.
   case linted(client: Int, [Oddity: Int])

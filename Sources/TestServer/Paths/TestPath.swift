@@ -15,7 +15,9 @@ package struct TestPathEntry: Sendable {
   package var isBroken = false
   /// Whether the path also answers a plain GET, not only an upgrade.
   package var answersHTTP = false
-  /// Parses the parameters of a request; throws if one is invalid.
+  /// Whether it is a channel, to which POST publishes.
+  package var isChannel = false
+  /// Reads the parameters of a request.
   var parse: @Sendable (PathArguments) throws(InvalidArgument) -> PathAction
 }
 
@@ -24,6 +26,8 @@ enum PathAction: Sendable {
   case accept(PathConnection)
   /// Rejects the upgrade with this reply.
   case reply(HTTPReplyText)
+  /// Joins a channel.
+  case join(ChannelKey, MemberOptions)
 }
 
 /// A connection that a test path accepts.

@@ -9,7 +9,7 @@ package enum TestPaths {
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
       BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
-      HeadersPath.entry,
+      HeadersPath.entry, BroadcastPath.entry, RoomPath.entry,
     ] + BearerPath.all + RequestPaths.all + BrokenHandshakePaths.all + BrokenFramePaths.all
     + SilentPaths.all
     + [NoPongPath.entry] + EndPaths.all
@@ -26,17 +26,36 @@ package enum TestPaths {
     case none
   }
 
-  /// Looks up a path by its first segments. A final `/` is ignored; case matters.
-  static func find(_ target: RequestTarget, maxMessage: Int) -> Match {
+  static let channels = all.filter(\.isChannel)
+
+  /// The paths that a server has.
+  ///
+  /// - Parameters:
+  ///   - mode: The mode, whose channels exist in any case.
+  ///   - hasScripts: Whether scripts or rules answer, so that there are no other test paths.
+  static func entries(_ mode: ModeEntry, hasScripts: Bool) -> [TestPathEntry] {
+    guard hasScripts else { return all }
+    return switch mode.channel {
+    case .broadcast: [BroadcastPath.entry]
+    case .rooms: [RoomPath.entry]
+    case nil: []
+    }
+  }
+
+  /// Looks a path up by its first segments. A final `/` is ignored, and case matters.
+  static func find(
+    _ target: RequestTarget, in entries: [TestPathEntry] = all, maxMessage: Int
+  ) -> Match {
     var expected: String?
-    for entry in all {
+    for entry in entries {
       for pattern in [entry.pattern] + entry.aliases {
         let parts = Self.parts(pattern)
         let fixed = parts.prefix { $0.parameter == nil }.map(\.text)
         guard target.segments.starts(with: fixed) else { continue }
         guard target.segments.count == parts.count, target.segments.last != "" else {
-          // A pattern without parameters matches only as a whole: longer paths are not test paths.
-          if fixed.count < parts.count { expected = expected ?? pattern }
+          // A path without parameters is known as a whole: what is below it is not a test path. An alias
+          // may be part of a path that means something else.
+          if fixed.count < parts.count, pattern == entry.pattern { expected = expected ?? pattern }
           continue
         }
         var captured: [String: String] = [:]
@@ -85,9 +104,11 @@ package enum TestPaths {
   }
 
   /// The registry as JSON, for pages and programs.
-  package static var json: String {
+  package static var json: String { json(all) }
+
+  static func json(_ entries: [TestPathEntry]) -> String {
     var json = JSONWriter()
-    json.array(all) { json, entry in
+    json.array(entries) { json, entry in
       json.object { json in
         json.member("path", entry.pattern)
         json.member("query", array: entry.query) { $0.string($1) }

@@ -1,6 +1,6 @@
 import NIOCore
 import WebSocketNIO
-package import WebSocketProtocol
+import WebSocketProtocol
 
 /// What happens to a client that reads too slowly.
 package enum SlowPolicy: String, Sendable, CaseIterable {
@@ -12,30 +12,52 @@ package enum SlowPolicy: String, Sendable, CaseIterable {
   case wait
 }
 
-/// How a channel treats its clients.
+/// How channels treat their members.
 struct ChannelSettings: Sendable {
   /// Maximum number of bytes queued for one client.
   var queueLimit: Int
   var slow = SlowPolicy.close
-  /// The number of past messages that a new client receives first.
-  var kept = 0
+  /// Messages that a new member of a room receives first.
+  var keptInRooms = 0
+  /// Messages that a new member of the channel `broadcast` receives first.
+  var keptInBroadcast = 0
+
+  func kept(_ key: ChannelKey) -> Int {
+    switch key {
+    case .broadcast: keptInBroadcast
+    case .room: keptInRooms
+    }
+  }
 }
 
-/// The clients of one event loop that receive published messages, and the last messages. Used only
-/// on its loop.
+/// How a client takes part in a channel.
+struct MemberOptions: Sendable, Hashable {
+  /// The name that it asks for in a room; nil leaves it to the room.
+  var name: String?
+  var format = ChannelFormat.raw
+  /// Whether it receives its own messages too.
+  var includesSelf = false
+  /// The last message that it received on an earlier connection.
+  var lastNumber: UInt64?
+}
+
+/// The members of a channel on one event loop. Used on its loop only.
 final class Channel {
   private let settings: ChannelSettings
   private let loop: any EventLoop
   private let report: @Sendable (ServerEvent) -> Void
-  private var members: [Int: ServedClient] = [:]
-  /// The number of messages dropped so far for each client that is too slow.
+  private var members: [Int: Member] = [:]
+  /// Messages dropped so far, by client, while a client is too slow.
   private var dropped: [Int: Int] = [:]
-  private var kept = CircularBuffer<PublishedMessage>()
-  private var keptBytes = 0
 
-  /// Maximum total size of the kept messages in bytes.
-  private static let maxKeptBytes = 1 << 20
-  /// The publisher is paused while more than this many bytes are queued for a client.
+  private struct Member {
+    var client: ServedClient
+    var options: MemberOptions
+    /// Events up to this one were before it joined.
+    var joinedAfter: UInt64
+  }
+
+  /// Bytes waiting for one client, above which the publisher is paused.
   private static let behind = 512 * 1024
   /// Long enough for a client that reads to catch up.
   private static let longestPause = TimeAmount.milliseconds(10)
@@ -50,11 +72,25 @@ final class Channel {
     self.report = report
   }
 
-  /// Adds a client with an open connection and sends it the kept messages.
-  func join(_ client: ServedClient) {
-    for message in kept { send(message, to: client) }
+  var isEmpty: Bool { members.isEmpty }
+
+  /// Adds a client whose connection is open.
+  ///
+  /// - Parameters:
+  ///   - client: The client.
+  ///   - options: How it takes part.
+  ///   - serial: Only events after this one are for it.
+  ///   - kept: Messages that it receives first.
+  func join(
+    _ client: ServedClient, _ options: MemberOptions, after serial: UInt64, kept: [MemberEvent]
+  ) {
+    for event in kept {
+      if let message = event.rendered(as: options.format) {
+        send(message, event.number, to: client)
+      }
+    }
     client.handler?.flush()
-    members[client.number] = client
+    members[client.number] = Member(client: client, options: options, joinedAfter: serial)
   }
 
   func leave(_ client: ServedClient) {
@@ -62,24 +98,35 @@ final class Channel {
     reportDropped(client.number)
   }
 
-  /// Sends messages to every client.
+  /// Sends events to the members.
   ///
-  /// - Returns: A future that succeeds when the clients have caught up, or after `longestPause`
-  ///   unless the policy is to wait.
-  func publish(_ messages: [PublishedMessage]) -> EventLoopFuture<Void> {
-    for message in messages {
-      keep(message)
-      for client in members.values where takes(client) { send(message, to: client) }
+  /// - Returns: The number of messages sent, each counted for each member, once the members have caught
+  ///   up or have been waited for long enough.
+  func deliver(_ deliveries: [Channels.Delivery]) -> EventLoopFuture<Int> {
+    var sent = 0
+    for delivery in deliveries {
+      let event = delivery.event
+      // Rendered once for each format that has members.
+      var rendered: [ChannelFormat: PublishedMessage?] = [:]
+      for member in members.values where event.serial > member.joinedAfter {
+        if delivery.author == member.client.number, !member.options.includesSelf { continue }
+        let format = member.options.format
+        let message = rendered[format] ?? event.rendered(as: format)
+        rendered[format] = .some(message)
+        guard let message, takes(member.client) else { continue }
+        send(message, event.number, to: member.client)
+        if event.number != nil { sent += 1 }
+      }
     }
-    for client in members.values { client.handler?.flush() }
+    for member in members.values { member.client.handler?.flush() }
     let promise = loop.makePromise(of: Void.self)
     let limit: NIODeadline? = settings.slow == .wait ? nil : .now() + Self.longestPause
     settle(promise, until: limit)
-    return promise.futureResult
+    return promise.futureResult.map { [sent] in sent }
   }
 
   private func settle(_ promise: EventLoopPromise<Void>, until limit: NIODeadline?) {
-    let isBehind = members.values.contains { Self.waiting(for: $0) > Self.behind }
+    let isBehind = members.values.contains { Self.waiting(for: $0.client) > Self.behind }
     guard isBehind, limit.map({ $0 > .now() }) ?? true else { return promise.succeed() }
     // Poll instead of waiting for writability, because messages may also wait in a delay fault.
     loop.assumeIsolated().scheduleTask(in: Self.pollInterval) { [self] in
@@ -91,8 +138,8 @@ final class Channel {
     (client.handler?.bufferedBytes ?? 0) + (client.outlet?.waitingBytes ?? 0)
   }
 
-  private func send(_ message: PublishedMessage, to client: ServedClient) {
-    // This fails only if the client is closing.
+  private func send(_ message: PublishedMessage, _ number: UInt64?, to client: ServedClient) {
+    // A client that is closing takes no more.
     try? client.handler?.prepare { machine throws(SendError) in
       message.payload.withUnsafeReadableBytes { client.send(message.kind, $0, &machine) }
     }
@@ -111,7 +158,7 @@ final class Channel {
     switch settings.slow {
     case .wait: return true
     case .drop: dropped[client.number, default: 0] += 1
-    case .close: client.registry.closeSlow(handler)
+    case .close: handler.closeSlow()
     }
     return false
   }
@@ -119,25 +166,5 @@ final class Channel {
   private func reportDropped(_ client: Int) {
     guard let count = dropped.removeValue(forKey: client) else { return }
     report(.dropped(client: client, messages: count))
-  }
-
-  private func keep(_ message: PublishedMessage) {
-    guard settings.kept > 0 else { return }
-    kept.append(message)
-    keptBytes += message.payload.readableBytes
-    while kept.count > settings.kept || keptBytes > Self.maxKeptBytes {
-      keptBytes -= kept.removeFirst().payload.readableBytes
-    }
-  }
-}
-
-/// A message for every client of a channel.
-package struct PublishedMessage: Sendable {
-  var kind: MessageKind
-  var payload: ByteBuffer
-
-  package init(_ kind: MessageKind, _ payload: [UInt8]) {
-    self.kind = kind
-    self.payload = ByteBuffer(bytes: payload)
   }
 }

@@ -354,7 +354,7 @@ final class Scripted: Behaviour {
   private func take(_ effect: ScriptMachine.Effect) {
     guard let handler = client.handler, handler.isOpen else { return }
     if !handler.isWritable, handler.bufferedBytes > context.queueLimit {
-      return client.registry.closeSlow(handler)
+      return handler.closeSlow()
     }
     try? handler.perform { machine throws(SendError) in _ = perform(effect, &machine) }
   }

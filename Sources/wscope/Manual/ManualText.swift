@@ -1065,9 +1065,12 @@ EXAMPLES
 
            wscope listen 8080 --script login.wscope --once --max-time 30s --junit client.xml
 
-     A chat between browsers and terminals; also open http://127.0.0.1:8080/:
+     A chat between browsers and terminals, to which scripts publish; also
+     open http://127.0.0.1:8080/:
 
-           wscope listen 8080 --mode broadcast
+           wscope listen 8080 --mode chat &
+           wscope connect ':8080/?name=ann'
+           curl -d 'deploy done' localhost:8080/room/lobby
 
      TLS with a certificate made for this run:
 
@@ -1085,25 +1088,32 @@ BEHAVIOUR
              client that does not read its echoes is not read from.
 
      broadcast
-             Send every message to all other clients.  A client that does not
-             read is closed with 1008 when more than --max-queue is queued for
-             it.
+             Send every message to all other clients.
 
      broadcast=all
              Send every message to all clients, the sender included.
 
+     chat    Send every message to the other clients in the room, with the
+             name of its sender; see Rooms.  All paths that are not test paths
+             join the room lobby.
+
      sink    Count every message and discard it.
 
      source  Send each line of standard input to all clients, and discard what
-             they send.  A new client first receives the last --keep lines.
-             With --null a NUL byte ends a message in place of a line feed;
-             with --binary messages are binary, otherwise a line that is not
-             valid UTF-8 is skipped.  --slow decides about a client that does
-             not read: close closes it with 1008 once more than --max-queue is
-             queued for it, drop drops messages for it until its queue is half
-             empty, and wait pauses standard input until the slowest client
-             has caught up; it also waits for the first client before it
-             reads.  At the end of the input the clients stay connected.
+             they send.  With --null a NUL byte ends a message in place of a
+             line feed; with --binary messages are binary, otherwise a line
+             that is not valid UTF-8 is skipped.  At the end of the input the
+             clients stay connected.
+
+     In the modes broadcast, chat and source, and on the paths /broadcast and
+     /room, a new client first receives the last --keep messages: 20 in a
+     room, 1 in mode source and otherwise none, unless the option says so.
+     All of them together keep at most 1 MiB.  --slow decides about a client
+     that does not read: close closes it with 1008 once more than --max-queue
+     is queued for it, drop drops messages for it until its queue is half
+     empty, and wait pauses the senders, or standard input, until the slowest
+     client has caught up; mode source also waits for the first client before
+     it reads.
 
    Test paths
      These paths behave as their names say, in every mode.  A trailing / is
@@ -1176,6 +1186,14 @@ BEHAVIOUR
              Choose this subprotocol, and echo; a client that does not offer
              it is rejected with 400.  Alias: /protocol.
 
+     /broadcast
+             Send every message to the other clients on this path, with
+             ?self=1 to its sender too.  In the modes broadcast and source
+             this is the channel of the mode.
+
+     /room/name
+             Join a room; see Rooms.  Alias: /chat.
+
      On these paths the server breaks the protocol on purpose.  Compression is
      never used.
 
@@ -1213,6 +1231,51 @@ BEHAVIOUR
      upgrade.  Unknown parameters are ignored, except those that look like a
      misspelling.  With --strict-paths, every other path is answered with 404
      and the nearest test path.
+
+   Rooms
+     A room exists once a client joins /room/name or a message is published
+     there.  The name of a room has up to 64 printable characters.  Parameters
+     of the URL:
+
+     ?name=name
+             The name of the client, up to 32 printable characters; without it
+             guest-3 for the client that the log calls #3.  A number is
+             appended to a name that is taken.
+
+     ?format=text, ?format=json, ?format=raw
+             text (the default) receives “ann: hello” and lines such as “* ann
+             joined (2 here)”; json receives an object for each of these, and
+             binary messages in the member base64; raw receives only the
+             messages, as they were sent.
+
+     ?self=1
+             Receive the messages of this client too.
+
+     In a message, /nick name changes the name and /who lists the members;
+     //text sends /text.  Clients with format=raw have no commands.
+
+           {"event":"join","name":"ann","here":2}
+           {"event":"message","name":"ann","here":2,"text":"hello"}
+           {"event":"nick","name":"eve","from":"ann","here":2}
+           {"event":"leave","name":"eve","here":1}
+           {"event":"who","here":1,"names":["bob"]}
+           {"event":"error","text":"unknown command /foo: /nick NAME, /who"}
+
+   Publishing by HTTP
+     A POST or PUT to /broadcast or /room/name publishes its body as one
+     message, in a room under the name ?name= if there is one, and returns the
+     number of clients it was sent to:
+
+           $ curl -d 'deploy done' localhost:8080/room/ops
+           {"delivered":3}
+
+     Content-Type: application/octet-stream makes the message binary;
+     otherwise a body that is not valid UTF-8 is answered with 400.  A body
+     larger than --max-message is answered with 413, one that is not complete
+     within 30 seconds with 408.  These paths exist with test paths; in the
+     modes broadcast, source and chat the path of the mode also exists with
+     rules and scripts.  The rules for Host and Origin apply (see Who can
+     connect): a form on a page of another site cannot publish.
 
    Faults
      A fault breaks connections on purpose, in every mode and on every path.
@@ -1469,10 +1532,11 @@ OPTIONS
              What answers a connection (default: echo).  echo: Sends every
              message back to the client that it came from.  broadcast: Sends
              every message to all other clients.  broadcast=all: Sends every
-             message to the sender too.  sink: Counts every message and
-             discards it.  source: Sends each line of standard input to all
-             clients and discards their messages.  Values: echo, broadcast,
-             broadcast=all, sink, source.
+             message to the sender too.  chat: Sends every message to the
+             others in the room, with the sender's name.  sink: Counts every
+             message and discards it.  source: Sends each line of standard
+             input to all clients and discards their messages.  Values: echo,
+             broadcast, broadcast=all, chat, sink, source.
 
      --strict-paths
              Reject paths that are not test paths with 404.
@@ -1583,11 +1647,13 @@ OPTIONS
      --slow close|drop|wait
              What to do with a client that does not read: close it, drop
              messages for it, or wait until it has caught up (default: close).
-             Mode source.  Values: close, drop, wait.
+             Modes broadcast, chat and source, and the paths /broadcast and
+             /room.  Values: close, drop, wait.
 
      --keep n
              Send a new client the last n messages first, 0 to 1000 (default:
-             1).  Mode source.
+             20 in rooms, 1 in mode source, otherwise 0).  Modes broadcast,
+             chat and source, and the paths /broadcast and /room.
 
      -b, --binary
              Send binary messages; the default is text.  Mode source.

@@ -160,7 +160,8 @@ final class ListenSession: Sendable {
     switch event {
     case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
     case .script(_, let summary): summary.result != .done
-    case .opened, .message, .sent, .closed, .linted, .fault, .more, .rejectedByScript: false
+    case .opened, .message, .sent, .closed, .linted, .fault, .more, .published, .rejectedByScript:
+      false
     }
   }
 
