@@ -2546,6 +2546,10 @@ EXAMPLES
 
            wscope bench :8080 -R 1000 --threshold 'rtt.p99<50ms' --threshold 'errors.rate<0.1%' --junit bench.xml
 
+     Write a page with charts, to look at and to send to others:
+
+           wscope bench :8080 -c 100 -d 30s -R 5000 --html report.html
+
      Keep the result, and print it again with other percentiles:
 
            wscope bench :8080 -R 1000 --out run.json
@@ -2715,6 +2719,8 @@ MEASUREMENT
      junit   JUnit XML with a test case for each threshold, and one for the
              verdict.
 
+     html    A page with charts for a browser; bench report reads it, too.
+
      The text report contains a verdict: VALID; SUSPECT, if the numbers may
      reflect this machine rather than the server; or INVALID.  Each reason
      comes with a number and a remedy.  A run is VALID only if every planned
@@ -2745,6 +2751,25 @@ MEASUREMENT
      A report has at most 600 intervals.  In a longer run, neighbouring
      intervals are merged, so that an interval lasts 2 seconds, 4 seconds and
      so on.
+
+   The page
+     --html writes the report as one HTML file without scripts from elsewhere,
+     fonts, images or network access.  It begins with the verdict, the result
+     in a sentence, the thresholds and the key numbers, followed by:
+     •   The percentile curve of the round-trip time, with the uncorrected
+         time, the delay of this client, and the limits of the thresholds.
+     •   A heat map of the round-trip time over time.  A stall is a wedge,
+         since messages count from their intended send time.
+     •   On the same time axis: rates, open connections, errors, and the CPU
+         and event loop delay of this client with their limits.
+     •   The time to open a connection, errors, close codes, the self-check,
+         the environment and the command line.
+
+     Each chart has a description in words and a table of its numbers.  The
+     page is complete without scripts and style sheets, as where a CI server
+     forbids them.  It contains the result, so that wscope bench report
+     page.html reads it; the page of a stored result has the same bytes as
+     that of its run.
 
    Metrics
      A metric has the same name in text and in JSON.  Its values are
@@ -2820,17 +2845,18 @@ MEASUREMENT
 
    Stored results
      --out writes the result to a file, as one JSON object with the schema
-     that --schema prints.  A file that cannot be written is found out before
-     anything is opened.  A regular file is replaced as a whole at the end of
-     the run.
+     that --schema prints.  A page that --html has written contains the same
+     object.  A file that cannot be written is found out before anything is
+     opened.  A regular file is replaced as a whole at the end of the run.
 
-     wscope bench report file prints a stored result again; - reads standard
-     input.  It takes --format, --percentiles, --threshold, --junit, --out and
-     --color, and so does wscope bench merge.  The thresholds of the result
-     are judged again, or those on the command line in their place.  Without
-     --percentiles, it prints the ones that are in the result.  Others are
-     computed from the histograms.  Members of the result that it does not
-     know are ignored, so that it reads the results of later versions.
+     wscope bench report file prints a stored result again, from JSON or from
+     a page; - reads standard input.  It takes --format, --percentiles,
+     --threshold, --html, --junit, --out and --color, and so does wscope bench
+     merge.  The thresholds of the result are judged again, or those on the
+     command line in their place.  Without --percentiles, it prints the ones
+     that are in the result.  Others are computed from the histograms.
+     Members of the result that it does not know are ignored, so that it reads
+     the results of later versions.
 
    Progress and signals
      During the run, progress is shown on standard error: one line that
@@ -2933,7 +2959,7 @@ OPTIONS
 
      --format format
              Format of the report on standard output.  Values: text, json,
-             junit.  Default: text.
+             junit, html.  Default: text.
 
      --percentiles list
              Percentiles to report, as a comma-separated list (default:
@@ -2942,6 +2968,10 @@ OPTIONS
      --out file
              Write the result to this file as JSON; bench report prints it
              again.
+
+     --html file
+             Write the report to this file as a page with charts; bench report
+             reads it, too.
 
      --threshold limit
              Require this of the result, as in 'rtt.p99<50ms',
