@@ -206,7 +206,8 @@ extension Threshold {
     + ConnectionFigure.allCases.map { "connections." + $0.rawValue }
     + Rate.allCases.map { "rate." + $0.rawValue } + ["generator.cpu"]
 
-  private static func quantity(_ name: String) throws(Failure) -> Quantity {
+  /// The quantity of that name, such as `rtt.p99`; throws as `init`.
+  static func quantity(_ name: String) throws(Failure) -> Quantity {
     let plain = name.prefix { $0 != "{" }
     let braces = name.dropFirst(plain.count)
     if !braces.isEmpty {

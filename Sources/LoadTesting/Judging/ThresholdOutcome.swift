@@ -88,7 +88,8 @@ extension LoadReport {
     return outcome
   }
 
-  private func measured(_ quantity: Threshold.Quantity) -> ThresholdOutcome.Measured {
+  /// What the report says of a quantity.
+  func measured(_ quantity: Threshold.Quantity) -> ThresholdOutcome.Measured {
     if quantity.isSum, !missingShards.isEmpty { return .nothing(.missingShards) }
     switch quantity {
     case .metric(let metric, let statistic):

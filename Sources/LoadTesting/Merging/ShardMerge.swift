@@ -152,7 +152,7 @@ extension LoadReport {
 
 extension LoadReport.Configuration {
   /// What was asked for, by the name in the result; each process has its own number of threads.
-  var members: [String: String] {
+  package var members: [String: String] {
     var json = JSONWriter(layout: .compact)
     json.object(write)
     guard case .object(let members)? = try? JSONValue.parse(Array(json.text.utf8)) else {

@@ -55,6 +55,42 @@ extension LoadReport {
     }
   }
 
+  /// A run of a pair: B follows A, or A follows B, so that both meet the same machine.
+  package struct Pair: Sendable, Equatable {
+    package enum Side: String, CaseIterable, Sendable {
+      case a = "A"
+      case b = "B"
+    }
+
+    /// The number of the pair, from 1.
+    package var number: Int
+    package var side: Side
+    /// 1 for the first run of the pair, 2 for the second.
+    package var position: Int
+
+    package init(_ number: Int, _ side: Side, position: Int) {
+      self.number = number
+      self.side = side
+      self.position = position
+    }
+
+    func write(to json: inout JSONWriter) {
+      json.array { json in
+        json.integer(number)
+        json.string(side.rawValue)
+        json.integer(position)
+      }
+    }
+
+    init(_ json: ResultValue) throws(ResultError) {
+      let parts = try json.elements()
+      guard parts.count == 3 else { throw json.error("not a number, a side and a position") }
+      number = try parts[0].integer()
+      side = try parts[1].word()
+      position = try parts[2].integer()
+    }
+  }
+
   /// The identity of a run and how it ended.
   package struct Run: Sendable, Equatable {
     package var id: String
@@ -68,6 +104,8 @@ extension LoadReport {
     /// The part of the run that this result covers; nil for all of it.
     package var shard: Shard?
     package var ended: Ending
+    /// Its place in a comparison that one process made; nil for any other run.
+    package var pair: Pair?
 
     /// Why the run ended.
     package enum Ending: String, CaseIterable, Sendable {
@@ -108,6 +146,10 @@ extension LoadReport {
       json.key("shard")
       if let shard { shard.write(to: &json) } else { json.null() }
       json.member("ended", ended.rawValue)
+      if let pair {
+        json.key("pair")
+        pair.write(to: &json)
+      }
     }
 
     init(_ json: ResultValue) throws(ResultError) {
@@ -127,6 +169,7 @@ extension LoadReport {
       }
       shard = try json.optional("shard", Shard.init)
       ended = try json.member("ended").word()
+      pair = try json.optional("pair", Pair.init)
     }
   }
 
