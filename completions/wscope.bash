@@ -687,7 +687,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--threshold -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --out --html --junit --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
+    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -753,7 +753,7 @@ _wscope_bench() {
         return
         ;;
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
         return
         ;;
     '--percentiles')
@@ -771,6 +771,10 @@ _wscope_bench() {
         return
         ;;
     '--junit')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--summary-md')
         __wscope_add_completions -f
         return
         ;;
@@ -906,13 +910,13 @@ _wscope_bench_report() {
     repeating_flags=()
     non_repeating_flags=(--version -h --help)
     repeating_options=(--threshold)
-    non_repeating_options=(--format --percentiles --out --html --junit --color)
+    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
         return
         ;;
     '--percentiles')
@@ -930,6 +934,10 @@ _wscope_bench_report() {
         return
         ;;
     '--junit')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--summary-md')
         __wscope_add_completions -f
         return
         ;;

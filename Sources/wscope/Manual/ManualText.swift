@@ -2562,14 +2562,17 @@ MEASUREMENT
 
      html    A page with charts for a browser; bench report reads it, too.
 
-     The text report contains a verdict: VALID; SUSPECT, if the numbers may
-     reflect this machine rather than the server; or INVALID.  Each reason
-     comes with a number and a remedy.  A run is VALID only if every planned
-     message was sent, matched and answered, and INVALID below 99 % of the
-     plan.  Messages that were due on a lost connection are part of the plan.
-     In the closed loop, the plan is the time that connections were supposed
-     to be open.  A run that was cut short states how much of the planned
-     duration it measured, and why.
+     md      A summary in Markdown, for the page of a CI job; at most 64 KiB.
+
+     The text report begins with a verdict, the target and the result in one
+     sentence.  The verdict is VALID; SUSPECT, if the numbers may reflect this
+     machine rather than the server; or INVALID.  Each reason comes with a
+     number and a remedy.  A run is VALID only if every planned message was
+     sent, matched and answered, and INVALID below 99 % of the plan.  Messages
+     that were due on a lost connection are part of the plan.  In the closed
+     loop, the plan is the time that connections were supposed to be open.  A
+     run that was cut short states how much of the planned duration it
+     measured, and why.
 
      In JSON, every percentile has a number v, so that a comparison never
      meets null.  With censored, it is a lower bound.  With needs_samples,
@@ -2611,6 +2614,22 @@ MEASUREMENT
      forbids them.  It contains the result, so that wscope bench report
      page.html reads it; the page of a stored result has the same bytes as
      that of its run.
+
+   Reports for CI
+     --junit writes a test case for each threshold, and one for the verdict.
+     A broken threshold is a failure.  An undecided threshold and an invalid
+     measurement are errors: the measurement, not the server, may be at fault.
+     Metrics and rates are properties, with the names and units of thresholds.
+
+     --summary-md adds the verdict, the result in one sentence, the thresholds
+     and the key numbers to the end of a file, and everything else as folded
+     details:
+
+           wscope bench :8080 -R 1000 --summary-md "$GITHUB_STEP_SUMMARY"
+
+     If GITHUB_ACTIONS is true, each threshold that is broken or undecided is
+     also an annotation on standard error, at most 10 of them; --quiet does
+     not suppress them.
 
    Metrics
      A metric has the same name in text and in JSON.  Its values are
@@ -2692,11 +2711,12 @@ MEASUREMENT
 
      wscope bench report file prints a stored result again, from JSON or from
      a page; - reads standard input.  It takes --format, --percentiles,
-     --threshold, --html, --junit, --out and --color.  The thresholds of the
-     result are judged again, or those on the command line in their place.
-     Without --percentiles, it prints the ones that are in the result.  Others
-     are computed from the histograms.  Members of the result that it does not
-     know are ignored, so that it reads the results of later versions.
+     --threshold, --html, --junit, --summary-md, --out and --color.  The
+     thresholds of the result are judged again, or those on the command line
+     in their place.  Without --percentiles, it prints the ones that are in
+     the result.  Others are computed from the histograms.  Members of the
+     result that it does not know are ignored, so that it reads the results of
+     later versions.
 
    Progress and signals
      During the run, progress is shown on standard error: one line that
@@ -2787,7 +2807,7 @@ OPTIONS
 
      --format format
              Format of the report on standard output.  Values: text, json,
-             junit, html.  Default: text.
+             junit, html, md.  Default: text.
 
      --percentiles list
              Percentiles to report, as a comma-separated list (default:
@@ -2810,6 +2830,10 @@ OPTIONS
 
      --junit file
              Write the thresholds and the verdict to this file as JUnit XML.
+
+     --summary-md file
+             Add a summary in Markdown to the end of this file, as in
+             $GITHUB_STEP_SUMMARY.
 
      --schema
              Print the JSON Schema of the result.
@@ -3012,6 +3036,9 @@ ENVIRONMENT
 
      SSL_CERT_FILE, SSL_CERT_DIR, SSLKEYLOGFILE
                      Trusted certificates and the TLS key log; see wscope(1).
+
+     GITHUB_ACTIONS  If true, broken and undecided thresholds are annotations
+                     on standard error.
 
      WSCOPE_USER, WSCOPE_BEARER
                      Default credentials; see --user and --bearer.

@@ -6,6 +6,8 @@ struct ReportOutputs: Sendable {
   struct File: Sendable {
     var path: String
     var format: ReportFormatEntry
+    /// Whether the file keeps what is in it.
+    var isAppended = false
   }
 
   /// The format of the report on standard output.
@@ -18,7 +20,7 @@ struct ReportOutputs: Sendable {
     var status = ExitStatus.ok
     for file in [File(path: "-", format: format)] + files {
       do {
-        try FileContents.write(file.format.render(report), to: file.path, context.console)
+        try write(file.format.render(report), file, context)
       } catch let failure as CommandFailure {
         context.warn(failure.message)
         status = failure.status
@@ -27,6 +29,16 @@ struct ReportOutputs: Sendable {
         status = .outputFailed
       }
     }
+    if context.environment["GITHUB_ACTIONS"] == "true" {
+      for line in GitHubAnnotations(report).lines { context.console.note(line) }
+    }
     return status
+  }
+
+  private func write(_ text: String, _ file: File, _ context: CommandContext) throws {
+    guard file.isAppended else {
+      return try FileContents.write(text, to: file.path, context.console)
+    }
+    try FileContents.append(text, to: file.path)
   }
 }

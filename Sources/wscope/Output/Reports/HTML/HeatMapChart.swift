@@ -41,7 +41,7 @@ struct HeatMapChart {
   private var drawing: HTML {
     let axis = TimeAxis(columns: columns)
     return """
-      \(axis.warmUp(from: top, height: Self.plotHeight, labelled: false))\
+      \(axis.warmUp(from: top, height: Self.plotHeight))\
       <svg x="0" y="\(top)" width="100%" height="\(Self.plotHeight)" \
       viewBox="0 -.5 \(width) \(rows)" preserveAspectRatio="none" class="heat" fill="none" \
       stroke="#0072b2">
@@ -49,7 +49,6 @@ struct HeatMapChart {
       \(cells)</g>
       \(line(\.p50, dashes: nil))\(line(\.p99, dashes: "5 3"))</svg>
       \(gridLines)\(unanswered)\(lineLabels)\
-      \(axis.warmUp(from: top, height: 0, labelled: columns.warmUp ?? 0 > 0.08))\
       \(axis.marks(below: top + Self.plotHeight))
       """
   }
@@ -108,20 +107,27 @@ struct HeatMapChart {
     top + (y(ns) + 0.5) / rows * Self.plotHeight
   }
 
+  /// A line through the columns, with a gap where nothing was answered.
   private func line(
     _ figure: (TimeColumns.Column) -> Percentile?, dashes: String?
   ) -> HTML {
-    let points = columns.columns.compactMap { column in
-      figure(column)?.bound.map {
-        " \(x(column.middle)),\(min(max(y($0), -0.5), rows - 0.5))" as HTML
+    var path: HTML = ""
+    var isOpen = false
+    for column in columns.columns {
+      guard let ns = figure(column)?.bound else {
+        isOpen = false
+        continue
       }
+      let y = min(max(y(ns), -0.5), rows - 0.5)
+      path += isOpen ? "L\(x(column.middle)) \(y)" : "M\(x(column.middle)) \(y)h.01"
+      isOpen = true
     }
     let style: HTML = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""
     return """
-      <polyline vector-effect="non-scaling-stroke" stroke="Canvas" stroke-opacity=".8" \
-      stroke-width="3.5" class="halo" points="\(points)"/>
-      <polyline vector-effect="non-scaling-stroke" stroke="currentColor" stroke-width="1.5"\(style) \
-      points="\(points)"/>
+      <path vector-effect="non-scaling-stroke" stroke="Canvas" stroke-opacity=".8" \
+      stroke-width="3.5" stroke-linecap="round" class="halo" d="\(path)"/>
+      <path vector-effect="non-scaling-stroke" stroke="currentColor" stroke-width="1.6" \
+      stroke-linecap="round"\(style) d="\(path)"/>
 
       """
   }
