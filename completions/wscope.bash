@@ -685,7 +685,7 @@ _wscope_send() {
 
 _wscope_bench() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--binary -b --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
+    non_repeating_flags=(--binary -b --heat --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--threshold -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
     non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
@@ -908,7 +908,7 @@ _wscope_bench() {
 
 _wscope_bench_report() {
     repeating_flags=()
-    non_repeating_flags=(--version -h --help)
+    non_repeating_flags=(--heat --version -h --help)
     repeating_options=(--threshold)
     non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
     __wscope_offer_flags_options 1

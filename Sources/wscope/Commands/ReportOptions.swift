@@ -7,6 +7,13 @@ struct ReportOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Format of the report on standard output.", valueName: "format"))
   var format = ReportFormatOption(ReportFormats.text)
 
+  @Flag(
+    help: """
+      Print a heat map of the round-trip time over time after the text report, as wide as the terminal (80 columns \
+      elsewhere).
+      """)
+  var heat = false
+
   @Option(
     help: ArgumentHelp(
       "Percentiles to report, as a comma-separated list (default: 50,90,99,99.9).",
@@ -93,6 +100,10 @@ struct ReportOptions: ParsableArguments {
       files.append(
         ReportOutputs.File(path: path, format: format, isAppended: format == ReportFormats.md))
     }
-    return ReportOutputs(format: try format.entry(), files: files)
+    let format = try format.entry()
+    guard !heat || format == ReportFormats.text else {
+      throw CommandFailure(.usage, "--heat requires --format text")
+    }
+    return ReportOutputs(format: format, showsHeat: heat, files: files)
   }
 }

@@ -2615,6 +2615,9 @@ MEASUREMENT
      page.html reads it; the page of a stored result has the same bytes as
      that of its run.
 
+     --heat prints the heat map in the terminal, after the text report, in 256
+     colours or, without colour, in four shades of grey.
+
    Reports for CI
      --junit writes a test case for each threshold, and one for the verdict.
      A broken threshold is a failure.  An undecided threshold and an invalid
@@ -2808,6 +2811,9 @@ OPTIONS
      --format format
              Format of the report on standard output.  Values: text, json,
              junit, html, md.  Default: text.
+
+     --heat  Print a heat map of the round-trip time over time after the text
+             report, as wide as the terminal (80 columns elsewhere).
 
      --percentiles list
              Percentiles to report, as a comma-separated list (default:

@@ -12,6 +12,8 @@ struct ReportOutputs: Sendable {
 
   /// The format of the report on standard output.
   var format: ReportFormatEntry
+  /// Whether a heat map for the terminal follows.
+  var showsHeat = false
   /// What else is written.
   var files: [File] = []
 
@@ -20,7 +22,9 @@ struct ReportOutputs: Sendable {
     var status = ExitStatus.ok
     for file in [File(path: "-", format: format)] + files {
       do {
-        try write(file.format.render(report), file, context)
+        var text = file.format.render(report)
+        if showsHeat, file.path == "-" { text += heat(report, context) }
+        try write(text, file, context)
       } catch let failure as CommandFailure {
         context.warn(failure.message)
         status = failure.status
@@ -33,6 +37,13 @@ struct ReportOutputs: Sendable {
       for line in GitHubAnnotations(report).lines { context.console.note(line) }
     }
     return status
+  }
+
+  private func heat(_ report: LoadReport, _ context: CommandContext) -> String {
+    let isTerminal = context.console.standardOutputIsTerminal
+    let width = isTerminal ? TerminalSize.of(1).columns : ReportLayout.width
+    let map = HeatText(report, width: width, isColored: context.outputStyle.isOn)
+    return map.map { "\n" + $0.text } ?? ""
   }
 
   private func write(_ text: String, _ file: File, _ context: CommandContext) throws {

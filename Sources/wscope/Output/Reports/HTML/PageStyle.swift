@@ -57,6 +57,7 @@ enum PageStyle {
     @media (max-width:560px){main{padding:12px 8px 24px}section{padding:12px 12px}h1{font-size:19px}\
     .sentence{font-size:16px}.tiles .value{font-size:20px}\
     .tiles tbody{grid-template-columns:repeat(2,1fr);gap:8px}}
+    @media print{.data th,.data td{white-space:normal;padding-right:8px}.wide{overflow:visible}}
 
     """
 }
