@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""pictures.py [session] [bench] [page]: makes the pictures of the README from real runs, by default all of them.
+"""pictures.py [session] [bench] [report] [page]: makes the pictures of the README from real runs, by default all of them.
 
-The terminals are what tmux shows, colours included; the page is a screenshot of headless Chromium. Nothing is drawn by hand.
-`bench` wants an idle machine. The program is $WSCOPE, default .build/release/wscope.
+The terminals are what tmux shows, colours included; the pages are screenshots of headless Chromium. Nothing is drawn by hand.
+`bench` and `report` want an idle machine. The program is $WSCOPE, default .build/release/wscope.
 """
 import html
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,6 +129,28 @@ def bench(home):
         server.wait()
 
 
+def report(home):
+    """The page of a run whose server stalls for a second."""
+    server = subprocess.Popen([WSCOPE, "listen", "8080", "-q"], stderr=subprocess.DEVNULL)
+    page, picture = os.path.join(home, "report.html"), os.path.join(PICTURES, "report.png")
+    try:
+        bench = subprocess.Popen(
+            [WSCOPE, "bench", ":8080", "-c", "100", "-d", "30s", "-R", "2000", "--threshold", "rtt.p99<50ms", "--threshold", "errors.rate<0.1%",
+             "--html", page, "--no-progress"], stdout=subprocess.DEVNULL)
+        time.sleep(20)
+        server.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        server.send_signal(signal.SIGCONT)
+        bench.wait()
+    finally:
+        server.terminate()
+        server.wait()
+    subprocess.run(
+        ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-proxy-server", f"--user-data-dir={home}/profile",
+         "--window-size=1000,1290", f"--screenshot={picture}", f"file://{page}"], check=True, capture_output=True)
+    print(picture)
+
+
 def page(_):
     """The page with a chat of a browser and a terminal."""
     sys.path[:0] = [os.path.join(ROOT, "Tests/Interop"), os.path.join(ROOT, "Tests/Peers")]
@@ -147,7 +170,7 @@ def page(_):
 
 
 def main():
-    parts = {"session": session, "bench": bench, "page": page}
+    parts = {"session": session, "bench": bench, "report": report, "page": page}
     for name in sys.argv[1:] or parts:
         if name not in parts:
             sys.exit(__doc__.splitlines()[0])

@@ -41,6 +41,7 @@ final class PageReader: NSObject, XMLParserDelegate {
     guard parser.parse() else {
       throw TestPeerError("line \(parser.lineNumber): \(String(describing: parser.parserError))")
     }
+    reader.page.text = reader.page.text.replacing("\u{A0}", with: " ")
     return reader.page
   }
 

@@ -165,6 +165,9 @@ final class JUnit: NSObject, XMLParserDelegate {
     var cases: [[String: String]] = []
     /// One for each case.
     var failures: [Failure?] = []
+    /// Cases that could not be decided, by their names.
+    var errors: [String: String] = [:]
+    var properties: [String: String] = [:]
   }
 
   struct Failure: Equatable {
@@ -175,7 +178,7 @@ final class JUnit: NSObject, XMLParserDelegate {
   private static let required: [String: Set<String>] = [
     "testsuite": ["name", "timestamp", "hostname", "tests", "failures", "errors", "time"],
     "properties": [], "testcase": ["name", "classname", "time"], "failure": ["message", "type"],
-    "system-out": [], "system-err": [],
+    "error": ["message", "type"], "property": ["name", "value"], "system-out": [], "system-err": [],
   ]
 
   private var suite = Suite()
@@ -204,6 +207,7 @@ final class JUnit: NSObject, XMLParserDelegate {
   ) {
     let parents = [
       "testsuite": [], "testcase": ["testsuite"], "failure": ["testsuite", "testcase"],
+      "error": ["testsuite", "testcase"], "property": ["testsuite", "properties"],
     ]
     if Self.required[name] != Set(attributes.keys) {
       problem = "attributes of \(name): \(attributes)"
@@ -228,6 +232,9 @@ final class JUnit: NSObject, XMLParserDelegate {
     case "failure":
       suite.failures[suite.failures.count - 1] = Failure(
         message: attributes["message"] ?? "", text: "")
+    case "error":
+      suite.errors[suite.cases.last?["name"] ?? ""] = attributes["message"]
+    case "property": suite.properties[attributes["name"] ?? ""] = attributes["value"]
     default: break
     }
   }

@@ -96,12 +96,24 @@ import Testing
   }
 
   @Test func junitHasACaseForEach() throws {
-    let junit = JUnitReport(try Self.report("rtt.p99<1ms", "errors.rate<0.1%", "tls.p99<1s")).text
-    #expect(junit.contains("tests=\"4\" failures=\"2\""))
-    #expect(junit.contains("<testcase name=\"errors.rate &lt; 0.1%\" classname=\"wscope.bench\""))
-    #expect(junit.contains("<testcase name=\"verdict\""))
-    #expect(junit.contains("got: 2.31 ms, 131 % over"))
-    #expect(junit.contains("got: undecided: not measured"))
+    var report = try Self.report("rtt.p99<1ms", "errors.rate<0.1%", "tls.p99<1s")
+    var suite = try JUnit.read(JUnitReport(report).text)
+    #expect(suite.attributes["tests"] == "4")
+    #expect(suite.attributes["failures"] == "1" && suite.attributes["errors"] == "1")
+    #expect(
+      suite.cases.map { $0["name"] } == [
+        "rtt.p99 < 1ms", "errors.rate < 0.1%", "tls.p99 < 1s", "verdict",
+      ])
+    let broken = "measured 2.31 ms, limit 1 ms; 131 % over, first broken at 60 s"
+    #expect(suite.failures == [.init(message: broken, text: broken), nil, nil, nil])
+    #expect(suite.errors == ["tls.p99 < 1s": "undecided: not measured"])
+    #expect(suite.properties["rtt.p99"] == "2310000ns")
+    #expect(suite.properties["verdict"] == "valid")
+    report.verdict = Verdict(reasons: [.init(.invalid, .noAnswers)])
+    suite = try JUnit.read(JUnitReport(report).text)
+    #expect(suite.attributes["failures"] == "0" && suite.attributes["errors"] == "3")
+    #expect(
+      suite.errors["verdict"] == "invalid: no message was answered: does the server echo?")
   }
 
   @Test(

@@ -36,7 +36,7 @@ RUNS = {
     "stalled": ([], OPEN),
     "bimodal": (["--fault", "delay=40ms,conn=1-10"], OPEN),
     "losing": (["--fault", "drop=3%"], [*OPEN, "--timeout", "2s"]),
-    "closing": (["--fault", "life=5s,close=1011"], OPEN),
+    "closing": (["--fault", "close=1011,after=6s,p=30%", "--fault", "rst,after=9s,conn=40-50"], OPEN),
     "overloaded": ([], ["-c", "50", "-R", "400k", "-d", "6s", "--threshold", "rtt.p99<50ms"]),
     "closed-loop": ([], ["-c", "50", "-d", "6s", "--threshold", "rate.answered>=1k/s"]),
 }

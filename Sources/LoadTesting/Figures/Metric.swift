@@ -30,14 +30,14 @@ package enum Metric: Int, CaseIterable, Sendable {
   /// A short description for a legend.
   package var label: String {
     switch self {
-    case .connect: "from the intended connect"
+    case .connect: "from intended connect"
     case .dns: "look-up of the host name"
     case .tcp: "TCP handshake"
     case .tls: "TLS handshake"
     case .upgrade: "HTTP upgrade"
-    case .roundTrip: "from the intended send time"
-    case .service: "from the actual send"
-    case .late: "delay of this client"
+    case .roundTrip: "from intended send"
+    case .service: "from actual send"
+    case .late: "generator delay"
     case .close: "closing handshake"
     }
   }

@@ -7,6 +7,13 @@ struct ReportOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Format of the report on standard output.", valueName: "format"))
   var format = ReportFormatOption(ReportFormats.text)
 
+  @Flag(
+    help: """
+      Print a heat map of the round-trip time over time after the text report, as wide as the terminal (80 columns \
+      elsewhere).
+      """)
+  var heat = false
+
   @Option(
     help: ArgumentHelp(
       "Percentiles to report, as a comma-separated list (default: 50,90,99,99.9).",
@@ -33,13 +40,20 @@ struct ReportOptions: ParsableArguments {
       The exit code is 99 if it is broken, 98 if the measurement cannot decide it. With "abort after 10s" at the end, \
       a breach ends the run, from that time on.
       """, valueName: "limit"))
-  var threshold: [String] = []
+  var threshold: [PublicText] = []
 
   @Option(
     help: ArgumentHelp(
       "Write the thresholds and the verdict to this file as JUnit XML.", valueName: "file"),
     completion: .file())
   var junit: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      "Add a summary in Markdown to the end of this file, as in $GITHUB_STEP_SUMMARY.",
+      valueName: "file"),
+    completion: .file())
+  var summaryMd: PublicText?
 
   /// The thresholds, in the order in which they were typed.
   ///
@@ -48,7 +62,7 @@ struct ReportOptions: ParsableArguments {
   /// - Throws: `CommandFailure` for a text that is not a threshold, and for one of another mode.
   func thresholds(for metrics: [Metric]) throws -> [Threshold] {
     var thresholds: [Threshold] = []
-    for text in threshold {
+    for text in threshold.map(\.text) {
       do throws(Threshold.Failure) {
         let threshold = try Threshold(text)
         if case .metric(let metric, _) = threshold.quantity, !metrics.contains(metric) {
@@ -72,7 +86,7 @@ struct ReportOptions: ParsableArguments {
   func outputs() throws -> ReportOutputs {
     let wanted: [(option: String, path: PublicText?, format: ReportFormatEntry)] = [
       ("--out", out, ReportFormats.json), ("--html", html, ReportFormats.html),
-      ("--junit", junit, ReportFormats.junit),
+      ("--junit", junit, ReportFormats.junit), ("--summary-md", summaryMd, ReportFormats.md),
     ]
     var files: [ReportOutputs.File] = []
     for (option, path, format) in wanted {
@@ -83,8 +97,13 @@ struct ReportOptions: ParsableArguments {
           "\(option) does not write to standard output; use --format \(format.name)")
       }
       try FileContents.checkWritable(path)
-      files.append(ReportOutputs.File(path: path, format: format))
+      files.append(
+        ReportOutputs.File(path: path, format: format, isAppended: format == ReportFormats.md))
     }
-    return ReportOutputs(format: try format.entry(), files: files)
+    let format = try format.entry()
+    guard !heat || format == ReportFormats.text else {
+      throw CommandFailure(.usage, "--heat requires --format text")
+    }
+    return ReportOutputs(format: format, showsHeat: heat, files: files)
   }
 }

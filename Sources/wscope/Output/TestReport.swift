@@ -7,8 +7,37 @@ struct TestReport {
     var name: String
     /// Seconds from the start until the case was decided.
     var seconds: Double
-    /// What went wrong; nil if the case passed.
-    var failure: String?
+    /// What is wrong; nil if the case passed.
+    var problem: Problem?
+
+    init(name: String, seconds: Double, problem: Problem?) {
+      self.name = name
+      self.seconds = seconds
+      self.problem = problem
+    }
+
+    /// A case of an expectation.
+    ///
+    /// - Parameter failure: What came instead; nil if it was met.
+    init(name: String, seconds: Double, failure: String? = nil) {
+      self.init(name: name, seconds: seconds, problem: failure.map(Problem.unmet))
+    }
+  }
+
+  /// Why a case did not pass.
+  enum Problem: Equatable {
+    /// An expectation was not met: what came instead.
+    case unmet(String)
+    /// A limit is broken: value, limit and distance.
+    case broken(String)
+    /// The measurement cannot decide the case: why.
+    case undecided(String)
+
+    var text: String {
+      switch self {
+      case .unmet(let text), .broken(let text), .undecided(let text): text
+      }
+    }
   }
 
   var name: String
@@ -19,8 +48,13 @@ struct TestReport {
   var cases: [Case]
   /// The class of the cases in JUnit.
   var classname = "wscope.send"
+  /// Further facts for JUnit.
+  var properties: [(name: String, value: String)] = []
 
-  private var failures: Int { cases.count { $0.failure != nil } }
+  private var errors: Int {
+    cases.count { if case .undecided? = $0.problem { true } else { false } }
+  }
+  private var failures: Int { cases.count { $0.problem != nil } - errors }
 
   /// Test Anything Protocol, version 13: failures are described in a YAML block.
   var tap: String {
@@ -28,8 +62,8 @@ struct TestReport {
     for (index, test) in cases.enumerated() {
       // A number sign would begin a directive.
       let name = test.name.replacing("\\", with: "\\\\").replacing("#", with: "\\#")
-      lines.append("\(test.failure == nil ? "ok" : "not ok") \(index + 1) - \(name)")
-      if let failure = test.failure {
+      lines.append("\(test.problem == nil ? "ok" : "not ok") \(index + 1) - \(name)")
+      if let failure = test.problem?.text {
         // In single quotes, YAML has only one special character.
         let quoted = failure.replacing("'", with: "''")
         lines += ["  ---", "  got: '\(quoted)'", "  ..."]
@@ -53,26 +87,44 @@ struct TestReport {
     let suite = [
       ("name", name), ("timestamp", String(UTCTime(started).text.prefix(19))),
       ("hostname", host.isEmpty ? "localhost" : host), ("tests", "\(cases.count)"),
-      ("failures", "\(failures)"), ("errors", "0"), ("time", Self.time(seconds)),
+      ("failures", "\(failures)"), ("errors", "\(errors)"), ("time", Self.time(seconds)),
     ]
-    var lines = ["<testsuite\(Self.attributes(suite))>", "  <properties/>"]
+    var lines = ["<testsuite\(Self.attributes(suite))>"] + facts
     for test in cases {
       let attributes = Self.attributes([
         ("name", test.name), ("classname", classname), ("time", Self.time(test.seconds)),
       ])
-      guard let failure = test.failure else {
+      guard let problem = test.problem else {
         lines.append("  <testcase\(attributes)/>")
         continue
       }
-      let message = Self.attributes([("message", "got: \(failure)"), ("type", "expectation")])
       lines += [
-        "  <testcase\(attributes)>",
-        "    <failure\(message)>\(Self.escaped("expected: \(test.name)\ngot: \(failure)"))</failure>",
-        "  </testcase>",
+        "  <testcase\(attributes)>", "    " + Self.element(problem, of: test.name), "  </testcase>",
       ]
     }
     lines += ["  <system-out/>", "  <system-err/>", "</testsuite>"]
     return lines
+  }
+
+  private var facts: [String] {
+    guard !properties.isEmpty else { return ["  <properties/>"] }
+    return ["  <properties>"]
+      + properties.map {
+        "    <property\(Self.attributes([("name", $0.name), ("value", $0.value)]))/>"
+      } + ["  </properties>"]
+  }
+
+  /// A case that fails is a `failure`, one that could not be decided an `error`.
+  private static func element(_ problem: Problem, of name: String) -> String {
+    let (element, type, message, text) =
+      switch problem {
+      case .unmet(let got):
+        ("failure", "expectation", "got: \(got)", "expected: \(name)\ngot: \(got)")
+      case .broken(let text): ("failure", "threshold", text, text)
+      case .undecided(let text): ("error", "undecided", text, text)
+      }
+    let attributes = attributes([("message", message), ("type", type)])
+    return "<\(element)\(attributes)>\(escaped(text))</\(element)>"
   }
 
   private static func time(_ seconds: Double) -> String {

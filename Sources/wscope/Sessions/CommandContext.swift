@@ -7,7 +7,10 @@ struct CommandContext: Sendable {
   let console: Console
   let signals: Signals
   let environment: [String: String]
+  /// The style of standard error.
   let style: Style
+  /// The style of standard output.
+  let outputStyle: Style
 
   /// Takes over the streams and signals of the process. Call once.
   init(color: ColorChoice) {
@@ -16,6 +19,8 @@ struct CommandContext: Sendable {
     environment = Self.currentEnvironment()
     style = Style(
       color, environment: environment, isTerminal: console.standardErrorIsTerminal)
+    outputStyle = Style(
+      color, environment: environment, isTerminal: console.standardOutputIsTerminal)
   }
 
   /// A line of information, marked `*`.

@@ -76,6 +76,18 @@ enum FileContents {
     }
   }
 
+  /// Adds a whole report to the end of a file, which is created if it does not exist.
+  ///
+  /// - Throws: `CommandFailure`.
+  static func append(_ text: String, to path: String) throws {
+    let file = try AppendedFile(addingTo: path)
+    do throws(SystemError) {
+      try file.append(Array(text.utf8))
+    } catch {
+      throw failure(path, "write", error)
+    }
+  }
+
   /// Checks whether a report can be written, before the measurement starts.
   ///
   /// - Throws: `CommandFailure` as `write` would.

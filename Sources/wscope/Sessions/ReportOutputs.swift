@@ -6,10 +6,14 @@ struct ReportOutputs: Sendable {
   struct File: Sendable {
     var path: String
     var format: ReportFormatEntry
+    /// Whether the file keeps what is in it.
+    var isAppended = false
   }
 
   /// The format of the report on standard output.
   var format: ReportFormatEntry
+  /// Whether a heat map for the terminal follows.
+  var showsHeat = false
   /// The files to write in addition.
   var files: [File] = []
 
@@ -20,7 +24,9 @@ struct ReportOutputs: Sendable {
     var status = ExitStatus.ok
     for file in [File(path: "-", format: format)] + files {
       do {
-        try FileContents.write(file.format.render(report), to: file.path, context.console)
+        var text = file.format.render(report)
+        if showsHeat, file.path == "-" { text += heat(report, context) }
+        try write(text, file, context)
       } catch let failure as CommandFailure {
         context.warn(failure.message)
         status = failure.status
@@ -29,6 +35,23 @@ struct ReportOutputs: Sendable {
         status = .outputFailed
       }
     }
+    if context.environment["GITHUB_ACTIONS"] == "true" {
+      for line in GitHubAnnotations(report).lines { context.console.note(line) }
+    }
     return status
+  }
+
+  private func heat(_ report: LoadReport, _ context: CommandContext) -> String {
+    let isTerminal = context.console.standardOutputIsTerminal
+    let width = isTerminal ? TerminalSize.of(1).columns : ReportLayout.width
+    let map = HeatText(report, width: width, isColored: context.outputStyle.isOn)
+    return map.map { "\n" + $0.text } ?? ""
+  }
+
+  private func write(_ text: String, _ file: File, _ context: CommandContext) throws {
+    guard file.isAppended else {
+      return try FileContents.write(text, to: file.path, context.console)
+    }
+    try FileContents.append(text, to: file.path)
   }
 }

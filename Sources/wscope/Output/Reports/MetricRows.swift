@@ -3,7 +3,7 @@ import LoadTesting
 /// The tables of durations in the report of `bench`: a column for each percentile that was asked for, and
 /// one for the largest duration. Columns that do not fit into a line make a second table.
 struct MetricRows {
-  private static let labelWidth = 15
+  private static let labelWidth = 13
   private static let gap = 2
 
   private let report: LoadReport
@@ -23,22 +23,37 @@ struct MetricRows {
   }
 
   /// The lines of some metrics; empty when none of them was measured.
-  func lines(_ metrics: [Metric]) -> [String] {
-    let rows = metrics.compactMap { metric -> (String, [String])? in
-      guard let summary = report.metrics[metric], summary.count + summary.censored > 0 else {
-        return nil
-      }
-      return ("  " + metric.key, Self.cells(summary, levels))
+  ///
+  /// - Parameters:
+  ///   - metrics: In the order of the lines.
+  ///   - notes: What is printed at the end of a line of the first table, or below it where it does not fit.
+  func lines(_ metrics: [Metric], notes: [Metric: String]) -> [String] {
+    let shown = metrics.filter { metric in
+      report.metrics[metric].map { $0.count + $0.censored > 0 } ?? false
     }
-    guard !rows.isEmpty else { return [] }
-    return blocks.flatMap { columns in
-      ([("", Self.names(levels))] + rows).map { label, cells in
-        columns.reduce(Figures.left(label, Self.labelWidth)) { line, column in
-          line
-            + Figures.right(
-              cells[column], widths[column] + (column == columns.lowerBound ? 0 : Self.gap))
-        }
-      }
+    guard !shown.isEmpty else { return [] }
+    let cells = shown.map { report.metrics[$0].map { Self.cells($0, levels) } ?? [] }
+    var tables = blocks.map { columns in
+      [line("", Self.names(levels), columns)]
+        + zip(shown, cells).map { line($0.key, $1, columns) }
+    }
+    let noted = shown.enumerated().map { index, metric in
+      tables[0][index + 1] + (notes[metric].map { "  " + $0 } ?? "")
+    }
+    if noted.allSatisfy({ $0.count <= ReportLayout.width }) {
+      tables[0].replaceSubrange(1..., with: noted)
+      return tables.flatMap(\.self)
+    }
+    let legend = shown.compactMap { metric in notes[metric].map { "\(metric.key) \($0)" } }
+    return tables.flatMap(\.self)
+      + ReportLayout.wrapped("  " + legend.joined(separator: "; "), indent: 2)
+  }
+
+  private func line(_ label: String, _ cells: [String], _ columns: Range<Int>) -> String {
+    columns.reduce(Figures.left(label, Self.labelWidth)) { line, column in
+      line
+        + Figures.right(
+          cells[column], widths[column] + (column == columns.lowerBound ? 0 : Self.gap))
     }
   }
 

@@ -33,5 +33,10 @@ enum ReportFormats {
     summary: "A page with charts for a browser; bench report reads it, too.",
     render: { HTMLReport($0).text })
 
-  static let all = [text, json, junit, html]
+  static let md = ReportFormatEntry(
+    name: "md",
+    summary: "A summary in Markdown, for the page of a CI job; at most 64 KiB.",
+    render: { MarkdownSummary($0).text })
+
+  static let all = [text, json, junit, html, md]
 }

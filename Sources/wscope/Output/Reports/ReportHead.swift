@@ -46,9 +46,12 @@ struct ReportHead {
       }
       facts.append(fact)
     }
-    if !report.configuration.pacing.isOpen {
-      facts.append("closed loop: latency excludes waiting; use -R for latency")
-    }
     return facts
+  }
+
+  /// What the durations of the closed loop are not; nil in the open one.
+  var caveat: String? {
+    report.configuration.pacing.isOpen
+      ? nil : "closed loop: latency excludes waiting; use -R for latency"
   }
 }

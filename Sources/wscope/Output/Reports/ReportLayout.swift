@@ -16,6 +16,11 @@ enum ReportLayout {
     filled(words(text), first: first, indent: indent)
   }
 
+  /// A text in which a number and its unit are held together by no-break spaces.
+  static func unbroken(_ text: String) -> String {
+    words(text).map { $0.replacing(" ", with: "\u{A0}") }.joined(separator: " ")
+  }
+
   private static func filled(_ pieces: [String], first: String, indent: Int) -> [String] {
     var lines = [first]
     var isEmpty = true

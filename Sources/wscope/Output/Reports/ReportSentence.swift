@@ -8,13 +8,14 @@ struct ReportSentence {
 
   var text: String {
     if report.messages.attempted == 0 { return capitalized(cause(.nothingMeasured)) + "." }
-    if report.verdict.state == .invalid, let reason = report.verdict.reasons.first {
-      return "This measurement is not valid: \(cause(reason.finding))."
-    }
     if report.messages.answered == 0 {
-      return "None of \(Figures.count(report.planned)) messages was answered: \(losses)."
+      return "None of \(Figures.count(report.planned)) messages over "
+        + "\(plural(report.ownConnections, "connection")) was answered."
     }
-    return "\(load)\(latency); \(losses.isEmpty ? "nothing was lost" : losses)."
+    let result = "\(load)\(latency); \(losses.isEmpty ? "nothing was lost" : losses)."
+    // The reasons follow wherever the sentence is shown.
+    guard report.verdict.state == .invalid else { return result }
+    return "Not valid: " + result.prefix(1).lowercased() + result.dropFirst()
   }
 
   /// What is wrong, without the remedy.
@@ -37,7 +38,7 @@ struct ReportSentence {
     case .open: return "At \(Figures.rate(report.rates.sent)) msg/s over \(connections), "
     case .closed(let inflight):
       return "With \(connections) and \(plural(inflight, "message")) in flight on each, "
-        + "\(Figures.rate(report.rates.answered)) messages a second were answered, "
+        + "the server answered \(Figures.rate(report.rates.answered)) messages a second, "
     }
   }
 
@@ -47,9 +48,13 @@ struct ReportSentence {
     let known = zip(levels, summary?.percentiles(levels) ?? [])
     let within = known.compactMap { level, percentile -> String? in
       guard case .value(let ns)? = percentile else { return nil }
+      let within = "within \(Figures.duration(ns))"
+      guard report.configuration.pacing.isOpen else {
+        return "\(level.text) % of them \(within)"
+      }
       return summary?.censored == 0
-        ? "\(level.text) % of answers came within \(Figures.duration(ns))"
-        : "\(level.text) % of messages were answered within \(Figures.duration(ns))"
+        ? "\(level.text) % of answers came \(within)"
+        : "\(level.text) % of messages were answered \(within)"
     }.first
     let beyond = known.compactMap { level, percentile -> String? in
       guard case .atLeast(let ns)? = percentile else { return nil }

@@ -12,66 +12,30 @@ struct TextReport {
 
   /// The whole report, every line ended by LF.
   var text: String {
-    (head + verdict + thresholds + connections + messages + errors + closes + generator)
-      .map { $0 + "\n" }.joined()
+    let figures = thresholds + durations
+    let lines = [head, figures, messages + connections + errors + closes + generator]
+    return lines.filter { !$0.isEmpty }.map { $0.map { $0 + "\n" }.joined() }
+      .joined(separator: "\n")
   }
 
-  // MARK: what was measured
+  // MARK: The result
 
+  /// The verdict, the result in a sentence, what is wrong with it, and what was run.
   private var head: [String] {
-    let plan = report.configuration
-    let own = report.ownConnections
-    let conns = "\(Figures.count(own)) conn\(own == 1 ? "" : "s")"
-    var parts = [plan.mode.name]
-    switch plan.pacing {
-    case .open:
-      let rate = report.ownRate ?? 0
-      let each = Figures.rate(rate / Double(max(1, own)))
-      parts += ["open loop", "\(conns) × \(each) msg/s = \(Figures.rate(rate))/s"]
-    case .closed(let inflight):
-      parts += ["closed loop", "\(conns) × \(Figures.count(inflight)) in flight"]
-    }
-    if let shard = report.run.shard {
-      parts.append("shard \(shard.index)/\(shard.count) of \(Figures.count(plan.connections))")
-    }
-    parts.append(Figures.bytes(plan.payloadSize))
-    if let arrival = plan.pacing.arrival { parts.append(arrival.rawValue) }
-    let line = Self.line(report.target.url) + "   " + parts.joined(separator: ", ")
-    var lines =
-      line.count <= ReportLayout.width
-      ? [line]
-      : [Self.line(report.target.url)]
-        + ReportLayout.wrapped(parts.joined(separator: ", "), indent: 2)
-    if !plan.pacing.isOpen {
-      lines.append("closed loop: latency excludes waiting; use -R for latency")
-    }
-    return lines
-  }
-
-  private var verdict: [String] {
     let state = report.verdict.state.rawValue.uppercased()
-    let words = FindingText(report)
-    var facts: [String] = []
-    if isOpen, report.planned > 0 {
-      let share = Double(report.messages.sent) / Double(report.planned)
-      facts.append("target reached " + Figures.percent(share, decimals: 1))
-    }
-    if let measured = report.phase(.measure) {
-      var fact = Figures.seconds(measured.duration) + " measured"
-      if let warmUp = report.phase(.warmUp) {
-        fact += " after \(Figures.seconds(warmUp.duration)) warm-up"
-      }
-      facts.append(fact)
-    }
-    let line = facts.joined(separator: "   ")
-    guard !report.verdict.reasons.isEmpty else {
-      return [([state] + facts).joined(separator: "   ")]
-    }
+    let line = state + "  " + Self.line(report.target.url)
+    let findings = FindingText(report)
+    let words = ReportHead(report)
     let reasons = report.verdict.reasons.flatMap { reason in
       ReportLayout.wrapped(
-        "\(reason.state.rawValue.uppercased()): \(words.text(reason.finding))", indent: 4)
+        "\(reason.state.rawValue.uppercased()): \(findings.text(reason.finding))", indent: 4)
     }
-    return facts.isEmpty ? reasons : reasons + [line]
+    return (line.count <= ReportLayout.width ? [line] : [state, Self.line(report.target.url)])
+      + ReportLayout.wrapped(ReportSentence(report).text, indent: 0) + reasons
+      + ReportLayout.wrapped(words.setup, indent: 2)
+      + (words.facts.isEmpty
+        ? [] : ReportLayout.wrapped(words.facts.joined(separator: ", "), indent: 2))
+      + (words.caveat.map { [$0] } ?? [])
   }
 
   private var thresholds: [String] {
@@ -84,32 +48,51 @@ struct TextReport {
     }
   }
 
-  // MARK: connections and messages
+  /// The table of durations, and what it lacks.
+  private var durations: [String] {
+    // In the closed loop it would be the same line again.
+    let metrics: [Metric] = [.roundTrip, .service, .late].filter { isOpen || $0 != .service }
+    let shown = metrics + [.connect]
+    let notes = Dictionary(uniqueKeysWithValues: shown.map { ($0, origin($0)) })
+    let rows = table.lines(shown, notes: notes)
+    guard !rows.isEmpty else { return [] }
+    return rows + parts
+      + (table.note(shown).map { ReportLayout.wrapped("  " + $0, indent: 2) } ?? [])
+  }
 
-  private var connections: [String] {
-    let counts = report.connections
-    var lines =
-      [""]
-      + ReportLayout.list(
-        "Connections",
-        [
-          "\(Figures.count(counts.opened)) open of \(Figures.count(counts.asked))",
-          "\(Figures.count(counts.failed)) failed", "\(Figures.count(counts.lost)) lost",
-          "connect at \(Figures.rate(report.configuration.connectRate))/s",
-        ])
-    let rows = table.lines([.connect])
-    guard !rows.isEmpty else { return lines }
-    lines += rows
+  /// Where the durations of a metric count from.
+  private func origin(_ metric: Metric) -> String {
+    switch metric {
+    case .connect: "at \(Figures.rate(report.configuration.connectRate))/s"
+    // In the closed loop a message is intended when it is sent.
+    case .roundTrip: (isOpen ? metric : .service).label
+    default: metric.label
+    }
+  }
+
+  /// What a connection took its time for.
+  private var parts: [String] {
     let medians = [Metric.tcp, .tls, .upgrade].compactMap { part in
       median(part).map { "\(part.key) \($0)" }
     }
-    var parts = medians.isEmpty ? [] : [medians.joined(separator: "  ") + " (p50)"]
     // There is one look-up a run, so it has no percentiles.
-    if let lookUp = report.metrics[.dns]?.largest {
-      parts.insert("dns " + Figures.percentile(lookUp), at: 0)
-    }
-    if !parts.isEmpty { lines.append("    " + parts.joined(separator: "  ")) }
-    return lines + note([.connect])
+    let lookUp = report.metrics[.dns]?.largest.map { "dns " + Figures.percentile($0) }
+    let texts = [
+      medians.isEmpty ? nil : "connect p50: " + medians.joined(separator: ", "), lookUp,
+    ].compactMap(\.self)
+    return texts.isEmpty ? [] : ["  " + texts.joined(separator: "; ")]
+  }
+
+  // MARK: Connections and messages
+
+  private var connections: [String] {
+    let counts = report.connections
+    return ReportLayout.list(
+      "Connections",
+      [
+        "\(Figures.count(counts.opened)) of \(Figures.count(counts.asked)) open",
+        "\(Figures.count(counts.failed)) failed", "\(Figures.count(counts.lost)) lost",
+      ])
   }
 
   private var messages: [String] {
@@ -130,29 +113,10 @@ struct TextReport {
     parts.append("\(Figures.rate(report.rates.answered))/s")
     if let traffic { parts.append("frames \(traffic)") }
     if let compression { parts.append(compression) }
-    let metrics: [Metric] = [.roundTrip, .service, .late]
-    // In the closed loop it would be the same line again.
-    let shown = metrics.filter { isOpen || $0 != .service }
-    let rows = table.lines(shown)
-    return ReportLayout.list("Messages", parts) + warmUp + rows
-      + (rows.isEmpty ? [] : legend(shown)) + note(shown)
-  }
-
-  private func note(_ metrics: [Metric]) -> [String] {
-    table.note(metrics).map { ReportLayout.wrapped($0, first: "    ", indent: 4) } ?? []
+    return ReportLayout.list("Messages", parts) + warmUp
   }
 
   private var isOpen: Bool { report.configuration.pacing.isOpen }
-
-  /// Where the durations count from.
-  private func legend(_ metrics: [Metric]) -> [String] {
-    let parts = metrics.filter { report.metrics[$0] != nil }.map { metric in
-      // In the closed loop a message is intended when it is sent.
-      let label = isOpen || metric != .roundTrip ? metric.label : Metric.service.label
-      return metric.key + (metric == .late ? ": " : " ") + label
-    }
-    return ReportLayout.wrapped(parts.joined(separator: "; "), first: "    ", indent: 4)
-  }
 
   /// What went wrong before the window, which none of its figures show.
   private var warmUp: [String] {
@@ -188,7 +152,7 @@ struct TextReport {
     return Figures.percentile(median)
   }
 
-  // MARK: what went wrong, how it ended, and who measured
+  // MARK: Failures, ends, and this client
 
   private var errors: [String] {
     guard !report.errors.isEmpty else { return [heading("Errors") + "none"] }
@@ -224,11 +188,13 @@ struct TextReport {
       let awake =
         check.awake >= 0.005
         ? " (and \(Figures.percent(check.awake, decimals: 0)) awake before messages are due)" : ""
-      parts.append("cpu busiest loop " + Figures.percent(share, decimals: 0) + awake)
+      parts.append("loop " + Figures.percent(share, decimals: 0) + awake)
     }
     if let share = check.host { parts.append("host " + Figures.percent(share, decimals: 0)) }
     if let delay = check.loopDelayP99 { parts.append("loop delay p99 " + Figures.duration(delay)) }
-    if let files = check.files { parts.append("fds \(files.used)/\(files.limit)") }
+    if let files = check.files {
+      parts.append("fds \(Figures.count(files.used))/\(Figures.count(files.limit))")
+    }
     return parts.isEmpty ? [] : ReportLayout.list("Generator", parts)
   }
 

@@ -1,6 +1,6 @@
 import LoadTesting
 
-/// How the thresholds of a result went, in words.
+/// How a threshold of a result went, in words.
 struct ThresholdText {
   private let outcome: ThresholdOutcome
 
@@ -38,7 +38,14 @@ struct ThresholdText {
     value.map { (outcome.isBound ? "≥ " : "") + $0 } ?? Figures.none
   }
 
-  var limit: String { text(outcome.threshold.limit) }
+  /// As it was typed, if not in the same unit.
+  var limit: String {
+    switch outcome.threshold.unit {
+    case .duration: Figures.shortDuration(Int64(clamping: outcome.threshold.limit))
+    case .share: Figures.rate(outcome.threshold.limit * 100) + " %"
+    case .perSecond, .count: text(outcome.threshold.limit)
+    }
+  }
 
   /// The distance from the limit and when it was first exceeded, or why there is no answer.
   var comment: String {
@@ -49,7 +56,8 @@ struct ThresholdText {
         outcome.margin == nil ? nil : distance,
         outcome.firstBroken.map { "first broken at " + Figures.shortDuration($0) },
       ].compactMap(\.self).joined(separator: ", ")
-    case .undecided: undecided
+    case .undecided:
+      outcome.reason == .invalidVerdict ? "the measurement is invalid" : undecided
     }
   }
 
@@ -69,7 +77,7 @@ struct ThresholdText {
 
   private func text(_ value: Double) -> String {
     switch outcome.threshold.unit {
-    case .duration: Figures.duration(Int64(value))
+    case .duration: Figures.duration(Int64(clamping: value))
     // A share that is not 0 must not be printed as 0.
     case .share: Figures.percent(value, decimals: value > 0 && value < 0.0001 ? 6 : 2)
     case .perSecond: Figures.rate(value) + "/s"
@@ -94,10 +102,10 @@ struct ThresholdText {
   }
 }
 
-extension Int {
-  /// A number that is known to be whole, within the range of `Int`.
+extension FixedWidthInteger {
+  /// A number from 0 on without its fraction; the largest one if it is out of range.
   fileprivate init(clamping value: Double) {
-    self = value < 9e18 ? Int(value) : Int.max
+    self = value < 9e18 ? Self(value) : Self.max
   }
 }
 

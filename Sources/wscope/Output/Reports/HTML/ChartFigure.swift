@@ -66,7 +66,7 @@ struct DataTable {
 
   private func cell(_ column: Int, _ text: String) -> HTML {
     if column == 0, hasRowHeadings { return "<th scope=\"row\" align=\"left\">\(text)</th>" }
-    return isText(column) ? "<td>\(text)</td>" : "<td align=\"right\">\(text)</td>"
+    return isText(column) ? "<td class=\"long\">\(text)</td>" : "<td align=\"right\">\(text)</td>"
   }
 
   private func isText(_ column: Int) -> Bool { column == 0 || textColumns.contains(column) }

@@ -20,9 +20,7 @@ enum ChartHue: String {
   var strokeClass: String { rawValue }
   var fillClass: String { rawValue + "-fill" }
 
-  /// A sample for a legend.
-  ///
-  /// - Parameter dashes: As in the chart.
+  /// A sample for a legend, with the dashes of the chart.
   func sample(dashes: String? = nil) -> HTML {
     let pattern: HTML = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""
     return """

@@ -41,7 +41,7 @@ struct FailureSection {
       ]
     }
     return DataTable(
-      caption: "Ends of connections, by close code and the side that closed first",
+      caption: "Ends of connections",
       columns: ["Code", "Meaning", "Side", "Count"], rows: rows, textColumns: [1, 2]
     ).html
   }

@@ -1,33 +1,25 @@
-import Glibc
 import LoadTesting
 
 /// How the durations of the headline metric were spread, interval by interval.
 struct HeatMapChart {
-  private static let shades = 9
   private static let plotHeight = 264.0
   private static let hatchHeight = 12.0
   private static let axisHeight = 24.0
 
   private let report: LoadReport
-  private let columns: TimeColumns
-  /// The buckets from the bottom to the top.
-  private let buckets: ClosedRange<Int>
+  private let grid: HeatGrid
 
   /// nil without a single duration.
   init?(_ report: LoadReport, _ columns: TimeColumns) {
-    let used = columns.columns.flatMap { [$0.cells.first, $0.cells.last] }
-      .compactMap { $0?.bucket }
-    guard let low = used.min(), let high = used.max() else { return nil }
+    guard let grid = HeatGrid(columns) else { return nil }
     self.report = report
-    self.columns = columns
-    // At least three powers of two, so that a row is never a beam.
-    let missing = max(0, 24 - (high - low + 1))
-    buckets = (low - (missing + 1) / 2)...(high + missing / 2 + 1)
+    self.grid = grid
   }
 
+  private var columns: TimeColumns { grid.columns }
   private var hasUnanswered: Bool { columns.columns.contains { $0.unanswered > 0 } }
   private var top: Double { hasUnanswered ? Self.hatchHeight + 4 : 0 }
-  private var rows: Double { Double(buckets.count) }
+  private var rows: Double { Double(grid.buckets.count) }
   private var metric: String { report.configuration.mode.headline.key }
 
   var html: HTML {
@@ -41,7 +33,7 @@ struct HeatMapChart {
   private var drawing: HTML {
     let axis = TimeAxis(columns: columns)
     return """
-      \(axis.warmUp(from: top, height: Self.plotHeight, labelled: false))\
+      \(axis.warmUp(from: top, height: Self.plotHeight))\
       <svg x="0" y="\(top)" width="100%" height="\(Self.plotHeight)" \
       viewBox="0 -.5 \(width) \(rows)" preserveAspectRatio="none" class="heat" fill="none" \
       stroke="#0072b2">
@@ -49,7 +41,6 @@ struct HeatMapChart {
       \(cells)</g>
       \(line(\.p50, dashes: nil))\(line(\.p99, dashes: "5 3"))</svg>
       \(gridLines)\(unanswered)\(lineLabels)\
-      \(axis.warmUp(from: top, height: 0, labelled: columns.warmUp ?? 0 > 0.08))\
       \(axis.marks(below: top + Self.plotHeight))
       """
   }
@@ -63,10 +54,10 @@ struct HeatMapChart {
 
   /// A path for each shade: horizontal strokes, in which equal neighbours are one.
   private var cells: [HTML] {
-    let levels = columns.columns.map(Self.levels)
-    return (1...Self.shades).compactMap { shade in
+    let levels = grid.levels
+    return (1...HeatGrid.shades).compactMap { shade in
       var path: HTML = ""
-      for (row, bucket) in buckets.reversed().enumerated() {
+      for (row, bucket) in grid.buckets.reversed().enumerated() {
         var index = 0
         while index < levels.count {
           guard levels[index][bucket] == shade else {
@@ -84,44 +75,38 @@ struct HeatMapChart {
     }
   }
 
-  /// From 1 for a single message to 9. By the logarithm, so that one slow message in 5000 can be seen; against
-  /// the column's own count, so that a stalled column is as strong as a healthy one.
-  private static func levels(_ column: TimeColumns.Column) -> [Int: Int] {
-    let total = column.cells.reduce(0) { $0 &+ $1.count }
-    let full = log(Swift.max(2, 0.12 * Double(total)))
-    return column.cells.reduce(into: [:]) { levels, cell in
-      let level = (Double(shades) * log(Double(cell.count)) / full).rounded(.up)
-      levels[cell.bucket] = Swift.min(shades, Swift.max(1, Int(level)))
-    }
-  }
-
   private static func opacity(_ shade: Int) -> Double { 0.14 + 0.86 * Double(shade - 1) / 8 }
 
   // MARK: Lines and axes
 
-  /// Rows from the top; the upper edge of a bucket is its bound.
-  private func y(_ ns: Int64) -> Double {
-    Double(buckets.upperBound) - 8 * log2(Double(max(1, ns)) / 1e9) - 0.5
-  }
+  /// Rows from the top, whose cells are centred on whole numbers.
+  private func y(_ ns: Int64) -> Double { rows - grid.height(ns) - 0.5 }
 
   private func pixels(_ ns: Int64) -> Double {
     top + (y(ns) + 0.5) / rows * Self.plotHeight
   }
 
+  /// A line through the columns, with a gap where nothing was answered.
   private func line(
     _ figure: (TimeColumns.Column) -> Percentile?, dashes: String?
   ) -> HTML {
-    let points = columns.columns.compactMap { column in
-      figure(column)?.bound.map {
-        " \(x(column.middle)),\(min(max(y($0), -0.5), rows - 0.5))" as HTML
+    var path: HTML = ""
+    var isOpen = false
+    for column in columns.columns {
+      guard let ns = figure(column)?.bound else {
+        isOpen = false
+        continue
       }
+      let y = y(ns)
+      path += isOpen ? "L\(x(column.middle)) \(y)" : "M\(x(column.middle)) \(y)h.01"
+      isOpen = true
     }
     let style: HTML = dashes.map { " stroke-dasharray=\"\($0)\"" } ?? ""
     return """
-      <polyline vector-effect="non-scaling-stroke" stroke="Canvas" stroke-opacity=".8" \
-      stroke-width="3.5" class="halo" points="\(points)"/>
-      <polyline vector-effect="non-scaling-stroke" stroke="currentColor" stroke-width="1.5"\(style) \
-      points="\(points)"/>
+      <path vector-effect="non-scaling-stroke" stroke="Canvas" stroke-opacity=".8" \
+      stroke-width="3.5" stroke-linecap="round" class="halo" d="\(path)"/>
+      <path vector-effect="non-scaling-stroke" stroke="currentColor" stroke-width="1.6" \
+      stroke-linecap="round"\(style) d="\(path)"/>
 
       """
   }
@@ -140,14 +125,11 @@ struct HeatMapChart {
   }
 
   private var gridLines: [HTML] {
-    let range = RoundNumbers.between(
-      1e9 * exp2(Double(buckets.lowerBound) / 8), 1e9 * exp2(Double(buckets.upperBound) / 8))
-    let powers = range.filter(RoundNumbers.isPowerOfTen)
-    return (range.count > 7 ? powers : range).map { ns in
-      let y = pixels(Int64(ns))
+    grid.labels.map { ns in
+      let y = pixels(ns)
       return """
         <line x1="0" x2="100%" y1="\(y)" y2="\(y)" stroke="currentColor" stroke-opacity=".18"/>
-        \(ChartLabel.html(Figures.shortDuration(Int64(ns)), x: 0.4, y: y - 3))
+        \(ChartLabel.html(Figures.shortDuration(ns), x: 0.4, y: y - 3))
         """
     }
   }
@@ -172,7 +154,7 @@ struct HeatMapChart {
   }
 
   private var legend: HTML {
-    let samples = (1...Self.shades).map { shade -> HTML in
+    let samples = (1...HeatGrid.shades).map { shade -> HTML in
       """
       <rect x="\(Double(shade - 1) * 16)" width="16" height="12" fill="#0072b2" class="heat-fill" \
       fill-opacity="\(Self.opacity(shade))"/>

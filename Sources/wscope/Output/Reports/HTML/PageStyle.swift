@@ -34,21 +34,22 @@ enum PageStyle {
     details{margin:4px 0 8px}summary{cursor:pointer;color:var(--dim);font-size:13px}
     .wide{overflow-x:auto}
     table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-    caption{text-align:left;color:var(--dim);font-size:13px;padding:0 0 6px}
+    caption{text-align:left;white-space:nowrap;color:var(--dim);font-size:13px;padding:0 0 6px}
     .data{border:0;font-size:14px}.data th,.data td{border:0;border-bottom:1px solid var(--line);\
     padding:4px 12px 4px 0;vertical-align:top;font-weight:400}
-    .data thead th{color:var(--dim);font-size:13px}.data td{overflow-wrap:anywhere}
-    .data td[align=right],.data thead th{white-space:nowrap}
+    .data thead th{color:var(--dim);font-size:13px}.data th,.data td{white-space:nowrap}
+    .data .long{white-space:normal;overflow-wrap:anywhere;min-width:160px}
     .wide+.wide{margin-top:16px}
-    tr.pass>th{color:var(--good);font-weight:600}tr.fail>th{color:var(--bad);font-weight:600}\
-    tr.undecided>th{color:var(--warn);font-weight:600}
+    .pass>th,span.pass{color:var(--good);font-weight:600}.fail>th,span.fail{color:var(--bad);\
+    font-weight:600}.undecided>th,span.undecided{color:var(--warn);font-weight:600}
+    h2 span{font-size:16px;margin-left:8px}
     .tiles,.tiles tbody{display:block}.tiles caption{display:none}
     .tiles tbody{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px}
     .tiles tr{display:flex;flex-direction:column;background:var(--tint);border-radius:8px;\
     padding:10px 14px}
     .tiles th,.tiles td{padding:0;text-align:left;font-weight:400;font-size:13px;color:var(--dim)}
     .tiles .value{font-size:24px;line-height:1.3;font-weight:600;color:var(--ink);white-space:nowrap}
-    pre{margin:0;padding:12px 14px;background:var(--tint);border-radius:8px;white-space:pre-wrap;\
+    .command{margin:0;padding:12px 14px;background:var(--tint);border-radius:8px;\
     overflow-wrap:anywhere;font-size:13px}
     code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.93em}
     footer{color:var(--dim);font-size:13px;margin:0 4px}
@@ -56,6 +57,7 @@ enum PageStyle {
     @media (max-width:560px){main{padding:12px 8px 24px}section{padding:12px 12px}h1{font-size:19px}\
     .sentence{font-size:16px}.tiles .value{font-size:20px}\
     .tiles tbody{grid-template-columns:repeat(2,1fr);gap:8px}}
+    @media print{.data th,.data td{white-space:normal;padding-right:8px}.wide{overflow:visible}}
 
     """
 }

@@ -2,6 +2,8 @@ import LoadTesting
 
 /// Durations by the share of the messages that were faster.
 struct PercentileChart {
+  /// Room for an arrow above the plot.
+  private static let margin = 18.0
   private static let plotHeight = 300.0
   private static let axisHeight = 40.0
 
@@ -41,7 +43,8 @@ struct PercentileChart {
     let headline = report.configuration.mode.headline.key
     return ChartFigure(
       id: "percentiles", title: "Percentiles of \(headline)", finding: finding,
-      height: Self.plotHeight + Self.axisHeight, drawing: drawing, table: table
+      height: Self.margin + Self.plotHeight + Self.axisHeight,
+      drawing: "<g transform=\"translate(0 \(Self.margin))\">\n\(drawing)</g>\n", table: table
     ).html + legend
   }
 
@@ -94,10 +97,10 @@ struct PercentileChart {
         """
     }
     let marks = ["0", "90", "99", "99.9", "99.99", "99.999", "99.9999", "99.99999"]
-    let columns = marks.enumerated().filter { Double($0.offset) <= nines }.map {
-      index, name -> HTML in
-      let x = x(Double(index))
-      let anchor = index == 0 ? "start" : x > 96 ? "end" : "middle"
+    let places = marks.indices.map(Double.init) + [PercentileLevel.p50.nines]
+    let columns = zip(places, marks + ["50"]).filter { $0.0 <= nines }.map { place, name -> HTML in
+      let x = x(place)
+      let anchor = place == 0 ? "start" : x > 96 ? "end" : "middle"
       return """
         <line x1="\(x)%" x2="\(x)%" y1="0" y2="\(Self.plotHeight + 4)" stroke="currentColor" \
         stroke-opacity=".16"/>

@@ -15,7 +15,7 @@ struct RunSection {
     <section aria-labelledby="run">
     <h2 id="run">Run and environment</h2>
     \(environment)<h3>Command line</h3>
-    <pre><code>\(ReportCommand(report).text)</code></pre>
+    <p class="command"><code>\(ReportCommand(report).text)</code></p>
     </section>
 
     """

@@ -14,15 +14,20 @@ struct SummarySection {
     <p>\(ReportHead(report).setup)</p>
     </header>
     <section class="verdict \(report.verdict.state.rawValue)" aria-labelledby="verdict">
-    <h2 id="verdict">\(sign) \(report.verdict.state.rawValue.uppercased())</h2>
-    <p class="sentence">\(ReportSentence(report).text)</p>
-    \(reasons)<p class="facts">\(ReportHead(report).facts.joined(separator: ", "))</p>
+    <h2 id="verdict">\(sign) \(report.verdict.state.rawValue.uppercased())\(kept)</h2>
+    <p class="sentence">\(ReportLayout.unbroken(ReportSentence(report).text))</p>
+    \(reasons)<p class="facts">\(facts)</p>
     </section>
     \(thresholds)<section aria-labelledby="numbers">
     <h2 id="numbers">Key numbers</h2>
     \(tiles)</section>
 
     """
+  }
+
+  private var facts: String {
+    let head = ReportHead(report)
+    return (head.facts + [head.caveat].compactMap(\.self)).joined(separator: ", ")
   }
 
   /// A shape for each verdict: nobody needs to see its colour.
@@ -46,11 +51,17 @@ struct SummarySection {
     }
   }
 
+  /// A valid measurement may show a server that is too slow: both are in the banner.
+  private var kept: HTML {
+    guard let summary = ThresholdSummary(report) else { return "" }
+    return " <span class=\"\(summary.state.rawValue)\">\(summary.text)</span>"
+  }
+
   private var reasons: HTML {
     guard !report.verdict.reasons.isEmpty else { return "" }
     let words = FindingText(report)
     let items = report.verdict.reasons.map { reason -> HTML in
-      "<li><b>\(reason.state.rawValue)</b>: \(words.text(reason.finding))</li>\n"
+      "<li><b>\(reason.state.rawValue)</b>: \(ReportLayout.unbroken(words.text(reason.finding)))</li>\n"
     }
     return "<ul>\n\(items)</ul>\n"
   }

@@ -2,11 +2,14 @@
 struct TimeAxis {
   let columns: TimeColumns
 
-  /// Marks and labels under a chart.
-  ///
-  /// - Parameter y: The bottom of the plot, in pixels.
+  /// Marks and labels under a plot whose bottom is at `y` pixels.
   func marks(below y: Double) -> HTML {
+    let share = columns.warmUp ?? 0
+    // The warm-up has a name in place of marks.
     let ticks = ChartScale.times(from: columns.start, to: columns.end)
+      .filter { $0.position >= share }
+    let warmUp: HTML =
+      share > 0.03 ? "<text x=\"0\" y=\"\(y + 17)\" font-style=\"italic\">warm-up</text>\n" : ""
     let labels = ticks.map { tick -> HTML in
       let anchor = tick.position < 0.03 ? "start" : tick.position > 0.97 ? "end" : "middle"
       return """
@@ -18,26 +21,19 @@ struct TimeAxis {
     }
     return """
       <line x1="0" x2="100%" y1="\(y)" y2="\(y)" stroke="currentColor" stroke-opacity=".5"/>
-      \(labels)
+      \(labels)\(warmUp)
       """
   }
 
   /// The shade over the warm-up, whose messages are in no figure of the run.
-  func warmUp(from top: Double, height: Double, labelled: Bool) -> HTML {
+  func warmUp(from top: Double, height: Double) -> HTML {
     guard let share = columns.warmUp else { return "" }
-    let label: HTML =
-      labelled
-      ? """
-      <text x="4" y="\(top + 14)" font-style="italic" class="halo" stroke="Canvas" \
-      stroke-width="3" paint-order="stroke">warm-up</text>
-
-      """ : ""
     return """
       <rect x="0" y="\(top)" width="\(share * 100)%" height="\(height)" fill="currentColor" \
       fill-opacity=".07"/>
       <line x1="\(share * 100)%" x2="\(share * 100)%" y1="\(top)" y2="\(top + height)" \
       stroke="currentColor" stroke-opacity=".45" stroke-dasharray="2 3"/>
-      \(label)
+
       """
   }
 

@@ -33,15 +33,15 @@ extension TimeStrip {
     }
     let values = columns.columns.flatMap { [sent.value($0), answered.value($0)] }.compactMap { $0 }
     let target = report.configuration.pacing.isOpen ? report.rates.target : nil
-    let top = max((values + [target ?? 0]).max() ?? 0, 1) * 1.08
+    let top = max((values + [target ?? 0]).max() ?? 0, 1) * 1.04
     let windowRates = columns.window.compactMap(answered.value)
     let range = windowRates.min().map { low in
       "Between \(Figures.rate(low)) and \(Figures.rate(windowRates.max() ?? low)) messages a second "
         + "were answered."
     }
     return TimeStrip(
-      title: "Messages per second", key: "solid: sent, dashed: answered",
-      series: [sent, answered], top: top, topLabel: Figures.rate(top / 1.08),
+      title: "Messages per second", key: "solid sent, dashed answered",
+      series: [sent, answered], top: top, topLabel: Figures.rate(top),
       limit: target.map { ($0, "target \(Figures.rate($0))") }, finding: range ?? "")
   }
 
@@ -50,8 +50,8 @@ extension TimeStrip {
     let asked = report.connections.asked
     let low = columns.window.map(\.open).min() ?? 0
     return TimeStrip(
-      title: "Open connections", key: "asked for: \(Figures.count(asked))",
-      series: [Series(hue: .blue) { Double($0.open) }], top: Double(max(1, asked)) * 1.08,
+      title: "Open connections", key: "of \(Figures.count(asked))",
+      series: [Series(hue: .blue) { Double($0.open) }], top: Double(max(1, asked)) * 1.04,
       topLabel: Figures.count(asked), limit: nil,
       finding: "At least \(Figures.count(low)) of \(Figures.count(asked)) connections were open.")
   }
@@ -63,7 +63,7 @@ extension TimeStrip {
     let unanswered = columns.columns.reduce(0) { $0 &+ $1.unanswered }
     return TimeStrip(
       title: "Errors",
-      key: "wide: all errors, light: of these, messages given up",
+      key: errors + unanswered == 0 ? "none" : unanswered > 0 ? "yellow: messages given up" : "",
       series: [
         Series(hue: .red, isBars: true) { Double($0.errors) },
         Series(hue: .gold, isBars: true) { Double($0.unanswered) },
@@ -86,11 +86,11 @@ extension TimeStrip {
 
   static func loopDelay(_ report: LoadReport, _ columns: TimeColumns) -> TimeStrip? {
     guard let highest = columns.columns.compactMap(\.loopDelay).max() else { return nil }
-    let top = max(Double(highest) * 1.08, 1_250_000)
+    let top = max(Double(highest) * 1.04, 1_250_000)
     return TimeStrip(
       title: "Loop delay of this client", key: "p99",
       series: [Series(hue: .purple) { $0.loopDelay.map(Double.init) }], top: top,
-      topLabel: Figures.duration(Int64(top / 1.08)),
+      topLabel: Figures.duration(Int64(top)),
       limit: (1_000_000, "suspect above 1 ms"),
       finding: "The delay of the event loops was up to \(Figures.duration(highest)).")
   }

@@ -44,15 +44,17 @@ struct TimeStrips {
         """
     }
     return """
-      <text x="0" y="\(y + 14)" font-weight="bold">\(strip.title)</text>
-      <text x="100%" y="\(y + 14)" text-anchor="end">\(strip.key)</text>
-      \(TimeAxis(columns: columns).warmUp(from: top, height: Self.plotHeight, labelled: false))\
+      <text x="0" y="\(y + 14)"><tspan font-weight="bold">\(strip.title)</tspan> \
+      <tspan fill-opacity=".8">\(strip.key)</tspan></text>
+      <text x="100%" y="\(y + 14)" text-anchor="end">\(strip.topLabel)</text>
+      <line x1="0" x2="100%" y1="\(top)" y2="\(top)" stroke="currentColor" stroke-opacity=".16"/>
+      \(TimeAxis(columns: columns).warmUp(from: top, height: Self.plotHeight))\
       <svg x="0" y="\(top)" width="100%" height="\(Self.plotHeight)" viewBox="0 0 1000 100" \
       preserveAspectRatio="none" fill="none" stroke-width="1.8">
       \(strip.series.map { path($0, top: strip.top) })</svg>
       <line x1="0" x2="100%" y1="\(top + Self.plotHeight)" y2="\(top + Self.plotHeight)" \
       stroke="currentColor" stroke-opacity=".35"/>
-      \(ChartLabel.html(strip.topLabel, x: 0.4, y: top + 11))\(limit.map { [$0] } ?? [])
+      \(limit.map { [$0] } ?? [])
       """
   }
 
