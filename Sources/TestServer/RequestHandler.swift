@@ -128,6 +128,8 @@ final class RequestHandler: Sendable {
   ) throws(Refusal) -> PathAction {
     guard !Self.modePaths.contains(target.segments) else { return try byMode(target) }
     switch find(target) {
+    case .entry(let entry, _) where entry.isEventStream:
+      throw Refusal(.badRequest, "\(target.path) is an event stream, not a WebSocket path")
     case .entry(let entry, var arguments):
       arguments.method = request.head.method.rawValue
       arguments.fields = request.head.headers
@@ -187,7 +189,13 @@ final class RequestHandler: Sendable {
     _ request: HTTPRequest, _ target: RequestTarget
   ) throws(Refusal) -> RequestVerdict {
     let head = request.head
-    if let verdict = try channels.judge(request, target, find(target)) { return verdict }
+    switch try channels.judge(request, target, find(target)) {
+    case .subscribe(var stream)?:
+      stream.faults = try urlFaults(target)
+      return .subscribe(stream)
+    case let verdict?: return verdict
+    case nil: break
+    }
     guard head.method == .GET || head.method == .HEAD else {
       return .reply(
         HTTPReply(.methodNotAllowed, text: "only GET", headers: [("Allow", "GET, HEAD")]))
@@ -257,11 +265,19 @@ final class RequestHandler: Sendable {
           from: request.remoteAddress, status: reply.status, explanation: "as \(path) asks for"))
       return .reply(reply.reply)
     case .upgrade(let upgrade):
-      do throws(ClientSlots.NoSlot) {
-        return accept(upgrade, try slots.take(), request)
-      } catch {
-        return refuse(Self.refusal(error), request)
-      }
+      return takingSlot(request) { accept(upgrade, $0, request) }
+    case .subscribe(let stream):
+      return takingSlot(request) { upgraded(stream.upgrade, nil, $0, request) }
+    }
+  }
+
+  private func takingSlot(
+    _ request: HTTPRequest, _ accept: (ClientSlot) -> HTTPAnswer
+  ) -> HTTPAnswer {
+    do throws(ClientSlots.NoSlot) {
+      return accept(try slots.take())
+    } catch {
+      return refuse(Self.refusal(error), request)
     }
   }
 
@@ -298,7 +314,7 @@ final class RequestHandler: Sendable {
       number, path: path, and: upgrade.faults + upgrade.connection.faults)
     var info = ClientInfo(
       target: request.head.uri, subprotocol: upgrade.subprotocol,
-      isHTTP2: request.isExtendedConnect)
+      isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
     var refusal: (reply: HTTPReplyText, fault: String)?
     draw.rules.removeAll { rule in
@@ -317,6 +333,7 @@ final class RequestHandler: Sendable {
       self.consumer(upgrade, visit, info, draw, slot, on: loop)
     }
     accepted.messageLimit = upgrade.connection.messageLimit
+    accepted.fields = upgrade.fields
     if let refusal {
       report(
         .refused(
@@ -338,13 +355,18 @@ final class RequestHandler: Sendable {
     }
     let client = ServedClient(slot.use(), info, slot: slot, registry: registry)
     let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
-    var behaviour =
-      scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
+    var behaviour: any Behaviour
+    if upgrade.request == nil {
+      behaviour = EventStream(makeMode(), pingInterval: configuration.eventStreamPings)
+    } else {
+      behaviour =
+        scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
+    }
     // Handshake faults have acted; a connection without other faults keeps the short path.
     if !draw.isEmpty {
       behaviour = FaultyBehaviour(behaviour, draw, queueLimit: configuration.queueLimit)
     }
-    guard configuration.lintsFrames else { return behaviour }
+    guard configuration.lintsFrames, upgrade.request != nil else { return behaviour }
     return LintedClient(client.number, behaviour, report: report)
   }
 
@@ -366,6 +388,8 @@ enum RequestVerdict: Sendable {
   case reply(HTTPReply)
   /// The body is published.
   case publish(Publication)
+  /// The client receives an event stream.
+  case subscribe(EventStreamRequest)
   /// A test path rejects the upgrade, as it is there for.
   case reject(HTTPReplyText, path: String)
   case refuse(Refusal)
@@ -373,7 +397,8 @@ enum RequestVerdict: Sendable {
 
 /// An upgrade that nothing speaks against, unless the server is full.
 struct AcceptableUpgrade: Sendable {
-  var request: ServerHandshake.Request
+  /// nil for an event stream.
+  var request: ServerHandshake.Request?
   var target: RequestTarget
   var subprotocol: String?
   var deflate: DeflateParameters?
@@ -381,6 +406,8 @@ struct AcceptableUpgrade: Sendable {
   var connection: PathConnection
   /// Faults that its URL asks for.
   var faults: [FaultRule]
+  /// Fields of the reply besides those of the handshake.
+  var fields: [(name: String, value: String)] = []
 }
 
 /// A refusal: the reply, which is logged too.

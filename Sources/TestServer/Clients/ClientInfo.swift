@@ -8,6 +8,8 @@ package struct ClientInfo: Sendable, Hashable {
   package var subprotocol: String?
   /// Over a stream of HTTP/2.
   package var isHTTP2: Bool
+  /// Whether it receives an event stream in place of WebSocket messages.
+  package var isEventStream = false
   /// Faults of the handshake that have acted, as they are typed.
   package var faults: [String] = []
 }

@@ -1194,6 +1194,9 @@ BEHAVIOUR
      /room/name
              Join a room; see Rooms.  Alias: /chat.
 
+     /broadcast/sse, /room/name/sse
+             Send what happens there as server-sent events to a GET.
+
      On these paths the server breaks the protocol on purpose.  Compression is
      never used.
 
@@ -1276,6 +1279,24 @@ BEHAVIOUR
      modes broadcast, source and chat the path of the mode also exists with
      rules and scripts.  The rules for Host and Origin apply (see Who can
      connect): a form on a page of another site cannot publish.
+
+   Server-sent events
+     A GET of /broadcast or /room/name with Accept: text/event-stream, or of
+     /sse below it, receives the messages as server-sent events (EventSource
+     in a browser):
+
+           $ curl -N localhost:8080/room/ops/sse
+           data: * guest-1 joined (1 here)
+
+           id: 7
+           data: deploy done
+
+     The id counts the messages of the channel.  A client that connects again
+     with Last-Event-ID first receives the kept messages after that one.  A
+     binary message is an event binary with its base64.  A comment every 15
+     seconds keeps the stream alive.  Such a client counts as any other, for
+     --max-clients and --slow too; the log marks it with (sse).  Rules do not
+     apply to it.
 
    Faults
      A fault breaks connections on purpose, in every mode and on every path.
