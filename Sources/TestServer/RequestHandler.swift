@@ -4,9 +4,9 @@ import Synchronization
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Answers every request head, by the same rules for pages and upgrades.
+/// Answers all requests, with the same rules for pages and upgrades.
 ///
-/// `judge` decides and changes nothing; `admit` takes what the verdict needs, once.
+/// `judge` decides without side effects; `admit` then takes a client slot and draws faults, once.
 final class RequestHandler: Sendable {
   private let configuration: TestServerConfiguration
   private let registries: [ObjectIdentifier: NIOLoopBound<ClientRegistry>]
@@ -20,7 +20,7 @@ final class RequestHandler: Sendable {
   private let slots: ClientSlots
   private let upgrades: UpgradeCounter
   private let report: @Sendable (ServerEvent) -> Void
-  /// Set once the server no longer accepts connections.
+  /// Set when the server stops accepting connections.
   private let isStopping = Atomic<Bool>(false)
 
   init(
@@ -48,15 +48,15 @@ final class RequestHandler: Sendable {
       configuration.mode.entry, hasScripts: configuration.scripting != nil)
   }
 
-  /// From now on `GET /healthz` is answered with 503.
+  /// Makes `GET /healthz` return 503 from now on.
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
   func answer(_ request: HTTPRequest) -> HTTPAnswer { admit(judge(request), request) }
 
   // MARK: The verdict
 
-  /// The verdict on a request: its handshake, then Host and Origin, then its credentials, then its path, then the
-  /// mode.
+  /// The verdict on a request. Checks the handshake, then Host and Origin, then the credentials,
+  /// then the path, then the mode.
   func judge(_ request: HTTPRequest) -> RequestVerdict {
     let handshake =
       request.isExtendedConnect
@@ -184,7 +184,7 @@ final class RequestHandler: Sendable {
     }
   }
 
-  /// The verdict on an ordinary request.
+  /// The verdict on a request that is not an upgrade.
   private func judgePage(
     _ request: HTTPRequest, _ target: RequestTarget
   ) throws(Refusal) -> RequestVerdict {
@@ -344,7 +344,7 @@ final class RequestHandler: Sendable {
     return changes.reduce(answer) { answer, change in change(answer) }
   }
 
-  /// The owner of the connection; called on the loop that the connection lives on.
+  /// Creates the consumer of a connection; called on the event loop of the connection.
   private func consumer(
     _ upgrade: AcceptableUpgrade, _ visit: RuleBook.Visit?, _ info: ClientInfo,
     _ draw: FaultPlan.Draw, _ slot: ClientSlot,
@@ -362,7 +362,7 @@ final class RequestHandler: Sendable {
       behaviour =
         scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
     }
-    // Handshake faults have acted; a connection without other faults keeps the short path.
+    // Handshake faults have acted already; a connection without other faults keeps the fast path.
     if !draw.isEmpty {
       behaviour = FaultyBehaviour(behaviour, draw, queueLimit: configuration.queueLimit)
     }
@@ -376,52 +376,5 @@ final class RequestHandler: Sendable {
         from: request.remoteAddress, status: refusal.status, explanation: refusal.explanation))
     return .reply(
       HTTPReply(refusal.status, text: refusal.explanation, headers: refusal.fields))
-  }
-}
-
-/// What is to be done with a request.
-enum RequestVerdict: Sendable {
-  case upgrade(AcceptableUpgrade)
-  /// The page for browsers.
-  case page
-  /// An ordinary request is answered.
-  case reply(HTTPReply)
-  /// The body is published.
-  case publish(Publication)
-  /// The client receives an event stream.
-  case subscribe(EventStreamRequest)
-  /// A test path rejects the upgrade, as it is there for.
-  case reject(HTTPReplyText, path: String)
-  case refuse(Refusal)
-}
-
-/// An upgrade that nothing speaks against, unless the server is full.
-struct AcceptableUpgrade: Sendable {
-  /// nil for an event stream.
-  var request: ServerHandshake.Request?
-  var target: RequestTarget
-  var subprotocol: String?
-  var deflate: DeflateParameters?
-  /// What answers the connection.
-  var connection: PathConnection
-  /// Faults that its URL asks for.
-  var faults: [FaultRule]
-  /// Fields of the reply besides those of the handshake.
-  var fields: [(name: String, value: String)] = []
-}
-
-/// A refusal: the reply, which is logged too.
-struct Refusal: Error, Sendable {
-  var status: HTTPResponseStatus
-  /// One sentence.
-  var explanation: String
-  var fields: [(String, String)]
-
-  init(
-    _ status: HTTPResponseStatus, _ explanation: String, fields: [(String, String)] = []
-  ) {
-    self.status = status
-    self.explanation = explanation
-    self.fields = fields
   }
 }

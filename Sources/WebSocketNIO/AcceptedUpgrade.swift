@@ -5,7 +5,7 @@ package import WebSocketProtocol
 /// An upgrade that the server accepts: the reply, and the parts of the connection that follows it.
 /// Or a GET whose reply has a body without a known end, which is a connection as well.
 package struct AcceptedUpgrade: Sendable {
-  /// nil for the GET.
+  /// The valid upgrade request of the client; nil for the GET.
   package var request: ServerHandshake.Request?
   /// One of the client's offers; nil chooses none.
   package var subprotocol: String?

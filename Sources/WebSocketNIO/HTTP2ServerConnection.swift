@@ -247,8 +247,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     let hasBody = request.method != .HEAD && !reply.body.isEmpty
     stream.send(HTTP2Fields.fields(head), isEnd: !hasBody)
     if hasBody { stream.end(with: ByteBuffer(bytes: reply.body)) }
-    // Further data from the client is discarded. The client gets a second to read the reply, and
-    // may not keep the stream open longer.
+    // Further data from the client is discarded. The client has a second to read the reply before
+    // the stream is closed.
     context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {
       context.close(promise: nil)
     }

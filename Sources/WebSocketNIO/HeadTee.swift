@@ -49,9 +49,9 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   /// The maximum of `kept` in bytes; when it is exceeded, reading stops.
   private static let maxKept = 64 * 1024
 
-  /// Keeps the first `limit` bytes. `isHTTP` is false for a tee that only records, in front of TLS.
-  /// `repairsSwitch`: remove fields that announce a body from a 101, before the parser acts on
-  /// them.
+  /// Keeps the first `limit` bytes. `isHTTP` is false for a tee in front of TLS, which only
+  /// records. `repairsSwitch` removes fields that announce a body from a 101, before the parser
+  /// acts on them.
   init(
     keeping limit: Int, receive: SharedReceiveBuffer, isHTTP: Bool = true,
     repairsSwitch: Bool = false, limits: HeadLimits = .standard
@@ -87,8 +87,7 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
       fire(bytes, context)
     }
     isReading = false
-    // The end of that read has already passed, before the handlers after this one had anything to
-    // read.
+    // The end of the read has passed already, while the later handlers had nothing to read yet.
     if isResumed { context.fireChannelReadComplete() }
     if isDone { leave() }
   }
@@ -97,7 +96,8 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     context.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
   }
 
-  /// Buffers received bytes: the answer to the head just passed on decides how to interpret them.
+  /// Starts buffering received bytes: the answer to the head just passed on decides how to
+  /// interpret them.
   func pause() { if kept == nil { kept = ByteBuffer() } }
 
   /// Passes on the bytes received since `pause()`.

@@ -3,8 +3,8 @@ package import NIOHTTP1
 import NIOSSL
 import WebSocketProtocol
 
-/// Handles HTTP/1.1 on the server: reads request heads within limits and a timeout, has them
-/// answered, and hands the channel over to the `ChannelTransport` when the answer is an upgrade.
+/// Handles HTTP/1.1 on the server: reads request heads within limits and a timeout, sends the
+/// answers, and passes the channel to a `ChannelTransport` if the answer is an upgrade.
 package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPServerRequestPart
   package typealias OutboundOut = HTTPServerResponsePart
@@ -51,6 +51,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
         limitConfiguration: configuration.headLimits.configuration))
   }
 
+  /// Adds this handler and its helpers to the pipeline of a connected channel.
   package func install(on channel: any Channel) throws {
     remoteAddress = channel.remoteAddress
     if configuration.tls == nil {
@@ -224,8 +225,8 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     finish(context)
   }
 
-  /// Ends the connection so that the peer can still read the reply: our direction first, the rest
-  /// when the peer has ended its own, or after a second.
+  /// Ends the connection in a way that lets the peer read the reply: closes the output first, and
+  /// the rest when the peer has closed its own output, or after a second.
   private func finish(_ context: ChannelHandlerContext) {
     isDone = true
     timer?.cancel()

@@ -81,7 +81,9 @@ import Testing
   @Test(arguments: [
     (["--out", "/nonexistent/r.json"], Int32(23), "cannot write /nonexistent/r.json"),
     (["--out", "/"], 23, "cannot write /: "),
-    (["--out", "-"], 2, "--out and --junit do not write to standard output"),
+    (["--out", "-"], 2, "--out does not write to standard output; use --format json"),
+    (["--html", "-"], 2, "--html does not write to standard output; use --format html"),
+    (["--html", "/nonexistent/r.html"], 23, "cannot write /nonexistent/r.html"),
   ])
   func aFileThatCannotBeWrittenIsFoundOutBefore(
     _ options: [String], _ exitCode: Int32, _ words: String

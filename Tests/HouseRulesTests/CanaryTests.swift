@@ -207,7 +207,7 @@ private final class Outputs {
         ].map { $0 + limits }
       case "connect": [["-vv", "-w", "0", "--record", files[1], "--force", url] + limits]
       case "bench":
-        [["json"], ["text"]].map { ["-n", "2", "-c", "1", url, "--format"] + $0 + limits }
+        [["json"], ["html"], ["text"]].map { ["-n", "2", "-c", "1", url, "--format"] + $0 + limits }
       default: throw TestPeerError("no way to run \(command)")
       }
     for run in runs {

@@ -2,8 +2,7 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Sends every message to all clients, on whichever loop they live: to the others only, or to the
-/// sender too.
+/// Sends every message to all other clients on all event loops, and to the sender if requested.
 final class Broadcast: Behaviour {
   static let mode = ModeEntry(
     name: "broadcast", summary: "Sends every message to all other clients.",
@@ -67,9 +66,9 @@ final class Broadcast: Behaviour {
   let client: ServedClient
   private let members: BroadcastAudience
   private let audience: Audience
-  /// Messages of this burst, for the clients of other loops.
+  /// Messages of this burst for the clients on other loops.
   private var forOtherLoops: [(kind: MessageKind, payload: ByteBuffer)] = []
-  /// Handed to other loops and not written there yet.
+  /// Bytes passed to other loops and not yet written there.
   private var pendingBytes = 0
 
   private static let maxPending = 1024 * 1024
@@ -111,7 +110,7 @@ final class Broadcast: Behaviour {
     }
   }
 
-  /// Hands the burst to the other loops, which report back when they have written it.
+  /// Passes the burst to the other loops, which report back when they have written it.
   private func passOn() {
     guard !forOtherLoops.isEmpty, let handler = client.handler else { return }
     var burst: [(kind: MessageKind, payload: ByteBuffer)] = []

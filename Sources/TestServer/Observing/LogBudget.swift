@@ -2,8 +2,8 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// How many messages of one event loop are logged one by one. Under load, a line for each message
-/// would be all that the server does, so there is a budget a second, and a count of the rest.
+/// Limits how many messages of one event loop are logged individually. Under load, the server would
+/// spend all its time on log lines, so there is a budget per second, and the rest is only counted.
 final class LogBudget {
   private let perSecond: Int
   private var left: Int
@@ -21,7 +21,7 @@ final class LogBudget {
     self.report = report
   }
 
-  /// Logs a message if the budget allows.
+  /// Logs a message if the budget allows, or else counts it.
   @inline(__always)
   func log(
     _ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: String? = nil
@@ -33,7 +33,7 @@ final class LogBudget {
     }
   }
 
-  /// Whether messages are only counted for now.
+  /// Whether messages are currently only counted.
   var isSpent: Bool { left == 0 }
 
   /// Logs an event of one message if the budget allows.
@@ -62,7 +62,7 @@ final class LogBudget {
     timer = loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.renew() }
   }
 
-  /// Runs once a second while there is traffic, and not at all when there is none.
+  /// Renews the budget. Runs once a second while there is traffic, and not at all without traffic.
   private func renew() {
     timer = nil
     let spent = left < perSecond || suppressed > 0

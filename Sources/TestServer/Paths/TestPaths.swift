@@ -1,8 +1,9 @@
 import Conversation
 import WebSocketNIO
 
-/// The test paths of a server.
+/// The registry of test paths.
 package enum TestPaths {
+  /// All test paths. Help, errors, `GET /paths` and tests read this list.
   package static let all =
     [
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
@@ -14,13 +15,13 @@ package enum TestPaths {
     + SilentPaths.all
     + [NoPongPath.entry] + EndPaths.all
 
-  /// The parameters that every path has in its query.
+  /// The query parameters of all paths.
   static let commonQuery = ["fault"]
 
-  /// What a path means.
+  /// The result of a lookup.
   enum Match: Sendable {
     case entry(TestPathEntry, PathArguments)
-    /// It begins as a test path does, but is not one; the sentence says what is expected.
+    /// The path begins like a test path, but is not one; the text says what is expected.
     case incomplete(InvalidArgument)
     /// Not a test path.
     case none
@@ -73,8 +74,8 @@ package enum TestPaths {
     return expected.map { .incomplete(InvalidArgument("the path must be \($0)")) } ?? .none
   }
 
-  /// Reads the parameters of a request on a path. Unknown ones are ignored, except those that look like a
-  /// misspelling.
+  /// Parses the parameters of a request on a path. Unknown ones are ignored, unless they look like
+  /// a misspelled one.
   static func action(
     _ entry: TestPathEntry, _ arguments: PathArguments
   ) throws(InvalidArgument) -> PathAction {
@@ -86,7 +87,7 @@ package enum TestPaths {
     return try entry.parse(arguments)
   }
 
-  /// The pattern or alias nearest to a path.
+  /// The pattern or alias most similar to a path; nil if none is similar enough.
   static func nearest(to target: RequestTarget) -> String? {
     let patterns = all.flatMap { [$0.pattern] + $0.aliases }
     var candidates: [String: String] = [:]
@@ -94,7 +95,7 @@ package enum TestPaths {
       let fixed = Self.parts(pattern).prefix { $0.parameter == nil }.map(\.text)
       candidates[fixed.joined(separator: "/")] = pattern
     }
-    // As many first segments as the candidates have: what follows is a parameter.
+    // Compare only as many segments as the candidates have before their first parameter.
     for count in Set(candidates.keys.map { $0.split(separator: "/").count }).sorted(by: >) {
       guard target.segments.count >= count else { continue }
       let typed = target.segments.prefix(count).joined(separator: "/")
@@ -123,7 +124,7 @@ package enum TestPaths {
 
   private struct Part {
     var text: String
-    /// The name in the braces.
+    /// The name in braces; nil if it is fixed text.
     var parameter: String?
   }
 

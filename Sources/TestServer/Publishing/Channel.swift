@@ -2,19 +2,19 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What becomes of a client that does not read what it is sent.
+/// What happens to a client that reads too slowly.
 package enum SlowPolicy: String, Sendable, CaseIterable {
-  /// It is closed.
+  /// The client is closed.
   case close
-  /// Messages for it are dropped until half of its queue is empty.
+  /// Messages to it are dropped until half of its queue is empty.
   case drop
-  /// What is published waits for it.
+  /// The publisher waits for it.
   case wait
 }
 
 /// How channels treat their members.
 struct ChannelSettings: Sendable {
-  /// Bytes that may wait for one client.
+  /// Maximum number of bytes queued for one client.
   var queueLimit: Int
   var slow = SlowPolicy.close
   /// Messages that a new member of a room receives first.
@@ -59,7 +59,7 @@ final class Channel {
 
   /// Bytes waiting for one client, above which the publisher is paused.
   private static let behind = 512 * 1024
-  /// A client that reads needs no more to catch up.
+  /// Long enough for a client that reads to catch up.
   private static let longestPause = TimeAmount.milliseconds(10)
   private static let pollInterval = TimeAmount.milliseconds(2)
 
@@ -128,7 +128,7 @@ final class Channel {
   private func settle(_ promise: EventLoopPromise<Void>, until limit: NIODeadline?) {
     let isBehind = members.values.contains { Self.waiting(for: $0.client) > Self.behind }
     guard isBehind, limit.map({ $0 > .now() }) ?? true else { return promise.succeed() }
-    // Not only when a socket takes more: messages may also wait for a fault that delays them.
+    // Poll instead of waiting for writability, because messages may also wait in a delay fault.
     loop.assumeIsolated().scheduleTask(in: Self.pollInterval) { [self] in
       settle(promise, until: limit)
     }
@@ -147,7 +147,7 @@ final class Channel {
     }
   }
 
-  /// Whether a client gets the next message; if it is too slow, does what is to be done about it.
+  /// Whether a client receives the next message; applies the policy if it is too slow.
   private func takes(_ client: ServedClient) -> Bool {
     guard let handler = client.handler, handler.isOpen else { return false }
     if Self.waiting(for: client) <= settings.queueLimit {

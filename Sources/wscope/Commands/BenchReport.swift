@@ -6,7 +6,7 @@ struct BenchReport: SessionCommand {
   static let configuration = CommandConfiguration(
     commandName: "report", _superCommandName: "wscope bench",
     abstract: "Print a stored result of bench again.",
-    discussion: "The result is a file that bench --out or bench --format json wrote.")
+    discussion: "The result is a file that bench --out, --html or --format json wrote.")
 
   @Argument(
     help: ArgumentHelp("A stored result; - reads standard input.", valueName: "file"),

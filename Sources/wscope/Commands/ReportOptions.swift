@@ -21,6 +21,13 @@ struct ReportOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Write the report to this file as a page with charts; bench report reads it, too.",
+      valueName: "file"),
+    completion: .file())
+  var html: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
       """
       Require this of the result, as in 'rtt.p99<50ms', 'errors.rate<0.1%' or 'rate.achieved>=99%'; may be repeated. \
       The exit code is 99 if it is broken, 98 if the measurement cannot decide it. With "abort after 10s" at the end, \
@@ -63,17 +70,21 @@ struct ReportOptions: ParsableArguments {
 
   /// - Throws: `CommandFailure`, also for a file that cannot be written.
   func outputs() throws -> ReportOutputs {
-    let outputs = ReportOutputs(
-      format: try format.entry(),
-      files: [(out, ReportFormats.json), (junit, ReportFormats.junit)].compactMap { path, format in
-        path.map { ReportOutputs.File(path: $0.text, format: format) }
-      })
-    guard !outputs.files.contains(where: { $0.path == "-" }) else {
-      throw CommandFailure(
-        .usage,
-        "--out and --junit do not write to standard output: --format json and --format junit do")
+    let wanted: [(option: String, path: PublicText?, format: ReportFormatEntry)] = [
+      ("--out", out, ReportFormats.json), ("--html", html, ReportFormats.html),
+      ("--junit", junit, ReportFormats.junit),
+    ]
+    var files: [ReportOutputs.File] = []
+    for (option, path, format) in wanted {
+      guard let path = path?.text else { continue }
+      guard path != "-" else {
+        throw CommandFailure(
+          .usage,
+          "\(option) does not write to standard output; use --format \(format.name)")
+      }
+      try FileContents.checkWritable(path)
+      files.append(ReportOutputs.File(path: path, format: format))
     }
-    for file in outputs.files { try FileContents.checkWritable(file.path) }
-    return outputs
+    return ReportOutputs(format: try format.entry(), files: files)
   }
 }

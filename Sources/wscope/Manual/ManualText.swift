@@ -2520,6 +2520,7 @@ NAME
 SYNOPSIS
      wscope bench [option ...] [url]
      wscope bench report [option ...] file
+     wscope bench merge [option ...] file ...
      wscope bench --schema
 
 DESCRIPTION
@@ -2566,16 +2567,22 @@ EXAMPLES
 
            wscope bench :8080 -R 1000 --threshold 'rtt.p99<50ms' --threshold 'errors.rate<0.1%' --junit bench.xml
 
+     Write a page with charts, to look at and to send to others:
+
+           wscope bench :8080 -c 100 -d 30s -R 5000 --html report.html
+
      Keep the result, and print it again with other percentiles:
 
            wscope bench :8080 -R 1000 --out run.json
            wscope bench report run.json --percentiles 50,75,95
 
      Open 30,000 connections from two processes, each of which may have 20,000
-     open files:
+     open files, and merge their results:
 
-           wscope bench :8080 -c 30k -R 1000 --shard 0/2 &
-           wscope bench :8080 -c 30k -R 1000 --shard 1/2
+           wscope bench :8080 -c 30k -R 1000 --shard 0/2 --run-id two --out 0.json &
+           wscope bench :8080 -c 30k -R 1000 --shard 1/2 --run-id two --out 1.json
+           wait
+           wscope bench merge 0.json 1.json
 
 MEASUREMENT
    Timing
@@ -2619,8 +2626,98 @@ MEASUREMENT
    More than one process or machine
      With --shard i/n, a process runs part i of a test: its share of the
      connections, the rate and the messages, at its times in the schedule.
-     All parts must have the same other options.  The JSON report of a part is
-     on one line.
+     All parts must have the same other options.  Without --seed, the seed is
+     made from them, so that all parts have the same schedule.  The JSON
+     report of a part is on one line.
+
+     --start-at time lets all parts begin at the same moment.  They connect
+     from that time on, and send once there has been time for all connections
+     at --connect-rate and 5 more seconds.  The latency of a message is
+     measured by one clock, so that clocks that differ between machines only
+     shift the measurement.  A part that starts more than a second too late
+     ends with exit code 2.
+
+     wscope bench merge file ... adds the results of the parts.  Counts and
+     histograms are added exactly, and the percentiles are computed from the
+     sum; those of single intervals are up to 9 % too high.  A file may hold
+     several results, also behind a prefix on each line and among other lines;
+     a directory stands for its *.json files, and - is standard input.  Merged
+     results can be merged further.
+
+     Missing parts are named, with exit code 98.  Results that differ in their
+     configuration, seed, version or --run-id are rejected, and so are those
+     whose windows are more than 60 seconds apart.  wscope bench merge has
+     these options beside those of wscope bench report and --quiet:
+
+     --partial
+             Merge even if parts are missing.  The report names them, and
+             thresholds on counts and rates are undecided.
+
+     --force
+             Merge results even if their configuration, seed, version, run or
+             time differs.  Only results with different messages are still
+             rejected.
+
+     The same result twice counts once, and of two results for one part the
+     complete one counts.  The verdict is the worst of the parts, or worse if
+     they did not measure at the same time, or one of them is far slower than
+     the others.  Thresholds belong on the command line of wscope bench merge;
+     a part alone cannot judge them.
+
+     With --shard auto, the part and the number of parts are those of Slurm,
+     Open MPI or PMI, and with --shard auto/n the part is also that of a
+     Kubernetes Indexed Job:
+
+           START=$(date -u -d '+90 sec' +%FT%TZ)
+           kubectl apply -f - <<Y
+           apiVersion: batch/v1
+           kind: Job
+           metadata: {name: bench}
+           spec:
+             completionMode: Indexed
+             completions: 8
+             parallelism: 8
+             backoffLimit: 0
+             template:
+               spec:
+                 restartPolicy: Never
+                 containers:
+                 - name: wscope
+                   image: REGISTRY/wscope
+                   args: [bench, "wss://host/ws", -c, 80k, -R, 400k, -d, 60s,
+                     --shard, auto/8, --start-at, "$START", --format, json, -q]
+                   resources:
+                     requests: {cpu: "2", memory: 1Gi}
+                     limits: {cpu: "2", memory: 1Gi}
+           Y
+           kubectl wait --for=condition=complete job/bench --timeout=10m
+           kubectl logs -l batch.kubernetes.io/job-name=bench --tail=-1 \
+               --max-log-requests=8 | wscope bench merge - --threshold 'rtt.p99<50ms'
+
+     kubectl logs -f mixes the lines of the pods and cannot be used.  Without
+     --tail=-1, a selection by label prints the last 10 lines of each pod
+     only.  Pods on one node share its network interface.
+
+     The same with Slurm, with GNU parallel on four hosts and on one, with
+     pdsh and with MPI:
+
+           srun -n 8 -K1 --output r.%t.json wscope bench URL -c 80k -R 400k \
+               --shard auto --start-at $START --format json -q
+           wscope bench merge r.*.json
+
+           parallel -k --halt now,fail=1 -j0 -S h1,h2,h3,h4 'wscope bench URL \
+               --shard {}/4 --start-at '$START' --format json -q' ::: 0 1 2 3 |
+               wscope bench merge -
+
+           parallel -k -j4 'taskset -c {} wscope bench URL --shard {}/4 \
+               --start-at '$START' --format json -q' ::: 0 1 2 3 | wscope bench merge -
+
+           pdsh -N -R exec -w 'h[0-7]' ssh %h wscope bench URL --shard %n/8 \
+               --start-at $START --format json -q | wscope bench merge -
+
+           mpirun -n 8 --output-filename out wscope bench URL --shard auto \
+               --start-at $START --format json -q
+           wscope bench merge $(find out -name stdout)
 
      One address has about 28,000 ports for connections to one server, and
      they become slow to find above 14,000.  For more than 8000 connections to
@@ -2642,6 +2739,8 @@ MEASUREMENT
 
      junit   JUnit XML with a test case for each threshold, and one for the
              verdict.
+
+     html    A page with charts for a browser; bench report reads it, too.
 
      The text report contains a verdict: VALID; SUSPECT, if the numbers may
      reflect this machine rather than the server; or INVALID.  Each reason
@@ -2673,6 +2772,25 @@ MEASUREMENT
      A report has at most 600 intervals.  In a longer run, neighbouring
      intervals are merged, so that an interval lasts 2 seconds, 4 seconds and
      so on.
+
+   The page
+     --html writes the report as one HTML file without scripts from elsewhere,
+     fonts, images or network access.  It begins with the verdict, the result
+     in a sentence, the thresholds and the key numbers, followed by:
+     •   The percentile curve of the round-trip time, with the uncorrected
+         time, the delay of this client, and the limits of the thresholds.
+     •   A heat map of the round-trip time over time.  A stall is a wedge,
+         since messages count from their intended send time.
+     •   On the same time axis: rates, open connections, errors, and the CPU
+         and event loop delay of this client with their limits.
+     •   The time to open a connection, errors, close codes, the self-check,
+         the environment and the command line.
+
+     Each chart has a description in words and a table of its numbers.  The
+     page is complete without scripts and style sheets, as where a CI server
+     forbids them.  It contains the result, so that wscope bench report
+     page.html reads it; the page of a stored result has the same bytes as
+     that of its run.
 
    Metrics
      A metric has the same name in text and in JSON.  Its values are
@@ -2748,13 +2866,14 @@ MEASUREMENT
 
    Stored results
      --out writes the result to a file, as one JSON object with the schema
-     that --schema prints.  A file that cannot be written is found out before
-     anything is opened.  A regular file is replaced as a whole at the end of
-     the run.
+     that --schema prints.  A page that --html has written contains the same
+     object.  A file that cannot be written is found out before anything is
+     opened.  A regular file is replaced as a whole at the end of the run.
 
-     wscope bench report file prints a stored result again; - reads standard
-     input.  It takes --format, --percentiles, --threshold, --junit, --out and
-     --color.  The thresholds of the result are judged again, or those on the
+     wscope bench report file prints a stored result again, from JSON or from
+     a page; - reads standard input.  It takes --format, --percentiles,
+     --threshold, --html, --junit, --out and --color, and so does wscope bench
+     merge.  The thresholds of the result are judged again, or those on the
      command line in their place.  Without --percentiles, it prints the ones
      that are in the result.  Others are computed from the histograms.
      Members of the result that it does not know are ignored, so that it reads
@@ -2839,17 +2958,29 @@ OPTIONS
      --threads n
              Number of event loop threads.  Default: 1.
 
-     --shard i/n
-             Run part i of n (counted from 0) of a run that is shared by n
-             processes; the other options describe the whole run.
-
      --local-ips addresses
              Connect from these local addresses in turn: a comma-separated
              list, or a network, as in 127.0.1.0/24.
 
+     --shard i/n
+             Run part i of n (counted from 0) of a run that n processes share;
+             the other options describe the whole run.  "auto" takes both
+             numbers from Slurm, Open MPI or PMI, "auto/n" the part also from
+             a Kubernetes Indexed Job.
+
+     --start-at time
+             Begin to connect at this time, as in 2026-12-01T08:00:00Z, and to
+             send once all shards have had time to connect; by default the run
+             begins at once.
+
+     --run-id name
+             Name of the run in its result, by which merge recognizes its
+             shards (default: a random one; with --shard one made from the
+             other options).
+
      --format format
              Format of the report on standard output.  Values: text, json,
-             junit.  Default: text.
+             junit, html.  Default: text.
 
      --percentiles list
              Percentiles to report, as a comma-separated list (default:
@@ -2858,6 +2989,10 @@ OPTIONS
      --out file
              Write the result to this file as JSON; bench report prints it
              again.
+
+     --html file
+             Write the report to this file as a page with charts; bench report
+             reads it, too.
 
      --threshold limit
              Require this of the result, as in 'rtt.p99<50ms',
@@ -3080,13 +3215,15 @@ EXIT STATUS
 
      0    The measurement was completed.  The verdict is in the report.
 
-     2    The command line is invalid, a stored result cannot be read, or the
-          run would need more open files than the system allows.
+     2    The command line is invalid, a stored result cannot be read or
+          merged, the time of --start-at has passed, or the run would need
+          more open files than the system allows.
 
      23   The report or a file could not be written.
 
-     98   Nothing was measured, the sums of the report do not agree, or the
-          measurement cannot decide a threshold.
+     98   Nothing was measured, the sums of the report do not agree, the
+          measurement cannot decide a threshold, or parts of a merged run are
+          missing.
 
      99   A threshold was broken.
 

@@ -28,5 +28,10 @@ enum ReportFormats {
     summary: "JUnit XML with a test case for each threshold, and one for the verdict.",
     render: { JUnitReport($0).text })
 
-  static let all = [text, json, junit]
+  static let html = ReportFormatEntry(
+    name: "html",
+    summary: "A page with charts for a browser; bench report reads it, too.",
+    render: { HTMLReport($0).text })
+
+  static let all = [text, json, junit, html]
 }

@@ -1,5 +1,4 @@
 import LoadTesting
-import WebSocketProtocol
 
 /// The report of `bench` for a person. Lines without data are left out; there are no escapes.
 struct TextReport {
@@ -210,9 +209,9 @@ struct TextReport {
   private var closes: [String] {
     guard !report.closes.isEmpty else { return [] }
     let endings = report.closes.map { entry in
-      let own = CloseText.ownName(
-        CloseCode(rawValue: UInt16(clamping: entry.code)), subprotocol: report.target.subprotocol)
-      let name = (Self.closeNames[entry.code] ?? own).map { " " + $0 } ?? ""
+      let name =
+        CloseNames.name(of: entry.code, subprotocol: report.target.subprotocol).map { " " + $0 }
+        ?? ""
       return "\(Figures.count(entry.count)) × \(entry.code)\(name) (\(entry.by.rawValue))"
     }
     return ReportLayout.list("Close", endings)
@@ -232,13 +231,6 @@ struct TextReport {
     if let files = check.files { parts.append("fds \(files.used)/\(files.limit)") }
     return parts.isEmpty ? [] : ReportLayout.list("Generator", parts)
   }
-
-  private static let closeNames: [Int: String] = [
-    1000: "normal", 1001: "going away", 1002: "protocol error", 1003: "unsupported data",
-    1005: "no code", 1006: "no close frame", 1007: "invalid data", 1008: "policy violation",
-    1009: "message too big", 1010: "extension missing", 1011: "server error",
-    1012: "service restart", 1013: "try again later", 1014: "bad gateway",
-  ]
 
   private func heading(_ text: String) -> String {
     Figures.left(text, ReportLayout.headingWidth)

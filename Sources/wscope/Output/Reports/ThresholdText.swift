@@ -11,7 +11,8 @@ struct ThresholdText {
   /// `✓ rtt.p99 < 50ms   2.31 ms, 5 % of the limit`.
   var line: String { "\(mark) \(outcome.threshold.text)   \(result)" }
 
-  private var mark: String {
+  /// A sign for the state.
+  var mark: String {
     switch outcome.state {
     case .pass: "✓"
     case .fail: "✗"
@@ -32,6 +33,26 @@ struct ThresholdText {
     }
   }
 
+  /// The value alone, a lower bound where no more is known.
+  var measured: String {
+    value.map { (outcome.isBound ? "≥ " : "") + $0 } ?? Figures.none
+  }
+
+  var limit: String { text(outcome.threshold.limit) }
+
+  /// The distance from the limit and when it was first exceeded, or why there is no answer.
+  var comment: String {
+    switch outcome.state {
+    case .pass: share ?? ""
+    case .fail:
+      [
+        outcome.margin == nil ? nil : distance,
+        outcome.firstBroken.map { "first broken at " + Figures.shortDuration($0) },
+      ].compactMap(\.self).joined(separator: ", ")
+    case .undecided: undecided
+    }
+  }
+
   private var undecided: String {
     switch outcome.reason {
     case .tooFewSamples(let count, let needed)?:
@@ -39,6 +60,7 @@ struct ThresholdText {
     case .notObserved?, nil: "not measured"
     case .nothingDue?: "no message was due"
     case .censored?: "at least \(value ?? Figures.none), which does not decide it; raise --timeout"
+    case .missingShards?: "not all shards are in this result"
     case .invalidVerdict?: "\(value ?? Figures.none), but the measurement is invalid"
     }
   }
