@@ -128,6 +128,8 @@ final class RequestHandler: Sendable {
   ) throws(Refusal) -> PathAction {
     guard !Self.modePaths.contains(target.segments) else { return try byMode(target) }
     switch find(target) {
+    case .entry(let entry, _) where entry.isEventStream:
+      throw Refusal(.badRequest, "\(target.path) is an event stream, not a WebSocket path")
     case .entry(let entry, var arguments):
       arguments.method = request.head.method.rawValue
       arguments.fields = request.head.headers
@@ -187,7 +189,13 @@ final class RequestHandler: Sendable {
     _ request: HTTPRequest, _ target: RequestTarget
   ) throws(Refusal) -> RequestVerdict {
     let head = request.head
-    if let verdict = try channels.judge(request, target, find(target)) { return verdict }
+    switch try channels.judge(request, target, find(target)) {
+    case .subscribe(var stream)?:
+      stream.faults = try urlFaults(target)
+      return .subscribe(stream)
+    case let verdict?: return verdict
+    case nil: break
+    }
     guard head.method == .GET || head.method == .HEAD else {
       return .reply(
         HTTPReply(.methodNotAllowed, text: "only GET", headers: [("Allow", "GET, HEAD")]))
@@ -257,11 +265,19 @@ final class RequestHandler: Sendable {
           from: request.remoteAddress, status: reply.status, explanation: "as \(path) asks for"))
       return .reply(reply.reply)
     case .upgrade(let upgrade):
-      do throws(ClientSlots.NoSlot) {
-        return accept(upgrade, try slots.take(), request)
-      } catch {
-        return refuse(Self.refusal(error), request)
-      }
+      return takingSlot(request) { accept(upgrade, $0, request) }
+    case .subscribe(let stream):
+      return takingSlot(request) { upgraded(stream.upgrade, nil, $0, request) }
+    }
+  }
+
+  private func takingSlot(
+    _ request: HTTPRequest, _ accept: (ClientSlot) -> HTTPAnswer
+  ) -> HTTPAnswer {
+    do throws(ClientSlots.NoSlot) {
+      return accept(try slots.take())
+    } catch {
+      return refuse(Self.refusal(error), request)
     }
   }
 
@@ -298,7 +314,7 @@ final class RequestHandler: Sendable {
       number, path: path, and: upgrade.faults + upgrade.connection.faults)
     var info = ClientInfo(
       target: request.head.uri, subprotocol: upgrade.subprotocol,
-      isHTTP2: request.isExtendedConnect)
+      isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
     var refusal: (reply: HTTPReplyText, fault: String)?
     draw.rules.removeAll { rule in
@@ -317,6 +333,7 @@ final class RequestHandler: Sendable {
       self.consumer(upgrade, visit, info, draw, slot, on: loop)
     }
     accepted.messageLimit = upgrade.connection.messageLimit
+    accepted.fields = upgrade.fields
     if let refusal {
       report(
         .refused(
@@ -338,13 +355,18 @@ final class RequestHandler: Sendable {
     }
     let client = ServedClient(slot.use(), info, slot: slot, registry: registry)
     let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
-    var behaviour =
-      scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
+    var behaviour: any Behaviour
+    if upgrade.request == nil {
+      behaviour = EventStream(makeMode(), pingInterval: configuration.eventStreamPings)
+    } else {
+      behaviour =
+        scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
+    }
     // Handshake faults have acted already; a connection without other faults keeps the fast path.
     if !draw.isEmpty {
       behaviour = FaultyBehaviour(behaviour, draw, queueLimit: configuration.queueLimit)
     }
-    guard configuration.lintsFrames else { return behaviour }
+    guard configuration.lintsFrames, upgrade.request != nil else { return behaviour }
     return LintedClient(client.number, behaviour, report: report)
   }
 
@@ -354,47 +376,5 @@ final class RequestHandler: Sendable {
         from: request.remoteAddress, status: refusal.status, explanation: refusal.explanation))
     return .reply(
       HTTPReply(refusal.status, text: refusal.explanation, headers: refusal.fields))
-  }
-}
-
-/// The decision on a request.
-enum RequestVerdict: Sendable {
-  case upgrade(AcceptableUpgrade)
-  /// Reply with the page for browsers.
-  case page
-  /// Reply to a request that is not an upgrade.
-  case reply(HTTPReply)
-  /// The body is published.
-  case publish(Publication)
-  /// A test path rejects the upgrade, as it is there for.
-  case reject(HTTPReplyText, path: String)
-  case refuse(Refusal)
-}
-
-/// An upgrade that can be accepted if a client slot is free.
-struct AcceptableUpgrade: Sendable {
-  var request: ServerHandshake.Request
-  var target: RequestTarget
-  var subprotocol: String?
-  var deflate: DeflateParameters?
-  /// The behaviour and settings of the connection.
-  var connection: PathConnection
-  /// The faults that the URL requests.
-  var faults: [FaultRule]
-}
-
-/// A rejected request: the reply, whose explanation is also logged.
-struct Refusal: Error, Sendable {
-  var status: HTTPResponseStatus
-  /// One sentence.
-  var explanation: String
-  var fields: [(String, String)]
-
-  init(
-    _ status: HTTPResponseStatus, _ explanation: String, fields: [(String, String)] = []
-  ) {
-    self.status = status
-    self.explanation = explanation
-    self.fields = fields
   }
 }

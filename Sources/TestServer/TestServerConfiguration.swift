@@ -43,6 +43,8 @@ package struct TestServerConfiguration: Sendable {
   /// Messages of its channel that a new client receives first; nil: 20 in a room, 1 in mode `source`, else
   /// none.
   package var keptMessages: Int?
+  /// Time between two comments that keep an event stream alive.
+  package var eventStreamPings = TimeAmount.seconds(15)
   /// Messages that are logged one by one, a second and event loop.
   package var loggedMessagesPerSecond = 50
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.

@@ -3,9 +3,10 @@ import NIOHTTP1
 package import WebSocketProtocol
 
 /// An upgrade that the server accepts: the reply, and the parts of the connection that follows it.
+/// Or a GET whose reply has a body without a known end, which is a connection as well.
 package struct AcceptedUpgrade: Sendable {
-  /// The valid upgrade request of the client.
-  package var request: ServerHandshake.Request
+  /// The valid upgrade request of the client; nil for the GET.
+  package var request: ServerHandshake.Request?
   /// One of the client's offers; nil chooses none.
   package var subprotocol: String?
   /// The answer to permessage-deflate; nil declines it.
@@ -18,7 +19,7 @@ package struct AcceptedUpgrade: Sendable {
   package var consumer: @Sendable (any EventLoop) -> any ConnectionConsumer
 
   package init(
-    _ request: ServerHandshake.Request, subprotocol: String? = nil,
+    _ request: ServerHandshake.Request?, subprotocol: String? = nil,
     deflate: DeflateParameters? = nil,
     consumer: @escaping @Sendable (any EventLoop) -> any ConnectionConsumer
   ) {
@@ -28,11 +29,33 @@ package struct AcceptedUpgrade: Sendable {
     self.consumer = consumer
   }
 
-  /// A 101, or a 200 over HTTP/2.
+  /// A 101, or a 200 over HTTP/2 and for a GET.
   var reply: HTTPResponseHead {
-    var reply = ServerHandshake.accept(request, subprotocol: subprotocol, deflate: deflate)
+    var reply =
+      request.map { ServerHandshake.accept($0, subprotocol: subprotocol, deflate: deflate) }
+      ?? HTTPResponseHead(version: .http1_1, status: .ok)
     for (name, value) in fields { reply.headers.add(name: name, value: value) }
     return reply
+  }
+
+  /// The reply in HTTP/1.1. A body ends with its connection (RFC 9112 section 6.3).
+  var text: ByteBuffer {
+    let reply = reply
+    var text = ByteBuffer()
+    text.reserveCapacity(256)
+    if request == nil {
+      text.writeStaticString("HTTP/1.1 200 OK\r\nConnection: close\r\n")
+    } else {
+      text.writeStaticString("HTTP/1.1 101 Switching Protocols\r\n")
+    }
+    for (name, value) in reply.headers {
+      text.writeString(name)
+      text.writeStaticString(": ")
+      text.writeString(value)
+      text.writeStaticString("\r\n")
+    }
+    text.writeStaticString("\r\n")
+    return text
   }
 
   func connection(_ configuration: ServerConfiguration) -> OpenedConnection {

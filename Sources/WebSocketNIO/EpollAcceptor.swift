@@ -180,24 +180,10 @@ private final class PendingSockets {
       return handOver(socket, ByteBuffer(bytes: bytes), answer)
     }
     var connection = upgrade.connection(configuration)
-    connection.reply = Self.text(upgrade.reply)
+    connection.reply = upgrade.text
     let early = ByteBuffer(bytes: UnsafeRawBufferPointer(rebasing: bytes[length...]))
     leave(socket)
     loop.promote(socket.descriptor, connection, early: early, from: socket.address)
-  }
-
-  private static func text(_ reply: HTTPResponseHead) -> ByteBuffer {
-    var text = ByteBuffer()
-    text.reserveCapacity(256)
-    text.writeStaticString("HTTP/1.1 101 Switching Protocols\r\n")
-    for (name, value) in reply.headers {
-      text.writeString(name)
-      text.writeStaticString(": ")
-      text.writeString(value)
-      text.writeStaticString("\r\n")
-    }
-    text.writeStaticString("\r\n")
-    return text
   }
 
   /// Passes the socket to NIO, with the bytes read so far and the answer if it is already known.

@@ -132,7 +132,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     case is HTTP2Stream.End:
       switch state {
       // The end of the peer's stream ends the connection, as over TCP.
-      case .open: stream.end()
+      case .open where isTunnel: stream.end()
       case .waitingForAnswer where isTunnel:
         state = .answered
         context.close(promise: nil)
@@ -140,7 +140,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
         state = .answered
         timer?.cancel()
         carryOut(answer, to: head, context)
-      case .waitingForHead, .waitingForAnswer, .answered: break
+      // A GET has no body; its reply goes on.
+      case .waitingForHead, .waitingForAnswer, .answered, .open: break
       }
     default:
       context.fireUserInboundEventTriggered(event)

@@ -161,7 +161,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
       timer?.cancel()
       carryOut(make(bytes), to: head, context)
     case .upgrade(let upgrade):
-      switchProtocols(upgrade.reply, upgrade.connection(configuration), context)
+      switchProtocols(upgrade, context)
     case .reply(let reply):
       hasAnswered = true
       let keepsAlive = head.isKeepAlive && reply.status.code < 400 && !isLastRequest
@@ -175,7 +175,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   }
 
   private func switchProtocols(
-    _ reply: HTTPResponseHead, _ connection: OpenedConnection, _ context: ChannelHandlerContext
+    _ upgrade: AcceptedUpgrade, _ context: ChannelHandlerContext
   ) {
     isDone = true
     timer?.cancel()
@@ -192,9 +192,10 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     }
     // The reply must be written first, here or on the loop that the connection moves to.
     let destination = configuration.tls == nil ? configuration.loops?.next() : nil
-    if destination == nil { context.writeAndFlush(wrapOutboundOut(.head(reply)), promise: nil) }
+    var connection = upgrade.connection(configuration)
+    var reply = upgrade.text
+    if destination == nil { transport.write(&reply) } else { connection.reply = reply }
     transport.begin(connection, in: destination)
-    if destination != nil { context.write(wrapOutboundOut(.head(reply)), promise: nil) }
     tee.finish()
     pipeline.removeHandler(context: context, promise: nil)
     pipeline.removeHandler(encoder, promise: nil)

@@ -25,6 +25,8 @@ import Testing
     Row(path: "/status/503", exitCode: 22, output: ""),
     Row(path: "/broadcast?self=1", exitCode: 0, output: "hi\n"),
     Row(path: "/room/x", exitCode: 0, output: "* guest-1 joined (1 here)\n"),
+    Row(path: "/room/x/sse", exitCode: 22, output: ""),
+    Row(path: "/broadcast/sse", exitCode: 22, output: ""),
     Row(path: "/chat/x?format=raw&self=1", exitCode: 0, output: "hi\n"),
     Row(path: "/chat", exitCode: 0, output: "hi\n"),
     Row(path: "/elsewhere", exitCode: 0, output: "hi\n"),

@@ -175,6 +175,27 @@ import WebSocketProtocol
       target: "/broadcast", method: .POST,
       fields: [("Content-Length", "1"), ("Origin", "http://evil.example")],
       verdict: "403 refused page http://evil.example; or not"),
+    Row(target: "/room/a/sse", method: .GET, verdict: "stream"),
+    Row(
+      target: "/chat/a?fault=rst", method: .GET,
+      fields: [("Accept", "text/event-stream"), ("Last-Event-ID", "7")],
+      verdict: "stream after 7, 1 fault"),
+    Row(target: "/broadcast/sse", method: .GET, verdict: "stream"),
+    Row(
+      target: "/broadcast", method: .GET, fields: [("Accept", "text/event-stream")],
+      verdict: "stream"),
+    Row(
+      target: "/echo", method: .GET, fields: [("Accept", "text/event-stream")], verdict: "reply 426"
+    ),
+    Row(
+      target: "/room/a/sse", method: .POST, fields: [("Content-Length", "1")], verdict: "reply 405"),
+    Row(target: "/room/a/sse", method: .HEAD, verdict: "reply 405"),
+    Row(
+      target: "/room/a/sse?name=", method: .GET, verdict: "400 name: 1 to 32 printable characters"),
+    Row(target: "/room/a/sse", verdict: "400 /room/a/sse is an event stream, not a WebSocket path"),
+    Row(
+      target: "/room/a/sse", method: .GET, fields: [("Origin", "http://evil.example")],
+      verdict: "403 refused page http://evil.example; or not"),
     // What comes first.
     Row(
       target: "/close/x", fields: [("Origin", "http://evil.example")],
@@ -224,6 +245,10 @@ import WebSocketProtocol
         + (upgrade.connection.faults.isEmpty ? "" : ", 1 fault of the path")
         + (faults == 0 ? "" : ", \(faults) fault\(faults == 1 ? "" : "s")")
     case .page: return "page"
+    case .subscribe(let stream):
+      let last = (stream.behaviour as? ChannelMember.Maker)?.options.lastNumber
+      return "stream" + (last.map { " after \($0)" } ?? "")
+        + (stream.faults.isEmpty ? "" : ", \(stream.faults.count) fault")
     case .publish(let publication):
       return "publish \(publication.kind)" + (publication.name.map { " as \($0)" } ?? "")
     case .reply(let reply): return "reply \(reply.status.code)"

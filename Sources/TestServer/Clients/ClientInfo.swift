@@ -8,6 +8,8 @@ package struct ClientInfo: Sendable, Hashable {
   package var subprotocol: String?
   /// Whether the connection is a stream of HTTP/2 (RFC 8441).
   package var isHTTP2: Bool
+  /// Whether it receives an event stream in place of WebSocket messages.
+  package var isEventStream = false
   /// Handshake faults that have acted, as typed.
   package var faults: [String] = []
 }

@@ -13,6 +13,8 @@ final class ServedClient {
   private(set) var handler: ConnectionHandler?
   /// Handles messages to the client while the connection is open; nil sends them directly.
   var outlet: (any MessageOutlet)?
+  /// Set if the client receives an event stream.
+  var events: EventStream?
   private let slot: ClientSlot
   private let openedAt = NIODeadline.now()
   private var lastActivity = CoarseClock.now()
@@ -92,6 +94,7 @@ final class ServedClient {
           idle: .nanoseconds(max(0, CoarseClock.now() &- lastActivity)))))
     self.handler = nil
     outlet = nil
+    events = nil
   }
 }
 

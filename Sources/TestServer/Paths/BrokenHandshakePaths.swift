@@ -19,7 +19,7 @@ enum BrokenHandshakePaths {
       "/bad-accept", aliases: ["/wrong_accept_key"], "Answers with a wrong Sec-WebSocket-Accept."
     ) {
       // A valid key, but not that of the client, so the accept value is wrong.
-      if $0.request.key != nil { $0.request.key = "AAAAAAAAAAAAAAAAAAAAAA==" }
+      if $0.request?.key != nil { $0.request?.key = "AAAAAAAAAAAAAAAAAAAAAA==" }
     },
     entry("/wrong-protocol", "Chooses a subprotocol that was never offered.") {
       $0.subprotocol = "wscope-never-offered"

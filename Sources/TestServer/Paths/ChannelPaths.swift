@@ -1,5 +1,13 @@
 /// `/broadcast`: the channel of the modes `broadcast` and `source`.
 enum BroadcastPath {
+  static let all = [entry, events]
+
+  static let events = TestPathEntry(
+    pattern: "/broadcast/sse",
+    summary: "Sends what happens in /broadcast as server-sent events to a GET.",
+    answersHTTP: true, isChannel: true, isEventStream: true
+  ) { _ throws(InvalidArgument) in .join(.broadcast, MemberOptions()) }
+
   static let entry = TestPathEntry(
     pattern: "/broadcast", query: ["self"],
     summary:
@@ -12,6 +20,13 @@ enum BroadcastPath {
 
 /// `/room/NAME`: a chat.
 enum RoomPath {
+  static let all = [entry, events]
+
+  static let events = TestPathEntry(
+    pattern: "/room/{room}/sse", aliases: ["/chat/{room}/sse"], query: ["name", "format"],
+    summary: "Sends what happens in the room as server-sent events to a GET.",
+    answersHTTP: true, isChannel: true, isEventStream: true, parse: entry.parse)
+
   static let entry = TestPathEntry(
     pattern: "/room/{room}", aliases: ["/chat/{room}"], query: ["name", "format", "self"],
     summary:

@@ -17,6 +17,8 @@ package struct TestPathEntry: Sendable {
   package var answersHTTP = false
   /// Whether it is a channel, to which POST publishes.
   package var isChannel = false
+  /// Whether it is the event stream of a channel, and not a WebSocket path.
+  package var isEventStream = false
   /// Reads the parameters of a request.
   var parse: @Sendable (PathArguments) throws(InvalidArgument) -> PathAction
 }

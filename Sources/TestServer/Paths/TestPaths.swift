@@ -9,8 +9,9 @@ package enum TestPaths {
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
       BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
-      HeadersPath.entry, BroadcastPath.entry, RoomPath.entry,
-    ] + BearerPath.all + RequestPaths.all + BrokenHandshakePaths.all + BrokenFramePaths.all
+      HeadersPath.entry,
+    ] + BroadcastPath.all + RoomPath.all + BearerPath.all + RequestPaths.all
+    + BrokenHandshakePaths.all + BrokenFramePaths.all
     + SilentPaths.all
     + [NoPongPath.entry] + EndPaths.all
 
@@ -33,11 +34,12 @@ package enum TestPaths {
   /// - Parameters:
   ///   - mode: The mode, whose channels exist in any case.
   ///   - hasScripts: Whether scripts or rules answer, so that there are no other test paths.
+  /// - Returns: In the order of `all`.
   static func entries(_ mode: ModeEntry, hasScripts: Bool) -> [TestPathEntry] {
     guard hasScripts else { return all }
     return switch mode.channel {
-    case .broadcast: [BroadcastPath.entry]
-    case .rooms: [RoomPath.entry]
+    case .broadcast: BroadcastPath.all
+    case .rooms: RoomPath.all
     case nil: []
     }
   }

@@ -8,7 +8,7 @@ final class BroadcastAudience {
   private let loop: any EventLoop
   /// Messages go straight into the machines of these.
   private var members: [ObjectIdentifier: ConnectionHandler] = [:]
-  /// Messages to these go through their outlets.
+  /// Messages to these go through their outlets, or are events.
   private var filtered: [ObjectIdentifier: ServedClient] = [:]
   private var unwritten: [ConnectionHandler] = []
   /// Senders that are not read from, until the others have caught up.
@@ -25,7 +25,7 @@ final class BroadcastAudience {
   /// Adds a client whose connection is open.
   func add(_ client: ServedClient) {
     guard let handler = client.handler else { return }
-    if client.outlet == nil {
+    if client.outlet == nil, client.events == nil {
       members[ObjectIdentifier(handler)] = handler
     } else {
       filtered[ObjectIdentifier(handler)] = client
@@ -68,7 +68,9 @@ final class BroadcastAudience {
         member.closeSlow()
         continue
       }
-      try? member.prepare { machine throws(SendError) in client.send(kind, payload, &machine) }
+      try? member.prepare { machine throws(SendError) in
+        client.deliver(kind, payload, number: client.events?.nextNumber(), &machine)
+      }
       unwritten.append(member)
     }
   }

@@ -141,7 +141,9 @@ final class Channel {
   private func send(_ message: PublishedMessage, _ number: UInt64?, to client: ServedClient) {
     // A client that is closing takes no more.
     try? client.handler?.prepare { machine throws(SendError) in
-      message.payload.withUnsafeReadableBytes { client.send(message.kind, $0, &machine) }
+      message.payload.withUnsafeReadableBytes {
+        client.deliver(message.kind, $0, number: number, &machine)
+      }
     }
   }
 

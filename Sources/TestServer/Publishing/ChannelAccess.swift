@@ -49,7 +49,15 @@ struct ChannelAccess: Sendable {
     } catch {
       throw Refusal(.badRequest, "\(error)")
     }
-    guard case .join(let key, let options) = action else { return nil }
+    guard case .join(let key, var options) = action else { return nil }
+    if method == .GET, entry.isEventStream || EventStreamRequest.isAccepted(request.head.headers) {
+      options.lastNumber = EventStreamRequest.lastNumber(request.head.headers)
+      return .subscribe(
+        EventStreamRequest(target: target, behaviour: maker(key).joining(options)))
+    }
+    if entry.isEventStream {
+      return .reply(HTTPReply(.methodNotAllowed, text: "only GET", headers: [("Allow", "GET")]))
+    }
     if publishes {
       return .publish(try Publication(request, to: maker(key), name: options.name))
     }

@@ -25,10 +25,11 @@ struct ChannelTable {
   /// Adds a member.
   ///
   /// - Parameters:
-  ///   - client: The number of the client.
   ///   - key: The channel.
+  ///   - client: The number of the client.
   ///   - name: The name that the client asks for, in a room; a number is appended if it is taken.
   ///   - number: The last message that the client received earlier.
+  /// - Returns: What the new member and the others receive.
   mutating func join(
     _ key: ChannelKey, client: Int, name: String?, after number: UInt64?
   ) -> Joining {
@@ -71,6 +72,7 @@ struct ChannelTable {
   ///   - author: The client that it is from; nil if it was published.
   ///   - name: The name that it was published under.
   ///   - limit: How many messages the channel keeps.
+  /// - Returns: The event for all members.
   mutating func add(
     _ message: PublishedMessage, to key: ChannelKey, from author: Int?, name: String?,
     keeping limit: Int

@@ -33,7 +33,11 @@ package struct Publication: Sendable {
 
   /// Reads the body, publishes it, and answers with the number of clients that were sent it.
   ///
-  /// - Parameter limit: Bytes of the body.
+  /// - Parameters:
+  ///   - limit: Bytes of the body.
+  ///   - access: Logs the message, and refusals.
+  ///   - request: The request.
+  /// - Returns: An answer that reads the body.
   func answer(limit: Int, _ access: ChannelAccess, _ request: HTTPRequest) -> HTTPAnswer {
     .reading(limit: limit) { body in
       let isValid = body.withUnsafeReadableBytes {

@@ -1176,6 +1176,17 @@ BEHAVIOUR
              Choose this subprotocol, and echo; a client that does not offer
              it is rejected with 400.  Alias: /protocol.
 
+     /broadcast
+             Send every message to the other clients on this path, with
+             ?self=1 to its sender too.  In the modes broadcast and source
+             this is the channel of the mode.
+
+     /room/name
+             Join a room; see Rooms.  Alias: /chat.
+
+     /broadcast/sse, /room/name/sse
+             Send what happens there as server-sent events to a GET.
+
      On these paths the server breaks the protocol on purpose.  Compression is
      never used.
 
@@ -1213,6 +1224,69 @@ BEHAVIOUR
      upgrade.  Unknown parameters are ignored, except those that look like a
      misspelling.  With --strict-paths, every other path is answered with 404
      and the nearest test path.
+
+   Rooms
+     A room exists once a client joins /room/name or a message is published
+     there.  The name of a room has up to 64 printable characters.  Parameters
+     of the URL:
+
+     ?name=name
+             The name of the client, up to 32 printable characters; without it
+             guest-3 for the client that the log calls #3.  A number is
+             appended to a name that is taken.
+
+     ?format=text, ?format=json, ?format=raw
+             text (the default) receives “ann: hello” and lines such as “* ann
+             joined (2 here)”; json receives an object for each of these, and
+             binary messages in the member base64; raw receives only the
+             messages, as they were sent.
+
+     ?self=1
+             Receive the messages of this client too.
+
+     In a message, /nick name changes the name and /who lists the members;
+     //text sends /text.  Clients with format=raw have no commands.
+
+           {"event":"join","name":"ann","here":2}
+           {"event":"message","name":"ann","here":2,"text":"hello"}
+           {"event":"nick","name":"eve","from":"ann","here":2}
+           {"event":"leave","name":"eve","here":1}
+           {"event":"who","here":1,"names":["bob"]}
+           {"event":"error","text":"unknown command /foo: /nick NAME, /who"}
+
+   Publishing by HTTP
+     A POST or PUT to /broadcast or /room/name publishes its body as one
+     message, in a room under the name ?name= if there is one, and returns the
+     number of clients it was sent to:
+
+           $ curl -d 'deploy done' localhost:8080/room/ops
+           {"delivered":3}
+
+     Content-Type: application/octet-stream makes the message binary;
+     otherwise a body that is not valid UTF-8 is answered with 400.  A body
+     larger than --max-message is answered with 413, one that is not complete
+     within 30 seconds with 408.  These paths exist with test paths; in the
+     modes broadcast, source and chat the path of the mode also exists with
+     rules and scripts.  The rules for Host and Origin apply (see Who can
+     connect): a form on a page of another site cannot publish.
+
+   Server-sent events
+     A GET of /broadcast or /room/name with Accept: text/event-stream, or of
+     /sse below it, receives the messages as server-sent events (EventSource
+     in a browser):
+
+           $ curl -N localhost:8080/room/ops/sse
+           data: * guest-1 joined (1 here)
+
+           id: 7
+           data: deploy done
+
+     The id counts the messages of the channel.  A client that connects again
+     with Last-Event-ID first receives the kept messages after that one.  A
+     binary message is an event binary with its base64.  A comment every 15
+     seconds keeps the stream alive.  Such a client counts as any other, for
+     --max-clients and --slow too; the log marks it with (sse).  Rules do not
+     apply to it.
 
    Faults
      A fault breaks connections on purpose, in every mode and on every path.

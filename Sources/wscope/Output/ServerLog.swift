@@ -21,7 +21,9 @@ struct ServerLog {
       let version = info.isHTTP2 ? ", HTTP/2" : ""
       let offered =
         info.subprotocol.map { ", subprotocol \(safe(Redaction.subprotocols($0)))" } ?? ""
-      return "\(mark(client)) open   \(safe(Redaction.url(info.target))) from \(origin(from))"
+      let stream = info.isEventStream ? " (sse)" : ""
+      return "\(mark(client)) open   \(safe(Redaction.url(info.target)))\(stream) from "
+        + "\(origin(from))"
         + "\(version)\(offered)"
     case .message(let client, let message):
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"

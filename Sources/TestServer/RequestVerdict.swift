@@ -1,0 +1,50 @@
+import NIOHTTP1
+import WebSocketNIO
+import WebSocketProtocol
+
+/// The decision on a request.
+enum RequestVerdict: Sendable {
+  case upgrade(AcceptableUpgrade)
+  /// Reply with the page for browsers.
+  case page
+  /// Reply to a request that is not an upgrade.
+  case reply(HTTPReply)
+  /// The body is published.
+  case publish(Publication)
+  /// The client receives an event stream.
+  case subscribe(EventStreamRequest)
+  /// A test path rejects the upgrade, as it is there for.
+  case reject(HTTPReplyText, path: String)
+  case refuse(Refusal)
+}
+
+/// An upgrade that can be accepted if a client slot is free.
+struct AcceptableUpgrade: Sendable {
+  /// nil for an event stream.
+  var request: ServerHandshake.Request?
+  var target: RequestTarget
+  var subprotocol: String?
+  var deflate: DeflateParameters?
+  /// The behaviour and settings of the connection.
+  var connection: PathConnection
+  /// The faults that the URL requests.
+  var faults: [FaultRule]
+  /// Fields of the reply besides those of the handshake.
+  var fields: [(name: String, value: String)] = []
+}
+
+/// A rejected request: the reply, whose explanation is also logged.
+struct Refusal: Error, Sendable {
+  var status: HTTPResponseStatus
+  /// One sentence.
+  var explanation: String
+  var fields: [(String, String)]
+
+  init(
+    _ status: HTTPResponseStatus, _ explanation: String, fields: [(String, String)] = []
+  ) {
+    self.status = status
+    self.explanation = explanation
+    self.fields = fields
+  }
+}
