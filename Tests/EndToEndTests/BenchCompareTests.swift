@@ -129,4 +129,107 @@ import Testing
     let compared = try Wscope.run(["bench", "compare", a, "--vs", b])
     #expect(compared.outputText.contains("apart: machine drift is part of this difference"))
   }
+
+  // MARK: Several runs in one command
+
+  @Test func runsAreRepeated() throws {
+    let listener = try Listener()
+    let out = try Self.file("repeat.jsonl", [])
+    let repeated = try Wscope.run([
+      "bench", listener.url, "-c2", "-n200", "--repeat", "3", "--out", out, "--no-progress",
+    ])
+    #expect(repeated.exitCode == 0, "\(repeated.errorText)")
+    let notes = repeated.errorText.split(separator: "\n")
+    #expect(notes.first == "* 3 runs")
+    #expect(notes.dropFirst().map { $0.prefix(9) } == ["* run 1/3", "* run 2/3", "* run 3/3"])
+    #expect(repeated.outputText.contains("3 runs        median        min           max"))
+    #expect(repeated.outputText.contains("rtt.p50"))
+    let lines = try FileContents.read(out).split(separator: 0x0A)
+    #expect(lines.count == 3)
+    let seeds = try lines.map { try LoadReport(json: Array($0)).run.seed }
+    #expect(Set(seeds).count == 3, "each run has a schedule of its own")
+  }
+
+  @Test func twoServersAreMeasuredInTurn() throws {
+    let listener = try Listener()
+    let out = try Self.file("vs.jsonl", [])
+    let compared = try Wscope.run([
+      "bench", listener.url, "-c2", "-n1200", "--repeat", "6", "--out", out, "-q", "--seed", "2",
+      "--metric", "rtt.p50", "--vs", listener.url + "echo?fault=delay%3D20ms",
+    ])
+    #expect(compared.exitCode == 99, "\(compared.errorText)")
+    #expect(compared.errorText.isEmpty, "\(compared.errorText)")
+    #expect(compared.outputText.contains("SLOWER"), "\(compared.outputText)")
+    #expect(compared.outputText.contains("paired, 6 pairs in the order A B B A"))
+    let runs = try FileContents.read(out).split(separator: 0x0A)
+      .map { try LoadReport(json: Array($0)) }
+    #expect(runs.compactMap(\.run.pair?.side.rawValue).joined() == "ABBAABBAABBA")
+    let seeds = Dictionary(grouping: runs) { $0.run.pair?.number ?? 0 }.values
+      .map { Set($0.map(\.run.seed)) }
+    #expect(seeds.allSatisfy { $0.count == 1 }, "both sides of a pair have the same schedule")
+    let schema = SchemaCheck(try JSONValue.parse(LoadReport.schemaDocument))
+    for line in try FileContents.read(out).split(separator: 0x0A) {
+      #expect(schema.problems(of: try JSONValue.parse(Array(line))) == [])
+    }
+    // The file holds both groups.
+    let again = try Wscope.run(["bench", "compare", out, "--metric", "rtt.p50"])
+    #expect(again.exitCode == 99)
+    #expect(again.outputText == compared.outputText)
+  }
+
+  @Test func otherOptionsAreTheOtherSide() throws {
+    let listener = try Listener()
+    let compared = try Wscope.run([
+      "bench", listener.url, "-c2", "-n60", "--repeat", "6", "-q", "--vs=--size 20k --binary",
+      "--fail-on", "never",
+    ])
+    #expect(compared.exitCode == 0, "\(compared.errorText)")
+    #expect(compared.outputText.contains("differs  size: 64 and 20480"), "\(compared.outputText)")
+    #expect(compared.outputText.contains("differs  type: text and binary"))
+  }
+
+  @Test func theSecretsOfTheOtherSideAreNotReported() throws {
+    let listener = try Listener()
+    let out = try Self.file("vs-secret.jsonl", [])
+    _ = try Wscope.run([
+      "bench", listener.url, "-c1", "-n20", "--repeat", "6", "-q", "--out", out,
+      "--vs=--bearer cAnArY7", "--fail-on", "never",
+    ])
+    let text = String(decoding: try FileContents.read(out), as: UTF8.self)
+    #expect(text.contains("--vs") && !text.contains("cAnArY7"))
+  }
+
+  @Test(arguments: [
+    (["--vs", "ws://127.0.0.1:9/", "--repeat", "5"], "--vs needs at least 6 pairs"),
+    (["--repeat", "0"], "--repeat must be from 1 to 1000"),
+    (["--repeat", "2", "--html", "/tmp/x.html"], "--html and --repeat cannot be used together"),
+    (["--vs", "ws://h/", "--threshold", "rtt.p99<1s"], "--threshold and --vs cannot be used"),
+    (["--repeat", "2", "--shard", "0/2"], "--shard and --repeat cannot be used together"),
+    (["--vs=--siz 3"], "--vs: "), (["--vs", "ftp://x/"], "unsupported URL scheme"),
+  ])
+  func aSeriesThatMakesNoSenseIsRejected(_ options: [String], _ message: String) throws {
+    let refused = try Wscope.run(["bench", "ws://127.0.0.1:9/"] + options)
+    #expect(refused.exitCode == (message.hasPrefix("unsupported") ? 3 : 2), "\(refused.errorText)")
+    #expect(refused.errorText.contains(message), "\(refused.errorText)")
+  }
+
+  @Test func aServerThatIsNotThereEndsTheSeries() throws {
+    let refused = try Wscope.run([
+      "bench", "ws://127.0.0.1:9/", "-c1", "-n5", "--repeat", "3", "-q",
+    ])
+    #expect(refused.exitCode == 7, "\(refused.errorText)")
+    #expect(refused.errorText.components("refused") == 1, "\(refused.errorText)")
+  }
+}
+
+extension String {
+  /// How often a text occurs.
+  fileprivate func components(_ text: String) -> Int {
+    var (count, rest) = (0, self[...])
+    while let range = rest.firstRange(of: text) {
+      count += 1
+      rest = rest[range.upperBound...]
+    }
+    return count
+  }
 }

@@ -1,5 +1,6 @@
 import Conversation
 import Glibc
+import TestPeers
 import Testing
 
 @testable import LoadTesting

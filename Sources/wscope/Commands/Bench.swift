@@ -40,7 +40,8 @@ struct Bench: VerboseCommand {
   @Option(
     name: [.customShort("d", allowingJoined: true), .long],
     help: ArgumentHelp(
-      "Duration of the measurement (default: 30s; 5s without a URL).", valueName: "duration"))
+      "Duration of the measurement (default: 30s; 5s without a URL, 10s with --vs).",
+      valueName: "duration"))
   var duration: DurationOption?
 
   @Option(
@@ -132,6 +133,7 @@ struct Bench: VerboseCommand {
   var localIps: LocalAddressesOption?
 
   @OptionGroup var sharding: ShardingOptions
+  @OptionGroup var series: SeriesOptions
   @OptionGroup var report: ReportOptions
 
   @Flag(help: "Print the JSON Schema of the result.")
@@ -152,6 +154,64 @@ struct Bench: VerboseCommand {
       try FileContents.write(LoadReport.schemaDocument, to: "-", context.console)
       return .ok
     }
+    try checkSeries()
+    let configuration = try await configuration(context)
+    guard series.isSeries else {
+      return await BenchSession(configuration, context).run()
+    }
+    return try await run(configuration, context)
+  }
+
+  /// Several runs, and perhaps those of another side between them.
+  private func run(
+    _ configuration: BenchConfiguration, _ context: CommandContext
+  ) async throws -> ExitStatus {
+    let other = try await series.vs.asyncMap { try await side($0).configuration(context) }
+    let (reports, status) = await BenchSeries(
+      a: configuration, b: other, count: try series.count(), out: report.out?.text, isQuiet: quiet
+    ).run(context)
+    guard other != nil else {
+      try FileContents.write(SeriesText(reports).text, to: "-", context.console)
+      return status
+    }
+    guard status == .ok else { return status }
+    let groups = try ComparedGroups(reports, [])
+    return try series.comparison.compare(groups, isQuiet: quiet, context)
+  }
+
+  /// The command of the other side.
+  private func side(_ other: OtherSideOption) throws -> Bench {
+    switch other {
+    case .url(let url):
+      var bench = self
+      bench.url = url
+      return bench
+    case .options(let words):
+      let typed = try Spelling.normalized(Spelling.arguments()).dropFirst()
+      do {
+        return try Bench.parse(typed + words)
+      } catch {
+        throw CommandFailure(.usage, "--vs: \(Bench.message(for: error))")
+      }
+    }
+  }
+
+  private func checkSeries() throws {
+    guard series.isSeries else { return }
+    let name = series.vs == nil ? "--repeat" : "--vs"
+    let others = [
+      (report.html != nil, "--html"), (report.junit != nil, "--junit"),
+      (report.summaryMd != nil, "--summary-md"), (report.heat, "--heat"),
+      (try report.format.entry() != ReportFormats.text, "--format"),
+      (sharding.shard != nil, "--shard"), (sharding.startAt != nil, "--start-at"),
+      (series.vs != nil && !report.threshold.isEmpty, "--threshold"),
+    ]
+    for (isSet, option) in others where isSet {
+      throw CommandFailure(.usage, "\(option) and \(name) cannot be used together")
+    }
+  }
+
+  private func configuration(_ context: CommandContext) async throws -> BenchConfiguration {
     var plan = try plan(context.environment)
     plan.thresholds = try report.thresholds(for: plan.mode.metrics)
     let outputs = try report.outputs()
@@ -180,13 +240,6 @@ struct Bench: VerboseCommand {
     guard client.network.interface == nil || localIps == nil else {
       throw CommandFailure(.usage, "--interface and --local-ips cannot be used together")
     }
-    let session = BenchSession(
-      BenchConfiguration(
-        plan: plan, target: target, sources: localIps?.addresses ?? [],
-        levels: report.percentiles?.levels ?? PercentileLevel.standard, outputs: outputs,
-        runID: sharding.runId?.text, argv: ReportedCommandLine.words(self),
-        showsProgress: !noProgress && !quiet, isQuiet: quiet),
-      context)
     if plan.shard != nil, plan.startAt == nil, sharding.runId == nil, !quiet {
       context.inform(
         "without --start-at or --run-id, merge cannot tell this run from an earlier one with the same options"
@@ -195,7 +248,11 @@ struct Bench: VerboseCommand {
     if case .endpoint(let configuration) = target {
       client.tls.warnAboutInsecureTLS(configuration, context)
     }
-    return await session.run()
+    return BenchConfiguration(
+      plan: plan, target: target, sources: localIps?.addresses ?? [],
+      levels: report.percentiles?.levels ?? PercentileLevel.standard, outputs: outputs,
+      runID: sharding.runId?.text, argv: ReportedCommandLine.words(self),
+      showsProgress: !noProgress && !quiet, isQuiet: quiet)
   }
 
   // MARK: What was typed becomes what is meant
@@ -231,8 +288,8 @@ struct Bench: VerboseCommand {
 
   private var length: LoadPlan.Length {
     if let messages { return .messages(messages.value) }
-    let ns = duration?.nanoseconds ?? (url == nil ? 5 : 30) * 1_000_000_000
-    return .duration(ns)
+    let seconds: Int64 = series.vs != nil ? 10 : url == nil ? 5 : 30
+    return .duration(duration?.nanoseconds ?? seconds * 1_000_000_000)
   }
 
   private func content() throws -> LoadPlan.Content {
@@ -284,5 +341,14 @@ struct Bench: VerboseCommand {
       ),
     ]
     for (isWrong, message) in exclusive where isWrong { throw CommandFailure(.usage, message) }
+  }
+}
+
+extension Optional {
+  fileprivate func asyncMap<Other>(
+    _ transform: (Wrapped) async throws -> Other
+  ) async rethrows -> Other? {
+    guard let self else { return nil }
+    return try await transform(self)
   }
 }

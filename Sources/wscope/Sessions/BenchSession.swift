@@ -35,7 +35,7 @@ struct BenchConfiguration: Sendable {
 final class BenchSession: Sendable {
   private let configuration: BenchConfiguration
   private let context: CommandContext
-  private let stopped = Mutex<TerminalSignal?>(nil)
+  private let signals: BenchSignals
 
   /// Descriptors needed besides those of the connections: streams, event loops, and files that a
   /// library opens temporarily.
@@ -43,43 +43,61 @@ final class BenchSession: Sendable {
   /// Seconds between two progress lines if standard error is not a terminal.
   private static let plainLineEvery = 10
 
-  init(_ configuration: BenchConfiguration, _ context: CommandContext) {
+  init(
+    _ configuration: BenchConfiguration, _ context: CommandContext,
+    signals: BenchSignals = BenchSignals()
+  ) {
     self.configuration = configuration
     self.context = context
+    self.signals = signals
   }
 
+  /// Measures, and prints the report.
   func run() async -> ExitStatus {
+    let watching = Task { await signals.watch(context) }
+    defer { watching.cancel() }
+    let (report, status) = await measure()
+    guard let report else { return status }
+    let printed = configuration.outputs.write(report, context)
+    return status == .ok ? printed : status
+  }
+
+  /// Runs the load test.
+  ///
+  /// - Returns: The report with secrets redacted, nil if nothing could be measured, and the exit status of
+  ///   the run alone.
+  func measure() async -> (report: LoadReport?, status: ExitStatus) {
     if let problem = tooFewFiles() ?? unusableSourceAddress() ?? missedStart() {
-      return fail(problem)
+      return (nil, fail(problem))
     }
     let client: ClientConfiguration
     do {
       client = try await target()
     } catch {
-      return fail(CommandFailure(.cannotListen, "the embedded server cannot listen: \(error)"))
+      let failure = CommandFailure(.cannotListen, "the embedded server cannot listen: \(error)")
+      return (nil, fail(failure))
     }
     let test: LoadTest
     do throws(ConnectError) {
       test = try await prepare(client)
     } catch {
-      return explain(error, client)
+      return (nil, explain(error, client))
     }
     let waiting = waitForStart()
-    let watching = Task { await watchSignals(test, waiting) }
+    signals.begin(test, waiting)
     await waiting.value
-    if let signal = stopped.withLock({ $0 }) {
-      watching.cancel()
+    if let signal = signals.stopped {
       context.warn("interrupted before the run began")
-      return signal == .interrupt ? .interrupted : .terminated
+      return (nil, signal == .interrupt ? .interrupted : .terminated)
     }
     let shown = Atomic<Int>(0)
     let result = await test.run { progress in self.show(progress, shown) }
-    watching.cancel()
     context.console.status(nil)
     warnAboutLateWindow(result.report)
-    let printed = printReport(result.report)
     let status = explain(result, client)
-    return status == .ok ? printed : status
+    var report = result.report
+    report.target.url = Redaction.url(report.target.url)
+    return (report, status)
   }
 
   private func fail(_ failure: CommandFailure) -> ExitStatus {
@@ -213,23 +231,6 @@ final class BenchSession: Sendable {
       "the window started \(Figures.seconds(late)) late: connecting took longer than planned")
   }
 
-  /// The first signal ends the measurement, the second one the process.
-  private func watchSignals(_ test: LoadTest, _ waiting: Task<Void, Never>) async {
-    for await signal in context.signals.events {
-      guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
-      let isSecond = stopped.withLock { stopped in
-        defer { stopped = stopped ?? signal }
-        return stopped != nil
-      }
-      if isSecond {
-        TerminalState.restore()
-        Process.exit(signal == .interrupt ? .interrupted : .terminated)
-      }
-      waiting.cancel()
-      test.interrupt()
-    }
-  }
-
   // MARK: Output
 
   private func show(_ progress: LoadProgress, _ shown: borrowing Atomic<Int>) {
@@ -242,12 +243,6 @@ final class BenchSession: Sendable {
     guard progress.elapsed >= 900_000_000 else { return }
     let seconds = shown.add(1, ordering: .relaxed).newValue
     if seconds % Self.plainLineEvery == 0 { context.console.note(line.plainLine) }
-  }
-
-  private func printReport(_ complete: LoadReport) -> ExitStatus {
-    var report = complete
-    report.target.url = Redaction.url(report.target.url)
-    return configuration.outputs.write(report, context)
   }
 
   /// Warns about failures of this machine, which must not be blamed on the server (SECURITY R20).
@@ -279,7 +274,7 @@ final class BenchSession: Sendable {
   private func status(of result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
     switch result.ending {
     case .interrupted:
-      return stopped.withLock { $0 } == .interrupt ? .interrupted : .terminated
+      return signals.stopped == .interrupt ? .interrupted : .terminated
     case .notOpened(let error):
       let status = explain(error, client)
       let counts = result.report.connections

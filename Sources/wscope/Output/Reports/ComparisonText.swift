@@ -108,7 +108,9 @@ struct ComparisonText {
     case .untested: return "(not tested)"
     case .tooFew: return "? needs \(Comparison.fewestRuns) runs a side"
     case .unknown(let resolution, let runs):
-      guard let resolution else { return "?" }
+      guard let resolution else {
+        return row.isCensored ? "? beyond the timeout" : "? not measured in every run"
+      }
       let hint =
         runs.map { "; about \(Figures.count($0)) runs a side would show 10 %" } ?? ""
       return "? resolution ±\(Figures.percent(resolution, decimals: 0))" + hint
