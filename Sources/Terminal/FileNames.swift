@@ -37,6 +37,20 @@ package enum FileNames {
     return home + path.dropFirst()
   }
 
+  /// The names in a directory, in any order, without hidden ones; nil if it is not one.
+  package static func inDirectory(_ path: String) -> [String]? {
+    guard let stream = opendir(path) else { return nil }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      if let name = String(validating: bytes, as: UTF8.self), !name.hasPrefix(".") {
+        names.append(name)
+      }
+    }
+    return names
+  }
+
   private static func isDirectory(_ path: String) -> Bool {
     var status = stat()
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

@@ -2,22 +2,23 @@ import Glibc
 import NIOCore
 import WebSocketNIO
 
-/// Where a test server listens.
+/// The address that a test server listens on.
 package enum ListeningAddress: Sendable, Hashable {
-  /// 127.0.0.1 and ::1 on one port number; 0 takes a free one.
+  /// 127.0.0.1 and ::1 with the same port; 0 for any free port.
   case loopback(port: Int)
-  /// One address or name, open to every client that reaches it; `*` is every address of this machine.
+  /// An address or a name, open to every client that can reach it; `*` means all addresses of this
+  /// machine.
   case host(String, port: Int)
   case unixSocket(path: String)
 
-  /// A name that clients may use in Host because the person named it; an address literal needs no
-  /// permission.
+  /// The name to allow in Host because the user chose it; nil for address literals, which are
+  /// always allowed.
   package var hostName: String? {
     guard case .host(let name, _) = self, name != "*", IPAddress(name) == nil else { return nil }
     return name
   }
 
-  /// Binds all the addresses of the place.
+  /// Binds all addresses.
   func bind(
     _ open: (Server.Address) async throws -> Server
   ) async throws -> [Server] {
@@ -26,7 +27,7 @@ package enum ListeningAddress: Sendable, Hashable {
       return [try await open(.unixSocket(path: path))]
     case .host("*", let port):
       do {
-        // A socket of IPv6 takes clients of IPv4 too.
+        // An IPv6 socket also accepts IPv4 clients.
         return [try await open(.host("::", port: port))]
       } catch let error as IOError where [EADDRNOTAVAIL, EAFNOSUPPORT].contains(error.errnoCode) {
         return [try await open(.host("0.0.0.0", port: port))]
@@ -38,8 +39,8 @@ package enum ListeningAddress: Sendable, Hashable {
     }
   }
 
-  /// A free port for IPv4 may be taken for IPv6: then another one is tried. A machine without ::1 is
-  /// served on 127.0.0.1 alone.
+  /// Binds 127.0.0.1 and ::1. A port that is free for IPv4 may be in use for IPv6: then another one
+  /// is tried. On a machine without ::1 only 127.0.0.1 is bound.
   private func bindLoopback(
     _ port: Int, _ open: (Server.Address) async throws -> Server
   ) async throws -> [Server] {

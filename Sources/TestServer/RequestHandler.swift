@@ -4,21 +4,23 @@ import Synchronization
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Answers every request head, by the same rules for pages and upgrades.
+/// Answers all requests, with the same rules for pages and upgrades.
 ///
-/// `judge` decides and changes nothing; `admit` takes what the verdict needs, once.
+/// `judge` decides without side effects; `admit` then takes a client slot and draws faults, once.
 final class RequestHandler: Sendable {
   private let configuration: TestServerConfiguration
   private let registries: [ObjectIdentifier: NIOLoopBound<ClientRegistry>]
   private let mode: any BehaviourMaker
   private let scripts: ScriptedContext?
+  let channels: ChannelAccess
+  private let paths: [TestPathEntry]
 
   /// The rules for all connections; nil if there are none.
   var rules: RuleBook? { scripts?.book }
   private let slots: ClientSlots
   private let upgrades: UpgradeCounter
   private let report: @Sendable (ServerEvent) -> Void
-  /// Set once the server no longer accepts connections.
+  /// Set when the server stops accepting connections.
   private let isStopping = Atomic<Bool>(false)
 
   init(
@@ -37,20 +39,24 @@ final class RequestHandler: Sendable {
         $0, registries: registries, queueLimit: configuration.queueLimit,
         reportsReplies: configuration.reportsReplies)
     }
-    mode = configuration.mode.makeBehaviours(
-      BehaviourContext(
-        registries: registries, queueLimit: configuration.queueLimit, joined: joined))
+    let context = BehaviourContext(
+      registries: registries, queueLimit: configuration.queueLimit,
+      channels: Channels(ChannelSettings(configuration), registries), joined: joined)
+    mode = configuration.mode.makeBehaviours(context)
+    channels = ChannelAccess(mode, context, report: report)
+    paths = TestPaths.entries(
+      configuration.mode.entry, hasScripts: configuration.scripting != nil)
   }
 
-  /// From now on `GET /healthz` is answered with 503.
+  /// Makes `GET /healthz` return 503 from now on.
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
   func answer(_ request: HTTPRequest) -> HTTPAnswer { admit(judge(request), request) }
 
   // MARK: The verdict
 
-  /// The verdict on a request: its handshake, then Host and Origin, then its credentials, then its path, then the
-  /// mode.
+  /// The verdict on a request. Checks the handshake, then Host and Origin, then the credentials,
+  /// then the path, then the mode.
   func judge(_ request: HTTPRequest) -> RequestVerdict {
     let handshake =
       request.isExtendedConnect
@@ -82,26 +88,36 @@ final class RequestHandler: Sendable {
     let faults = try urlFaults(target)
     switch try action(target, upgrade, request) {
     case .reply(let reply): return .reject(reply, path: target.path)
-    case .accept(let connection):
-      let subprotocol =
-        connection.subprotocol
-        ?? configuration.subprotocols.first(where: upgrade.subprotocols.contains)
-      if subprotocol == nil, configuration.requiresSubprotocol {
-        let names = configuration.subprotocols
-        throw Refusal(
-          .badRequest,
-          names.count == 1
-            ? "offer the subprotocol \(names[0])"
-            : "offer one of the subprotocols \(names.joined(separator: ", "))")
-      }
-      return .upgrade(
-        AcceptableUpgrade(
-          request: upgrade, target: target, subprotocol: subprotocol,
-          deflate: (connection.allowsDeflate ? configuration.deflate : nil).flatMap {
-            DeflateChoice.answer(upgrade.extensions, wishes: $0)
-          },
-          connection: connection, faults: faults))
+    case .join(let key, let options):
+      return try judge(
+        upgrade, target,
+        PathConnection(behaviour: channels.maker(key).joining(options)), faults)
+    case .accept(let connection): return try judge(upgrade, target, connection, faults)
     }
+  }
+
+  private func judge(
+    _ upgrade: ServerHandshake.Request, _ target: RequestTarget, _ connection: PathConnection,
+    _ faults: [FaultRule]
+  ) throws(Refusal) -> RequestVerdict {
+    let subprotocol =
+      connection.subprotocol
+      ?? configuration.subprotocols.first(where: upgrade.subprotocols.contains)
+    if subprotocol == nil, configuration.requiresSubprotocol {
+      let names = configuration.subprotocols
+      throw Refusal(
+        .badRequest,
+        names.count == 1
+          ? "offer the subprotocol \(names[0])"
+          : "offer one of the subprotocols \(names.joined(separator: ", "))")
+    }
+    return .upgrade(
+      AcceptableUpgrade(
+        request: upgrade, target: target, subprotocol: subprotocol,
+        deflate: (connection.allowsDeflate ? configuration.deflate : nil).flatMap {
+          DeflateChoice.answer(upgrade.extensions, wishes: $0)
+        },
+        connection: connection, faults: faults))
   }
 
   /// These paths are always the mode's: applications and the page use them.
@@ -110,9 +126,8 @@ final class RequestHandler: Sendable {
   private func action(
     _ target: RequestTarget, _ upgrade: ServerHandshake.Request, _ request: HTTPRequest
   ) throws(Refusal) -> PathAction {
-    let byMode = PathAction.accept(PathConnection(behaviour: mode))
-    guard scripts == nil, !Self.modePaths.contains(target.segments) else { return byMode }
-    switch TestPaths.find(target, maxMessage: configuration.limits.messageSize) {
+    guard !Self.modePaths.contains(target.segments) else { return try byMode(target) }
+    switch find(target) {
     case .entry(let entry, var arguments):
       arguments.method = request.head.method.rawValue
       arguments.fields = request.head.headers
@@ -123,7 +138,21 @@ final class RequestHandler: Sendable {
     case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
     case .none:
       guard !configuration.isStrictAboutPaths else { throw Self.unknown(target) }
-      return byMode
+      return try byMode(target)
+    }
+  }
+
+  private func find(_ target: RequestTarget) -> TestPaths.Match {
+    TestPaths.find(target, in: paths, maxMessage: configuration.limits.messageSize)
+  }
+
+  private func byMode(_ target: RequestTarget) throws(Refusal) -> PathAction {
+    let arguments = PathArguments(
+      captured: [:], target: target, maxMessage: configuration.limits.messageSize)
+    do throws(InvalidArgument) {
+      return .accept(PathConnection(behaviour: try mode.reading(arguments)))
+    } catch {
+      throw Refusal(.badRequest, "\(error)")
     }
   }
 
@@ -153,11 +182,12 @@ final class RequestHandler: Sendable {
     }
   }
 
-  /// The verdict on an ordinary request.
+  /// The verdict on a request that is not an upgrade.
   private func judgePage(
     _ request: HTTPRequest, _ target: RequestTarget
   ) throws(Refusal) -> RequestVerdict {
     let head = request.head
+    if let verdict = try channels.judge(request, target, find(target)) { return verdict }
     guard head.method == .GET || head.method == .HEAD else {
       return .reply(
         HTTPReply(.methodNotAllowed, text: "only GET", headers: [("Allow", "GET, HEAD")]))
@@ -173,23 +203,23 @@ final class RequestHandler: Sendable {
       return .reply(
         HTTPReplyText(
           status: .ok, fields: [("Content-Type", "application/json")],
-          body: scripts == nil ? TestPaths.json : "[]"
+          body: TestPaths.json(paths)
         ).reply)
     default: break
     }
-    switch scripts == nil
-      ? TestPaths.find(target, maxMessage: configuration.limits.messageSize) : .none
-    {
+    switch find(target) {
     case .entry(let entry, let arguments) where entry.answersHTTP:
       guard case .reply(let reply) = try Self.action(entry, arguments) else { break }
       return .reply(reply.reply)
-    case .entry:
-      let url =
-        "\(configuration.tls == nil ? "ws" : "wss")://\(head.headers["Host"].first ?? "")\(target.path)"
+    case .entry(let entry, _):
+      let place = "\(head.headers["Host"].first ?? "")\(target.path)"
+      let (ws, http) = configuration.tls == nil ? ("ws", "http") : ("wss", "https")
+      let publishing = entry.isChannel ? ", or to publish: curl -d TEXT \(http)://\(place)" : ""
       return .reply(
         HTTPReplyText(
           status: .upgradeRequired, fields: [("Sec-WebSocket-Version", "13")],
-          body: "\(target.path) is a WebSocket path; try: wscope connect \(url)"
+          body:
+            "\(target.path) is a WebSocket path; try: wscope connect \(ws)://\(place)\(publishing)"
         ).reply)
     case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
     case .none:
@@ -219,6 +249,8 @@ final class RequestHandler: Sendable {
     case .refuse(let refusal): return refuse(refusal, request)
     case .reply(let reply): return .reply(reply)
     case .page: return .reply(Page.reply())
+    case .publish(let publication):
+      return publication.answer(limit: configuration.limits.messageSize, channels, request)
     case .reject(let reply, let path):
       report(
         .refused(
@@ -295,7 +327,7 @@ final class RequestHandler: Sendable {
     return changes.reduce(answer) { answer, change in change(answer) }
   }
 
-  /// The owner of the connection; called on the loop that the connection lives on.
+  /// Creates the consumer of a connection; called on the event loop of the connection.
   private func consumer(
     _ upgrade: AcceptableUpgrade, _ visit: RuleBook.Visit?, _ info: ClientInfo,
     _ draw: FaultPlan.Draw, _ slot: ClientSlot,
@@ -308,7 +340,7 @@ final class RequestHandler: Sendable {
     let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
     var behaviour =
       scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
-    // Handshake faults have acted; a connection without other faults keeps the short path.
+    // Handshake faults have acted already; a connection without other faults keeps the fast path.
     if !draw.isEmpty {
       behaviour = FaultyBehaviour(behaviour, draw, queueLimit: configuration.queueLimit)
     }
@@ -325,31 +357,33 @@ final class RequestHandler: Sendable {
   }
 }
 
-/// What is to be done with a request.
+/// The decision on a request.
 enum RequestVerdict: Sendable {
   case upgrade(AcceptableUpgrade)
-  /// The page for browsers.
+  /// Reply with the page for browsers.
   case page
-  /// An ordinary request is answered.
+  /// Reply to a request that is not an upgrade.
   case reply(HTTPReply)
+  /// The body is published.
+  case publish(Publication)
   /// A test path rejects the upgrade, as it is there for.
   case reject(HTTPReplyText, path: String)
   case refuse(Refusal)
 }
 
-/// An upgrade that nothing speaks against, unless the server is full.
+/// An upgrade that can be accepted if a client slot is free.
 struct AcceptableUpgrade: Sendable {
   var request: ServerHandshake.Request
   var target: RequestTarget
   var subprotocol: String?
   var deflate: DeflateParameters?
-  /// What answers the connection.
+  /// The behaviour and settings of the connection.
   var connection: PathConnection
-  /// Faults that its URL asks for.
+  /// The faults that the URL requests.
   var faults: [FaultRule]
 }
 
-/// A refusal: the reply, which is logged too.
+/// A rejected request: the reply, whose explanation is also logged.
 struct Refusal: Error, Sendable {
   var status: HTTPResponseStatus
   /// One sentence.

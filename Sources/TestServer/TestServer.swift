@@ -4,17 +4,18 @@ import NIOPosix
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `listen` runs: listeners on one or more addresses, and the behaviour of the mode. It prints
-/// nothing; it reports events.
+/// The server of `listen`: listeners on one or more addresses and the behaviour of a mode. It
+/// reports events and prints nothing.
 package final class TestServer: Sendable {
   private let servers: [Server]
   private let loops: EpollLoops?
   private let registries: [NIOLoopBound<ClientRegistry>]
   private let configuration: TestServerConfiguration
   private let handler: RequestHandler
-  /// Ends when the first client receives what is published.
+  /// Ends when the first client subscribes to published messages.
   private let joined: AsyncStream<Void>
 
+  /// The bound addresses, with the port that was assigned for port 0.
   package var localAddresses: [SocketAddress] { servers.compactMap(\.localAddress) }
 
   private init(
@@ -29,11 +30,16 @@ package final class TestServer: Sendable {
     self.configuration = configuration
   }
 
-  /// Binds all addresses of `place` and begins to serve, with as many event loops for connections as
-  /// `group` has. `report` is called on the event loops: it must
-  /// not block.
+  /// Binds all addresses and starts to serve.
   ///
-  /// Throws an `IOError` of the bind, or a `TLSFailure`.
+  /// - Parameters:
+  ///   - address: The address or addresses to bind.
+  ///   - group: The event loops that accept connections. Plain connections move to as many epoll
+  ///     loops after the upgrade.
+  ///   - configuration: The settings of the server.
+  ///   - report: Receives events on the event loops; must not block.
+  /// - Returns: The server, which already accepts connections.
+  /// - Throws: An `IOError` if an address cannot be bound, or a `TLSFailure`.
   package static func start(
     at address: ListeningAddress, group: any EventLoopGroup,
     configuration: TestServerConfiguration, report: @escaping @Sendable (ServerEvent) -> Void
@@ -49,9 +55,6 @@ package final class TestServer: Sendable {
           NIOLoopBound(
             ClientRegistry(
               on: loop, loggedMessagesPerSecond: configuration.loggedMessagesPerSecond,
-              channel: ChannelSettings(
-                queueLimit: configuration.queueLimit, slow: configuration.slow,
-                kept: configuration.keptMessages),
               report: report),
             eventLoop: loop)
         }.get())
@@ -77,33 +80,31 @@ package final class TestServer: Sendable {
     return TestServer(servers, loops, registries, handler, joined: joined, configuration)
   }
 
-  /// Replaces the rules of a server that has some, for open connections too: ranges and rules that fire once
-  /// begin anew; captured values and actions that wait stay.
+  /// Replaces the rules of a server with rules, for open connections too. Ranges and rules that
+  /// fire once start over; captured values and waiting actions stay.
   ///
   /// - Parameters:
-  ///   - rules: In their order.
-  ///   - files: The contents of the files that they send, by name.
+  ///   - rules: The new rules, in order.
+  ///   - files: The contents of the files that the rules send, by name.
   package func replaceRules(_ rules: [Script.Rule], files: [String: [UInt8]]) {
     handler.rules?.replace(rules, files: files)
   }
 
-  /// Waits for the first client that receives what is published. For one caller.
+  /// Waits for the first client that subscribes to published messages. Only one task may call it.
   package func firstClient() async {
     for await _ in joined {}
   }
 
-  /// Sends messages to every client of a mode that is fed, and waits until the clients have caught up, if that
-  /// is what slow clients are to get, else for a moment.
+  /// Sends messages to every subscribed client. Returns when the clients have caught up if the
+  /// policy for slow clients is to wait for them, or else after a short pause at most.
   package func publish(_ messages: [PublishedMessage]) async {
-    let deliveries = registries.map { registry in
-      registry.eventLoop.flatSubmit { registry.value.channel.publish(messages) }
-    }
+    guard let loop = registries.first?.eventLoop else { return }
     // A loop that has stopped has no clients.
-    for delivery in deliveries { try? await delivery.get() }
+    _ = try? await handler.channels.broadcast.publish(messages, name: nil, on: loop).get()
   }
 
-  /// Accepts no more, sends Close 1001 to every client, and waits until all are gone, at most the
-  /// close timeout and the second that a lingering end may take.
+  /// Stops accepting, sends a Close frame with code 1001 to every client and waits until all have
+  /// left, for at most the close timeout plus two seconds.
   package func stop() async {
     handler.stop()
     for server in servers { await server.stopAccepting() }

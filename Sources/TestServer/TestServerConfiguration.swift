@@ -2,52 +2,60 @@ package import NIOCore
 package import WebSocketNIO
 package import WebSocketProtocol
 
-/// What a test server is to do.
+/// The settings of a test server.
 package struct TestServerConfiguration: Sendable {
+  /// What answers connections on paths that are not test paths.
   package var mode = Mode.echo
+  /// The certificate and TLS settings; nil without TLS.
   package var tls: ServerTLS?
-  /// Whether HTTP/2 is spoken too (RFC 8441).
+  /// Whether to support HTTP/2 too (RFC 8441).
   package var http2 = false
+  /// The rules for the Host and Origin of requests.
   package var origins = OriginRules()
-  /// What a person can do about a request that the origin rules refuse; nil adds nothing to the reply.
+  /// Returns a remedy for a request that the origin rules reject, for the reply; nil for none.
   package var originRemedy: @Sendable (OriginRules.Verdict) -> String? = { _ in nil }
+  /// Limits on the messages from clients.
   package var limits = Limits(messageSize: Limits.serverMessageSize)
+  /// How long to wait for the Close frame of a client after sending one.
   package var closeTimeout = TimeAmount.seconds(5)
+  /// How long a client may take to send a complete request head.
   package var headTimeout = TimeAmount.seconds(10)
+  /// Limits on the size of a request head.
   package var headLimits = HeadLimits.standard
-  /// Subprotocols the server speaks, in its order of preference.
+  /// Subprotocols that the server supports, in order of preference.
   package var subprotocols: [String] = []
   /// The server's own limits on permessage-deflate; nil declines it.
   package var deflate: DeflateParameters? = DeflateParameters()
   /// Whether other processes may listen on the same port.
   package var reusesPort = false
-  /// Clients at once; beyond it a request is answered with 503.
+  /// Maximum number of clients at a time; further requests are answered with 503.
   package var maxClients = Int.max
-  /// Upgrades that are accepted in all; later ones are rejected with 503.
+  /// Maximum number of upgrades in total; further ones are rejected with 503.
   package var maxUpgrades = Int.max
-  /// The credentials that requests must present; nil admits all.
+  /// The credentials that the server accepts; nil if requests need none.
   package var credentials: AccessCredentials?
   /// Whether a client that offers none of `subprotocols` is rejected with 400.
   package var requiresSubprotocol = false
-  /// Bytes that may wait for one client of those that get what others send or the server publishes.
+  /// Maximum number of bytes queued for one client that receives broadcast or published messages.
   package var queueLimit = 16 << 20
-  /// What becomes of clients that are slower than what is published.
+  /// What happens to clients that read published messages too slowly.
   package var slow = SlowPolicy.close
-  /// Published messages that a new client receives first.
-  package var keptMessages = 0
+  /// Messages of its channel that a new client receives first; nil: 20 in a room, 1 in mode `source`, else
+  /// none.
+  package var keptMessages: Int?
   /// Messages that are logged one by one, a second and event loop.
   package var loggedMessagesPerSecond = 50
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.
   package var isStrictAboutPaths = false
   /// Faults of connections.
   package var faults = FaultPlan()
-  /// Whether the URL of a client may ask for faults of its connection.
+  /// Whether the URL of a client may request faults for its connection.
   package var allowsURLFaults = true
-  /// Steps and rules of connections; nil if there are none. With it there are no test paths.
+  /// Scripts and rules for connections; nil if there are none. They replace the test paths.
   package var scripting: Scripting?
-  /// Whether the messages that scripts and rules send are reported.
+  /// Whether to report the messages that scripts and rules send.
   package var reportsReplies = false
-  /// Whether oddities of the clients are counted, for `ServerEvent.linted`.
+  /// Whether to count oddities in the frames of clients, for `ServerEvent.linted`.
   package var lintsFrames = false
 
   package init() {}

@@ -2,8 +2,8 @@ import Glibc
 import NIOCore
 
 /// Pauses a listening channel when the system has no descriptor or no memory for another
-/// connection. NIO alone would retry at once, without end, since the waiting client keeps the
-/// socket readable. Open connections are served meanwhile.
+/// connection. NIO itself would retry in an endless loop, because the waiting client keeps the
+/// socket readable. Open connections are served in the meantime.
 final class AcceptPause: ChannelInboundHandler {
   typealias InboundIn = any Channel
   typealias InboundOut = any Channel

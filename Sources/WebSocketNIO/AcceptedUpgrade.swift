@@ -4,6 +4,7 @@ package import WebSocketProtocol
 
 /// An upgrade that the server accepts: the reply, and the parts of the connection that follows it.
 package struct AcceptedUpgrade: Sendable {
+  /// The valid upgrade request of the client.
   package var request: ServerHandshake.Request
   /// One of the client's offers; nil chooses none.
   package var subprotocol: String?

@@ -7,6 +7,7 @@ package enum AddressFamily: Hashable, Sendable {
   case v4
   case v6
 
+  /// Whether an address may be used; always true for a Unix socket.
   package func contains(_ address: SocketAddress) -> Bool {
     switch (self, address.protocol) {
     case (.v4, .inet6), (.v6, .inet): false
@@ -24,7 +25,7 @@ package enum AddressFamily: Hashable, Sendable {
   }
 }
 
-/// A name whose addresses the user gives: `--resolve HOST:PORT:ADDR[,ADDR]`.
+/// A host name with addresses that the user specifies: `HOST:PORT:ADDR[,ADDR]`.
 package struct NameOverride: Hashable, Sendable {
   /// In lower case; nil matches every name.
   package var host: String?
@@ -50,7 +51,7 @@ package struct AddressRules: Hashable, Sendable {
     self.overrides = overrides
   }
 
-  /// The addresses that the user gives, or nil if the name is to be looked up.
+  /// The addresses that the user specifies for a name; nil if the name must be looked up.
   func given(_ host: String, _ port: Int) -> [SocketAddress]? {
     let fitting = overrides.filter { $0.port == port }
     let rule = fitting.first { $0.host == host.lowercased() } ?? fitting.first { $0.host == nil }
@@ -58,8 +59,8 @@ package struct AddressRules: Hashable, Sendable {
   }
 }
 
-/// An endpoint to connect to instead of the URL's: `--connect-to HOST1:PORT1:HOST2:PORT2`. The Host
-/// field, SNI and the name expected in the certificate remain those of the URL.
+/// An endpoint to connect to instead of the one in the URL: `HOST1:PORT1:HOST2:PORT2`. The Host
+/// field, SNI and the name expected in the certificate are still those of the URL.
 package struct ConnectToRule: Hashable, Sendable {
   /// The endpoint that the rule applies to; nil matches any. The host is in lower case.
   package var host: String?
@@ -83,9 +84,9 @@ package struct ConnectToRule: Hashable, Sendable {
 }
 
 extension [SocketAddress] {
-  /// IPv6 and IPv4 addresses alternately, starting with the family of the first one, so that a
-  /// family that does not work costs one delay in all, not one for each of its addresses (RFC 8305
-  /// section 4).
+  /// The addresses with IPv6 and IPv4 alternating, starting with the family of the first one. A
+  /// family that does not work then causes a single delay, not one per address (RFC 8305 section
+  /// 4).
   package var interleaved: [SocketAddress] {
     guard let first else { return self }
     let own = filter { $0.protocol == first.protocol }

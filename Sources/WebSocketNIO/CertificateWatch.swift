@@ -2,8 +2,8 @@ import Glibc
 import NIOSSL
 import WebSocketProtocol
 
-/// Observes the library's verification of a server certificate and then reports why it failed: the
-/// library's own error says only that it did.
+/// Observes how the library verifies a server certificate and reports why it failed: the error of
+/// the library only says that it failed.
 ///
 /// Used on the event loop of its connection.
 final class CertificateWatch {

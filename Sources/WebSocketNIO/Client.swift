@@ -6,23 +6,28 @@ package import WebSocketProtocol
 
 /// The configuration of one connection to be opened, without its owner.
 package struct ClientConfiguration: Sendable {
+  /// The URL of the server.
   package var url: WebSocketURL
   /// Header fields from the user, already validated.
   package var headers: [(String, String)] = []
   /// Fields that replace those of the handshake, already validated; an empty value removes the
   /// field.
   package var forcedHeaders: [(String, String)] = []
-  /// Sent instead of the whole request.
+  /// The bytes to send instead of the generated request; nil sends the generated one.
   package var rawRequest: RawRequest?
+  /// The Origin field; nil sends none.
   package var origin: String?
+  /// The subprotocols to offer, in order of preference.
   package var subprotocols: [String] = []
   /// The permessage-deflate offer; nil offers none.
   package var deflate: DeflateParameters?
+  /// The User-Agent field.
   package var userAgent = "wscope"
-  /// nil for `ws`.
+  /// The TLS settings; nil for `ws`.
   package var tls: PreparedTLS?
   /// WebSocket over HTTP/2 (RFC 8441): with TLS by ALPN, without TLS by prior knowledge.
   package var http2 = false
+  /// Limits on received messages.
   package var limits = Limits(messageSize: Limits.clientMessageSize)
   /// The limit for name look-up, TCP, TLS and upgrade together.
   package var openTimeout = TimeAmount.seconds(10)
@@ -54,7 +59,7 @@ package struct ClientConfiguration: Sendable {
   package var tracesFrames = false
   /// Whether oddities in the peer's frames are counted, for `ConnectionEvent.linted`.
   package var lintsFrames = false
-  /// nil follows no redirect.
+  /// How to follow redirects; nil follows none.
   package var redirects: RedirectPolicy?
   /// Called for every redirect before it is followed.
   package var redirected: (@Sendable (Redirect) -> Void)?
@@ -99,11 +104,13 @@ package struct ClientConfiguration: Sendable {
 
 /// The result of a completed handshake.
 package struct HandshakeInfo: Sendable {
+  /// The subprotocol that the server chose; nil if it chose none.
   package var subprotocol: String?
   /// The parameters that both sides agreed on.
   package var deflate: DeflateParameters?
+  /// The header fields of the reply.
   package var headers: HTTPHeaders
-  /// nil without TLS.
+  /// The result of the TLS handshake; nil without TLS.
   package var tls: TLSFacts?
   package var remoteAddress: SocketAddress?
   package var timings: HandshakeTimings
@@ -130,13 +137,18 @@ package struct Tunnel: Sendable, Hashable {
   package var destination: String
 }
 
-/// Durations in ns; nil for a phase that did not take place.
+/// The durations of the phases of a handshake in nanoseconds; nil for a phase that did not take
+/// place.
 package struct HandshakeTimings: Sendable, Hashable {
+  /// The name lookup.
   package var resolve: Int64?
+  /// From the first attempt to the TCP connection.
   package var connect: Int64 = 0
   /// From the TCP connection to the open tunnel, including TLS to the proxy.
   package var proxy: Int64?
+  /// The TLS handshake with the server.
   package var tls: Int64?
+  /// From the upgrade request to the validated reply.
   package var upgrade: Int64 = 0
 
   package init() {}
@@ -144,8 +156,8 @@ package struct HandshakeTimings: Sendable, Hashable {
 
 /// Opens connections.
 package enum Client {
-  /// Connects to one of the addresses, does the handshakes and hands the connection over to the
-  /// consumer that `consumer` makes once the upgrade is accepted. The connection then lives on
+  /// Connects to one of the addresses, performs the handshakes and passes the connection to the
+  /// consumer that `consumer` creates when the upgrade is accepted. The connection then runs on
   /// `destination`, or on `loop` if that is nil, which TLS requires.
   ///
   /// The addresses of `route`, as `Resolver` returns them, are tried in order. The next one is
@@ -247,7 +259,8 @@ private final class Opening {
       .connectTimeout(configuration.openTimeout)
       .channelOption(.maxMessagesPerRead, value: 1)
     if let local = configuration.localAddress {
-      // The kernel picks the port on connect, so that one local port can serve many destinations.
+      // The kernel chooses the port on connect, so one local port can be used for many
+      // destinations.
       bootstrap = bootstrap.bind(to: local)
         .channelOption(.ipOption(Self.bindAddressNoPort), value: 1)
     }

@@ -51,8 +51,8 @@ package struct ClientIdentity: Sendable {
     }
   }
 
-  /// Reads the files of `--cert` and `--key`; without `key`, the certificate's file contains the
-  /// key.
+  /// Reads the files of certificate and key; if `keyFile` is nil, the certificate file also
+  /// contains the key.
   ///
   /// - Throws: `TLSFailure.clientCertificate`, naming the file.
   package init(

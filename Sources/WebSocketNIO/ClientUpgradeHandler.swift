@@ -3,8 +3,8 @@ package import NIOHTTP1
 import NIOTLS
 package import WebSocketProtocol
 
-/// Drives the HTTP upgrade of a client: sends the request, has the reply judged, and hands the
-/// channel over to the `ChannelTransport`. Every failure results in exactly one `ConnectError`.
+/// Performs the HTTP upgrade of a client: sends the request, validates the reply and passes the
+/// channel to a `ChannelTransport`. Every failure results in exactly one `ConnectError`.
 package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPClientResponsePart
   package typealias OutboundOut = HTTPClientRequestPart
@@ -152,7 +152,7 @@ package final class ClientUpgradeHandler: ChannelInboundHandler, RemovableChanne
         head.status = .custom(code: head.status.code, reasonPhrase: phrase)
       }
       state = .refused(HTTPRefusal(head: head, body: []))
-      // The status is known; a body that does not end must not keep it from the user.
+      // The status is known: an endless body must not delay reporting it.
       context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in
         guard let self, case .refused(let refusal) = self.state else { return }
         self.fail(.refused(refusal), context)

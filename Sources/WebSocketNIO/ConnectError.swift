@@ -2,8 +2,8 @@ package import NIOCore
 package import NIOHTTP1
 package import WebSocketProtocol
 
-/// Why a connection could not be opened: the phase and the known facts. The text for the user is
-/// made elsewhere.
+/// The reason why a connection could not be opened: the phase and the known facts. The text for the
+/// user is created elsewhere.
 package enum ConnectError: Error, Sendable {
   /// The name has no address.
   case unresolved(host: String, message: String)
@@ -30,6 +30,7 @@ package enum ConnectError: Error, Sendable {
   /// One address and the result of connecting to it.
   package struct Attempt: Sendable {
     package var address: SocketAddress
+    /// The `errno` of the failure; nil if there was no answer.
     package var errno: Int32?
     package var description: String
   }
@@ -43,6 +44,7 @@ package enum ConnectError: Error, Sendable {
     case upgrade
   }
 
+  /// The problem of a malformed reply.
   package enum MalformedReply: Sendable, Hashable {
     case notHTTP
     case headTooLarge

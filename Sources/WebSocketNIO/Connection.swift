@@ -24,7 +24,9 @@ package enum ConnectionEvent: Sendable {
 
 /// Counters of a connection so far.
 package struct ConnectionCounters: Sendable {
+  /// Messages, frames and bytes in both directions.
   package var traffic = Traffic()
+  /// Bytes before and after compression; nil without compression.
   package var compression: CompressionTraffic?
   /// Bytes that were sent but that the kernel has not accepted yet.
   package var queued = 0
@@ -54,6 +56,7 @@ package final class Connection: Sendable {
   /// The events, one burst at a time. A session that does not iterate slows the peer down: at most
   /// eight bursts are buffered, and then nothing more is read from the socket. To be iterated once.
   package let events: Events
+  /// The result of the handshake.
   package let info: HandshakeInfo
   private let consumer: NIOLoopBound<SessionConsumer>
 
@@ -63,15 +66,15 @@ package final class Connection: Sendable {
     self.consumer = consumer
   }
 
-  /// What is done with a message besides reporting it.
+  /// How the connection reacts to a message, in addition to reporting it.
   package enum Reaction: Sendable {
     case none
     /// The message is sent back at once, before the data after it is processed.
     case echo
   }
 
-  /// Resolves, connects and does the handshakes, all within the open timeout. Follows redirects if
-  /// the policy allows it.
+  /// Resolves the name, connects and performs the handshakes, all within the open timeout. Follows
+  /// redirects if the policy allows it.
   ///
   /// - Throws: `ConnectError`, for the URL of the last redirect that was followed.
   package static func open(
@@ -140,7 +143,7 @@ package final class Connection: Sendable {
     }
   }
 
-  /// A look-up that hangs is abandoned when the time is up.
+  /// Looks up the addresses; a lookup that takes too long is abandoned.
   private static func lookUp(
     _ configuration: ClientConfiguration
   ) async throws -> ResolvedRoute {
@@ -166,8 +169,8 @@ package final class Connection: Sendable {
     try await onLoop { consumer, done in consumer.send(messages, done) }
   }
 
-  /// Sends messages in order and returns as soon as they are in the queue, whether the peer reads
-  /// or not: for a person, who types more slowly than any peer reads.
+  /// Sends messages in order and returns as soon as they are in the queue, whether or not the peer
+  /// reads. This is for messages that the user types, which are too slow to need backpressure.
   ///
   /// - Throws: `SendError.closing`, as `send` does.
   package func enqueue(_ messages: [OutgoingMessage]) async throws {
@@ -290,7 +293,7 @@ final class SessionConsumer: ConnectionConsumer {
   func received(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
-    // Nothing is echoed after we have sent a Close.
+    // This fails only after a Close was sent; then nothing is echoed.
     if case .echo = reaction { try? machine.send(kind, payload) }
     burst.append(
       .message(kind, ByteBuffer(bytes: payload), wire: machine.messageWire, time: stamp()))
@@ -402,7 +405,7 @@ final class SessionConsumer: ConnectionConsumer {
     }
   }
 
-  /// Reports an event of our own at once: there may be no further burst.
+  /// Reports a local event at once, because there may be no further burst.
   fileprivate func tell(_ event: ConnectionEvent) {
     _ = source.yield(contentsOf: [[event]])
   }

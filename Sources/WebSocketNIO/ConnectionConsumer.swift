@@ -1,10 +1,10 @@
 package import WebSocketProtocol
 
-/// The owner of a connection: an echo, a probe of `bench`, a session. All calls are made on the
-/// event loop of the connection.
+/// The owner of a connection: an echo, a connection of a load test, a session. All calls are made
+/// on the event loop of the connection.
 ///
-/// While `received` and `burstEnded` run, the machine is lent to the consumer: replies go through
-/// the machine, never through the handler. What is in its output is written when the burst is over.
+/// While `received` and `burstEnded` run, the consumer borrows the machine: it must send replies
+/// through the machine, never through the handler. The output is written when the burst is over.
 package protocol ConnectionConsumer: AnyObject {
   /// The first call. Returns `transport`, or a wrapper to be used in its place.
   func carried(by transport: any ConnectionTransport) -> any ConnectionTransport
@@ -22,9 +22,9 @@ package protocol ConnectionConsumer: AnyObject {
   /// The transport is gone; no further calls follow.
   func closed(_ outcome: CloseOutcome)
 
-  /// Feeds a window through the machine. It is a requirement of the protocol so that each consumer
-  /// has a specialised copy, and a read costs one dynamic call, not one per message; an echo has a
-  /// faster path.
+  /// Feeds a window through the machine. Because this is a protocol requirement, each consumer has
+  /// a specialised copy, and a read costs one dynamic call, not one per message. An echo has a
+  /// faster implementation.
   func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine)
 }
 

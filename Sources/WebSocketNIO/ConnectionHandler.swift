@@ -31,18 +31,24 @@ package final class ConnectionHandler {
 
   // MARK: For the consumer, outside `received` and `burstEnded`
 
+  /// The counters of the connection.
   package var traffic: Traffic { machine.traffic }
+  /// Bytes before and after compression; nil without compression.
   package var compressionTraffic: CompressionTraffic? { machine.compressionTraffic }
+  /// Whether messages can be sent.
   package var isOpen: Bool { machine.isOpen }
+  /// Whether the transport accepts more output; see `ConnectionTransport.isWritable`.
   package var isWritable: Bool { transport?.isWritable ?? false }
+  /// The event loop of the connection; nil after it has ended.
   package var eventLoop: (any EventLoop)? { transport?.eventLoop }
+  /// The address of the peer; nil after the connection has ended.
   package var remoteAddress: SocketAddress? { transport?.remoteAddress }
 
   /// Bytes written to the transport that the kernel has not accepted.
   package var bufferedBytes: Int { transport?.bufferedBytes ?? 0 }
 
-  /// Lets `body` add to the output, which `flush()` writes later: for one message to many
-  /// connections, each of which is then written to once.
+  /// Lets `body` add to the output, which `flush()` writes later. For messages to many connections:
+  /// several messages then take one write per connection.
   package func prepare(
     _ body: (inout ConnectionMachine) throws(SendError) -> Void
   ) throws(SendError) {

@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// Carries the bytes of one connection after its handshake: an NIO channel, or a socket of an
-/// `EpollLoop`. It calls its `ConnectionHandler` for what arrives. Used on its event loop only.
+/// Transports the bytes of one connection after its handshake: an NIO channel, or a socket of an
+/// `EpollLoop`. It passes received bytes to its `ConnectionHandler`. Used only on its event loop.
 package protocol ConnectionTransport: AnyObject {
   var eventLoop: any EventLoop { get }
   var remoteAddress: SocketAddress? { get }

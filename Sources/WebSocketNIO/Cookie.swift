@@ -4,12 +4,15 @@ package import WebSocketProtocol
 package struct Cookie: Sendable, Hashable {
   package var name: String
   package var value: String
-  /// Lower case, without a leading dot.
+  /// The domain in lowercase, without a leading dot.
   package var domain: String
   /// Whether the cookie also applies to subdomains of the domain.
   package var includesSubdomains: Bool
+  /// The path that a request path must match (section 5.1.4).
   package var path: String
+  /// Whether the cookie is sent over TLS only.
   package var isSecure: Bool
+  /// Whether scripts in browsers must not read it; kept for the cookie file.
   package var isHTTPOnly: Bool
   /// Seconds since 1970; nil for a session cookie.
   package var expires: Int64?

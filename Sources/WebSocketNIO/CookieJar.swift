@@ -3,12 +3,14 @@ package import WebSocketProtocol
 /// Cookies in the Netscape file format, which curl, wget and browser exporters share: one line per
 /// cookie, with seven fields separated by tabs.
 package struct CookieJar: Sendable, Hashable {
+  /// The cookies, including expired ones that have not been removed yet.
   package private(set) var cookies: [Cookie] = []
   /// Lines of the file that are neither cookies nor comments, as raw bytes; they are written back.
   package private(set) var unreadable: [UnreadableLine] = []
 
   /// A line that is not a cookie.
   package struct UnreadableLine: Sendable, Hashable {
+    /// The reason why the line is not a cookie.
     package enum Problem: Sendable, Hashable {
       /// The number of fields; seven fields separated by tabs are expected.
       case fields(Int)

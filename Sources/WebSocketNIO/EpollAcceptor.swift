@@ -6,10 +6,9 @@ import NIOPosix
 import Synchronization
 import WebSocketProtocol
 
-/// Accepts the sockets of a server without TLS and HTTP/2. A socket whose request is plain
-/// (`PlainRequestHead`) is upgraded on the loop on which it will live. All others are handed over
-/// to NIO channels together with the bytes received so far, and may be handed back after the
-/// upgrade.
+/// Accepts the sockets of a server without TLS and HTTP/2. A socket with a plain request
+/// (`PlainRequestHead`) is upgraded on the loop that will run its connection. All others are passed
+/// to NIO channels together with the bytes received so far, and may come back after the upgrade.
 final class EpollAcceptor: DescriptorWatcher {
   private let descriptor: Int32
   private let loop: EpollLoop
@@ -100,8 +99,9 @@ final class EpollAcceptor: DescriptorWatcher {
     ].contains(code)
   }
 
-  /// The system has no descriptor or no memory. The waiting client keeps the listening socket
-  /// readable, so that is not watched for a while. Open connections are served meanwhile.
+  /// Pauses accepting because the system has no descriptor or no memory. The waiting client keeps
+  /// the listening socket readable, so the loop stops watching it for a while. Open connections are
+  /// served in the meantime.
   private func rest(_ code: Int32) {
     let now = NIODeadline.now()
     if lastFailure.map({ now - $0 > AcceptPause.episode }) ?? true { report(code) }
@@ -159,7 +159,7 @@ private final class PendingSockets {
     isTimed = false
     let now = NIODeadline.now()
     for socket in sockets.values where socket.deadline <= now {
-      // Without bytes: the channel replies that the request timed out.
+      // Passed on without bytes: the channel replies that the request timed out.
       handOver(socket, ByteBuffer(), nil)
     }
     if let next = sockets.values.map(\.deadline).min() {
@@ -200,8 +200,7 @@ private final class PendingSockets {
     return text
   }
 
-  /// Hands the socket over to NIO, with the bytes read so far and the answer if it is already
-  /// known.
+  /// Passes the socket to NIO, with the bytes read so far and the answer if it is already known.
   private func handOver(_ socket: PendingSocket, _ bytes: ByteBuffer, _ known: HTTPAnswer?) {
     leave(socket)
     loop.dismiss(socket.descriptor)
@@ -236,7 +235,7 @@ private final class PendingSockets {
   }
 }
 
-/// An answer that is already known, for the handler that will ask again.
+/// An answer that is already known, for the NIO handler, which will ask for it again.
 private final class KnownAnswer: Sendable {
   private let answer: Mutex<HTTPAnswer?>
 

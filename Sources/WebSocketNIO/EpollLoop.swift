@@ -59,19 +59,19 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
   /// Whether the kernel has epoll_pwait2 (Linux 5.11).
   private var waitsExactly = true
   private var lateness = WakingLateness()
-  /// The duration in ns of the shortest poll that found nothing. If a poll takes more than twice as
-  /// long, the excess was spent in other threads.
+  /// The duration in nanoseconds of the shortest poll that found nothing. If a poll takes more than
+  /// twice as long, the excess was spent in other threads.
   private var shortestLook: Int64 = 1_000
 
-  /// Whether the loop stays awake before a deadline for as long as it might oversleep it. Use on
-  /// the loop only.
+  /// Whether the loop polls shortly before a deadline instead of sleeping, because it might
+  /// oversleep. Use only on the loop.
   package var isPunctual = false
-  /// CPU time spent on staying awake, in ns. Read on the loop only.
+  /// CPU time spent polling to stay awake, in nanoseconds. Read only on the loop.
   package private(set) var timeAwake: Int64 = 0
 
-  /// A loop that runs until `stop()`.
+  /// Starts a loop, which runs until `stop()`.
   ///
-  /// - Throws: an `IOError` when the kernel provides no descriptor or no thread.
+  /// - Throws: An `IOError` if the kernel provides no descriptor or no thread.
   package init() throws(IOError) {
     epoll = epoll_create1(EPOLL_CLOEXEC.asInt32)
     guard epoll >= 0 else { throw IOError(errnoCode: errno, reason: "epoll_create1") }
@@ -140,7 +140,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     return isPunctual ? wait(until: deadline, from: now) : look(for: max(0, deadline &- now))
   }
 
-  /// Sleeps for as long as it is sure to wake before `deadline`, then polls.
+  /// Sleeps until shortly before `deadline`, early enough to wake in time, and then polls.
   private func wait(until deadline: Int64, from start: Int64) -> Int {
     var now = start
     let sleep = deadline &- now &- lateness.expected
@@ -154,7 +154,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     while true {
       let count = look(for: 0)
       guard count == 0, now < deadline else { return count }
-      // The server under test may have only this core.
+      // Yield, because the server under test may have only this core.
       sched_yield()
       let next = Self.now
       shortestLook = min(shortestLook, next &- now)
@@ -244,7 +244,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
     EpollSocket(descriptor, on: self, handler: handler).startEnded(early: early, errno: code)
   }
 
-  /// Takes over a descriptor that has been watched by a watcher of this loop.
+  /// Takes over a descriptor that a watcher of this loop has watched so far.
   func promote(
     _ descriptor: Int32, _ connection: OpenedConnection, early: ByteBuffer,
     from address: SocketAddress?
@@ -290,7 +290,7 @@ package final class EpollLoop: EventLoop, @unchecked Sendable {
 
   /// Closes a socket.
   func forget(_ descriptor: Int32) {
-    // `close` does not suffice: the socket's former channel may hold it open a little longer.
+    // `close` is not enough: the former channel of the socket may keep it open a little longer.
     epoll_ctl(epoll, EPOLL_CTL_DEL.asInt32, descriptor, nil)
     Glibc.close(descriptor)
     sockets[descriptor.asInt] = nil
@@ -391,6 +391,7 @@ protocol DescriptorWatcher: AnyObject {
 
 /// The event loops of one server or one load test.
 package struct EpollLoops: Sendable {
+  /// All loops.
   package let all: [EpollLoop]
   private let turn: Turn
 

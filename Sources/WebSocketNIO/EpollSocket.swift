@@ -11,19 +11,20 @@ final class EpollSocket: ConnectionTransport {
   private let loop: EpollLoop
   private let handler: ConnectionHandler
   /// Data that the kernel has not accepted yet, in pieces: a single growing buffer would be copied
-  /// each time, and leave its smaller predecessors in the heap.
+  /// each time it grows, and leave its smaller predecessors on the heap.
   private var unsent: [ByteBuffer] = []
   private(set) var bufferedBytes = 0
   private var knownAddress: SocketAddress?
-  /// The events that epoll reports; the loop requests this one when it takes over the socket.
+  /// The events requested from epoll; initially the one that the loop requests when it takes over
+  /// the socket.
   private var watched = EPOLLIN.rawValue
   private var reads = true
   private(set) var isWritable = true
   private var endsOutput = false
   private var isClosed = false
 
-  /// As in NIO: above the first mark the socket is not writable, below the second it is writable
-  /// again.
+  /// Water marks in bytes, as in NIO: the socket is not writable above the first one, and writable
+  /// again below the second one.
   private static let highWater = 64 * 1024
   private static let lowWater = 32 * 1024
   private static let pieceSize = 64 * 1024
@@ -42,13 +43,13 @@ final class EpollSocket: ConnectionTransport {
     knownAddress = address
     if reply.readableBytes > 0 { writeFirst(reply) }
     handler.start(self)
-    // An idle connection does not store an address that it can ask the kernel for.
+    // An idle connection does not store its address, because the kernel can return it.
     knownAddress = nil
     if !isClosed { receive(early) }
   }
 
-  /// Writes the reply without `write`: with a second caller that would no longer be inlined into
-  /// the loop, which costs two more reference count updates per message.
+  /// Writes the reply without `write`: with a second caller, `write` would no longer be inlined
+  /// into the loop, at the cost of two more reference count updates per message.
   private func writeFirst(_ reply: ByteBuffer) {
     unsent = [reply]
     bufferedBytes = reply.readableBytes
@@ -78,7 +79,8 @@ final class EpollSocket: ConnectionTransport {
   @inline(__always)
   func ready(_ events: UInt32) {
     if events & EPOLLOUT.rawValue != 0 { sendUnsent() }
-    // Epoll reports an error or the end of both directions unrequested; `recv` then returns it.
+    // Epoll reports an error or the end of both directions even if not requested; `recv` returns
+    // it.
     if events & ~EPOLLOUT.rawValue != 0, !isClosed { receive() }
   }
 
@@ -100,7 +102,7 @@ final class EpollSocket: ConnectionTransport {
     close()
   }
 
-  /// Requests the events from epoll that are currently of interest.
+  /// Requests the events that are currently needed from epoll.
   private func watch() {
     guard !isClosed else { return }
     let wanted =
@@ -161,7 +163,7 @@ final class EpollSocket: ConnectionTransport {
     // 16 MiB of pending output must not occupy 32 MiB of the heap.
     while output.readableBytes > 0 {
       if unsent.last?.writableBytes ?? 0 == 0 {
-        // An idle connection with little unsent data allocates no more than that.
+        // A first small piece is allocated with its exact size, to save memory.
         let capacity = unsent.isEmpty ? min(count, Self.pieceSize) : Self.pieceSize
         unsent.append(ByteBufferAllocator().buffer(capacity: capacity))
       }

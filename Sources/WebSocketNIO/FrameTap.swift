@@ -36,7 +36,7 @@ final class FrameTap: ChannelDuplexHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = unwrapInboundIn(data)
-    // Before the handler gets the bytes: it unmasks them in place and returns the buffer.
+    // Read the headers first: the handler unmasks the bytes in place and returns the buffer.
     if traces {
       for header in buffer.withUnsafeReadableBytes({ incoming.scan($0) }) {
         observer?.observed(header, isIncoming: true)

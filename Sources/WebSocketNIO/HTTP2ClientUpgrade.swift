@@ -253,7 +253,7 @@ final class HTTP2ClientUpgrade: ChannelInboundHandler {
   }
 }
 
-/// The single stream of a client: sends the request and has the reply judged.
+/// The single stream of a client: sends the request and validates the reply.
 private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
 
@@ -307,7 +307,7 @@ private final class HTTP2ClientStream: ChannelInboundHandler, RemovableChannelHa
       upgrade.opened(reply, negotiated, request: request, stream, context)
     case .refused:
       refusal = HTTPRefusal(head: reply, body: [])
-      // The status is known; a body that does not end must not keep it from the user.
+      // The status is known: an endless body must not delay reporting it.
       context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { self.refuse() }
     case .invalid(let violation):
       upgrade.fail(.invalidHandshake(violation, reply))

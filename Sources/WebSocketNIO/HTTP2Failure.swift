@@ -1,4 +1,4 @@
-/// Why a WebSocket connection over HTTP/2 (RFC 8441) failed.
+/// The reason why a WebSocket connection over HTTP/2 (RFC 8441) failed.
 package enum HTTP2Failure: Error, Sendable, Hashable {
   /// ALPN selected another protocol, or none.
   case notChosen(String?)

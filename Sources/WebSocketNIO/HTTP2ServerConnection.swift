@@ -94,6 +94,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
 
   private enum State {
     case waitingForHead
+    /// The answer depends on the body.
+    case readingBody(HTTPRequestHead, HTTPAnswer)
     /// The answer is pending.
     case waitingForAnswer
     case answered
@@ -106,6 +108,9 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
   private let resources = LoopResources.current
   private var state = State.waitingForHead
   private var isTunnel = false
+  /// The body of the request, while it is being read.
+  private var body = RequestBody(limit: 0)
+  private var timer: Scheduled<Void>?
   /// Data that the client has sent before it was answered.
   private var early = ByteBuffer()
 
@@ -131,6 +136,10 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       case .waitingForAnswer where isTunnel:
         state = .answered
         context.close(promise: nil)
+      case .readingBody(let head, let answer):
+        state = .answered
+        timer?.cancel()
+        carryOut(answer, to: head, context)
       case .waitingForHead, .waitingForAnswer, .answered: break
       }
     default:
@@ -152,7 +161,32 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     isTunnel = wanted != nil
     let request = HTTPRequest(
       head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: isTunnel)
-    carryOut(answer(request), to: head, context)
+    let answer = answer(request)
+    guard case .reading(let limit, _) = answer else { return carryOut(answer, to: head, context) }
+    body = RequestBody(limit: limit)
+    state = .readingBody(head, answer)
+    timer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.bodyTimeout) {
+      self.perform(context) { () throws(RequestBodyProblem) in throw .timedOut }
+    }
+    perform(context) { () throws(RequestBodyProblem) in
+      try body.expect(RequestBody.framing(head.headers))
+    }
+  }
+
+  /// Does something with the body that is being read; the request is rejected if that fails.
+  private func perform(
+    _ context: ChannelHandlerContext, _ work: () throws(RequestBodyProblem) -> Void
+  ) {
+    guard case .readingBody(let head, _) = state else { return }
+    do throws(RequestBodyProblem) {
+      try work()
+    } catch {
+      state = .answered
+      body = RequestBody(limit: 0)
+      timer?.cancel()
+      configuration.rejected(context.channel.remoteAddress, error.status, .body(error))
+      reply(HTTPReply(error.status, text: error.explanation), to: head, context)
+    }
   }
 
   private func carryOut(
@@ -171,6 +205,10 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
         }
         self.carryOut(answer, to: head, context)
       }
+    case .reading(_, let make):
+      let bytes = body.bytes
+      body = RequestBody(limit: 0)
+      carryOut(make(bytes), to: head, context)
     case .upgrade(let upgrade):
       open(upgrade.reply, upgrade.connection(configuration), context)
     case .reply(let reply):
@@ -208,8 +246,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     let hasBody = request.method != .HEAD && !reply.body.isEmpty
     stream.send(HTTP2Fields.fields(head), isEnd: !hasBody)
     if hasBody { stream.end(with: ByteBuffer(bytes: reply.body)) }
-    // Further data from the client is discarded. The client gets a second to read the reply, and
-    // may not keep the stream open longer.
+    // Further data from the client is discarded. The client has a second to read the reply before
+    // the stream is closed.
     context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) {
       context.close(promise: nil)
     }
@@ -223,13 +261,17 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       early.writeImmutableBuffer(unwrapInboundIn(data))
       guard early.readableBytes > Self.maxEarlyBytes else { return }
       context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
+    case .readingBody:
+      let piece = unwrapInboundIn(data)
+      perform(context) { () throws(RequestBodyProblem) in try body.append(piece) }
     case .waitingForHead, .answered:
-      // No resource here takes a body; the request is answered and its body discarded.
+      // The request is answered and its body discarded.
       break
     }
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    timer?.cancel()
     if case .waitingForAnswer = state { state = .answered }
     context.fireChannelInactive()
   }

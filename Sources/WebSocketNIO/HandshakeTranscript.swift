@@ -1,17 +1,18 @@
 package import NIOHTTP1
 import Synchronization
 
-/// The heads of the opening handshake, as far as they were sent and received, to be shown when it
+/// The heads of the opening handshake, as far as they were sent and received, to show them if it
 /// fails.
 package final class HandshakeTranscript: Sendable {
+  /// The heads of one attempt.
   package struct Heads: Sendable {
-    /// nil if nothing has been sent yet.
+    /// The request; nil if nothing has been sent yet.
     package var request: HTTPRequestHead?
     /// The bytes sent instead of `request`, if any.
     package var rawRequest: RawRequest?
     /// The bytes of the reply head, at most 4 KiB; empty if nothing was read.
     package var reply: [UInt8] = []
-    /// The reply over HTTP/2, where `reply` is empty.
+    /// The reply over HTTP/2; `reply` is then empty.
     package var fields: HTTPResponseHead?
   }
 

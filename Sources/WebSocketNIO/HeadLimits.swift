@@ -1,7 +1,7 @@
 import NIOHTTP1
 
-/// The maximum size of a request or reply head: 8 KiB a line, 100 fields, 32 KiB in all, unless the
-/// owner of the server configures more.
+/// Limits on the size of a request or reply head. By default 8 KiB per line, 100 fields and 32 KiB
+/// in total.
 package struct HeadLimits: Sendable, Hashable {
   /// The limits of clients, and of servers unless configured otherwise.
   package static let standard = HeadLimits(head: 32 * 1024)
@@ -10,9 +10,10 @@ package struct HeadLimits: Sendable, Hashable {
   package let head: Int
   /// The maximum length of a line in bytes, including its end: a quarter of the head.
   package var line: Int { head / 4 }
+  /// The maximum number of header fields.
   package let fields = 100
 
-  /// - Parameter head: in bytes, at least 1024.
+  /// - Parameter head: The maximum size of a head in bytes, at least 1024.
   package init(head: Int) {
     self.head = head
   }

@@ -17,6 +17,9 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   private(set) var head: [UInt8] = []
   /// Set while a body is being received, which has no lines and is not subject to the limits.
   var isInBody = false
+  /// Bytes of the body that are still to come, if its length is known: the bytes after them are the
+  /// next head.
+  var bodyBytesLeft: Int?
   /// Whether the first line of the last head is text, as a reason phrase must be (RFC 9112 section
   /// 4).
   var isStartLineText: Bool { scan.isStartLineText }
@@ -46,9 +49,9 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   /// The maximum of `kept` in bytes; when it is exceeded, reading stops.
   private static let maxKept = 64 * 1024
 
-  /// Keeps the first `limit` bytes. `isHTTP` is false for a tee that only records, in front of TLS.
-  /// `repairsSwitch`: remove fields that announce a body from a 101, before the parser acts on
-  /// them.
+  /// Keeps the first `limit` bytes. `isHTTP` is false for a tee in front of TLS, which only
+  /// records. `repairsSwitch` removes fields that announce a body from a 101, before the parser
+  /// acts on them.
   init(
     keeping limit: Int, receive: SharedReceiveBuffer, isHTTP: Bool = true,
     repairsSwitch: Bool = false, limits: HeadLimits = .standard
@@ -84,8 +87,7 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
       fire(bytes, context)
     }
     isReading = false
-    // The end of that read has already passed, before the handlers after this one had anything to
-    // read.
+    // The end of the read has passed already, while the later handlers had nothing to read yet.
     if isResumed { context.fireChannelReadComplete() }
     if isDone { leave() }
   }
@@ -94,7 +96,8 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
     context.channel.setOption(.autoRead, value: reads).whenFailure { _ in }
   }
 
-  /// Buffers received bytes: the answer to the head just passed on decides how to interpret them.
+  /// Starts buffering received bytes: the answer to the head just passed on decides how to
+  /// interpret them.
   func pause() { if kept == nil { kept = ByteBuffer() } }
 
   /// Passes on the bytes received since `pause()`.
@@ -108,7 +111,13 @@ final class HeadTee: ChannelInboundHandler, RemovableChannelHandler {
   /// Passes on the bytes of the current head, or all bytes of a body.
   private func passOn(_ bytes: inout ByteBuffer, _ context: ChannelHandlerContext) {
     var length = bytes.readableBytes
-    if !isInBody {
+    if isInBody {
+      // At 0 the decoder decides: it has seen the end of the body, or disagrees about its length.
+      if let left = bodyBytesLeft, left > 0 {
+        length = min(length, left)
+        bodyBytesLeft = left - length
+      }
+    } else {
       if scan.isComplete { startOfLastHead = passed }
       (length, isOverLimit) = bytes.withUnsafeReadableBytes { scan.lengthOfHead(in: $0) }
     }

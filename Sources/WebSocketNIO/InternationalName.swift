@@ -3,8 +3,8 @@ import Glibc
 /// Converts host names that are not ASCII to the form used in DNS, the Host field and certificates:
 /// `bücher.example` is `xn--bcher-kva.example` (UTS 46, with the tables of libidn2).
 ///
-/// The library is loaded when such a name is first used, so that the binary does not depend on it.
-/// On Debian it is installed wherever curl, wget or GnuTLS is.
+/// The library is loaded when such a name is first used, so the binary does not depend on it. On
+/// Debian it is installed together with curl, wget or GnuTLS.
 package enum InternationalName {
   private typealias Convert =
     @convention(c) (

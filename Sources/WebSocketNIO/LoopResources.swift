@@ -3,9 +3,9 @@ import NIOCore
 import NIOPosix
 import WebSocketProtocol
 
-/// Resources that the connections of one event loop share: the receive buffer, the buffer in which
-/// replies are assembled, and the masking keys. With them a message costs no allocation, and an
-/// idle connection holds no buffer.
+/// Resources shared by the connections of one event loop: the receive buffer, the buffer for
+/// replies and the masking keys. With them, messages need no allocation, and idle connections hold
+/// no buffer.
 final class LoopResources {
   let receive = SharedReceiveBuffer(capacity: 512 * 1024)
   /// For reads before an upgrade that moves the connection to another loop: heads, not messages.
@@ -73,11 +73,12 @@ final class SharedReceiveBuffer {
   }
 }
 
-/// Provides the shared buffer for NIO's reads.
+/// Provides the shared buffer for reads by NIO.
 ///
-/// NIO keeps the first buffer that an allocator makes and asks again for every read when
-/// `nextBufferSize()` is nil, so the first one is tiny. Should NIO change that, connections need
-/// more memory but stay correct. Needs `maxMessagesPerRead` 1: one read, one `channelRead`.
+/// NIO keeps the first buffer of an allocator, and asks again before every read if
+/// `nextBufferSize()` returns nil, so the first buffer is tiny. If NIO changes this, connections
+/// will need more memory, but remain correct. Requires `maxMessagesPerRead` 1, so each read causes
+/// one `channelRead`.
 struct SharedReceiveAllocator: RecvByteBufferAllocator {
   private let shared: NIOLoopBound<SharedReceiveBuffer>
   private var isFirst = true

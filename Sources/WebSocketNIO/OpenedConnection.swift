@@ -1,7 +1,7 @@
 import NIOCore
 import WebSocketProtocol
 
-/// A connection after its handshake, before it reaches the loop on which it will live: the agreed
+/// A connection after its handshake and before it reaches its final event loop: the negotiated
 /// parameters and the owner.
 struct OpenedConnection: Sendable {
   enum Agreement: Sendable {
@@ -14,7 +14,7 @@ struct OpenedConnection: Sendable {
   var closeTimeout: TimeAmount
   /// Written before anything else: the server's reply, if the connection moves to another loop.
   var reply = ByteBuffer()
-  /// Makes the owner; called on that loop.
+  /// Creates the owner; called on that loop.
   var consumer: @Sendable (any EventLoop) -> any ConnectionConsumer
 
   /// Call on `loop`, to which `resources` belong.

@@ -5,15 +5,17 @@ import SwiftASN1
 import WebSocketProtocol
 import X509
 
-/// The parts of a certificate that are shown to the user. Its names are whatever its creator wrote.
+/// The parts of a certificate that are shown to the user. Its names are untrusted text.
 package struct PeerCertificate: Sendable, Hashable {
-  /// Distinguished names in the notation of RFC 4514; empty if unreadable.
+  /// The distinguished name of the subject in the notation of RFC 4514; empty if unreadable.
   package var subject: String
+  /// The distinguished name of the issuer, in the same notation.
   package var issuer: String
   /// The names that it is valid for (subjectAltName).
   package var names: [AlternativeName]
-  /// Seconds since 1970.
+  /// The start of its validity, in seconds since 1970.
   package var notBefore: Int64
+  /// The end of its validity, in seconds since 1970.
   package var notAfter: Int64
   /// SHA-256 of the whole certificate.
   package var fingerprint: [UInt8]
@@ -21,7 +23,7 @@ package struct PeerCertificate: Sendable, Hashable {
   package var pin: PublicKeyPin?
   /// Whether its issuer equals its subject.
   package var isSelfIssued: Bool
-  /// Whether it says where its issuer's certificate can be obtained (RFC 5280 section 4.2.2.1), as
+  /// Whether it has a URL for the certificate of its issuer (RFC 5280 section 4.2.2.1), as
   /// certificates of public authorities do.
   package var namesIssuerPlace: Bool
   /// Whether its extended key usage allows a server to use it.
@@ -60,7 +62,7 @@ extension PeerCertificate {
   }
 }
 
-/// A name in a certificate. Its kind decides what it is compared with: an address only with `IP:`.
+/// A name in a certificate. Its kind determines what it can match: an address matches only `IP:`.
 package struct AlternativeName: Sendable, Hashable, CustomStringConvertible {
   package enum Kind: String, Sendable {
     case dns = "DNS"

@@ -3,6 +3,7 @@ import WebSocketProtocol
 
 /// The interval between pings, and the time limit for their pongs.
 package struct KeepAlive: Sendable, Hashable {
+  /// The time between two pings.
   package var interval: TimeAmount
   /// The connection is closed if a pong takes longer than this; nil waits indefinitely.
   package var timeout: TimeAmount?
@@ -15,7 +16,8 @@ package struct KeepAlive: Sendable, Hashable {
 
 /// Implements `KeepAlive` for one connection. Used on its event loop.
 final class PeerWatch {
-  /// Whether pongs can be received: while we do not read, a missing pong is not the peer's fault.
+  /// Whether pongs can be received: while reading is paused, the peer is not responsible for a
+  /// missing pong.
   var isListening = true {
     didSet { if isListening, !oldValue { awaitPong() } }
   }

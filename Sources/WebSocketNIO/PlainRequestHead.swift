@@ -40,7 +40,7 @@ enum PlainRequestHead {
       return true
     }
 
-    /// The bytes up to the first one that does not match; nil if all match or none does.
+    /// The bytes before the first one that does not match; nil if all of them match, or none.
     private mutating func text(while belongs: (UInt8) -> Bool) -> UnsafeRawBufferPointer? {
       let start = position
       let end = min(bytes.count, start &+ HeadLimits.standard.line)

@@ -3,8 +3,9 @@ package import WebSocketProtocol
 
 /// Chooses the proxy of a connection by options and environment, as curl does.
 package struct ProxyChoice: Sendable {
-  /// A proxy as the user wrote it, and the option or variable it comes from.
+  /// A proxy as the user typed it, and the option or variable that it comes from.
   package struct Wish: Hashable, Sendable {
+    /// The URL of the proxy as typed.
     package var text: String
     /// `--proxy`, or the name of a variable.
     package var origin: String

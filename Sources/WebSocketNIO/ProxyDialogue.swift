@@ -2,6 +2,7 @@ import NIOHTTP1
 
 /// The dialogue with a proxy, without I/O: bytes in, steps out.
 package struct ProxyDialogue: Sendable {
+  /// What the caller must do next.
   package enum Step: Sendable {
     case needsMore
     case write([UInt8])
@@ -67,7 +68,7 @@ package struct ProxyDialogue: Sendable {
   }
 }
 
-/// Why a tunnel through a proxy could not be opened.
+/// The reason why a tunnel through a proxy could not be opened.
 package enum ProxyFailure: Error, Sendable {
   /// The name of the proxy has no address.
   case unresolved(host: String, message: String)

@@ -2,9 +2,9 @@ import NIOCore
 import NIOTLS
 import WebSocketProtocol
 
-/// Conducts the dialogue with the proxy, and leaves the pipeline once the tunnel to the server is
-/// open. The bytes after the proxy's reply are passed on to the handlers that `opened` has added
-/// after this one.
+/// Performs the dialogue with the proxy and leaves the pipeline when the tunnel to the server is
+/// open. The bytes after the reply of the proxy are passed on to the handlers that `opened` has
+/// added after this one.
 final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -98,7 +98,8 @@ final class ProxyHandler: ChannelInboundHandler, RemovableChannelHandler {
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
   }
 
-  /// The status is known; a text that does not end must not keep it from the user.
+  /// Limits the wait for the text of a refusal: the status is known, and an endless text must not
+  /// delay reporting it.
   private func limitRefusal(_ context: ChannelHandlerContext) {
     context.eventLoop.assumeIsolated().scheduleTask(in: Self.patience) { [weak self] in
       guard let self, case .speaking = self.state else { return }

@@ -32,6 +32,7 @@ package struct ProxyServer: Hashable, Sendable {
   /// A name or an address, without brackets.
   package var host: String
   package var port: Int
+  /// The credentials; nil sends none.
   package var credentials: Credentials?
 
   package init(kind: Kind, host: String, port: Int, credentials: Credentials? = nil) {
@@ -52,7 +53,7 @@ extension ProxyServer: CustomStringConvertible {
   package var description: String { "\(kind.rawValue)://\(authority)" }
 }
 
-/// Why a text is not the URL of a supported proxy.
+/// The reason why a text is not the URL of a supported proxy.
 package enum ProxyURLError: Error, Hashable, Sendable {
   case scheme(String)
   case authority(WebSocketURLError)
@@ -62,7 +63,7 @@ package enum ProxyURLError: Error, Hashable, Sendable {
   case credentials(CredentialsError)
 }
 
-/// Why credentials cannot be sent.
+/// The reason why credentials cannot be sent to a proxy.
 package enum CredentialsError: Error, Hashable, Sendable {
   /// "user-id and password MUST NOT contain any control characters" (RFC 7617 section 2).
   case controlCharacter

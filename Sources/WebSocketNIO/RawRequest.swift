@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 import WebSocketProtocol
 
-/// A request head that is sent exactly as it is, valid or not, to see how a server reacts.
+/// A request head to send byte for byte, valid or not, to test how a server reacts.
 package struct RawRequest: Sendable, Hashable {
   package let bytes: [UInt8]
 
@@ -10,7 +10,7 @@ package struct RawRequest: Sendable, Hashable {
     self.bytes = bytes
   }
 
-  /// The parts of the request that the reply is judged by, as far as they are present: the key, the
+  /// The parts of the request that the reply must match, as far as they are present: the key, the
   /// subprotocols and permessage-deflate.
   var handshake: ClientHandshake {
     var handshake = ClientHandshake(nonce: (0, 0))
@@ -35,7 +35,7 @@ package struct RawRequest: Sendable, Hashable {
   }
 }
 
-/// Replaces the encoder: these bytes are sent for whatever request is written.
+/// Replaces the HTTP encoder: sends these bytes instead of the request that is written.
 final class RawRequestEncoder: ChannelOutboundHandler, RemovableChannelHandler {
   typealias OutboundIn = HTTPClientRequestPart
   typealias OutboundOut = ByteBuffer

@@ -26,6 +26,7 @@ package struct RedirectPolicy: Sendable {
 
 /// A redirect that is followed.
 package struct Redirect: Sendable {
+  /// The status of the reply that redirects.
   package var status: HTTPResponseStatus
   /// The configuration for the target.
   package var configuration: ClientConfiguration
@@ -33,13 +34,13 @@ package struct Redirect: Sendable {
   package var dropped: [String]
 }
 
-/// Why a redirect is not followed.
+/// The reason why a redirect is not followed.
 package enum RedirectProblem: Error, Sendable, Hashable {
   case tooMany(limit: Int)
   case noLocation
   /// There are several `Location` fields with different values.
   case severalLocations
-  /// From `wss` to `ws`.
+  /// The redirect leads from `wss` to `ws`.
   case downgrade(to: WebSocketURL)
   case badLocation(String, WebSocketURLError)
   /// The URL of the proxy for the target is invalid.
@@ -115,7 +116,7 @@ extension ClientConfiguration {
     return redirect.configuration
   }
 
-  /// Whether the user's field may be sent to any server.
+  /// Whether a header field from the user may be sent to servers of other origins.
   private static func isForEverybody(_ name: String) -> Bool {
     ["user-agent", "origin", "accept-language"].contains(name.lowercased())
   }

@@ -1,7 +1,7 @@
 import NIOHTTP1
 
-/// The head of a reply as the peer wrote it. NIO's parser does not provide the reason phrase, nor
-/// the cause when it rejects a head.
+/// The head of a reply as received. The parser of NIO provides neither the reason phrase nor the
+/// reason why it rejects a head.
 package enum ReplyHead {
   /// The reason phrase of the status line (RFC 9112 section 4); nil if there is none.
   static func reasonPhrase(_ head: some Collection<UInt8>) -> String? {
@@ -21,6 +21,7 @@ package enum ReplyHead {
     package var problem: Problem
   }
 
+  /// The violation in a line.
   package enum Problem: Equatable, Sendable {
     case badStatusLine
     /// A field that continues on a second line, "obs-fold" (RFC 9112 section 5.2).

@@ -3,11 +3,11 @@ package import NIOCore
 import NIOPosix
 package import WebSocketProtocol
 
-/// The addresses that a connection goes to first: those of its proxy or of the server.
+/// The addresses to connect to: those of the proxy, or of the server without a proxy.
 package struct ResolvedRoute: Sendable {
-  /// In the order in which to try them.
+  /// The addresses in the order in which to try them.
   package var addresses: [SocketAddress]
-  /// The address of the server, for a SOCKS proxy that does not look names up itself.
+  /// The address of the server, for a SOCKS proxy that does not look up names itself.
   package var destination: SocketAddress?
 
   package init(addresses: [SocketAddress], destination: SocketAddress? = nil) {

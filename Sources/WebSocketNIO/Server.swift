@@ -5,7 +5,7 @@ import NIOPosix
 package import NIOSSL
 package import WebSocketProtocol
 
-/// A small HTTP reply with its whole body.
+/// An HTTP reply with a small body.
 package struct HTTPReply: Sendable {
   package var status: HTTPResponseStatus
   package var headers: [(String, String)]
@@ -33,6 +33,10 @@ package enum HTTPAnswer: Sendable {
   /// returns a future of that loop; if it fails, the connection ends without a reply. Data that the
   /// client sends in the meantime is buffered. If the client disconnects, the answer is dropped.
   case later(@Sendable (any EventLoop) -> EventLoopFuture<HTTPAnswer>)
+  /// The answer depends on the body of the request, which is read first: up to `limit` bytes (413 for
+  /// more), within `ServerConfiguration.bodyTimeout` (408). The closure is called once with the body,
+  /// which is empty if the request has none, on the event loop of the request.
+  case reading(limit: Int, @Sendable (ByteBuffer) -> HTTPAnswer)
 
   /// The error of `later` that ends the connection with a TCP reset; an HTTP/2 stream just ends.
   package struct Reset: Error {
@@ -61,23 +65,28 @@ package struct HTTPRequest: Sendable {
   }
 }
 
+/// The configuration of a listening server.
 package struct ServerConfiguration: Sendable {
-  /// nil for `ws`.
+  /// The TLS context; nil for `ws`.
   package var tls: NIOSSLContext?
   /// Whether HTTP/2 is also accepted.
   package var http2 = false
+  /// Limits on received messages.
   package var limits = Limits(messageSize: Limits.serverMessageSize)
-  /// From accepting the connection to the end of the request head, not extended by data that
-  /// arrives.
+  /// The time limit from accepting a connection to the end of the request head; received data does
+  /// not extend it.
   package var headTimeout = TimeAmount.seconds(10)
+  /// From the end of the head to the end of a body that is read, not extended by data that arrives.
+  package var bodyTimeout = TimeAmount.seconds(30)
   package var closeTimeout = TimeAmount.seconds(5)
+  /// Limits on the size of a request head.
   package var headLimits = HeadLimits.standard
-  /// Called on an event loop for data that is not a request that can be answered, with the status
-  /// of the reply, or nil if there is none.
+  /// Called on an event loop for data that is not a valid request, with the status of the reply, or
+  /// nil if no reply is sent.
   package var rejected: @Sendable (SocketAddress?, HTTPResponseStatus?, MalformedRequest) -> Void =
     { _, _, _ in }
-  /// The loops on which connections live after the upgrade; nil leaves them on the loop that
-  /// accepted them, which TLS and HTTP/2 require.
+  /// The loops that run connections after the upgrade; nil leaves connections on the loop that
+  /// accepted them, as TLS and HTTP/2 require.
   package var loops: EpollLoops?
   /// Whether other processes may listen on the same port; the kernel then distributes the
   /// connections among them (SO_REUSEPORT).
@@ -122,7 +131,7 @@ package final class Server: Sendable {
     let loops = configuration.tls == nil && !configuration.http2 ? configuration.loops : nil
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.autoRead, value: loops == nil)
-      // The kernel limits it to net.core.somaxconn.
+      // The kernel reduces it to net.core.somaxconn.
       .serverChannelOption(.backlog, value: 4096)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(

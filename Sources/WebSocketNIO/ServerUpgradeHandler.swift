@@ -3,8 +3,8 @@ package import NIOHTTP1
 import NIOSSL
 import WebSocketProtocol
 
-/// Handles HTTP/1.1 on the server: reads request heads within limits and a timeout, has them
-/// answered, and hands the channel over to the `ChannelTransport` when the answer is an upgrade.
+/// Handles HTTP/1.1 on the server: reads request heads within limits and a timeout, sends the
+/// answers, and passes the channel to a `ChannelTransport` if the answer is an upgrade.
 package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChannelHandler {
   package typealias InboundIn = HTTPServerRequestPart
   package typealias OutboundOut = HTTPServerResponsePart
@@ -16,7 +16,13 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private let tee: HeadTee
   private let encoder = HTTPResponseEncoder()
   private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
-  private var pending: HTTPRequestHead?
+  /// The request that is being received, and its answer.
+  private var pending: (head: HTTPRequestHead, answer: HTTPAnswer)?
+  /// Its body, if the answer depends on it.
+  private var body: RequestBody?
+  /// Whether the request in progress is the last one: where its body ends was not known in advance,
+  /// so the decoder may hold bytes that follow it.
+  private var isLastRequest = false
   private var timer: Scheduled<Void>?
   private var isDone = false
   private var hasAnswered = false
@@ -45,6 +51,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
         limitConfiguration: configuration.headLimits.configuration))
   }
 
+  /// Adds this handler and its helpers to the pipeline of a connected channel.
   package func install(on channel: any Channel) throws {
     remoteAddress = channel.remoteAddress
     if configuration.tls == nil {
@@ -77,23 +84,56 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     guard !isDone else { return }
     switch unwrapInboundIn(data) {
     case .head(var head):
+      guard !isLastRequest else { return }
       head.headers = head.headers.withoutOuterSpace
-      pending = head
-      tee.isInBody = true
-    case .body:
-      // No resource here takes a body; the request is answered and its body discarded.
-      break
+      received(head, context)
+    case .body(let piece):
+      // Without `body` the request is answered and its body discarded.
+      perform(context) { () throws(RequestBodyProblem) in try body?.append(piece) }
     case .end:
       tee.isInBody = false
-      guard let head = pending else { return }
+      guard let (head, answer) = pending else { return }
       pending = nil
-      respond(to: head, context)
+      carryOut(answer, to: head, context)
     }
   }
 
-  private func respond(to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-    let request = HTTPRequest(head: head, remoteAddress: context.channel.remoteAddress)
-    carryOut(answer(request), to: head, context)
+  private func received(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    tee.isInBody = true
+    tee.bodyBytesLeft = head.headers["Content-Length"].first.flatMap { Int($0, radix: 10) }
+    let answer = answer(HTTPRequest(head: head, remoteAddress: context.channel.remoteAddress))
+    pending = (head, answer)
+    guard case .reading(let limit, _) = answer else { return }
+    perform(context) { () throws(RequestBodyProblem) in
+      let framing = try RequestBody.framing(head.headers)
+      let body = RequestBody(limit: limit)
+      try body.expect(framing)
+      self.body = body
+      isLastRequest = framing == .open
+    }
+    guard body != nil else { return }
+    timer?.cancel()
+    timer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.bodyTimeout) {
+      [weak self] in
+      self?.perform(context) { () throws(RequestBodyProblem) in throw .timedOut }
+    }
+    if head.headers["Expect"].contains(where: { $0.lowercased() == "100-continue" }) {
+      let interim = HTTPResponseHead(version: .http1_1, status: .continue)
+      context.writeAndFlush(wrapOutboundOut(.head(interim)), promise: nil)
+    }
+  }
+
+  /// Does something with the body of the request in progress, which is rejected if that fails.
+  private func perform(
+    _ context: ChannelHandlerContext, _ work: () throws(RequestBodyProblem) -> Void
+  ) {
+    do throws(RequestBodyProblem) {
+      try work()
+    } catch {
+      (pending, body) = (nil, nil)
+      report(error.status, .body(error), context)
+      refuse(error.status, error.explanation, context)
+    }
   }
 
   private func carryOut(
@@ -115,11 +155,16 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
           context.close(promise: nil)
         }
       }
+    case .reading(_, let make):
+      let bytes = body?.bytes ?? ByteBuffer()
+      body = nil
+      timer?.cancel()
+      carryOut(make(bytes), to: head, context)
     case .upgrade(let upgrade):
       switchProtocols(upgrade.reply, upgrade.connection(configuration), context)
     case .reply(let reply):
       hasAnswered = true
-      let keepsAlive = head.isKeepAlive && reply.status.code < 400
+      let keepsAlive = head.isKeepAlive && reply.status.code < 400 && !isLastRequest
       write(reply, isHead: head.method == .HEAD, keepsAlive: keepsAlive, context)
       if keepsAlive {
         waitForHead(context)
@@ -179,8 +224,8 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     finish(context)
   }
 
-  /// Ends the connection so that the peer can still read the reply: our direction first, the rest
-  /// when the peer has ended its own, or after a second.
+  /// Ends the connection in a way that lets the peer read the reply: closes the output first, and
+  /// the rest when the peer has closed its own output, or after a second.
   private func finish(_ context: ChannelHandlerContext) {
     isDone = true
     timer?.cancel()

@@ -1,4 +1,4 @@
-/// Why a TLS handshake failed. The text for the user is made elsewhere.
+/// The reason why a TLS handshake failed. The text for the user is created elsewhere.
 package enum TLSFailure: Error, Sendable, Hashable {
   case untrusted(Distrust)
   /// The certificate is for other names.
@@ -37,6 +37,7 @@ package enum TLSFailure: Error, Sendable, Hashable {
 
 /// A certificate that does not prove the server's identity.
 package struct Distrust: Sendable, Hashable {
+  /// The reason why the certificate is not accepted.
   package enum Cause: Sendable, Hashable {
     case expired
     case notYetValid
@@ -46,8 +47,8 @@ package struct Distrust: Sendable, Hashable {
     case unknownAuthority
     /// The issuer of the server's certificate is not known.
     case unknownIssuer
-    /// As `unknownIssuer`, but the certificate says where its issuer's can be obtained: the server
-    /// should have sent that.
+    /// As `unknownIssuer`, but the certificate has a URL for that of its issuer, which the server
+    /// should have sent.
     case missingIntermediate
     /// The certificate is not for servers.
     case wrongPurpose

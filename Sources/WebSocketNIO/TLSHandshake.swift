@@ -25,8 +25,8 @@ package struct TLSFacts: Sendable {
   package var certificate: PeerCertificate? { presented.map(PeerCertificate.init) }
 }
 
-/// A client's TLS handshake on one connection: the library performs it; this class checks its
-/// result, and determines the cause if it fails.
+/// The TLS handshake of a client on one connection. The library performs it; this class checks its
+/// result and determines the cause of a failure.
 ///
 /// Used on the event loop of its connection.
 final class TLSHandshake {

@@ -4,12 +4,13 @@ import WebSocketProtocol
 
 /// The TLS settings of a client: what it trusts, and what it offers and requires in the handshake.
 package struct ClientTLS: Sendable {
+  /// The certificates that the client trusts.
   package enum Trust: Sendable, Hashable {
     case system
     /// The certificates of a PEM file, and nothing else.
     case file(path: String)
-    /// A file, and a directory of files named by their hashes, instead of the system's, as given by
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+    /// A file and a directory of files named by their hashes, which replace those of the system, as
+    /// specified by `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     case places(file: String?, directory: String?)
     /// Anything (`--insecure`).
     case anything
@@ -34,7 +35,7 @@ package struct ClientTLS: Sendable {
   package var versions = TLSProtocolVersion.tls12...TLSProtocolVersion.tls13
   /// The protocols to offer with ALPN (RFC 7301), in order of preference; none if empty.
   package var protocols = ["http/1.1"]
-  /// Sent when the server asks for it.
+  /// The certificate and key to use if the server requests a certificate; nil for none.
   package var identity: ClientIdentity?
   /// The public keys that the server may have, regardless of trust; empty allows any.
   package var pins: [PublicKeyPin] = []
@@ -148,7 +149,7 @@ package struct ServerTLS: Sendable {
     self.key = key
   }
 
-  /// The pin with which a client accepts this server only.
+  /// The pin that makes a client accept only this server.
   package var pin: PublicKeyPin? { chain.first.flatMap(PublicKeyPin.init) }
 
   /// Reads PEM files.

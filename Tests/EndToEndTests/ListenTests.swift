@@ -279,9 +279,9 @@ import Testing
 
   @Test func logsEachEventInOneLine() throws {
     let listener = try Listener()
-    _ = try Wscope.run(["send", listener.url + "room?x=1", "h\u{1b}[2Ji", "-1"])
+    _ = try Wscope.run(["send", listener.url + "chat?x=1", "h\u{1b}[2Ji", "-1"])
     let opened = try listener.process.readLine(from: .standardError) { $0.contains("open") }
-    #expect(opened.hasPrefix("#1 open   /room?x=1 from 127.0.0.1:"))
+    #expect(opened.hasPrefix("#1 open   /chat?x=1 from 127.0.0.1:"))
     let message = try listener.process.readLine(from: .standardError) { $0.contains("text") }
     #expect(message == "#1 < text 6 B  h\\x1b[2Ji")
     let closed = try listener.process.readLine(from: .standardError) { $0.contains("closed") }

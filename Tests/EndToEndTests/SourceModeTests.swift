@@ -132,8 +132,6 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--keep", "3"], "--keep requires mode source"),
-    (["--slow", "drop"], "--slow requires mode source"),
     (["--null", "--mode", "sink"], "--null requires mode source"),
     (["--binary"], "--binary requires mode source"),
     (["--mode", "source", "--keep", "1001"], "--keep must be from 0 to 1000"),

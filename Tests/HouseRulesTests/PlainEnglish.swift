@@ -29,9 +29,11 @@ struct Habit: Sendable {
       cure: "cannot be used together, until, does not take",
       broken: ["--a and --b exclude each other"], kept: ["go without"]),
     Habit(
-      pattern: #"\b(strangers?|visitors?|lobby|goodbyes?)\b"#,
-      cure: "peer, client, pending sockets, Close", broken: ["the visitors of the server"],
-      kept: ["strange"]),
+      pattern: #"\b(strangers?|visitors?|the lobby|goodbyes?)\b"#,
+      cure: "peer, client, pending sockets, Close",
+      broken: ["the visitors of the server", "sockets in the lobby"],
+      // The name of a room, which users type.
+      kept: ["strange", "room lobby"]),
   ]
 
   static let ofNames = [

@@ -48,6 +48,9 @@ struct ReportGenerator {
       .busyLoop(share: share()), .busyHost(share: share()), .throttled(count(), of: count()),
       .overloaded(unsent: count()), .latencyDrift(change: share() - 0.5),
       .throughputDrift(change: share() - 0.5), .files(used: count(), limit: count()),
+      .missingShards(count(), of: count()), .windowsApart(overlap: share()),
+      .slowShard(measured: ns(), planned: ns()), .sameCeiling(shards: count(), opened: count()),
+      .oneShard(index: count(), p99: ns(), median: ns()),
     ]
     return any(all, or: .cutShort)
   }
@@ -89,6 +92,7 @@ struct ReportGenerator {
 
   private mutating func host() -> HostFacts {
     var host = HostFacts()
+    host.name = some { $0.text() }
     host.system = some { $0.text() }
     host.kernel = some { $0.text() }
     host.machine = some { $0.text() }
@@ -180,6 +184,8 @@ struct ReportGenerator {
     report.planned = count()
     report.connectedShare = share()
     report.unmatched = count()
+    let part = LoadReport.Shard(index: count(3), count: 4)
+    if chance() { report.shards = [LoadReport.ShardRow(report, part)] }
     return report
   }
 }

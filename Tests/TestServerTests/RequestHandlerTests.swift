@@ -145,6 +145,36 @@ import WebSocketProtocol
       verdict: "400 code: invalid number \"999\" (expected 200 to 599)"),
     Row(target: "/echo", method: .GET, verdict: "reply 426"),
     Row(target: "/eco", method: .GET, verdict: "reply 404"),
+    // Channels.
+    Row(target: "/broadcast", verdict: "upgrade"),
+    Row(
+      target: "/broadcast?self=yes", verdict: "400 self: invalid value \"yes\" (expected 0 or 1)"),
+    Row(target: "/broadcast/x", strict: false, verdict: "upgrade"),
+    Row(target: "/room/ops?name=ann&format=json&self=1", verdict: "upgrade"),
+    Row(target: "/room", verdict: "400 the path must be /room/{room}"),
+    Row(target: "/chat", verdict: "upgrade"),
+    Row(target: "/room/a%0Ab", verdict: "400 room: 1 to 64 printable characters"),
+    Row(target: "/room/a?name=", verdict: "400 name: 1 to 32 printable characters"),
+    Row(target: "/room/a?nme=x", verdict: "400 unknown parameter \"nme\"; did you mean name?"),
+    Row(target: "/room/a", method: .GET, verdict: "reply 426"),
+    Row(target: "/room/a", method: .DELETE, verdict: "reply 405"),
+    Row(
+      target: "/room/a", method: .POST, fields: [("Content-Length", "1")],
+      verdict: "publish text"),
+    Row(
+      target: "/room/a?name=ci", method: .PUT,
+      fields: [("Content-Length", "1"), ("Content-Type", "Application/Octet-Stream")],
+      verdict: "publish binary as ci"),
+    Row(
+      target: "/broadcast", method: .POST, fields: [("Transfer-Encoding", "chunked")],
+      verdict: "publish text"),
+    Row(
+      target: "/broadcast", method: .POST,
+      verdict: "400 the request has no body; try: curl -d TEXT URL"),
+    Row(
+      target: "/broadcast", method: .POST,
+      fields: [("Content-Length", "1"), ("Origin", "http://evil.example")],
+      verdict: "403 refused page http://evil.example; or not"),
     // What comes first.
     Row(
       target: "/close/x", fields: [("Origin", "http://evil.example")],
@@ -194,6 +224,8 @@ import WebSocketProtocol
         + (upgrade.connection.faults.isEmpty ? "" : ", 1 fault of the path")
         + (faults == 0 ? "" : ", \(faults) fault\(faults == 1 ? "" : "s")")
     case .page: return "page"
+    case .publish(let publication):
+      return "publish \(publication.kind)" + (publication.name.map { " as \($0)" } ?? "")
     case .reply(let reply): return "reply \(reply.status.code)"
     case .reject(let reply, _):
       let fields = reply.fields.map { "\($0.0): \($0.1)" }.joined(separator: ", ")
@@ -269,7 +301,9 @@ import WebSocketProtocol
 }
 
 @Suite(.blocking) struct ModesTests {
-  @Test(arguments: ["echo", "broadcast", "broadcast=all"]) func areFound(_ text: String) throws {
+  @Test(arguments: ["echo", "broadcast", "broadcast=all", "chat"]) func areFound(_ text: String)
+    throws
+  {
     #expect(try Modes.parse(text).text == text)
   }
 

@@ -20,6 +20,9 @@ enum Road: CaseIterable, Sendable {
   /// Runs `body` with the port of a server on this road that upgrades everybody.
   func withServer<Value>(
     _ edit: (inout ServerConfiguration) -> Void = { _ in },
+    page: @escaping @Sendable (HTTPRequest) -> HTTPAnswer = { _ in
+      .reply(HTTPReply(.ok, text: "page"))
+    },
     consumer: @escaping @Sendable () -> any ConnectionConsumer, _ body: (Int) throws -> Value
   ) async throws -> Value {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -32,9 +35,7 @@ enum Road: CaseIterable, Sendable {
       let verdict =
         request.isExtendedConnect
         ? ServerHandshake.judgeExtended(request.head) : ServerHandshake.judge(request.head)
-      guard case .upgrade(let upgrade) = verdict else {
-        return .reply(HTTPReply(.ok, text: "page"))
-      }
+      guard case .upgrade(let upgrade) = verdict else { return page(request) }
       return .upgrade(AcceptedUpgrade(upgrade) { _ in consumer() })
     }
     let port = try #require(server.localAddress?.port)

@@ -3,7 +3,7 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A failure of a connection in the terms of the tallies.
+/// A connection failure, classified as `ErrorTally` counts it.
 struct ConnectionFailure {
   var phase: ErrorTally.Phase
   var `class`: ErrorTally.Class
@@ -52,7 +52,7 @@ struct ConnectionFailure {
   }
 
   private init(_ phase: ErrorTally.Phase, _ attempts: [ConnectError.Attempt]) {
-    // The last address is the one that sealed it.
+    // The attempt at the last address decided the outcome.
     let last = attempts.last
     self.init(
       phase, Self.class(errno: last?.errno), code: last?.errno.map { Int($0) }, last?.description)
@@ -111,7 +111,7 @@ struct ConnectionFailure {
     switch errno {
     case ECONNREFUSED: .refused
     case ECONNRESET, EPIPE: .reset
-    // Without a number it is the timer of the transport.
+    // An attempt without an errno ended by the connect timer of the transport.
     case ETIMEDOUT, nil: .timeout
     case EADDRNOTAVAIL, EADDRINUSE: .ports
     case EMFILE, ENFILE: .files
@@ -121,18 +121,18 @@ struct ConnectionFailure {
 
   // MARK: Opened and lost
 
-  /// How a connection was lost that should have stayed; nil for an end of our own making.
+  /// Classifies the end of an open connection; nil if it was closed as intended.
   ///
   /// - Parameters:
-  ///   - outcome: How it ended.
-  ///   - isClosing: Whether we have sent our Close.
+  ///   - outcome: How the connection ended.
+  ///   - isClosing: Whether this side has sent its close frame.
   init?(_ outcome: CloseOutcome, isClosing: Bool) {
     let phase: ErrorTally.Phase = isClosing ? .closing : .open
     switch outcome {
     case .closed(_, by: .us):
       return nil
     case .closed(let frame, by: .peer):
-      // Both closed at the same moment, which is not a failure.
+      // Both sides closed at the same time, which is not a failure.
       if isClosing { return nil }
       self.init(
         phase, .closed, code: Int(frame.reportedCode.rawValue),

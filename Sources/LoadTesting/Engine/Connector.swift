@@ -7,21 +7,22 @@ final class Connector {
   private let start: Int64
   private let bound: NIOLoopBound<LoadLoop>
   private var timer: LoopTimer?
-  /// How many have been begun.
+  /// The slot to open next, which is also the number of attempts made so far.
   private(set) var next = 0
 
-  /// How many connections to one address and port leave from one loopback address. The kernel has
-  /// some 28 000 ports, and searches ever longer from 14 000 on (PERFORMANCE section 5).
+  /// Maximum number of connections from one loopback source address to one address and port. The
+  /// kernel has about 28 000 ephemeral ports, and its search for a free one gets slower and slower
+  /// beyond 14 000 (PERFORMANCE section 5).
   private static let connectionsPerSource = 8000
 
-  /// A connector whose first connection of the run is due at `start`.
+  /// A connector for a run whose first connection is due at `start` (`MonotonicClock`, in ns).
   init(_ loop: LoadLoop, start: Int64) {
     self.loop = loop
     self.start = start
     bound = NIOLoopBound(loop, eventLoop: loop.eventLoop)
   }
 
-  /// The number of connections that a loop has: they are dealt out in turn.
+  /// The number of connections of one loop: connections are assigned to the loops in turn.
   static func share(of plan: LoadPlan, loop: Int) -> Int {
     let threads = max(1, plan.threads)
     let own = plan.ownConnections
@@ -78,7 +79,7 @@ final class Connector {
       loop.figures.record(ConnectionFailure(error), at: now)
       loop.setting.post.yield(.failed(error))
     case .failure:
-      // Client.open fails with nothing else.
+      // Unreachable: `Client.open` fails only with a `ConnectError`.
       break
     }
   }

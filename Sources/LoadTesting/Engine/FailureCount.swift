@@ -1,6 +1,6 @@
 import WebSocketNIO
 
-/// Which failure to connect was the commonest.
+/// Counts failures to connect by kind, to find the most common one.
 struct FailureCount {
   private var kinds: [(kind: Kind, count: Int, first: ConnectError)] = []
 
@@ -20,7 +20,7 @@ struct FailureCount {
     }
   }
 
-  /// The first error of the commonest kind; of two as common, the one that came first.
+  /// The first error of the most common kind; on a tie, of the kind that occurred first.
   var commonest: ConnectError? {
     kinds.reduce(kinds.first) { best, next in
       next.count > (best?.count ?? 0) ? next : best

@@ -2,44 +2,45 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// One event loop's share of a load test: its connections, its clock stamps, its figures. All of it
-/// happens on that loop; nothing is shared with the others.
+/// One event loop's share of a load test: its connections, timestamps and figures. Everything
+/// runs on that loop, and nothing is shared with the others.
 final class LoadLoop {
-  /// What all loops of a run have in common.
+  /// The settings that all loops of a run share.
   struct Setting: Sendable {
     var plan: LoadPlan
     var target: LoadTarget
-    /// On `MonotonicClock`, as all stamps.
+    /// When the run started, in nanoseconds of `MonotonicClock`, like every timestamp here.
     var runStart: Int64
     var post: AsyncStream<LoadEvent>.Continuation
-    /// Whether loops that can stay awake until a message is due do so.
+    /// Whether loops that support it poll until a message is due instead of sleeping.
     var staysAwake: Bool
-    /// By connection of the run, how many messages it may send in the window; nil for no end.
+    /// Messages that each connection of the run may send in the window, by connection number; nil
+    /// for no limit.
     var quotas: [Int]?
 
-    /// Messages that one connection may send in the window.
+    /// Messages that one connection may send in the window; `Int.max` without a limit.
     func quota(ofConnection number: Int) -> Int {
       guard let quotas else { return Int.max }
       return quotas.indices.contains(number) ? quotas[number] : 0
     }
   }
 
-  /// Where the connections of one loop are made and where they live.
+  /// The event loops that open the connections of one loop and run them once they are open.
   struct EventLoops: Sendable {
     var opening: any EventLoop
-    /// nil when they stay where they were made.
+    /// nil if connections stay on the event loop that opened them.
     var destination: EpollLoop?
 
     var eventLoop: any EventLoop { destination ?? opening }
   }
 
-  /// When what happens, in nanoseconds of `MonotonicClock`.
+  /// The times of warm-up and window, in nanoseconds of `MonotonicClock`.
   struct Timeline: Sendable {
-    /// The warm-up begins, and with it sending.
+    /// The warm-up and sending begin.
     var start: Int64
-    /// The window.
+    /// The window begins.
     var measureFrom: Int64
-    /// `Int64.max` when messages are counted instead.
+    /// The window ends; `Int64.max` if a message count ends it instead.
     var until: Int64
   }
 
@@ -59,7 +60,7 @@ final class LoadLoop {
   let maxInFlight: Int
   let delay = LoopDelay()
   var figures: LoopFigures
-  /// By slot: nil where no connection is open.
+  /// By slot; nil where no connection is open.
   private(set) var connections: [(any LoadConnection)?] = []
   private(set) var open = 0
 
@@ -67,21 +68,22 @@ final class LoadLoop {
   private var timeline = Timeline(start: .max, measureFrom: .max, until: .max)
   private var now: Int64 = 0
   private var hasReportedIdle = false
-  /// What the connections of the closed model may still send of a count of messages.
+  /// Messages that the open connections may still send in the closed model; `Int.max` if the run
+  /// has no message count.
   private var quota = 0
   private var sender: ScheduledSender?
   private var connector: Connector?
   private var sweeper: LoopTimer?
   private var windowTimer: LoopTimer?
   private var lostTraffic = LoopTraffic()
-  /// Planned connections that are not open in the window, and since when, summed up.
+  /// Planned connections that are not open in the window, and the sum of the times since when.
   private var absent: (count: Int, since: Int64) = (0, 0)
-  /// At the beginning and the end of the window, once they have come.
+  /// Taken at the beginning and at the end of the window; nil until then.
   private(set) var marks: (begin: LoopMark?, end: LoopMark?)
 
   var plan: LoadPlan { setting.plan }
   var eventLoop: any EventLoop { eventLoops.eventLoop }
-  /// CPU that the thread has spent on staying awake, in nanoseconds.
+  /// CPU time that the thread has spent polling to stay awake, in nanoseconds.
   var timeAwake: Int64 { eventLoops.destination?.timeAwake ?? 0 }
 
   init(_ setting: Setting, index: Int, in eventLoops: EventLoops) {
@@ -96,14 +98,14 @@ final class LoadLoop {
 
   // MARK: Stamps
 
-  /// The time of what one read has brought: the clock is read once for all of it.
+  /// The time of everything that one read brought in: the clock is read once per burst.
   @inline(__always)
   func stamp() -> Int64 {
     if now == 0 { now = MonotonicClock.now() }
     return now
   }
 
-  /// The stamp of the burst that is over; 0 if it brought no message.
+  /// Ends a burst and returns its timestamp; 0 if it brought no message.
   @inline(__always)
   func endBurst() -> Int64 {
     let ended = now
@@ -113,7 +115,7 @@ final class LoadLoop {
 
   // MARK: Connecting
 
-  /// Opens this loop's share of the connections, each at its moment.
+  /// Opens this loop's share of the connections, each when it is due.
   func connect(from start: Int64) {
     connections = Array(repeating: nil, count: Connector.share(of: plan, loop: index))
     let connector = Connector(self, start: start)
@@ -121,7 +123,7 @@ final class LoadLoop {
     connector.begin()
   }
 
-  /// Begins no more of them, and returns how many it has begun.
+  /// Starts no further attempts and returns how many were started.
   func stopConnecting() -> Int {
     defer { connector = nil }
     return connector?.next ?? 0
@@ -159,7 +161,7 @@ final class LoadLoop {
 
   // MARK: Sending
 
-  /// Begins to send at the start of the timeline.
+  /// Starts sending when the timeline starts.
   func begin(_ timeline: Timeline) {
     connector = nil
     self.timeline = timeline
@@ -196,17 +198,17 @@ final class LoadLoop {
     reportIfIdle()
   }
 
-  /// The number in the run of the connection in a slot.
+  /// The connection in a slot of this loop, as its number in the whole run.
   func number(slot: Int) -> Int {
     plan.number(ofOwn: index &+ slot &* max(1, plan.threads))
   }
 
-  /// Messages that all connections of this loop may send, those that never opened included.
+  /// Messages that all connections of this loop may send, including those that never opened.
   private var ownQuota: Int {
     connections.indices.reduce(0) { $0 &+ setting.quota(ofConnection: number(slot: $1)) }
   }
 
-  /// The window begins: before the first of its messages is sent, where a schedule sends them.
+  /// Starts the window. A schedule calls this before it sends the first window message.
   func windowBegins() {
     guard marks.begin == nil else { return }
     windowTimer?.cancel()
@@ -215,16 +217,16 @@ final class LoadLoop {
     marks.begin = mark()
   }
 
-  /// Whether the closed model sends on.
+  /// Whether the closed model still sends.
   @inline(__always)
   func maySend(at now: Int64) -> Bool { state == .sending && now < timeline.until }
 
-  /// The closed model has sent messages of a total that is counted.
+  /// Deducts messages that the closed model has sent from the message count of the run.
   func used(_ count: Int) { quota &-= count }
 
   private var sweepPeriod: Int64 { min(max(plan.timeout / 20, 5_000_000), 250_000_000) }
 
-  /// Gives up what has waited too long, some times a second.
+  /// Gives up messages that have waited longer than the timeout; runs 4 to 200 times a second.
   private func sweep() {
     let now = MonotonicClock.now()
     for connection in connections {
@@ -236,7 +238,7 @@ final class LoadLoop {
     if state == .sending || figures.outstanding > 0 { sweeper?.set(now &+ sweepPeriod) }
   }
 
-  /// Reports once that nothing is left to be sent or waited for.
+  /// Reports, once per phase, that nothing is left to send or to wait for.
   @inline(__always)
   func reportIfIdle() {
     if figures.outstanding == 0, !hasReportedIdle { reportIdle() }
@@ -256,11 +258,11 @@ final class LoadLoop {
 
   // MARK: Ending
 
-  /// Sends no more.
+  /// Ends the window: stops sending and waits for outstanding answers.
   ///
   /// - Parameters:
-  ///   - moment: Where the window ends, if it has not ended before.
-  ///   - planned: Where it would have ended if the connections had not all been lost; else `moment`.
+  ///   - moment: When the window ends, unless it has ended already.
+  ///   - planned: When the window should have ended if all connections were lost; else `moment`.
   func drain(at moment: Int64, planned: Int64) {
     figures.measuredUntil = min(figures.measuredUntil, moment)
     timeline.until = figures.measuredUntil
@@ -288,12 +290,12 @@ final class LoadLoop {
     if open == 0 { setting.post.yield(.emptied(loop: index)) }
   }
 
-  /// Ends what is left of the connections at once.
+  /// Ends the remaining connections at once, without a closing handshake.
   func abandon() {
     for connection in connections { connection?.abandon() }
   }
 
-  /// Bytes of all connections so far.
+  /// Bytes transferred so far on all connections, including closed ones.
   var traffic: LoopTraffic {
     var traffic = lostTraffic
     for connection in connections { if let handler = connection?.handler { traffic.add(handler) } }

@@ -2,18 +2,18 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Conducts a run: starts each phase on the loops and receives their events.
+/// Controls a run: starts each phase on the loops and handles their events.
 final class LoadRun {
   let setting: LoadLoop.Setting
-  /// What was asked of the loops while the run went on.
+  /// The figures collected from the loops during the run.
   private(set) var record: RunRecord
   private(set) var phases: [LoadReport.Phase] = []
   private(set) var opened = 0
   private(set) var failed = 0
   private(set) var lost = 0
-  /// How long the window should have been, in nanoseconds; of a run that was interrupted, how long it was.
+  /// Planned length of the window in nanoseconds; the actual length if the run was interrupted.
   private(set) var windowPlanned: Int64 = 0
-  /// How the first connection that opened was made.
+  /// The handshake of the first connection that opened.
   private(set) var handshake: HandshakeInfo?
 
   private let loops: [NIOLoopBound<LoadLoop>]
@@ -27,12 +27,12 @@ final class LoadRun {
   private var idle: Set<Int> = []
   private var emptied: Set<Int> = []
   private var isInterrupted = false
-  /// Interrupted by a threshold.
+  /// Whether a broken threshold interrupted the run.
   private var isAborted = false
 
   private var plan: LoadPlan { setting.plan }
   private static let second: Int64 = 1_000_000_000
-  /// So that what the handshakes left to be done is done.
+  /// Pause before sending, in nanoseconds, in which work left over from the handshakes finishes.
   private static let settling: Int64 = 200_000_000
 
   init(
@@ -46,7 +46,7 @@ final class LoadRun {
     record = RunRecord(loops: loops.count)
   }
 
-  /// Runs all phases.
+  /// Runs all phases and returns why the run ended.
   func perform() async -> LoadResult.Ending {
     await connect()
     guard isGateOpen else {
@@ -55,8 +55,12 @@ final class LoadRun {
       if let error = failures.commonest { return .notOpened(error) }
       return lastLoss.map { .allLost($0) } ?? .interrupted
     }
-    begin(.settle, planned: Self.settling)
-    await wait(until: MonotonicClock.now() &+ Self.settling)
+    // Shards that began to connect together begin to send together.
+    let settling = max(
+      Self.settling,
+      (plan.opening ?? 0) &- (MonotonicClock.now() &- setting.runStart))
+    begin(.settle, planned: settling)
+    await wait(until: MonotonicClock.now() &+ settling)
     end()
     await send()
     await drain()
@@ -77,8 +81,8 @@ final class LoadRun {
     end()
   }
 
-  /// Too many have failed. Attempts that have begun are awaited for a second, so that the report can count
-  /// those that opened.
+  /// Stops connecting after too many failures. Waits up to a second for attempts in progress, so
+  /// the report can count those that succeed.
   private func stopConnecting() async {
     var begun = 0
     for loop in loops {
@@ -123,7 +127,8 @@ final class LoadRun {
     begin(.measure, at: from, planned: planned)
     await wait(until: timeline.until) { lost >= opened || idle.count == loops.count }
     let moment = max(from, min(timeline.until, MonotonicClock.now()))
-    // Without connections the rest of the plan cannot be done; an interrupt takes it out of the plan.
+    // If all connections are lost, the rest of the plan counts as missed. An interrupt shortens the
+    // plan instead, so nothing is missed.
     let isLost = lost >= opened && !isInterrupted
     let plannedEnd = isLost ? timeline.until : moment
     await each { $0.drain(at: moment, planned: plannedEnd) }
@@ -139,7 +144,7 @@ final class LoadRun {
     begin(.drain, planned: most)
     idle = []
     await each { $0.reportIfIdle() }
-    // A sweep comes at most a quarter of a second after the timeout.
+    // Sweeps are at most a quarter of a second apart, so half a second more is enough.
     await wait(
       until: MonotonicClock.now() &+ most &+ Self.second / 2, evenIfInterrupted: true
     ) {
@@ -163,7 +168,7 @@ final class LoadRun {
     end()
   }
 
-  /// Takes the figures of all loops, when the run is over.
+  /// Takes the figures of all loops after the run.
   func collect() async -> [LoopFigures] {
     var figures: [LoopFigures] = []
     for loop in loops {
@@ -194,13 +199,13 @@ final class LoadRun {
     phases.append(phase)
   }
 
-  /// Waits, handles the events of the loops, and ticks every second.
+  /// Waits until the deadline or until `isDone`, handling loop events and ticking every second.
   private func wait(
     until deadline: Int64, evenIfInterrupted: Bool = false, unless isDone: () -> Bool = { false }
   ) async {
     while !isDone(), evenIfInterrupted || !isInterrupted {
       let now = MonotonicClock.now()
-      // The end of a stretch has a tick of its own.
+      // The caller ticks at the end of a stretch.
       guard now < deadline else { return }
       if now >= nextTick { await tick(at: now) }
       let pause = max(1, min(deadline, nextTick) &- now)
@@ -233,7 +238,7 @@ final class LoadRun {
   }
 
   private func tick(at now: Int64) async {
-    // Seconds that a busy machine has slept through are not made up for.
+    // Ticks that a busy machine missed are skipped: the interval is longer instead.
     repeat {
       nextTick = nextTick &+ Self.second
     } while nextTick < now &+ IntervalSeries.Interval.shortest
@@ -250,7 +255,7 @@ final class LoadRun {
     reportProgress()
   }
 
-  /// Ends the run if a threshold that may end it is broken.
+  /// Interrupts the run if a threshold with an abort time that has passed is broken.
   private func judge(at elapsed: Int64) {
     let due = plan.thresholds.filter { $0.abortAfter.map { $0 <= elapsed } ?? false }
     guard !due.isEmpty, !isInterrupted else { return }

@@ -7,12 +7,12 @@ package import WebSocketProtocol
 package struct LoadTarget: Sendable {
   /// How each connection is opened.
   package var configuration: ClientConfiguration
-  /// The way to it, as `Resolver` gives it.
+  /// The resolved route to the server, from `Resolver`.
   package var route: ResolvedRoute
-  /// How long the look-up of the name took, in nanoseconds; nil when there was none.
+  /// Duration of the host name lookup in nanoseconds; nil if no lookup was needed.
   package var lookUp: Int64?
-  /// The addresses to connect from, in turn; none leaves it to the kernel, but for a great number of
-  /// connections to loopback, which are spread over 127.0.0.0/24.
+  /// Source addresses, used in turn. If empty, the kernel chooses; only runs with more than 8000
+  /// connections to loopback are then spread over 127.0.0.1 to 127.0.0.250.
   package var sources: [SocketAddress]
 
   package init(
@@ -26,12 +26,13 @@ package struct LoadTarget: Sendable {
   }
 }
 
-/// The program and the command that measured, for the report.
+/// The program and command line that produced a result, for the report.
 package struct LoadOrigin: Sendable {
+  /// The name, version and build of the program.
   package var tool: LoadReport.Tool
-  /// A name of the run, different for every run.
+  /// Unique identifier of the run.
   package var id: String
-  /// The command line, with secrets taken out.
+  /// The command line with secrets redacted.
   package var argv: [String]
 
   package init(tool: LoadReport.Tool, id: String, argv: [String] = []) {
@@ -43,37 +44,40 @@ package struct LoadOrigin: Sendable {
 
 /// The state of a run, reported once a second and at the start of each phase.
 package struct LoadProgress: Sendable {
+  /// The phase that is running.
   package var phase: LoadReport.Phase.Name
   /// Nanoseconds since the phase began.
   package var elapsed: Int64
-  /// How long the phase will take in nanoseconds, where that is known.
+  /// Planned duration of the phase in nanoseconds; nil if unknown.
   package var planned: Int64?
-  /// Connections asked for, and open.
+  /// Connections that the plan asks for.
   package var asked: Int
+  /// Connections that are open now.
   package var open: Int
   /// Messages per second that the schedule asks for; nil in the closed model.
   package var targetRate: Double?
-  /// The last second, once messages are sent.
+  /// The last interval of at least 250 ms; nil before the first one has ended.
   package var interval: IntervalSeries.Interval?
-  /// Messages that wait for an answer.
+  /// Messages waiting for an answer.
   package var inFlight: Int
-  /// Failures so far.
+  /// The number of failures so far, of messages and of connections.
   package var errors: Int
 }
 
-/// What came of a run.
+/// The outcome of a run.
 package struct LoadResult: Sendable {
-  /// Why the run was over.
+  /// Why the run ended.
   package enum Ending: Sendable {
-    /// All that was planned has been done.
+    /// The plan was carried out.
     case completed
     /// `interrupt()` was called.
     case interrupted
-    /// Too few connections came to be; the commonest failure, or the latest of two equals.
+    /// Too few connections opened. The value is the first failure of the most common kind; on a
+    /// tie, of the kind that occurred first.
     case notOpened(ConnectError)
-    /// Every connection was lost before the end; how the last one ended.
+    /// Every connection was lost before the end. The value is how the last one ended.
     case allLost(CloseOutcome)
-    /// A threshold that may end the run was broken.
+    /// A broken threshold ended the run early.
     case aborted
   }
 
@@ -81,7 +85,7 @@ package struct LoadResult: Sendable {
   package var ending: Ending
 }
 
-/// A load test: runs a plan against a target and reports. It prints nothing.
+/// A load test: runs a plan against a target and returns a report. It prints nothing.
 package final class LoadTest: Sendable {
   private let plan: LoadPlan
   private let target: LoadTarget
@@ -91,12 +95,12 @@ package final class LoadTest: Sendable {
   private let events: AsyncStream<LoadEvent>
   private let post: AsyncStream<LoadEvent>.Continuation
 
-  /// A test that has not begun.
+  /// Creates a test without starting it.
   ///
   /// - Parameters:
-  ///   - plan: What to do.
+  ///   - plan: The load to generate.
   ///   - target: The server under test.
-  ///   - origin: The program and the command, for the report.
+  ///   - origin: The program and command line, for the report.
   ///   - levels: The percentiles that the report shows.
   ///   - wallClock: Nanoseconds since 1970, UTC; read once, when the run starts.
   package init(
@@ -112,10 +116,10 @@ package final class LoadTest: Sendable {
     (events, post) = AsyncStream.makeStream(of: LoadEvent.self)
   }
 
-  /// Runs the plan to its end; to be called once.
+  /// Runs the plan to its end. Call it once only.
   ///
   /// - Parameter progress: Receives the state of the run; must not block.
-  /// - Returns: The report, whatever went wrong, and why the run was over.
+  /// - Returns: The report, even if the run failed, and why the run ended.
   package func run(
     progress: @escaping @Sendable (LoadProgress) -> Void
   ) async -> LoadResult {
@@ -124,7 +128,8 @@ package final class LoadTest: Sendable {
       plan: plan, target: target, runStart: MonotonicClock.now(), post: post,
       staysAwake: plan.staysAwake(on: .current()), quotas: plan.quotas())
     let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, plan.threads))
-    // Connections are made in the group; those without TLS then go where a message costs least.
+    // Connections open in the group. Those without TLS then move to epoll loops, where a message
+    // costs far less CPU.
     let sockets =
       target.configuration.staysInChannel ? nil : try? EpollLoops(count: max(1, plan.threads))
     var loops: [NIOLoopBound<LoadLoop>] = []
@@ -149,21 +154,21 @@ package final class LoadTest: Sendable {
     return LoadResult(report: report, ending: ending)
   }
 
-  /// Stops measuring; `run` then drains and closes in at most two seconds and returns its report.
+  /// Stops measuring. `run` then drains and closes within about 3.5 seconds and returns.
   package func interrupt() { post.yield(.interrupted) }
 }
 
-/// What the event loops report to the run.
+/// An event that a loop, a timer or `LoadTest.interrupt` posts to the run.
 enum LoadEvent: Sendable {
   case opened(HandshakeInfo)
   case failed(ConnectError)
-  /// A connection ended that we had not closed.
+  /// A connection ended before the run closed its connections.
   case lost(CloseOutcome)
-  /// Nothing is left to send on this loop and nothing is waited for.
+  /// This loop has nothing left to send or to wait for.
   case idle(loop: Int)
-  /// No connection is left on this loop.
+  /// All connections of this loop have ended.
   case emptied(loop: Int)
   case interrupted
-  /// Time has passed.
+  /// The timer of `LoadRun.wait` has fired.
   case woken
 }

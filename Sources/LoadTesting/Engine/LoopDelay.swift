@@ -1,11 +1,11 @@
 import NIOCore
 
-/// How late an event loop is: a timer every 10 ms, and by how much each missed its moment.
+/// Measures how late an event loop runs: a timer is due every 10 ms, and its lateness is recorded.
 ///
-/// A loop that is held up for 100 ms has missed ten moments, and each of them counts: one long
-/// delay must not be hidden by the many short ones around it.
+/// A loop blocked for 100 ms misses ten due times, and each of them counts: many short delays must
+/// not hide a long one.
 final class LoopDelay {
-  /// Since the last `restart`.
+  /// Delays since the last `restart`.
   private(set) var total = LatencyHistogram()
   private var latest: [Int64] = []
   private var due: Int64 = 0
@@ -13,12 +13,12 @@ final class LoopDelay {
 
   private static let period: Int64 = 10_000_000
 
-  /// Begins to measure, or begins anew.
+  /// Starts measuring, or clears `total` if measuring already.
   func restart(on eventLoop: any EventLoop) {
     _ = total.take()
     guard timer == nil else { return }
     latest.removeAll(keepingCapacity: true)
-    // Weak: the timer is set as long as the loop lives.
+    // Weak: this object owns the timer, and the timer owns the closure.
     let timer = LoopTimer(on: eventLoop) { [weak self] in self?.measure() }
     self.timer = timer
     due = MonotonicClock.now() &+ Self.period
@@ -40,7 +40,7 @@ final class LoopDelay {
     timer?.set(due)
   }
 
-  /// The p99 since the last call, in nanoseconds; nil when nothing was measured.
+  /// The p99 delay since the last call, in nanoseconds; nil if nothing was measured.
   func takeLatest() -> Int64? {
     guard !latest.isEmpty else { return nil }
     latest.sort()

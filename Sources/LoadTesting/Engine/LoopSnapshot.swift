@@ -1,43 +1,44 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// The state of one event loop, for the second that is over.
+/// The state of one event loop at the end of an interval.
 struct LoopSnapshot: Sendable {
-  /// Messages sent, and answered in time, since the beginning of the stretch.
+  /// Messages sent, and messages answered, since the beginning of the stretch.
   var sent: Int
   var answered: Int
   /// Round trips since the last snapshot.
   var roundTrips: LatencyHistogram
-  /// Since the beginning of the stretch, and of the run.
+  /// Errors since the beginning of the stretch, and since the beginning of the run.
   var errors: Int
   var allErrors: Int
   var outstanding: Int
-  /// Of these, the window messages.
+  /// The window messages among the outstanding ones.
   var waiting: Int
-  /// Window messages given up since the beginning of the window.
+  /// Window messages given up after the timeout since the beginning of the window.
   var unanswered: Int
   var open: Int
-  /// CPU that the thread has used so far for anything but staying awake, in nanoseconds, and when this was.
+  /// CPU time that the thread has used so far, without polling to stay awake, in nanoseconds; and
+  /// the time at which it was read, in nanoseconds of `MonotonicClock`.
   var cpu: Int64
   var wall: Int64
-  /// p99 of the loop's delay since the last snapshot, in nanoseconds.
+  /// p99 of the loop's delay since the last snapshot, in nanoseconds; nil if not measured.
   var delay: Int64?
 }
 
 /// The state of one event loop at the beginning or the end of the window.
 struct LoopMark: Sendable {
   var traffic: LoopTraffic
-  /// As in a snapshot.
+  /// As in `LoopSnapshot`.
   var cpu: Int64
   var wall: Int64
-  /// CPU that the thread has spent on staying awake so far, in nanoseconds.
+  /// CPU time that the thread has spent so far polling to stay awake, in nanoseconds.
   var awake: Int64
-  /// p99 of the loop's delay since the last mark, in nanoseconds.
+  /// p99 of the loop's delay since the last mark, in nanoseconds; nil if not measured.
   var delay: Int64?
 }
 
 extension LoadLoop {
-  /// The stretches that are watched apart.
+  /// The parts of a run that have separate intervals.
   enum Stretch: Sendable {
     case warmUp
     case window
@@ -58,7 +59,7 @@ extension LoadLoop {
       roundTrips = figures.roundTrips.take()
       errors = marks.end ?? figures.errors
     }
-    // Messages and errors from before the stretch belong to no interval of it.
+    // Errors from before the stretch do not belong to any of its intervals.
     let before = stretch == .warmUp ? marks.start : marks.begin
     return LoopSnapshot(
       sent: counts.sent, answered: counts.answered, roundTrips: roundTrips,
@@ -78,10 +79,10 @@ extension LoadLoop {
   }
 }
 
-/// Bytes of the connections of one loop.
+/// Bytes transferred by the connections of one loop.
 struct LoopTraffic: Sendable {
   var wire = LoadReport.Traffic()
-  /// Of compressed messages, before and after.
+  /// Bytes of compressed messages, before and after compression.
   var compression = CompressionTraffic()
 
   mutating func add(_ handler: ConnectionHandler) {

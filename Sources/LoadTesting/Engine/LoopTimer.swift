@@ -1,18 +1,19 @@
 import NIOCore
 
-/// A moment on an event loop that is set again and again; setting it allocates nothing.
+/// A reusable timer on an event loop; setting it allocates nothing.
 final class LoopTimer: NIOScheduledCallbackHandler {
   private let eventLoop: NIOIsolatedEventLoop
   private let action: () -> Void
   private var pending: NIOScheduledCallback?
 
-  /// A timer that is not set; to be made on its event loop.
+  /// Creates a timer that is not set. Must be called on `eventLoop`.
   init(on eventLoop: any EventLoop, action: @escaping () -> Void) {
     self.eventLoop = eventLoop.assumeIsolated()
     self.action = action
   }
 
-  /// Sets it to a moment of `MonotonicClock`, which is the clock of the event loop too.
+  /// Sets the due time, replacing an earlier one, in nanoseconds of `MonotonicClock`. The event
+  /// loop uses the same clock.
   func set(_ moment: Int64) {
     pending?.cancel()
     let deadline = NIODeadline.uptimeNanoseconds(UInt64(clamping: moment))

@@ -1,17 +1,17 @@
 import NIOCore
 
-/// What is gathered from the loops while a run goes on: the seconds, and the ends of the window.
+/// Figures collected from the loops during a run: the intervals, and both ends of the window.
 struct RunRecord {
-  /// Round trips of the window that were taken from the loops so far.
+  /// Window round trips taken from the loops so far.
   private(set) var roundTrips = LatencyHistogram()
-  /// The seconds of the warm-up and of the window.
+  /// The intervals of the warm-up and of the window.
   private(set) var warmUp = IntervalSeries(limit: 60)
   private(set) var window = IntervalSeries(limit: 540)
-  /// The last second, for progress.
+  /// The last interval of at least 250 ms, for progress.
   private(set) var latest: IntervalSeries.Interval?
   private(set) var outstanding = 0
   private(set) var errors = 0
-  /// At the beginning and the end of the window.
+  /// Marks of each loop at the beginning and at the end of the window.
   private(set) var marks: [(begin: LoopMark, end: LoopMark)] = []
   private(set) var host: (begin: HostLoad?, end: HostLoad?)
   private(set) var throttling: (begin: CPUQuota.Throttling?, end: CPUQuota.Throttling?)
@@ -21,22 +21,22 @@ struct RunRecord {
   private var sent = 0
   private var answered = 0
   private var failures = 0
-  /// Messages of the stretch that were given up so far.
+  /// Window messages given up so far after the timeout.
   private(set) var unanswered = 0
-  /// Where the last interval ended.
+  /// When the last interval ended, in nanoseconds of `MonotonicClock`.
   private var tickedUntil: Int64 = 0
   private var stretch: LoadLoop.Stretch?
 
   init(loops: Int) { loads = Array(repeating: nil, count: loops) }
 
-  /// Takes what happened since the last tick.
+  /// Collects what happened since the last tick as one interval.
   ///
   /// - Parameters:
-  ///   - stretch: What is running.
+  ///   - stretch: The stretch that is running.
   ///   - loops: All loops of the run.
   ///   - start: When the stretch began, in nanoseconds of `MonotonicClock`.
-  ///   - windowFrom: When the window begins.
-  ///   - end: Where the interval ends.
+  ///   - windowFrom: When the window begins, on the same clock.
+  ///   - end: When the interval ends, on the same clock.
   mutating func tick(
     _ stretch: LoadLoop.Stretch, _ loops: [NIOLoopBound<LoadLoop>], from start: Int64,
     windowFrom: Int64, until end: Int64
@@ -92,13 +92,13 @@ struct RunRecord {
     }
   }
 
-  /// The window begins.
+  /// Records the state of the host when the window begins.
   mutating func begin() {
     host.begin = HostLoad.current()
     throttling.begin = CPUQuota.throttling()
   }
 
-  /// The window is over.
+  /// Records the state of the host and the marks of the loops when the window is over.
   mutating func end(_ loops: [NIOLoopBound<LoadLoop>]) async {
     host.end = HostLoad.current()
     throttling.end = CPUQuota.throttling()

@@ -1,36 +1,36 @@
 import WebSocketNIO
 
-/// The open model on one event loop: sends what is due, with one timer for all connections.
+/// The open model on one event loop: sends due messages, with one timer for all connections.
 final class ScheduledSender {
   private unowned let loop: LoadLoop
   private let schedule: SendSchedule
   private let timeline: LoadLoop.Timeline
   private var queue: ScheduleQueue
-  /// When the schedule of the queue began.
+  /// When the schedule of the queue began, in nanoseconds of `MonotonicClock`.
   private var origin: Int64
-  /// Messages due from here on belong to what comes after.
+  /// When the current stretch ends: messages due from then on do not belong to it.
   private var end: Int64
   private var timer: LoopTimer?
-  /// The event loop, if it stays awake until a message is due.
+  /// The event loop if it polls until a message is due, else nil.
   private let awake: EpollLoop?
   private var batch: [ScheduleQueue.Due] = []
 
-  /// Messages sent before the loop gets to read again. While the generator keeps up it is the shortest: a
-  /// generator that is behind must not add to the lateness of the replies. In this many, what is due after a
-  /// pause of some milliseconds goes out with several messages in one write.
+  /// Maximum number of messages sent before the loop reads again. It stays at `shortestLimit` while
+  /// the generator keeps up, so sending hardly delays the reading of replies. That many messages
+  /// still let the backlog of a pause of a few milliseconds go out with several messages per write.
   private var longestBatch = shortestLimit
   private static let shortestLimit = 1024
-  /// While more is due than fits into a batch, each is twice as long as the last, up to this many messages
-  /// for each connection: a write costs more than a message, so an overloaded generator sends the most with
-  /// several messages in each write.
+  /// While more messages are due than fit into a batch, the limit doubles, up to this many messages
+  /// per connection: a write costs more than a message, so an overloaded generator has the highest
+  /// throughput with several messages in each write.
   private static let maxPerConnection = 16
   private static let maxLimit = 32_768
-  /// Between two batches an event loop that sleeps until a message is due reads replies, in nanoseconds.
-  /// At rates where messages are due closer together than this, one waking of the thread sends several,
-  /// each late by less than this: a waking for each would take more of the core than the message itself.
-  /// It is also what a generator that is behind, and has always something due, reads in.
+  /// Minimum pause between two batches in nanoseconds, on an event loop that sleeps until a message
+  /// is due; the loop reads replies in it. If messages are due closer together than this, one
+  /// wake-up sends several, each late by less than this: one wake-up per message would cost more
+  /// CPU than the message itself. The pause also lets a generator that is behind read replies.
   private static let breath: Int64 = 50_000
-  /// How long after the end messages are sent that were due before it.
+  /// How long after the end of the window overdue messages are still sent, in nanoseconds.
   private static let grace: Int64 = 100_000_000
 
   init(_ loop: LoadLoop, _ schedule: SendSchedule, _ timeline: LoadLoop.Timeline) {
@@ -44,7 +44,7 @@ final class ScheduledSender {
     batch.reserveCapacity(Self.shortestLimit)
   }
 
-  /// Whether a count of messages has been sent.
+  /// Whether all window messages of a counted run have been taken from the queue.
   var isFinished: Bool { origin == timeline.measureFrom && queue.count == 0 }
 
   func begin() {
@@ -54,7 +54,8 @@ final class ScheduledSender {
     sendDue()
   }
 
-  /// The window has a schedule of its own, so that the warm-up takes nothing from its messages.
+  /// Starts the schedule of the window. It is separate from the warm-up schedule, so warm-up
+  /// messages do not count against the quotas of the window.
   private func enterWindow() {
     loop.windowBegins()
     origin = timeline.measureFrom
@@ -62,8 +63,8 @@ final class ScheduledSender {
     fill(quota: true)
   }
 
-  /// Takes up every connection of the plan, whether it is open or not: a message that is due on one that
-  /// is not there is counted when it is due.
+  /// Schedules every planned connection, open or not: a message due on a connection that is not
+  /// open is counted as missing when it is due.
   private func fill(quota: Bool) {
     queue = ScheduleQueue(schedule: schedule)
     for slot in loop.connections.indices {
@@ -77,7 +78,7 @@ final class ScheduledSender {
   private func sendDue() {
     let hasSent = sendBatch(at: MonotonicClock.now())
     loop.reportIfIdle()
-    // One that is awake looks at its sockets between any two timers.
+    // A loop that stays awake polls its sockets between timers and needs no pause.
     setTimer(notBefore: hasSent && awake == nil ? MonotonicClock.now() &+ Self.breath : 0)
   }
 
@@ -92,13 +93,13 @@ final class ScheduledSender {
     }
   }
 
-  /// Warm-up messages that have not been sent by the end of the warm-up take no time of the window.
+  /// Drops overdue warm-up messages when the warm-up ends, so they take no time from the window.
   private func dropBacklog() {
     loop.figures.warmUp.counts.dropped &+= queue.count(dueBefore: end &- origin)
     queue = ScheduleQueue(schedule: schedule)
   }
 
-  /// Sends what is due, at most a batch.
+  /// Sends due messages, at most one batch.
   ///
   /// - Returns: Whether anything was due.
   private func sendBatch(at now: Int64) -> Bool {
@@ -109,7 +110,7 @@ final class ScheduledSender {
     let longest = min(max(loop.open &* Self.maxPerConnection, Self.shortestLimit), Self.maxLimit)
     longestBatch =
       batch.count == longestBatch ? min(longestBatch &* 2, longest) : Self.shortestLimit
-    // Behind by more than a message for each connection: then one write carries several.
+    // More than one message per connection is due: group them so that one write carries several.
     if batch.count > loop.open {
       batch.sort { $0.slot != $1.slot ? $0.slot < $1.slot : $0.intended < $1.intended }
     }
@@ -129,12 +130,12 @@ final class ScheduledSender {
     return true
   }
 
-  /// Sends what was due before the end. A generator that is too far behind drops the rest, and the
-  /// report says so: sending it all would only stretch the run.
+  /// Sends the messages that were due before the end. A generator that is too far behind drops the
+  /// rest, and the report counts them: sending them all would only prolong the run.
   ///
   /// - Parameters:
-  ///   - moment: Where the window ends.
-  ///   - planned: Where it would have ended if the connections had not all been lost; else `moment`.
+  ///   - moment: When the window ends.
+  ///   - planned: When the window should have ended if all connections were lost; else `moment`.
   func finish(at moment: Int64, planned: Int64) {
     timer?.cancel()
     awake?.isPunctual = false

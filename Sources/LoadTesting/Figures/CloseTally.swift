@@ -1,15 +1,18 @@
 /// How connections ended: by close code and by the side that closed first.
 package struct CloseTally: Sendable, Equatable {
-  /// The side that ended the connection.
+  /// The side that closed first, or that ended the connection without a closing handshake.
   package enum Side: String, Sendable {
+    /// This side, the load generator.
     case ours
     case peer
   }
 
-  /// Connections that ended in one way.
+  /// The number of connections with one close code and one side.
   package struct Entry: Hashable, Sendable {
-    /// The close code, 1000 to 4999; 1005 for a close frame without one, 1006 for none at all.
+    /// The close code, 1000 to 4999; 1005 for a close frame without a code, 1006 without a close
+    /// frame (RFC 6455 section 7.4.1).
     package var code: Int
+    /// The side that closed first, or that ended the connection without a closing handshake.
     package var by: Side
     package var count: Int
   }
@@ -23,20 +26,25 @@ package struct CloseTally: Sendable, Equatable {
 
   package init() {}
 
+  /// A tally of entries that were read back.
+  ///
+  /// - Parameter entries: In any order; those of one kind are added.
+  init(_ entries: [Entry]) {
+    for entry in entries { record(code: entry.code, by: entry.by, count: entry.count) }
+  }
+
   /// Counts connections that ended.
   ///
   /// - Parameters:
   ///   - code: The close code.
   ///   - by: The side that closed first.
-  ///   - count: How many; nothing happens below 1.
+  ///   - count: The number of connections; values below 1 are ignored.
   package mutating func record(code: Int, by: Side, count: Int = 1) {
     guard count > 0 else { return }
     endings[Ending(code: code, by: by), default: 0] &+= count
   }
 
-  /// Adds another tally.
-  ///
-  /// - Parameter other: Left unchanged.
+  /// Adds the counts of another tally.
   package mutating func merge(_ other: CloseTally) {
     for (ending, count) in other.endings { endings[ending, default: 0] &+= count }
   }

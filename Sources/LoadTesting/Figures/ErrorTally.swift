@@ -1,17 +1,24 @@
-/// Failures by phase, class and code: how often, since when, and the text of the first.
+/// Failures by phase, class and code: their count, the time of the first, and its text.
 package struct ErrorTally: Sendable, Equatable {
   /// How far the connection had come.
   package enum Phase: String, CaseIterable, Sendable {
+    /// During the lookup of a name.
     case resolve
+    /// While connecting to the server.
     case tcp
+    /// While connecting to the proxy, or opening the tunnel through it.
     case proxy
+    /// During the TLS handshake.
     case tls
+    /// From the upgrade request to its reply.
     case upgrade
+    /// While the connection was open.
     case open
+    /// After this side had sent its close frame.
     case closing
   }
 
-  /// What kind of failure it was; `name` is what reports print.
+  /// The kind of failure; reports print its `name`.
   package enum Class: Hashable, Sendable {
     /// No process listens on the port.
     case refused
@@ -19,29 +26,32 @@ package struct ErrorTally: Sendable, Equatable {
     case reset
     /// The connection ended without a close frame.
     case lost
+    /// An attempt to connect, or the transport, timed out.
     case timeout
-    /// No source port is left: never the server's fault.
+    /// No source port is left; never the server's fault.
     case ports
-    /// No file descriptor is left: never the server's fault.
+    /// No file descriptor is left; never the server's fault.
     case files
+    /// The certificate of the server was rejected.
     case certificate
-    /// The upgrade was answered by this HTTP status.
+    /// The server or proxy answered with this HTTP status.
     case http(Int)
-    /// The peer broke the protocol.
+    /// The peer violated the protocol.
     case violation
+    /// A message exceeded a limit of this side.
     case tooBig
     /// A reply that differs from what was sent.
     case mismatch
     /// A message that was not answered in time.
     case unanswered
-    /// A message not sent, for too many were outstanding.
+    /// A message not sent because too many were outstanding.
     case unsent
-    /// The peer closed with a code of failure.
+    /// The peer closed an open connection.
     case closed
     /// Anything else; the sample says what.
     case other
 
-    /// The word for it in reports: `refused`, `http-503`.
+    /// The name of the class in reports, such as `refused` or `http-503`.
     package var name: String {
       switch self {
       case .refused: "refused"
@@ -62,7 +72,7 @@ package struct ErrorTally: Sendable, Equatable {
       }
     }
 
-    /// The class of that name; nil when no class has it.
+    /// The class with this name; nil for an unknown name.
     package init?(name: String) {
       let plain: [Class] = [
         .refused, .reset, .lost, .timeout, .ports, .files, .certificate, .violation, .tooBig,
@@ -82,14 +92,14 @@ package struct ErrorTally: Sendable, Equatable {
   package struct Entry: Sendable, Equatable {
     package var phase: Phase
     package var `class`: Class
-    /// errno, close code or HTTP status, where there is one.
+    /// The errno, close code or HTTP status; nil if there is none.
     package var code: Int?
     package var count: Int
-    /// Of these, the ones in the window.
+    /// The part of `count` that occurred in the window.
     package var inWindow = 0
-    /// When it was first seen, in nanoseconds since the start of the run.
+    /// When the first one occurred, in nanoseconds since the start of the run.
     package var first: Int64
-    /// The text of the first one, cut to a line's length; may come from the peer.
+    /// The text of the first one, at most 200 characters; may come from the peer.
     package var sample: String?
   }
 
@@ -104,22 +114,31 @@ package struct ErrorTally: Sendable, Equatable {
 
   package init() {}
 
-  /// Failures of all kinds.
+  /// A tally of entries that were read back.
+  ///
+  /// - Parameter entries: In any order; those of one kind are added.
+  init(_ entries: [Entry]) {
+    for entry in entries {
+      let kind = Kind(phase: entry.phase, class: entry.class, code: entry.code)
+      var one = ErrorTally()
+      one.kinds[kind] = entry
+      merge(one)
+    }
+  }
+
+  /// The number of failures of all kinds.
   package var total: Int { kinds.values.reduce(0) { $0 &+ $1.count } }
 
-  /// Failures of one class, whatever their phase and code.
-  ///
-  /// - Parameter class: The class to count.
-  /// - Returns: The sum of their counts.
+  /// The number of failures of one class, regardless of phase and code.
   package func count(of class: Class) -> Int {
     kinds.values.reduce(0) { $1.class == `class` ? $0 &+ $1.count : $0 }
   }
 
-  /// Writes down how many of the failures were in the window.
+  /// Sets `inWindow` of every kind.
   ///
   /// - Parameters:
-  ///   - begin: The tally when the window began.
-  ///   - end: The tally when it ended.
+  ///   - begin: The tally at the beginning of the window.
+  ///   - end: The tally at the end of the window.
   package mutating func setWindow(from begin: ErrorTally, to end: ErrorTally) {
     for (kind, entry) in end.kinds {
       kinds[kind]?.inWindow = entry.count &- (begin.kinds[kind]?.count ?? 0)
@@ -130,11 +149,11 @@ package struct ErrorTally: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - phase: How far the connection had come.
-  ///   - class: What kind it was.
-  ///   - code: errno, close code or HTTP status.
-  ///   - count: How many; nothing happens below 1.
-  ///   - ns: When, in nanoseconds since the start of the run.
-  ///   - sample: Its text; made only for the first of its kind.
+  ///   - class: The kind of failure.
+  ///   - code: The errno, close code or HTTP status; nil if there is none.
+  ///   - count: The number of failures; values below 1 are ignored.
+  ///   - ns: When they occurred, in nanoseconds since the start of the run.
+  ///   - sample: A text for the report; evaluated only for the first failure of its kind.
   package mutating func record(
     _ phase: Phase, _ class: Class, code: Int? = nil, count: Int = 1, at ns: Int64,
     sample: @autoclosure () -> String? = nil
@@ -150,23 +169,24 @@ package struct ErrorTally: Sendable, Equatable {
       sample: sample().map { String($0.prefix(Self.longestSample)) })
   }
 
-  /// Adds another tally; of two first times and samples the earlier stays.
-  ///
-  /// - Parameter other: Left unchanged.
+  /// Adds the counts of another tally, keeping the earlier time and its sample for each kind.
   package mutating func merge(_ other: ErrorTally) {
     for (kind, entry) in other.kinds {
       guard let own = kinds[kind] else {
         kinds[kind] = entry
         continue
       }
-      var merged = entry.first < own.first ? entry : own
+      // The text decides between equal times, so that the order of merging does not.
+      let isEarlier = (entry.first, entry.sample ?? "") < (own.first, own.sample ?? "")
+      var merged = isEarlier ? entry : own
       merged.count = own.count &+ entry.count
       merged.inWindow = own.inWindow &+ entry.inWindow
       kinds[kind] = merged
     }
   }
 
-  /// All kinds, the most frequent first; ties by phase, class and code, so that the order is fixed.
+  /// All kinds, the most frequent first. Ties are ordered by phase, class and code, which makes the
+  /// order deterministic.
   package var entries: [Entry] {
     kinds.values.sorted { left, right in
       if left.count != right.count { return left.count > right.count }

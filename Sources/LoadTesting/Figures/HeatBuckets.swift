@@ -1,14 +1,14 @@
-/// Durations of one interval in the buckets of a heat map: each is 9 % wider than the last (schema 3 of
-/// Prometheus native histograms).
+/// The durations of one interval, counted in the buckets of a heat map. Each bucket is 9 % wider
+/// than the one before it (schema 3 of Prometheus native histograms).
 ///
-/// Bucket `i` counts durations above 2^((i-1)/8) and up to 2^(i/8) seconds; bucket -240 counts 0 ns. The
-/// bounds are whole nanoseconds, so every machine puts a duration into the same bucket.
+/// Bucket `i` counts durations above 2^((i-1)/8) and up to 2^(i/8) seconds; bucket -240 counts
+/// 0 ns. The bounds are whole nanoseconds, so every machine puts a duration into the same bucket.
 package struct HeatBuckets: Sendable, Equatable {
   /// One bucket that is not empty.
   package struct Cell: Sendable, Equatable {
-    /// Its index, from -240 (0 ns) to 95 (an hour).
+    /// The index of the bucket, from -240 (0 ns) to 95 (which contains one hour).
     package var bucket: Int
-    /// Samples in it, at least 1.
+    /// The number of samples in it, at least 1.
     package var count: Int
 
     package init(bucket: Int, count: Int) {
@@ -17,13 +17,13 @@ package struct HeatBuckets: Sendable, Equatable {
     }
   }
 
-  /// The buckets that exist.
+  /// The valid bucket indexes.
   package static let range = -240...95
 
-  /// The largest duration of each bucket in nanoseconds, from the lowest bucket on.
+  /// The largest duration of each bucket in nanoseconds, in ascending order.
   ///
-  /// 2^(r/8) seconds for r from 0 to 7, in nanoseconds times 2^16 and rounded down; a shift gives the other
-  /// powers of two exactly.
+  /// The table holds 2^(r/8) seconds for r from 0 to 7, in nanoseconds times 2^16, rounded down. A
+  /// shift gives all other bounds.
   package static let bounds: [Int64] = {
     let octave: [Int64] = [
       65_536_000_000_000, 71_467_514_767_950, 77_935_877_488_818, 84_989_677_053_608,
@@ -32,17 +32,17 @@ package struct HeatBuckets: Sendable, Equatable {
     return range.map { bucket in octave[bucket & 7] >> Int64(16 - (bucket >> 3)) }
   }()
 
-  /// In ascending order of their bucket.
+  /// The buckets that are not empty, in ascending order.
   package private(set) var cells: [Cell] = []
 
   package init() {}
 
-  /// Buckets from cells.
+  /// Creates buckets from cells, without checking them.
   ///
-  /// - Parameter cells: Their buckets ascend within `range`, their counts are above 0.
+  /// - Parameter cells: Cells in ascending order, with buckets within `range` and counts above 0.
   package init(_ cells: [Cell]) { self.cells = cells }
 
-  /// The same samples in wider buckets. A bucket that is cut by a bound counts above it.
+  /// The same samples in wider buckets. A histogram bucket that crosses a bound counts above it.
   init(_ buckets: HistogramBuckets) {
     var position = 0
     for entry in buckets.entries {
@@ -57,6 +57,6 @@ package struct HeatBuckets: Sendable, Equatable {
     }
   }
 
-  /// Samples in all buckets.
+  /// The number of samples in all buckets.
   package var total: Int { cells.reduce(0) { $0 &+ $1.count } }
 }

@@ -1,4 +1,4 @@
-/// The counts of a histogram without its empty buckets: what is stored, sent and made into a heat map.
+/// The counts of a histogram without its empty buckets, for storage and for heat maps.
 ///
 /// The buckets are those of HdrHistogram for 1 ns to 1 h and three significant digits: one for each
 /// nanosecond up to 2047, then 1024 for each power of two.
@@ -11,23 +11,23 @@ struct HistogramBuckets: Sendable, Equatable {
     var count: Int
   }
 
-  /// Buckets that a histogram has.
+  /// The number of buckets of a histogram.
   static let count = 33_792
   private static let halfBits = 10
 
-  /// In ascending order of their index.
+  /// The buckets that are not empty, in ascending order of their index.
   private(set) var entries: [Entry] = []
-  /// Samples in all buckets.
+  /// The number of samples in all buckets.
   private(set) var total = 0
 
-  /// - Parameter capacity: Buckets to reserve memory for.
+  /// - Parameter capacity: The number of buckets to reserve memory for.
   init(capacity: Int = 0) { entries.reserveCapacity(capacity) }
 
   /// Adds a bucket after all others.
   ///
   /// - Parameters:
-  ///   - index: Larger than that of the last bucket.
-  ///   - count: Samples in it; nothing happens below 1.
+  ///   - index: An index above that of the last bucket.
+  ///   - count: The number of samples; values below 1 are ignored.
   mutating func append(index: Int, count: Int) {
     guard count > 0 else { return }
     entries.append(Entry(index: index, count: count))

@@ -1,13 +1,14 @@
 import WebSocketProtocol
 
-/// Histograms as text that other programs read: HdrHistogram V2, compressed by zlib, in base64.
+/// Encodes histograms as text for other programs: HdrHistogram V2, compressed with zlib, in base64.
 ///
-/// The layout is that of `AbstractHistogram.encodeIntoCompressedByteBuffer` of the Java library. A count is
-/// a ZigZag LEB128 number of at most 9 bytes; a negative one is a run of that many empty buckets.
+/// The layout is that of `AbstractHistogram.encodeIntoCompressedByteBuffer` in the Java library. A
+/// count is a ZigZag LEB128 number of at most 9 bytes; a negative number stands for that many empty
+/// buckets in a row.
 package enum HistogramCodec {
-  /// Why a text is not a histogram that can be merged with ours.
+  /// The reason why a text cannot be read as a histogram with these limits.
   package struct Failure: Error, Sendable, Equatable {
-    /// What is wrong with it, as in `4 digits instead of 3`.
+    /// The problem, such as `4 digits instead of 3`.
     package var problem: String
   }
 
@@ -18,15 +19,15 @@ package enum HistogramCodec {
   /// A count takes 9 bytes at most.
   private static let longestBody = headerLength + 9 * HistogramBuckets.count
 
-  /// The values of a histogram; censored samples are not among them.
+  /// Encodes the values of a histogram. Censored samples are not included.
   ///
-  /// - Parameter histogram: Left unchanged.
-  /// - Returns: `HISTFAAA…`, 6 to 18 kB for a usual run; nil if compression runs out of memory.
+  /// - Parameter histogram: The histogram to encode.
+  /// - Returns: `HISTFAAA…`, 6 to 18 kB for a typical run; nil if compression runs out of memory.
   package static func encode(_ histogram: LatencyHistogram) -> String? {
     encode(histogram.buckets)
   }
 
-  /// As above, of the counts alone.
+  /// Encodes counts, as above.
   static func encode(_ buckets: HistogramBuckets) -> String? {
     let payload = pack(buckets)
     var body: [UInt8] = []
@@ -48,11 +49,12 @@ package enum HistogramCodec {
     return bytes.withUnsafeBytes { Base64.encode($0) }
   }
 
-  /// Reads a histogram.
+  /// Decodes a histogram.
   ///
-  /// - Parameter text: As `encode` or another HdrHistogram library wrote it, for 1 ns to 1 h and three digits.
-  /// - Throws: What is damaged, or which limit is another.
-  /// - Returns: The same counts. The smallest and the largest value are known to three digits only.
+  /// - Parameter text: The output of `encode` or of another HdrHistogram library, for 1 ns to 1 h
+  ///   with three significant digits.
+  /// - Throws: `Failure`, if the text is damaged or has other limits.
+  /// - Returns: The same counts. The smallest and the largest value have three digits only.
   package static func decode(_ text: String) throws(Failure) -> LatencyHistogram {
     LatencyHistogram(try buckets(text))
   }
@@ -91,7 +93,7 @@ package enum HistogramCodec {
 
   // MARK: Counts
 
-  /// The counts alone, as they are in the body of an encoded histogram.
+  /// Encodes the counts as in the body of an encoded histogram.
   static func pack(_ buckets: HistogramBuckets) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(2 * buckets.entries.count)
@@ -106,7 +108,7 @@ package enum HistogramCodec {
     return bytes
   }
 
-  /// Reads what `pack` wrote.
+  /// Decodes the output of `pack`.
   static func unpack(_ bytes: ArraySlice<UInt8>) throws(Failure) -> HistogramBuckets {
     var buckets = HistogramBuckets()
     var rest = bytes

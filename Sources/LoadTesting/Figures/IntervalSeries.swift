@@ -1,33 +1,34 @@
-/// What happened second by second; in a long run, by 2 s, 4 s and so on, so that memory and reports stay small.
+/// The course of a run in intervals of one second. In a long run neighbours are joined to intervals
+/// of 2 s, 4 s and so on, which bounds the size of memory and reports.
 package struct IntervalSeries: Sendable, Equatable {
   /// One interval of the run.
   package struct Interval: Sendable, Equatable {
     /// When it began, in nanoseconds since the start of the window; below 0 in the warm-up.
     package var start: Int64
-    /// How long it was, in nanoseconds.
+    /// Its duration in nanoseconds.
     package var duration: Int64
     /// Messages sent in it.
     package var sent: Int
-    /// Answers received in it, to messages of its stretch.
+    /// Answers received in it, to messages of the same stretch (warm-up or window).
     package var received: Int
     /// Connections open at its end.
     package var open: Int
-    /// Messages that wait for an answer at its end.
+    /// Messages waiting for an answer at its end.
     package var waiting: Int
     /// Messages given up in it after the timeout.
     package var unanswered: Int
     /// Round trips that ended in it.
     package var rtt: LatencySummary
-    /// Standard error of the median round trip in nanoseconds; nil with too few samples.
+    /// Standard error of the median round trip in nanoseconds; nil for too few samples.
     package var medianError: Double?
     /// Failures in it.
     package var errors: Int
-    /// CPU share of the busiest loop thread, 1 for a whole core; nil where it was not measured.
+    /// CPU share of the busiest loop thread, 1 for a whole core; nil if not measured.
     package var cpu: Double?
-    /// Delay of the event loops, p99, in nanoseconds; nil where it was not measured.
+    /// p99 delay of the slowest event loop in nanoseconds; nil if not measured.
     package var loopDelay: Int64?
 
-    /// An interval from what was counted in it.
+    /// Creates an interval from the figures counted in it.
     package init(
       start: Int64, duration: Int64, sent: Int, received: Int, open: Int, waiting: Int = 0,
       unanswered: Int = 0, rtt: LatencySummary,
@@ -47,10 +48,11 @@ package struct IntervalSeries: Sendable, Equatable {
       self.loopDelay = loopDelay
     }
 
-    /// Whether it is long enough to compare its rates with those of others.
+    /// Whether the interval is long enough to compare its rates with those of others.
     package var isWhole: Bool { duration >= Self.shortest }
 
-    /// The rates of shorter intervals, such as the rest at the end of a window, jump about.
+    /// Duration in nanoseconds below which rates are too noisy to compare, as in the rest at the
+    /// end of a window.
     static let shortest: Int64 = 250_000_000
 
     /// Answers per second.
@@ -64,23 +66,24 @@ package struct IntervalSeries: Sendable, Equatable {
     }
   }
 
-  /// In the order of time.
+  /// The intervals in chronological order.
   package private(set) var intervals: [Interval] = []
   /// The round trips of each interval.
   private var samples: [PackedHistogram] = []
-  /// Appended intervals that make one of the series, and how many the last one has so far.
+  /// How many appended intervals make one interval of the series, and how many are in the last one.
   private var stride = 1
   private var parts = 1
   private let limit: Int
 
-  /// - Parameter limit: The most intervals to keep, at least 2: then neighbours are joined pairwise.
+  /// - Parameter limit: The maximum number of intervals, at least 2; beyond it neighbours are
+  ///   joined in pairs.
   package init(limit: Int = 600) { self.limit = max(2, limit) }
 
   /// Adds the next interval.
   ///
   /// - Parameters:
-  ///   - interval: One that begins where the last ended.
-  ///   - buckets: The samples that its `rtt` sums up.
+  ///   - interval: An interval that begins where the last one ended.
+  ///   - buckets: The samples that its `rtt` summarizes.
   mutating func append(_ interval: Interval, _ buckets: HistogramBuckets = HistogramBuckets()) {
     let roundTrips = PackedHistogram(buckets, min: interval.rtt.min, max: interval.rtt.max)
     if parts < stride, let last = intervals.indices.last {
@@ -94,13 +97,13 @@ package struct IntervalSeries: Sendable, Equatable {
     parts = 1
   }
 
-  /// Round trips of one interval in the buckets of a heat map.
+  /// The round trips of one interval in the buckets of a heat map.
   ///
-  /// - Parameter index: That of the interval in `intervals`.
-  /// - Returns: As many samples as the interval's `rtt` has.
+  /// - Parameter index: An index of `intervals`.
+  /// - Returns: Buckets with as many samples as the `rtt` of the interval.
   package func heat(_ index: Int) -> HeatBuckets { HeatBuckets(samples[index].buckets) }
 
-  /// Makes one interval of each two neighbours; a last one without a neighbour stays alone.
+  /// Joins the intervals in pairs; the last one stays alone if their number is odd.
   private mutating func joinPairs() {
     let old = (intervals, samples)
     intervals.removeAll(keepingCapacity: true)
@@ -116,7 +119,8 @@ package struct IntervalSeries: Sendable, Equatable {
     stride &*= 2
   }
 
-  /// Adds an interval to the one before it: counts and samples add exactly, of figures the worse one stays.
+  /// Adds an interval to the one before it: counts and samples are added up, `open` and `waiting`
+  /// are those of the later interval, and CPU share and delay are the larger ones.
   private mutating func join(
     _ index: Int, _ next: Interval, _ roundTrips: PackedHistogram
   ) {
@@ -138,7 +142,7 @@ package struct IntervalSeries: Sendable, Equatable {
     intervals[index] = joined
   }
 
-  /// Whether the median round trip kept its level. Intervals without enough samples are left out.
+  /// Whether the median round trip stayed steady. Intervals with too few samples are left out.
   package var latencySteadiness: Steadiness {
     Steadiness.judge(
       intervals.compactMap { interval in
@@ -147,21 +151,22 @@ package struct IntervalSeries: Sendable, Equatable {
       })
   }
 
-  /// Whether answers per second kept their level.
+  /// Whether the number of answers per second stayed steady.
   package var throughputSteadiness: Steadiness {
     Steadiness.judge(
       intervals.filter(\.isWhole).map { interval in
-        // What independent arrivals scatter by; a schedule of even gaps scatters less.
+        // The standard deviation of independent arrivals; a schedule with even gaps scatters less.
         let scatter = Double(max(1, interval.received)).squareRoot()
         return Steadiness.Figure(
           interval.receivedRate, error: scatter / Double(interval.duration) * 1e9)
       })
   }
 
-  /// How the messages that wait for an answer piled up in the open model: the share of the messages sent
-  /// that was answered in the window, where what waited grew from the middle of the window to its end.
+  /// The share of sent messages that were answered in the window, if the backlog of the server grew
+  /// from the middle of the window to its end.
   ///
-  /// - Returns: nil where the server keeps up, or with too few intervals to tell.
+  /// Only meaningful in the open model. nil if the server kept up, or with fewer than two whole
+  /// intervals.
   package var backlog: Double? {
     let sent = intervals.reduce(0) { $0 &+ $1.sent }
     let received = intervals.reduce(0) { $0 &+ $1.received }
@@ -170,14 +175,14 @@ package struct IntervalSeries: Sendable, Equatable {
       return nil
     }
     let middle = intervals[(intervals.count - 1) / 2].waiting
-    // More than counting noise, and more than a tenth of all.
+    // The growth must exceed counting noise, and the backlog a tenth of all messages.
     let grew = Double(last &- middle) > max(0.25 * Double(last), 3 * Double(sent).squareRoot())
     guard grew, Double(last) > 0.1 * Double(sent) else { return nil }
     return Double(received) / Double(sent)
   }
 }
 
-/// A histogram of values in a few kilobytes, for as long as a run keeps it.
+/// A histogram of values, packed into a few kilobytes while a run keeps it.
 private struct PackedHistogram: Sendable, Equatable {
   private let counts: [UInt8]
   private let min: Int64?
@@ -190,7 +195,7 @@ private struct PackedHistogram: Sendable, Equatable {
   }
 
   var buckets: HistogramBuckets {
-    // It cannot fail: `init` wrote it.
+    // This cannot fail: `init` packed the counts.
     (try? HistogramCodec.unpack(counts[...])) ?? HistogramBuckets()
   }
 

@@ -2,20 +2,20 @@ import Histogram
 
 /// Durations from 0 ns to 1 h with three significant digits, counted in fixed memory.
 ///
-/// The only file that knows the histogram package: recording and adding there are fast, but its own
-/// read-out is slow and traps out of range. Counts are 64 bits wide: at a million messages a second
-/// a 32-bit count of one bucket would wrap within 72 minutes. That costs 268 KiB a histogram.
+/// Only this file uses the histogram package: recording and adding are fast there, but its queries
+/// are slow and trap out of range. Counts are 64 bits wide, because a 32-bit count of one bucket
+/// would overflow within 72 minutes at a million messages a second. A histogram takes 268 KiB.
 ///
-/// It is a value: hold it in a stored property and record in place, and nothing is copied.
+/// This is a value type: keep it in a stored property and record in place to avoid copies.
 package struct LatencyHistogram: Sendable {
-  /// The longest duration told apart, in nanoseconds; longer ones count as this.
+  /// The longest duration that can be recorded, in nanoseconds; longer ones count as this.
   package static let longest: Int64 = 3_600_000_000_000
 
   private var values: Histogram<UInt64>
-  /// The lower bounds of the censored samples; nil without any, which saves its memory.
+  /// The lower bounds of the censored samples; nil if there are none, to save memory.
   private var bounds: Histogram<UInt64>?
 
-  /// Samples of which only a lower bound is known.
+  /// The number of samples of which only a lower bound is known.
   package private(set) var censored = 0
 
   /// The smallest lower bound of a censored sample in nanoseconds; nil without any.
@@ -26,12 +26,14 @@ package struct LatencyHistogram: Sendable {
     values = Histogram(highestTrackableValue: UInt64(Self.longest))
   }
 
-  /// A histogram from its counts.
+  /// Creates a histogram from its counts.
   ///
   /// - Parameters:
   ///   - buckets: The counts of the values.
-  ///   - min: The smallest value in nanoseconds, within the first bucket; its lower end if it is not known.
-  ///   - max: The largest value in nanoseconds, within the last bucket; its upper end if it is not known.
+  ///   - min: The smallest value in nanoseconds, within the first bucket; if nil, the lower end of
+  ///     that bucket.
+  ///   - max: The largest value in nanoseconds, within the last bucket; if nil, the upper end of
+  ///     that bucket.
   init(_ buckets: HistogramBuckets, min: Int64? = nil, max: Int64? = nil) {
     self.init()
     guard let first = buckets.entries.first, let last = buckets.entries.last else { return }
@@ -48,13 +50,13 @@ package struct LatencyHistogram: Sendable {
     }
   }
 
-  /// The counts of the values, without empty buckets; censored samples are not among them.
+  /// The counts of the values, without empty buckets and censored samples.
   var buckets: HistogramBuckets { Self.buckets(of: values) }
 
-  /// One pass over the counts from the smallest value to the largest.
+  /// Reads the counts in one pass, from the smallest value to the largest.
   ///
-  /// Not recordedValues(): its running sum of value times count traps once all durations together pass
-  /// 2^64 ns, which an overloaded run of some days does.
+  /// It does not use recordedValues(), whose running sum of value times count traps when all
+  /// durations together exceed 2^64 ns, as they do in an overloaded run of some days.
   private static func buckets(of values: Histogram<UInt64>) -> HistogramBuckets {
     guard values.totalCount > 0 else { return HistogramBuckets() }
     let first = HistogramBuckets.index(of: Int64(clamping: values.min))
@@ -67,9 +69,9 @@ package struct LatencyHistogram: Sendable {
     return buckets
   }
 
-  /// Counts one duration; never traps and never allocates.
+  /// Counts one duration. Never traps or allocates.
   ///
-  /// - Parameter ns: Nanoseconds; below 0 counts as 0, above an hour as an hour.
+  /// - Parameter ns: The duration in nanoseconds, clamped to 0 ns to 1 h.
   @inline(__always)
   package mutating func record(_ ns: Int64) {
     values.record(UInt64(truncatingIfNeeded: Swift.min(Swift.max(ns, 0), Self.longest)))
@@ -77,11 +79,11 @@ package struct LatencyHistogram: Sendable {
 
   /// Counts samples that never got a value, such as messages without an answer.
   ///
-  /// Leaving them out would make the figures best exactly when the server is ill.
+  /// Without them the figures would look best exactly when the server fails.
   ///
   /// - Parameters:
-  ///   - count: How many; nothing happens below 1.
-  ///   - ns: What is known of each: it took at least this long, in nanoseconds.
+  ///   - count: The number of samples; values below 1 are ignored.
+  ///   - ns: The lower bound of each sample in nanoseconds.
   package mutating func recordCensored(_ count: Int, atLeast ns: Int64) {
     guard count > 0 else { return }
     let bound = Swift.min(Swift.max(ns, 0), Self.longest)
@@ -91,9 +93,7 @@ package struct LatencyHistogram: Sendable {
     bounds?.record(UInt64(bound), count: UInt64(count))
   }
 
-  /// Adds all that the other histogram has counted; exact.
-  ///
-  /// - Parameter other: Left unchanged.
+  /// Adds all samples of another histogram, without loss of precision.
   package mutating func merge(_ other: LatencyHistogram) {
     values.add(other.values)
     guard let floor = other.censoredFloor, let theirs = other.bounds else { return }
@@ -102,9 +102,9 @@ package struct LatencyHistogram: Sendable {
     if bounds == nil { bounds = theirs } else { bounds?.add(theirs) }
   }
 
-  /// Hands over what was counted so far and starts again empty.
+  /// Returns the samples so far and starts again empty.
   ///
-  /// Cheaper on an event loop than clearing in place, which takes the package half a millisecond.
+  /// This is cheaper than clearing in place, which takes the package half a millisecond.
   ///
   /// - Returns: The histogram as it was.
   package mutating func take() -> LatencyHistogram {
@@ -113,23 +113,23 @@ package struct LatencyHistogram: Sendable {
     return taken
   }
 
-  /// Samples with a value.
+  /// The number of samples with a value.
   package var count: Int { Int(clamping: values.totalCount) }
 
-  /// The smallest value in nanoseconds; nil without values.
+  /// The smallest value in nanoseconds; nil without values. Censored samples are not included.
   package var min: Int64? {
     values.totalCount > 0 ? Int64(clamping: values.min) : nil
   }
 
-  /// The largest value in nanoseconds; nil without values. Censored samples have none.
+  /// The largest value in nanoseconds; nil without values. Censored samples are not included.
   package var max: Int64? {
     values.totalCount > 0 ? Int64(clamping: values.maxRecorded) : nil
   }
 
-  /// One percentile; several at once are cheaper by `percentiles`.
+  /// Returns one percentile; to read several, `percentiles` is cheaper.
   ///
   /// - Parameter level: The level to read.
-  /// - Returns: A value, a lower bound, or the number of samples that are missing.
+  /// - Returns: A value, a lower bound, or the number of samples that are needed.
   package func percentile(_ level: PercentileLevel) -> Percentile {
     percentiles([level]).first ?? .tooFewSamples(needed: level.neededSamples)
   }
@@ -137,10 +137,11 @@ package struct LatencyHistogram: Sendable {
   /// The largest lower bound of a censored sample in nanoseconds; nil without any.
   package var censoredCeiling: Int64? { bounds.map { Int64(clamping: $0.maxRecorded) } }
 
-  /// The percentiles of all samples, by one pass over the counts.
+  /// Returns percentiles of all samples, in one pass over the counts.
   ///
-  /// A censored sample takes the rank of its lower bound, which gives a lower bound of the percentile. Up
-  /// to the smallest of the bounds it is the percentile itself: censored samples are above it either way.
+  /// A censored sample takes the rank of its lower bound, so the result is a lower bound of the
+  /// percentile. Below the smallest of these bounds the result is exact, because all censored
+  /// samples are above it.
   ///
   /// - Parameter levels: In any order.
   /// - Returns: One answer for each level, in the same order.
@@ -148,7 +149,8 @@ package struct LatencyHistogram: Sendable {
     percentiles(levels, evenIfFew: false)
   }
 
-  /// As above; `known` is `buckets`, where a caller has them already, and `evenIfFew` answers with few samples too.
+  /// As above. `known` is `buckets` if the caller already has them; `evenIfFew` gives figures even
+  /// for too few samples.
   private func percentiles(
     _ levels: [PercentileLevel], evenIfFew: Bool, known: HistogramBuckets? = nil
   ) -> [Percentile] {
@@ -187,22 +189,24 @@ package struct LatencyHistogram: Sendable {
     return answers
   }
 
-  /// A percentile however few the samples are: for checks on the generator itself, where a figure
-  /// that may be an accident is better than none.
+  /// Returns a percentile regardless of the number of samples, for checks on the generator itself,
+  /// where an unreliable figure is better than none.
   ///
   /// - Parameter level: The level to read.
-  /// - Returns: Nanoseconds; nil without values.
+  /// - Returns: Nanoseconds, or a lower bound if samples are censored; nil without samples.
   package func estimate(_ level: PercentileLevel) -> Int64? {
     count &+ censored > 0 ? percentiles([level], evenIfFew: true).first?.bound : nil
   }
 
-  /// The summary with the standard percentiles, and the standard error of the median, by one pass.
+  /// Returns the summary with the standard percentiles and the standard error of the median, in one
+  /// pass.
   ///
-  /// The error is half the distance of the ranks that are one standard deviation of the binomial distribution
-  /// from the median on either side; nil with too few samples for a median.
+  /// The error is half the difference of the values whose ranks are one standard deviation of the
+  /// binomial distribution below and above the median.
   ///
-  /// - Parameter known: `buckets`, where the caller has them already: they are a pass over all counts.
-  /// - Returns: The summary, and the error in nanoseconds.
+  /// - Parameter known: `buckets` if the caller already has them, which saves a pass over all
+  ///   counts.
+  /// - Returns: The summary, and the error in nanoseconds, nil if there are too few samples.
   func summaryAndMedianError(_ known: HistogramBuckets? = nil) -> (LatencySummary, Double?) {
     let total = count &+ censored
     let levels = PercentileLevel.standard
@@ -219,15 +223,15 @@ package struct LatencyHistogram: Sendable {
     return (summary(rows), error)
   }
 
-  /// Everything a report says about these samples.
+  /// Summarizes the samples for a report.
   ///
-  /// - Parameter levels: The percentiles to print, in this order.
+  /// - Parameter levels: The percentiles to include, in this order.
   /// - Returns: A summary without `hdr`; see `HistogramCodec`.
   package func summary(_ levels: [PercentileLevel] = PercentileLevel.standard) -> LatencySummary {
     summary(levels, known: nil)
   }
 
-  /// As `summary`; `known` is `buckets`, where a caller has them already.
+  /// As `summary`; `known` is `buckets` if the caller already has them.
   func summary(_ levels: [PercentileLevel], known: HistogramBuckets?) -> LatencySummary {
     let answers = percentiles(levels, evenIfFew: false, known: known)
     return summary(zip(levels, answers).map { LatencySummary.Row($0, $1) })
@@ -239,7 +243,7 @@ package struct LatencyHistogram: Sendable {
       censoredCeiling: censoredCeiling, percentiles: rows)
   }
 
-  /// All samples, the censored ones by their lower bounds.
+  /// All samples, with the lower bounds of the censored ones as their values.
   private var samples: Histogram<UInt64> {
     guard let bounds else { return values }
     var all = values
@@ -247,12 +251,13 @@ package struct LatencyHistogram: Sendable {
     return all
   }
 
-  /// A percentile that falls into this bucket. Above the smallest lower bound the order is unknown.
+  /// The percentile whose rank is in this bucket: exact below the smallest lower bound, else a
+  /// lower bound.
   private func answer(_ bucket: ClosedRange<Int64>) -> Percentile {
     guard let floor = censoredFloor, bucket.upperBound >= floor else {
       return .value(bucket.upperBound)
     }
-    // Within the floor's own bucket nothing is known but that it is at least the floor.
+    // In the bucket of the floor, the floor is the best lower bound known.
     return .atLeast(bucket.lowerBound <= floor ? floor : bucket.lowerBound)
   }
 }

@@ -1,35 +1,37 @@
-/// What one event loop has counted and timed. Loops share nothing; at the end their figures are
-/// merged.
+/// The counts and times of one event loop. Loops share nothing; their figures are merged after the
+/// run.
 struct LoopFigures: Sendable {
-  /// What is shown of the warm-up and then forgotten.
+  /// Figures of the warm-up, for progress and for its intervals.
   struct WarmUp: Sendable {
     var counts = LoadReport.WarmUp()
-    /// Since they were last taken.
+    /// Round trips since they were last taken.
     var roundTrips = LatencyHistogram()
   }
 
-  /// The window messages.
+  /// Counts of the window messages.
   var counts = MessageCounts()
   /// Round trips of window messages that ended in the window, since they were last taken.
   var roundTrips = LatencyHistogram()
   var warmUp = WarmUp()
-  /// All messages that wait for an answer, warm-up messages included.
+  /// Messages waiting for an answer, including warm-up messages.
   var outstanding = 0
   /// Payload bytes of the answers to window messages.
   var payloadReceived = 0
-  /// Replies that show that matching in order does not hold.
+  /// Replies which show that the server does not answer in order.
   var unmatched = 0
-  /// All metrics. Of the round trips, those of window messages that ended after the window, and the lower
-  /// bounds of those that never did: the others are in `roundTrips`, from which each interval takes its own.
+  /// All metrics. Its round trips are only those of window messages that ended after the window,
+  /// and the lower bounds of those that never ended. The others are in `roundTrips`, from which
+  /// each interval takes its own.
   var metrics = MetricTable()
   var errors = ErrorTally()
-  /// The errors before anything was sent, before the window and before its end.
+  /// The errors when sending started, when the window began and when it ended.
   var errorMarks: (start: ErrorTally?, begin: ErrorTally?, end: ErrorTally?)
   var closes = CloseTally()
   /// When the window begins and ends, in nanoseconds of `MonotonicClock`.
   var measuredFrom = Int64.max
   var measuredUntil = Int64.max
-  /// Window time in which planned connections were not open, in nanoseconds of all of them together.
+  /// Window time in which planned connections were not open, in nanoseconds, summed over all of
+  /// them.
   var timeWithoutConnection: Int64 = 0
 
   private let runStart: Int64
@@ -46,7 +48,7 @@ struct LoopFigures: Sendable {
 
   // MARK: What happens to each message
 
-  /// A message goes out.
+  /// Counts a message that was sent.
   @inline(__always)
   mutating func sent(_ stamp: InFlight.Stamp) {
     outstanding &+= 1
@@ -58,7 +60,7 @@ struct LoopFigures: Sendable {
     if isOpenModel { metrics.record(stamp.sent &- stamp.intended, .late) }
   }
 
-  /// A message was answered as it should be.
+  /// Counts a message that was answered correctly with `size` payload bytes.
   @inline(__always)
   mutating func answered(_ stamp: InFlight.Stamp, at now: Int64, size: Int) {
     outstanding &-= 1
@@ -75,13 +77,13 @@ struct LoopFigures: Sendable {
     } else {
       metrics.record(now &- stamp.intended, .roundTrip)
     }
-    // In the closed model a message is intended when it is sent: it would be the same figure.
+    // In the closed model intended and actual send time are the same, and so are both metrics.
     if isOpenModel { metrics.record(now &- stamp.sent, .service) }
   }
 
   // MARK: What goes wrong
 
-  /// A message was answered by something else than it should.
+  /// Counts a message that got a wrong answer.
   mutating func mismatched(
     _ stamp: InFlight.Stamp, at now: Int64, outOfOrder: Bool, sample: String
   ) {
@@ -96,9 +98,9 @@ struct LoopFigures: Sendable {
     neverAnswered(1)
   }
 
-  /// A reply that no message waits for.
+  /// Counts a reply for which no message is waiting.
   mutating func unasked(_ match: InFlight.Match, at now: Int64) {
-    // In order, a reply too many gives every later one to the wrong message.
+    // With matching in order, an extra reply shifts every later reply to the wrong message.
     if isInOrder { unmatched &+= 1 }
     guard now >= measuredFrom else { return }
     switch match {
@@ -108,7 +110,7 @@ struct LoopFigures: Sendable {
     }
   }
 
-  /// A reply that cannot be the answer to any message: it carries no id.
+  /// Counts a reply without a message ID, which cannot be matched.
   mutating func strange(at now: Int64, size: Int) {
     unasked(.unknown, at: now)
     guard now >= measuredFrom else { return }
@@ -116,11 +118,12 @@ struct LoopFigures: Sendable {
       .open, .mismatch, at: now &- runStart, sample: "\(size) bytes without a message id")
   }
 
-  /// Messages waited too long.
+  /// Counts messages that were given up after the timeout.
   mutating func expired(_ messages: InFlight.Dropped, at now: Int64) {
     outstanding &-= messages.all
     warmUp.counts.failed &+= messages.all &- messages.measured
-    // In order, an answer after a message was sent may have been the one to it.
+    // With matching in order, an answer received after the message was sent may have been meant for
+    // it, not for the message that it was matched to.
     if isInOrder { unmatched &+= messages.overtaken }
     guard messages.measured > 0 else { return }
     counts.unanswered &+= messages.measured
@@ -128,7 +131,7 @@ struct LoopFigures: Sendable {
     neverAnswered(messages.measured)
   }
 
-  /// Messages whose connection was lost.
+  /// Counts messages whose connection was lost.
   mutating func failed(_ messages: InFlight.Dropped) {
     outstanding &-= messages.all
     warmUp.counts.failed &+= messages.all &- messages.measured
@@ -136,21 +139,21 @@ struct LoopFigures: Sendable {
     neverAnswered(messages.measured)
   }
 
-  /// Window messages that could not be sent, for too many were outstanding.
+  /// Counts window messages that were not sent because too many were outstanding.
   mutating func unsent(_ count: Int, at now: Int64) {
     counts.unsent &+= count
     errors.record(.open, .unsent, count: count, at: now &- runStart)
     metrics.recordCensored(count, atLeast: timeout, .roundTrip)
   }
 
-  /// Window messages that could not be sent, for their connection is not there.
+  /// Counts window messages that were not sent because their connection was not open.
   mutating func missing(_ count: Int) {
     guard count > 0 else { return }
     counts.missing &+= count
     metrics.recordCensored(count, atLeast: timeout, .roundTrip)
   }
 
-  /// A message that still waits when the run ends: its round trip is longer than its age.
+  /// Counts a message that is still waiting when the run ends: its round trip is at least its age.
   mutating func leftOver(_ stamp: InFlight.Stamp, at now: Int64) {
     counts.inFlightAtEnd &+= 1
     metrics.recordCensored(1, atLeast: now &- stamp.intended, .roundTrip)
@@ -158,7 +161,7 @@ struct LoopFigures: Sendable {
   }
 
   private mutating func neverAnswered(_ count: Int) {
-    // No answer came, so none came within the timeout either.
+    // Without an answer, the round trip is at least the timeout.
     metrics.recordCensored(count, atLeast: timeout, .roundTrip)
     if isOpenModel { metrics.recordCensored(count, atLeast: timeout, .service) }
   }

@@ -1,38 +1,36 @@
-/// What became of the messages, in numbers that must add up.
+/// The outcomes of the window messages of a loop or a run, in numbers that must add up.
 ///
-/// Of one connection, of one loop, or of a run: they are added with `merge`. All but `answeredInWindow`
-/// count by the message, wherever its answer fell; warm-up messages are not among them.
+/// Warm-up messages are not included. All counts but `answeredInWindow` include answers that came
+/// after the window.
 package struct MessageCounts: Sendable, Equatable {
-  /// Handed to a connection.
+  /// Sent on a connection.
   package var sent = 0
   /// Answered, in the window or later while draining.
   package var answered = 0
-  /// Of the answered, those answered before the window ended: what throughput counts.
+  /// The part of `answered` that was answered before the window ended; the basis of throughput.
   package var answeredInWindow = 0
   /// Given up after the timeout.
   package var unanswered = 0
-  /// Outstanding when their connection was lost, or answered by something else.
+  /// Outstanding when their connection was lost, or answered wrongly.
   package var failed = 0
   /// Outstanding when the run ended.
   package var inFlightAtEnd = 0
-  /// Never sent, for too many were outstanding; not part of `sent`.
+  /// Not sent because too many were outstanding; not part of `sent`.
   package var unsent = 0
-  /// Never sent, for their connection was lost or never opened; not part of `sent`.
+  /// Not sent because their connection was lost or never opened; not part of `sent`.
   package var missing = 0
-  /// Never sent, for the generator was so late that the window was over; not part of `sent`.
+  /// Not sent because the generator was so far behind that the window was over; not part of `sent`.
   package var dropped = 0
-  /// Replies to messages that were given up before.
+  /// Replies to messages that had been given up after the timeout.
   package var late = 0
-  /// Replies to messages that were answered before.
+  /// Replies to messages that had been answered already.
   package var duplicate = 0
-  /// Replies to nothing that was ever sent.
+  /// Replies that match no message that was sent.
   package var unknown = 0
 
   package init() {}
 
-  /// Adds the counts of another connection or loop.
-  ///
-  /// - Parameter other: Left unchanged.
+  /// Adds the counts of another loop.
   package mutating func merge(_ other: MessageCounts) {
     sent &+= other.sent
     answered &+= other.answered
@@ -48,22 +46,23 @@ package struct MessageCounts: Sendable, Equatable {
     unknown &+= other.unknown
   }
 
-  /// Messages that were sent and whose end is not known yet.
+  /// Messages that were sent and whose outcome is still unknown.
   var waiting: Int { sent &- answered &- unanswered &- failed &- inFlightAtEnd }
 
-  /// Messages that were either sent or held back by the limit.
+  /// Messages that were sent, or not sent because too many were outstanding.
   package var attempted: Int { sent &+ unsent }
 
-  /// Messages that the plan asked for: those sent, and those not sent for whatever reason.
+  /// Messages that the plan asked for, sent or not.
   package var planned: Int { sent &+ unsent &+ missing &+ dropped }
 
   /// Messages that got no answer and have a lower bound of their round trip instead.
   package var censored: Int { unanswered &+ failed &+ inFlightAtEnd &+ unsent &+ missing }
 
-  /// Checks sent = answered + unanswered + failed + in flight at end.
+  /// Checks that sent = answered + unanswered + failed + in flight at end.
   ///
-  /// - Returns: Messages sent whose outcome is unknown; negative when more ended than were sent. Anything
-  ///   but 0 means that the counting is wrong and the measurement with it.
+  /// - Returns: Sent messages without an outcome; negative if there are more outcomes than
+  ///   messages. After a run, any value but 0 means that the counts, and so the measurement, are
+  ///   wrong.
   package func accounting() -> Int {
     waiting
   }

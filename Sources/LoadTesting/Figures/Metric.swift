@@ -1,6 +1,6 @@
-/// What a load test times. The order is that of reports.
+/// The durations that a load test measures, in the order of reports.
 ///
-/// A metric has one name everywhere: in the text report, in JSON, and wherever a figure is asked for.
+/// A metric has the same name everywhere: in the text report, in JSON and in thresholds.
 package enum Metric: Int, CaseIterable, Sendable {
   case connect
   case dns
@@ -27,7 +27,7 @@ package enum Metric: Int, CaseIterable, Sendable {
     }
   }
 
-  /// What it is the time of, in a few words for a legend.
+  /// A short description for a legend.
   package var label: String {
     switch self {
     case .connect: "from intended connect"
@@ -60,9 +60,7 @@ package enum Metric: Int, CaseIterable, Sendable {
   /// The unit of its values: all are durations in whole nanoseconds.
   package var unit: String { "ns" }
 
-  /// The metric of that name.
-  ///
-  /// - Parameter key: A name as in `key`; nil when no metric has it.
+  /// The metric with this `key`; nil for an unknown name.
   package init?(key: some StringProtocol) {
     guard let metric = Self.allCases.first(where: { $0.key == key }) else { return nil }
     self = metric

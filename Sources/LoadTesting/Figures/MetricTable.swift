@@ -1,10 +1,10 @@
-/// A histogram for each metric. It is made with the first sample, as it takes 268 KiB.
+/// A histogram for each metric, created with its first sample because it takes 268 KiB.
 struct MetricTable: Sendable {
-  /// By the metric's raw value.
+  /// Indexed by the raw value of the metric.
   private var histograms: [LatencyHistogram?] = Array(
     repeating: nil, count: Metric.allCases.count)
 
-  /// The samples of a metric; nil without any. What is set is stored.
+  /// The samples of a metric; nil if there are none.
   subscript(metric: Metric) -> LatencyHistogram? {
     get { histograms[metric.rawValue] }
     set { histograms[metric.rawValue] = newValue }

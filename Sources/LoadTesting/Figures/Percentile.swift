@@ -1,9 +1,9 @@
 import Glibc
 
-/// A percentile to ask for, such as 99.9, held exactly.
+/// A percentile level, such as 99.9, stored exactly.
 ///
-/// A binary fraction cannot hold 99.9, and the rule of how many samples a percentile needs must not
-/// depend on how it rounds; so the level is a whole number of thousandths of a percent.
+/// A floating-point number cannot represent 99.9, and the number of samples that a percentile needs
+/// must not depend on rounding. So the level is a whole number of thousandths of a percent.
 package struct PercentileLevel: Hashable, Comparable, Sendable {
   /// Thousandths of a percent: 99 900 for p99.9. Above 0, below 100 000.
   package let thousandths: Int
@@ -16,9 +16,10 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
     self.thousandths = thousandths
   }
 
-  /// A level as it is typed: `50`, `99.9`, `99.999`; at most three decimals.
+  /// Parses a level such as `50`, `99.9` or `99.999`; nil if it is invalid.
   ///
-  /// - Parameter text: The level without sign, exponent or percent sign.
+  /// - Parameter text: The level, with at most three decimals and without sign, exponent or percent
+  ///   sign.
   package init?(_ text: String) {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     guard let whole = parts.first, (1...2).contains(parts.count) else { return nil }
@@ -39,7 +40,7 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
   package static let p99 = PercentileLevel(known: 99_000)
   package static let p999 = PercentileLevel(known: 99_900)
 
-  /// What a report shows when nothing else is asked for.
+  /// The levels that a report shows by default.
   package static let standard: [PercentileLevel] = [.p50, .p90, .p99, .p999]
 
   /// The level in its shortest decimal form: `50`, `99.9`.
@@ -50,7 +51,8 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
     return fraction.isEmpty ? whole : whole + "." + fraction
   }
 
-  /// The fewest samples that leave ten beyond this level; with fewer, the figure is an accident.
+  /// The number of samples needed for at least ten beyond this level; with fewer, the percentile is
+  /// unreliable.
   package var neededSamples: Int {
     let beyond = 100_000 - thousandths
     return (10 * 100_000 + beyond - 1) / beyond
@@ -59,7 +61,8 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
   /// log10(1/(1-q)): 1 for p90, 2 for p99.
   package var nines: Double { log10(100_000 / Double(100_000 - thousandths)) }
 
-  /// The rank, from 1, of the sample at this level among `count` sorted ones.
+  /// The rank, counted from 1, of the sample at this level among `count` sorted samples; 0 if
+  /// `count` is 0.
   func rank(among count: Int) -> Int {
     guard count > 0 else { return 0 }
     // count * thousandths / 100_000, rounded up, without overflow for any count.
@@ -73,16 +76,16 @@ package struct PercentileLevel: Hashable, Comparable, Sendable {
   }
 }
 
-/// What can honestly be said about one percentile.
+/// The result for one percentile: a value, a lower bound, or too few samples.
 package enum Percentile: Hashable, Sendable {
   /// The value in nanoseconds, within 0.1 %.
   case value(Int64)
-  /// The rank falls among the unanswered: only a lower bound in nanoseconds is known.
+  /// The rank may belong to a censored sample: only a lower bound in nanoseconds is known.
   case atLeast(Int64)
-  /// Fewer than ten samples lie beyond the level; `needed` samples in all would do.
+  /// Fewer than ten samples lie beyond the level; `needed` samples in total would be enough.
   case tooFewSamples(needed: Int)
 
-  /// The figure in nanoseconds, whether exact or a lower bound; nil without enough samples.
+  /// The exact value or the lower bound in nanoseconds; nil for too few samples.
   package var bound: Int64? {
     switch self {
     case .value(let ns), .atLeast(let ns): ns
@@ -91,9 +94,9 @@ package enum Percentile: Hashable, Sendable {
   }
 }
 
-/// What a report says about one distribution of durations.
+/// The summary of one distribution of durations, for reports.
 package struct LatencySummary: Sendable, Equatable {
-  /// One percentile that was asked for.
+  /// One requested percentile.
   package struct Row: Sendable, Equatable {
     package var level: PercentileLevel
     package var percentile: Percentile
@@ -104,24 +107,25 @@ package struct LatencySummary: Sendable, Equatable {
     }
   }
 
-  /// Samples with a value.
+  /// The number of samples with a value.
   package var count: Int
-  /// Samples of which only a lower bound is known; not part of `count`.
+  /// The number of samples of which only a lower bound is known; not part of `count`.
   package var censored: Int
-  /// The smallest sample in nanoseconds; nil without samples.
+  /// The smallest value in nanoseconds; nil without values.
   package var min: Int64?
-  /// The largest sample in nanoseconds, censored ones left out; nil without samples.
+  /// The largest value in nanoseconds; nil without values.
   package var max: Int64?
-  /// The smallest lower bound among the censored, in nanoseconds; nil without any.
+  /// The smallest lower bound of a censored sample in nanoseconds; nil without any.
   package var censoredFloor: Int64?
-  /// The largest lower bound among the censored, in nanoseconds; nil without any.
+  /// The largest lower bound of a censored sample in nanoseconds; nil without any.
   package var censoredCeiling: Int64?
-  /// The percentiles asked for, in the order asked.
+  /// The requested percentiles, in the requested order.
   package var percentiles: [Row]
-  /// HdrHistogram V2 compressed, base64 (`HISTFAAA...`), for an exact merge; nil where not made.
+  /// The samples as compressed HdrHistogram V2 in base64 (`HISTFAAA...`), which allows an exact
+  /// merge; nil if not created.
   package var hdr: String?
 
-  /// A summary put together by hand; `LatencyHistogram.summary` is the usual way.
+  /// Creates a summary from its parts; usually `LatencyHistogram.summary` makes it.
   package init(
     count: Int, censored: Int, min: Int64?, max: Int64?, censoredFloor: Int64? = nil,
     censoredCeiling: Int64? = nil, percentiles: [Row], hdr: String? = nil
@@ -136,15 +140,12 @@ package struct LatencySummary: Sendable, Equatable {
     self.hdr = hdr
   }
 
-  /// The percentile of that level, if it was asked for.
-  ///
-  /// - Parameter level: One of the levels in `percentiles`.
-  /// - Returns: nil when the level is not among them.
+  /// The percentile at this level; nil if it was not requested.
   package subscript(level: PercentileLevel) -> Percentile? {
     percentiles.first { $0.level == level }?.percentile
   }
 
-  /// The largest duration, a lower bound as soon as one sample is censored; nil without samples.
+  /// The largest duration; a lower bound if any sample is censored; nil without samples.
   package var largest: Percentile? {
     if censored > 0 { return .atLeast(Swift.max(censoredCeiling ?? 0, max ?? 0)) }
     return max.map(Percentile.value)

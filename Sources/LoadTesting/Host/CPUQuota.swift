@@ -1,34 +1,36 @@
-/// What the control groups of a process let it have of the CPU (cgroups(7)): containers have such limits.
-/// A process over its limit sleeps for the rest of a period, some tens of milliseconds.
+/// The CPU limits of the control groups of this process (cgroups(7)), as containers have them. A
+/// process over its limit is stopped for the rest of a period, usually tens of milliseconds.
 enum CPUQuota {
-  /// How often the limits have stopped the process: see `nr_throttled` in the kernel's cgroup-v2 and
-  /// sched-bwc documents.
+  /// How often a limit has stopped the process: see `nr_throttled` in the kernel's cgroup-v2 and
+  /// sched-bwc documentation.
   struct Throttling: Sendable, Equatable {
-    /// Periods in which the group ran, and those in which it was stopped.
+    /// Scheduler periods in which the group ran.
     var periods: Int
+    /// Periods in which the group was stopped.
     var throttled: Int
   }
 
-  /// - Returns: In cores; nil without a limit.
+  /// - Returns: The limit in cores; nil without a limit.
   static func current() -> Double? {
     HostFacts.contents(of: "/proc/self/cgroup").flatMap {
       quota(groups: $0, HostFacts.contents(of:))
     }
   }
 
-  /// - Returns: Of the group that was stopped most often; nil without a limit.
+  /// - Returns: The figures of the group that was stopped most often; nil without a limit.
   static func throttling() -> Throttling? {
     HostFacts.contents(of: "/proc/self/cgroup").flatMap {
       throttling(groups: $0, HostFacts.contents(of:))
     }
   }
 
-  /// The smallest of the limits that a process has.
+  /// The smallest CPU limit of a process.
   ///
   /// - Parameters:
-  ///   - groups: The text of /proc/self/cgroup: lines `ID:CONTROLLERS:PATH`, no controllers for version 2.
+  ///   - groups: The text of /proc/self/cgroup: lines `ID:CONTROLLERS:PATH`, where version 2 has no
+  ///     controllers.
   ///   - contents: Reads a file.
-  /// - Returns: In cores; nil without a limit.
+  /// - Returns: The limit in cores; nil without a limit.
   static func quota(groups: String, _ contents: (String) -> String?) -> Double? {
     var least: Double?
     eachGroup(in: groups) { folder, isFirstVersion in
@@ -39,12 +41,12 @@ enum CPUQuota {
     return least
   }
 
-  /// How often the groups with a limit were stopped.
+  /// How often a group with a limit was stopped.
   ///
   /// - Parameters:
   ///   - groups: The text of /proc/self/cgroup.
   ///   - contents: Reads a file.
-  /// - Returns: Of the group that was stopped most often; nil without a limit.
+  /// - Returns: The figures of the group that was stopped most often; nil without a limit.
   static func throttling(groups: String, _ contents: (String) -> String?) -> Throttling? {
     var worst: Throttling?
     eachGroup(in: groups) { folder, isFirstVersion in
@@ -59,15 +61,15 @@ enum CPUQuota {
     return worst
   }
 
-  /// Visits the folders of the groups that a process is in, and whether each is of version 1.
+  /// Visits the directories of all groups of a process; the flag says whether one is of version 1.
   private static func eachGroup(in groups: String, _ visit: (String, Bool) -> Void) {
     for line in groups.split(whereSeparator: \.isNewline) {
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { continue }
       let isFirstVersion = parts[1].split(separator: ",").contains("cpu")
       guard isFirstVersion || parts[1].isEmpty else { continue }
-      // The limit of a group is one of the groups within it, too. In a container the path may be that of
-      // the host: then only the root is there, and it is the group of the container.
+      // The limit of a group also applies to the groups within it. In a container the path may be
+      // the one on the host: then only the root exists, and it is the group of the container.
       var names = parts[2].split(separator: "/")
       while true {
         let path = names.map { "/" + $0 }.joined()
@@ -94,7 +96,7 @@ enum CPUQuota {
     return nil
   }
 
-  /// Time and period, from one file or from two; no limit is `max` or -1.
+  /// The ratio of time and period, which are in one file or in two; `max` or -1 means no limit.
   private static func quota(_ time: String?, _ period: String?) -> Double? {
     guard let time, let period else { return nil }
     let numbers = "\(time) \(period)".split(whereSeparator: \.isWhitespace).map { Double($0) }

@@ -1,40 +1,44 @@
 import Glibc
 
-/// The machine that measured, for the report; nil where the system has no answer.
+/// Facts about the machine that ran the test, for the report; nil if unknown.
 package struct HostFacts: Sendable, Equatable {
-  /// `Linux`
+  /// The name of the machine in its network.
+  package var name: String?
+  /// The operating system, such as `Linux`.
   package var system: String?
-  /// `6.18.0`
+  /// The kernel version, such as `6.18.0`.
   package var kernel: String?
-  /// `x86_64`
+  /// The architecture, such as `x86_64`.
   package var machine: String?
+  /// The model name of the first processor.
   package var processor: String?
-  /// Cores that are online.
+  /// The number of cores that are online.
   package var cores: Int?
-  /// Cores that the control groups of the process let it use at once; nil without a limit.
+  /// CPU limit of the control groups of the process, in cores; nil without a limit.
   package var cpuQuota: Double?
   /// The frequency governor of the first core.
   package var governor: String?
   /// RAM in bytes.
   package var memory: Int?
-  /// Open files that this process may have, and what it could raise that to.
+  /// The soft limit on open files of this process.
   package var fileLimit: Int?
+  /// The hard limit on open files of this process.
   package var fileLimitHard: Int?
-  /// Source ports, first and last.
+  /// The range of ephemeral ports (`net.ipv4.ip_local_port_range`).
   package var portRange: ClosedRange<Int>?
-  /// `net.core.somaxconn`
+  /// Maximum listen backlog (`net.core.somaxconn`).
   package var listenBacklog: Int?
+  /// The default TCP congestion control algorithm.
   package var congestionControl: String?
 
   package init() {}
 
-  /// Asks the system.
-  ///
-  /// - Returns: The present answers; reads a few files under /proc and /sys.
+  /// Queries the system. Reads a few files under /proc and /sys.
   package static func current() -> HostFacts {
     var facts = HostFacts()
     var name = utsname()
     if uname(&name) == 0 {
+      facts.name = text(of: name.nodename)
       facts.system = text(of: name.sysname)
       facts.kernel = text(of: name.release)
       facts.machine = text(of: name.machine)
@@ -64,13 +68,13 @@ package struct HostFacts: Sendable, Equatable {
     for line in cpuinfo.split(whereSeparator: \.isNewline) {
       let parts = line.split(separator: ":", maxSplits: 1)
       guard parts.count == 2, let key = trimmed(parts[0]) else { continue }
-      // "Model" is what ARM boards write.
+      // ARM boards have "Model" instead.
       if key == "model name" || key == "Model" { return trimmed(parts[1]) }
     }
     return nil
   }
 
-  /// The two numbers of ip_local_port_range.
+  /// Parses the two numbers of ip_local_port_range.
   static func portRange(_ line: String) -> ClosedRange<Int>? {
     let numbers = line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
     guard numbers.count == 2, numbers[0] <= numbers[1] else { return nil }
@@ -90,7 +94,7 @@ package struct HostFacts: Sendable, Equatable {
     return rest.isEmpty ? nil : String(rest)
   }
 
-  /// The text up to the first NUL of a C array of characters, which Swift sees as a tuple.
+  /// The text up to the first NUL of a C character array, which Swift imports as a tuple.
   private static func text<Characters>(of characters: Characters) -> String? {
     let text = withUnsafeBytes(of: characters) { bytes in
       String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
@@ -98,7 +102,8 @@ package struct HostFacts: Sendable, Equatable {
     return text.isEmpty ? nil : text
   }
 
-  /// The first 64 KiB of a file; what /proc/cpuinfo says of the first core is among them.
+  /// The first 64 KiB of a file, enough for the first core in /proc/cpuinfo; nil if it cannot be
+  /// opened.
   static func contents(of path: String) -> String? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }

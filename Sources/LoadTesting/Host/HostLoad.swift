@@ -1,12 +1,12 @@
 import Glibc
 
-/// How busy the whole machine is, from one sample to the next.
+/// A sample of the CPU time of the whole machine, to compute its load between two samples.
 struct HostLoad: Sendable, Equatable {
-  /// In ticks of the kernel, of all cores together.
+  /// Kernel ticks of all cores together.
   var busy: UInt64
   var total: UInt64
 
-  /// The figures since the machine started; nil where the system has no answer.
+  /// The figures since the machine booted; nil if /proc/stat cannot be read.
   static func current() -> HostLoad? {
     let file = open("/proc/stat", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return nil }
@@ -17,11 +17,11 @@ struct HostLoad: Sendable, Equatable {
     return HostLoad(stat: String(decoding: bytes[..<count], as: UTF8.self))
   }
 
-  /// Reads the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal.
+  /// Parses the first line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal.
   init?(stat: String) {
     let line = stat.prefix { $0 != "\n" }.split(separator: " ")
     guard line.first == "cpu" else { return nil }
-    // Guests are counted in user already.
+    // The time of guests, which follows, is already included in user time.
     let ticks = line.dropFirst().prefix(8).compactMap { UInt64($0) }
     guard ticks.count >= 4 else { return nil }
     total = ticks.reduce(0, &+)
@@ -32,10 +32,10 @@ struct HostLoad: Sendable, Equatable {
   /// The busy share since an earlier sample.
   ///
   /// - Parameters:
-  ///   - earlier: The sample before.
-  ///   - waiting: CPU that is not to count, in nanoseconds.
-  /// - Returns: From 0 to 1; nil when less than a second of CPU time of all cores has passed, for the kernel
-  ///   counts in ticks of 10 ms.
+  ///   - earlier: The earlier sample.
+  ///   - waiting: CPU time to subtract, in nanoseconds.
+  /// - Returns: From 0 to 1; nil if less than a second of CPU time has passed on all cores
+  ///   together, because the kernel counts in ticks of 10 ms.
   func share(since earlier: HostLoad, without waiting: Int64 = 0) -> Double? {
     let second = Double(sysconf(Int32(_SC_CLK_TCK)))
     guard total > earlier.total, busy >= earlier.busy, Double(total &- earlier.total) >= second
@@ -46,15 +46,15 @@ struct HostLoad: Sendable, Equatable {
   }
 }
 
-/// Open files of this process.
+/// The number of open files of this process.
 enum OpenFileCount {
-  /// How many are open now; nil where the system has no answer.
+  /// The current number; nil if /proc/self/fd cannot be read.
   static func current() -> Int? {
     guard let directory = opendir("/proc/self/fd") else { return nil }
     defer { closedir(directory) }
     var count = 0
     while readdir(directory) != nil { count += 1 }
-    // Not `.`, `..` and the one that is being read.
+    // `.`, `..` and the descriptor of the directory itself do not count.
     return max(0, count - 3)
   }
 }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// The one clock of all durations and latencies.
+/// The clock of all durations and latencies (CLOCK_MONOTONIC).
 package enum MonotonicClock {
-  /// Nanoseconds since some moment in the past; never goes back.
+  /// Nanoseconds since an unspecified time in the past; never decreases.
   @inline(__always)
   package static func now() -> Int64 { read(CLOCK_MONOTONIC) }
 
@@ -14,28 +14,28 @@ package enum MonotonicClock {
   }
 }
 
-/// The clock of time stamps, and of nothing else: it may be set.
+/// The clock for dates in reports only, because it may be set while a run goes on.
 package enum WallClock {
-  /// Nanoseconds since 1970, UTC.
+  /// Nanoseconds since 1970-01-01, UTC.
   package static func now() -> Int64 { MonotonicClock.read(CLOCK_REALTIME) }
 }
 
-/// How much CPU the calling thread has used.
+/// The CPU time of the calling thread.
 package enum ThreadClock {
-  /// Nanoseconds of CPU since the calling thread began.
+  /// CPU time in nanoseconds since the calling thread started.
   package static func now() -> Int64 { MonotonicClock.read(CLOCK_THREAD_CPUTIME_ID) }
 }
 
-/// The CPU share of one thread from one sample to the next; sample on that thread.
+/// The CPU share of one thread between two samples.
 package struct ThreadLoad: Sendable {
   private var wall: Int64
   private var cpu: Int64
 
-  /// Starts with the thread's present figures.
+  /// Starts with the current figures of the thread.
   ///
   /// - Parameters:
   ///   - wall: `MonotonicClock.now()`.
-  ///   - cpu: `ThreadClock.now()` on that thread.
+  ///   - cpu: `ThreadClock.now()`, read on that thread.
   package init(wall: Int64, cpu: Int64) {
     self.wall = wall
     self.cpu = cpu
@@ -45,8 +45,8 @@ package struct ThreadLoad: Sendable {
   ///
   /// - Parameters:
   ///   - now: `MonotonicClock.now()`.
-  ///   - used: `ThreadClock.now()` on that thread.
-  /// - Returns: From 0 to 1; nil when no time has passed.
+  ///   - used: `ThreadClock.now()`, read on that thread.
+  /// - Returns: From 0 to 1; nil if no time has passed.
   package mutating func sample(wall now: Int64, cpu used: Int64) -> Double? {
     let elapsed = now &- wall
     let spent = used &- cpu

@@ -1,10 +1,10 @@
-/// What the generator knows of itself; nil where it was not measured.
+/// Measurements of the generator itself; nil if not measured.
 package struct SelfCheck: Sendable, Equatable {
   /// Open files.
   package struct Files: Sendable, Equatable {
-    /// In use.
+    /// Open when the window ended.
     package var used: Int
-    /// Allowed to this process.
+    /// The limit of this process.
     package var limit: Int
 
     package init(used: Int, limit: Int) {
@@ -15,8 +15,9 @@ package struct SelfCheck: Sendable, Equatable {
 
   /// How often the CPU limit of the control group stopped the process.
   package struct Throttling: Sendable, Equatable {
-    /// Periods of the limit in the window, and those in which the process was stopped.
+    /// Scheduler periods in the window.
     package var periods: Int
+    /// Periods in which the process was stopped.
     package var throttled: Int
 
     package init(periods: Int, throttled: Int) {
@@ -25,24 +26,25 @@ package struct SelfCheck: Sendable, Equatable {
     }
   }
 
-  /// CPU share of the busiest loop thread over the window, 1 for a whole core; staying awake before a
+  /// CPU share of the busiest loop thread over the window, 1 for a whole core; polling until a
   /// message is due does not count.
   package var busiestLoop: Double?
-  /// CPU share that the same thread spent on staying awake.
+  /// CPU share that the same thread spent polling until a message is due.
   package var awake: Double
-  /// CPU share of the whole host over the window, 1 for all cores; staying awake does not count.
+  /// CPU share of the whole host over the window, 1 for all cores; polling of this process does not
+  /// count.
   package var host: Double?
-  /// Delay of the event loops, p99, in nanoseconds.
+  /// p99 delay of the slowest event loop in nanoseconds.
   package var loopDelayP99: Int64?
-  /// Open files at their most.
+  /// Open files when the window ended.
   package var files: Files?
   /// How often a CPU limit stopped the process; nil without a limit.
   package var throttling: Throttling?
-  /// How the median round trip went through the window.
+  /// Whether the median round trip stayed steady in the window.
   package var latency: Steadiness
-  /// How throughput went through the window.
+  /// Whether throughput stayed steady in the window.
   package var throughput: Steadiness
-  /// The share of the messages that was answered in the window, where ever more waited; nil otherwise.
+  /// The share of messages answered in the window if the backlog kept growing; else nil.
   package var backlog: Double?
 
   package init(

@@ -1,16 +1,16 @@
-/// Whether a figure kept its level through the window, or rose or fell.
+/// Whether a figure stayed steady through the window, or rose or fell.
 package enum Steadiness: Sendable, Equatable {
-  /// Too few intervals to say.
+  /// Too few intervals to judge.
   case unknown
   case steady
-  /// The figure changed over the window by this share of what it was at first: 0.25 for a quarter up. It
-  /// cannot fall by more than 1.
+  /// The figure changed over the window by this share of its initial value: 0.25 if it rose by a
+  /// quarter. At least -1.
   case drifting(Double)
 
-  /// One figure of an interval.
+  /// The figure of one interval.
   package struct Figure: Sendable, Equatable {
     package var value: Double
-    /// Its standard error, from the number of samples that it was made of.
+    /// Its standard error, from the number of its samples.
     package var error: Double
 
     package init(_ value: Double, error: Double = 0) {
@@ -19,15 +19,15 @@ package enum Steadiness: Sendable, Equatable {
     }
   }
 
-  /// Judges a figure by the slope of a straight line through it.
+  /// Judges a figure by the slope of a straight line fitted to it.
   ///
-  /// Drifting means that the 95 % confidence interval of the slope excludes 0 and that the line
-  /// changes by more than a tenth of the mean from end to end: the first without the second is a
-  /// trend too small to matter, the second without the first may be chance. The scatter is what is seen
-  /// around the line, but never less than the errors of the figures: few figures may lie on a line by
-  /// chance.
+  /// A figure drifts if the 95 % confidence interval of the slope excludes 0 and the line changes
+  /// by more than a tenth of the mean from end to end. The first condition alone would report
+  /// trends too small to matter, the second alone could be met by chance. The variance is the
+  /// observed one around the line, but at least that of the standard errors, because a few figures
+  /// may lie on a line by chance.
   ///
-  /// - Parameter figures: One per interval, in order, evenly spaced.
+  /// - Parameter figures: One per interval, in chronological order, evenly spaced.
   /// - Returns: `.unknown` for fewer than five figures or a mean of 0.
   package static func judge(_ figures: [Figure]) -> Steadiness {
     let count = Double(figures.count)
@@ -54,13 +54,14 @@ package enum Steadiness: Sendable, Equatable {
     let certain = slope.magnitude > studentT(degrees: count - 2) * error
     guard certain, (slope * (count - 1) / mean).magnitude > 0.1 else { return .steady }
     let first = mean - slope * middle
-    // A line through few figures may begin or end below 0, where no figure is.
+    // A line through few figures may begin or end below 0, although the figures are positive: then
+    // the change is relative to the mean, or limited to -1.
     guard first > 0 else { return .drifting(slope * (count - 1) / mean) }
     return .drifting(Swift.max(-1, slope * (count - 1) / first))
   }
 
-  /// The 97.5 % quantile of Student's t distribution, by Cornish and Fisher's expansion around the
-  /// normal one; within 1 % from three degrees of freedom on.
+  /// The 97.5 % quantile of Student's t-distribution, by the Cornish-Fisher expansion around the
+  /// normal quantile; accurate to 1 % from three degrees of freedom on.
   private static func studentT(degrees: Double) -> Double {
     let z = 1.959_964
     let z3 = z * z * z

@@ -1,22 +1,23 @@
 import Conversation
 
-/// A limit that a result must keep, as it is typed: `rtt.p99<50ms`, `errors.rate<0.1% abort after 10s`.
+/// A limit on a figure of a result, such as `rtt.p99<50ms` or `rtt.p99<1s abort after 10s`.
 package struct Threshold: Sendable, Equatable {
-  /// What is compared.
+  /// The figure to compare with the limit.
   package enum Quantity: Sendable, Equatable {
     case metric(Metric, Statistic)
-    /// Messages unanswered, failed or not sent, of all that were due.
+    /// The share of messages that were unanswered, failed or not sent because too many were
+    /// outstanding.
     case errorRate
     case errors(class: ErrorTally.Class?, phase: ErrorTally.Phase?)
     case closes(code: Int?, by: CloseTally.Side?)
     case messages(MessageFigure)
     case connections(ConnectionFigure)
     case rate(Rate)
-    /// CPU of the busiest loop of this client, as a share of a core.
+    /// CPU share of the busiest event loop of the generator, 1 for a whole core.
     case generatorCPU
   }
 
-  /// A figure of a distribution.
+  /// A statistic of a distribution.
   package enum Statistic: Sendable, Equatable {
     case min
     case max
@@ -40,15 +41,17 @@ package struct Threshold: Sendable, Equatable {
     case asked, opened, failed, lost
   }
 
+  /// A member of `rate`: messages per second, or a share.
   package enum Rate: String, CaseIterable, Sendable {
     case sent
     case answered
-    /// Sent, of what the schedule had.
+    /// The share of scheduled messages that were sent.
     case achieved
   }
 
+  /// The operator between quantity and limit.
   package enum Comparison: String, CaseIterable, Sendable {
-    // The longer ones first: that is how they are read.
+    // The longer operators come first, because the parser takes the first match.
     case atMost = "<="
     case atLeast = ">="
     case equal = "=="
@@ -56,7 +59,7 @@ package struct Threshold: Sendable, Equatable {
     case below = "<"
     case above = ">"
 
-    /// Whether a value on the left of it satisfies a limit on the right.
+    /// Whether `value` satisfies the limit.
     func holds(_ value: Double, _ limit: Double) -> Bool {
       switch self {
       case .atMost: value <= limit
@@ -69,26 +72,29 @@ package struct Threshold: Sendable, Equatable {
     }
   }
 
-  /// What a number is measured in.
+  /// The unit of a figure and its limit.
   package enum Unit: Sendable, Equatable {
-    /// Nanoseconds.
+    /// A duration in nanoseconds.
     case duration
-    /// From 0 to 1.
+    /// A share from 0 to 1.
     case share
+    /// Messages per second.
     case perSecond
     case count
   }
 
   package var quantity: Quantity
   package var comparison: Comparison
-  /// In nanoseconds, as a share from 0 to 1, per second, or a number: see `unit`.
+  /// The limit, in nanoseconds, as a share from 0 to 1, per second or as a count: see `unit`.
   package var limit: Double
-  /// From when in the window, in nanoseconds, a breach ends the run; nil for never.
+  /// Time since the start of the window, in nanoseconds, from which on a breach ends the run; nil
+  /// for never.
   package var abortAfter: Int64?
-  /// As it was typed, with one space around the comparison.
+  /// The text as typed, with one space on each side of the comparison and no others in the
+  /// expression.
   package var text: String
 
-  /// The left side as it was typed.
+  /// The left side as typed.
   package var name: String {
     String(text.prefix { !"<>=! ".contains($0) || isInBraces(text, $0) })
   }
@@ -98,9 +104,10 @@ package struct Threshold: Sendable, Equatable {
     character == "=" && text.prefix { $0 != "}" }.contains("{")
   }
 
+  /// The unit of `limit`.
   package var unit: Unit { quantity.unit }
 
-  /// Why a text is not a threshold.
+  /// The reason why a text is not a valid threshold.
   package struct Failure: Error, Equatable {
     /// One sentence.
     package var message: String
@@ -112,6 +119,7 @@ package struct Threshold: Sendable, Equatable {
 }
 
 extension Threshold.Quantity {
+  /// The unit of the quantity and of its limit.
   package var unit: Threshold.Unit {
     switch self {
     case .metric(_, .count), .metric(_, .censored), .errors, .closes, .messages, .connections:
@@ -122,7 +130,7 @@ extension Threshold.Quantity {
     }
   }
 
-  /// Whether it can be judged while the run goes on.
+  /// Whether the quantity can be judged during the run, as `abort after` requires.
   package var isKnownEarly: Bool {
     switch self {
     case .metric(.roundTrip, _), .errors(class: nil, phase: nil), .connections(.lost),
@@ -136,10 +144,10 @@ extension Threshold.Quantity {
 // MARK: Reading
 
 extension Threshold {
-  /// A threshold as it is typed.
+  /// Parses a threshold.
   ///
   /// - Parameter typed: `VALUE OP LIMIT [abort after DURATION]`, with or without spaces.
-  /// - Throws: What is wrong, with the nearest name that is known.
+  /// - Throws: `Failure` with the cause; for an unknown name with the nearest known one.
   package init(_ typed: String) throws(Failure) {
     var (expression, abort) = (typed, Int64?.none)
     if let range = typed.firstRange(of: "abort after") {
@@ -173,7 +181,8 @@ extension Threshold {
     }
   }
 
-  /// The sides and what is between them, without spaces. A comparison within braces is part of a name.
+  /// Splits an expression into left side, comparison and limit, without spaces. A comparison within
+  /// braces belongs to the name.
   private static func parts(_ text: String) -> (String, Comparison, String)? {
     let text = text.filter { $0 != " " }
     var depth = 0
@@ -190,7 +199,7 @@ extension Threshold {
     return nil
   }
 
-  /// Names of what can be compared, for suggestions.
+  /// Names of quantities, for suggestions.
   private static let names: [String] =
     Metric.allCases.map { $0.key + ".p99" } + ["errors.rate", "errors.count", "closes.count"]
     + MessageFigure.allCases.map { "messages." + $0.rawValue }
@@ -258,7 +267,7 @@ extension Threshold {
     case "count": return .count
     case "censored": return .censored
     default:
-      // k6 writes p(99).
+      // `p(99)` is the notation of k6.
       guard text.hasPrefix("p") else { return nil }
       var level = text.dropFirst()
       if level.hasPrefix("("), level.hasSuffix(")") { level = level.dropFirst().dropLast() }

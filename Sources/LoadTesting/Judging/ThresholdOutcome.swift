@@ -1,26 +1,29 @@
 import Conversation
 
-/// How a threshold went.
+/// The outcome of a threshold.
 package struct ThresholdOutcome: Sendable, Equatable {
+  /// Whether the threshold holds.
   package enum State: String, CaseIterable, Sendable {
     case pass
     case fail
-    /// The measurement cannot tell.
+    /// The measurement does not allow a decision.
     case undecided
   }
 
-  /// Why it is undecided.
+  /// The reason why a threshold is undecided.
   package enum Reason: Sendable, Equatable {
     case tooFewSamples(Int, needed: Int)
     case notObserved
-    /// A share of nothing.
+    /// A share of zero messages.
     case nothingDue
-    /// The value is at least this, which does not settle it.
+    /// Only a lower bound of the value is known, which does not decide the comparison.
     case censored
-    /// It is broken, but the measurement may be at fault.
+    /// The threshold is broken, but the measurement is invalid.
     case invalidVerdict
+    /// A sum to which not all shards contributed.
+    case missingShards
 
-    /// The word for it in results.
+    /// The name of the reason in results.
     var word: String {
       switch self {
       case .tooFewSamples: "too_few_samples"
@@ -28,23 +31,25 @@ package struct ThresholdOutcome: Sendable, Equatable {
       case .nothingDue: "nothing_due"
       case .censored: "censored"
       case .invalidVerdict: "invalid_verdict"
+      case .missingShards: "missing_shards"
       }
     }
   }
 
   package var threshold: Threshold
   package var state: State
-  /// What was measured, in the unit of the limit; nil where nothing was.
+  /// The measured value in the unit of the limit; nil if nothing was measured.
   package var value: Double?
-  /// `value` is a lower bound.
+  /// Whether `value` is a lower bound.
   package var isBound = false
+  /// The reason if the outcome is undecided; else nil.
   package var reason: Reason?
-  /// When it was first broken, in nanoseconds since the start of the window, to the interval; nil where that
-  /// is not known.
+  /// The end of the interval in which the threshold was first broken, in nanoseconds since the
+  /// start of the window; nil if unknown.
   package var firstBroken: Int64?
 
-  /// By how much the value is above the limit, as a share of the limit; below 0 under it. nil where there is
-  /// no such share.
+  /// How far the value is above the limit, as a share of the limit; negative below it. nil without
+  /// a value or if the limit is 0.
   package var margin: Double? {
     guard let value, threshold.limit > 0 else { return nil }
     return value / threshold.limit - 1
@@ -67,8 +72,8 @@ package struct ThresholdOutcome: Sendable, Equatable {
 // MARK: Judging
 
 extension LoadReport {
-  /// How the thresholds of the report went. Worked out anew from the numbers, whether these were just measured
-  /// or are read from a file.
+  /// The outcomes of the thresholds, always computed from the numbers of the report, even if it was
+  /// read from a file.
   package var outcomes: [ThresholdOutcome] { thresholds.map(outcome) }
 
   private func outcome(_ threshold: Threshold) -> ThresholdOutcome {
@@ -84,6 +89,7 @@ extension LoadReport {
   }
 
   private func measured(_ quantity: Threshold.Quantity) -> ThresholdOutcome.Measured {
+    if quantity.isSum, !missingShards.isEmpty { return .nothing(.missingShards) }
     switch quantity {
     case .metric(let metric, let statistic):
       guard let summary = metrics[metric] else { return .nothing(.notObserved) }
@@ -143,8 +149,8 @@ extension LoadReport {
     }
   }
 
-  /// The end of the first interval of the window whose own figure breaks a limit of the headline metric, or up
-  /// to which the errors do.
+  /// The end of the first window interval that breaks the threshold: by its own figure for the
+  /// headline metric, by the running total for errors. nil for other quantities.
   private func firstBroken(_ threshold: Threshold) -> Int64? {
     let window = intervals.filter { $0.start >= 0 }
     func figure(_ interval: Interval) -> Percentile?? {
@@ -176,8 +182,20 @@ extension LoadReport {
   }
 }
 
+extension Threshold.Quantity {
+  /// Whether each shard of a run has a part of it.
+  fileprivate var isSum: Bool {
+    switch self {
+    case .metric(_, .count), .metric(_, .censored), .errors, .closes, .messages, .connections,
+      .rate(.sent), .rate(.answered):
+      true
+    case .metric, .errorRate, .rate(.achieved), .generatorCPU: false
+    }
+  }
+}
+
 extension ThresholdOutcome {
-  /// What a result says of a quantity.
+  /// The measured value of a quantity.
   enum Measured {
     case value(Double)
     case atLeast(Double)
@@ -228,15 +246,15 @@ extension ThresholdOutcome {
   }
 }
 
-/// What is known of a run while it goes on, for the thresholds that may end it.
+/// Figures known during a run, for thresholds with `abort after`.
 struct EarlyFigures {
-  /// Round trips so far, those that were given up included.
+  /// Round trips so far, including messages that were given up.
   var roundTrips: LatencyHistogram
   var errors: Int
   var failed: Int
   var lost: Int
 
-  /// Whether a threshold is broken for certain.
+  /// Whether the figures so far definitely break a threshold.
   func breaks(_ threshold: Threshold) -> Bool {
     let measured: ThresholdOutcome.Measured
     switch threshold.quantity {

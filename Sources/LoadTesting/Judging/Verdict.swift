@@ -1,4 +1,4 @@
-/// Whether the numbers of a measurement describe the server, or only the machine that measured.
+/// Whether the numbers of a measurement describe the server, or rather the generator.
 package struct Verdict: Sendable, Equatable {
   /// From best to worst.
   package enum State: String, Comparable, CaseIterable, Sendable {
@@ -13,50 +13,61 @@ package struct Verdict: Sendable, Equatable {
     private var severity: Int { Self.allCases.firstIndex(of: self) ?? 0 }
   }
 
-  /// What was found wrong, with the number that shows it. Words are made where it is printed.
+  /// A problem with a measurement and the number that shows it. Reports turn it into text.
   package enum Finding: Sendable, Equatable {
-    /// Counters do not add up: this many messages are unaccounted for.
+    /// The counts do not add up: this many messages are unaccounted for.
     case accounting(difference: Int)
-    /// Other sums of the report do not agree: so many of them.
+    /// This many other sums of the report do not agree.
     case contradiction(sums: Int)
-    /// Not one message was answered, given up or sent.
+    /// No message was due in the window, or none could be sent on an open connection.
     case nothingMeasured
-    /// Fewer messages were sent than planned: share of the plan, below 1, and how many were not sent because
-    /// their connection was not there, and because the generator was late.
+    /// Fewer messages were sent than planned: the share of the plan, the messages not sent because
+    /// their connection was not open, and those not sent because the generator was too late.
     case belowTarget(share: Double, missing: Int, dropped: Int)
-    /// The closed model had fewer connections than planned: share of the planned time on them, below 1.
+    /// In the closed model, connections were open for only this share of the planned time.
     case fewerConnections(share: Double)
-    /// The window ended before its time.
+    /// The window ended early.
     case cutShort
-    /// Messages are matched in order, and so many replies show that this does not hold.
+    /// Messages are matched in order, but this many replies show that the order does not hold.
     case matching(replies: Int)
-    /// Nothing was answered.
+    /// No message was answered.
     case noAnswers
-    /// So many of the messages sent were not answered.
+    /// This many of the sent messages were not answered.
     case unanswered(Int, of: Int)
-    /// Messages piled up, for the server answers fewer than are sent: the share answered in the window.
+    /// The backlog grew because the server answers more slowly than messages are sent: the share
+    /// answered in the window.
     case backlog(answered: Double)
-    /// The generator sent late: p99 in nanoseconds, beside the median round trip.
+    /// The generator sent late: the p99 delay and the median round trip, in nanoseconds.
     case late(p99: Int64, roundTrip: Int64?)
-    /// Delay of the event loops, p99, in nanoseconds.
+    /// p99 delay of the slowest event loop in nanoseconds.
     case loopDelay(p99: Int64)
     /// CPU share of the busiest loop thread, 1 for a whole core.
     case busyLoop(share: Double)
     /// CPU share of the whole host, 1 for all cores.
     case busyHost(share: Double)
-    /// A CPU limit stopped the generator in so many of the periods.
+    /// A CPU limit stopped the generator in this many periods of the given total.
     case throttled(Int, of: Int)
-    /// Messages that could not be sent, for too many were outstanding.
+    /// This many messages were not sent because too many were outstanding.
     case overloaded(unsent: Int)
-    /// The median round trip changed over the window by this share of its mean.
+    /// The median round trip changed over the window by this share of its initial value.
     case latencyDrift(change: Double)
-    /// Answers per second changed over the window by this share of their mean.
+    /// Answers per second changed over the window by this share of their initial value.
     case throughputDrift(change: Double)
-    /// Open files: used and allowed.
+    /// Open files of the process, and their limit.
     case files(used: Int, limit: Int)
+    /// A merged result lacks so many of its shards.
+    case missingShards(Int, of: Int)
+    /// The shards did not measure at the same time: the share of the longest window that all windows cover.
+    case windowsApart(overlap: Double)
+    /// A shard measured for longer than planned, in nanoseconds: it did not keep up.
+    case slowShard(measured: Int64, planned: Int64)
+    /// Several shards opened the same number of connections, fewer than they should have.
+    case sameCeiling(shards: Int, opened: Int)
+    /// One shard has a p99 far above the median of the shards, in nanoseconds.
+    case oneShard(index: Int, p99: Int64, median: Int64)
   }
 
-  /// One finding and how bad it is.
+  /// A finding and its severity.
   package struct Reason: Sendable, Equatable {
     package var state: State
     package var finding: Finding
@@ -67,30 +78,32 @@ package struct Verdict: Sendable, Equatable {
     }
   }
 
-  /// The numbers to judge by. What was not measured is nil and is not judged.
+  /// The numbers to judge. A number that was not measured is nil and not judged.
   package struct Evidence: Sendable, Equatable {
-    /// What became of the messages.
+    /// The outcomes of the messages.
     package var messages: MessageCounts
-    /// Messages sent whose outcome is unknown; anything but 0 is a fault of this program. nil takes that of
-    /// `messages`.
+    /// Sent messages without an outcome; any value but 0 is a bug in this program. nil to use
+    /// `messages.accounting()`.
     package var difference: Int?
-    /// Sums of the report that do not agree.
+    /// The number of sums of the report that do not agree.
     package var contradictions: Int
-    /// Messages that the plan had for the window; nil where nothing is known of it.
+    /// Messages planned for the window; nil if unknown.
     package var target: Int?
+    /// Whether the load model is open, which makes a busy generator invalidate the result.
     package var isOpenModel = false
-    /// Share of the planned time that connections were open.
+    /// The share of the planned time in which connections were open, over all connections.
     package var connectedShare = 1.0
-    /// Replies that show that matching in order does not hold.
+    /// Replies which show that matching in order does not hold.
     package var unmatched = 0
+    /// Whether the window ended early.
     package var isCutShort = false
-    /// The share answered in the window, where ever more messages waited.
+    /// The share answered in the window if the backlog kept growing; else nil.
     package var backlog: Double?
-    /// p99 of intended to actual send; nil in the closed model, where nothing is intended.
+    /// p99 delay from intended to actual send; nil in the closed model, which has no schedule.
     package var lateP99: Percentile?
-    /// Median round trip.
+    /// The median round trip.
     package var roundTripP50: Percentile?
-    /// Delay of the event loops, p99, in nanoseconds.
+    /// p99 delay of the slowest event loop in nanoseconds.
     package var loopDelayP99: Int64?
     /// CPU share of the busiest loop thread, 1 for a whole core.
     package var busiestLoop: Double?
@@ -98,11 +111,11 @@ package struct Verdict: Sendable, Equatable {
     package var host: Double?
     /// How often a CPU limit stopped the generator.
     package var throttling: SelfCheck.Throttling?
-    /// Open files: used and allowed.
+    /// Open files of the process, and their limit.
     package var files: SelfCheck.Files?
-    /// How the median round trip went through the window.
+    /// Whether the median round trip stayed steady in the window.
     package var latency: Steadiness
-    /// How throughput went through the window.
+    /// Whether throughput stayed steady in the window.
     package var throughput: Steadiness
 
     package init(
@@ -128,14 +141,12 @@ package struct Verdict: Sendable, Equatable {
     }
   }
 
-  /// The worst of the reasons' states; valid without reasons.
+  /// The worst state of all reasons; `.valid` without reasons.
   package let state: State
-  /// The worst first, otherwise in the order of the checks.
+  /// All reasons, the worst first, otherwise in the order of the checks.
   package let reasons: [Reason]
 
-  /// A verdict for given reasons.
-  ///
-  /// - Parameter reasons: In any order.
+  /// Creates a verdict from reasons in any order.
   package init(reasons: [Reason]) {
     state = reasons.map(\.state).max() ?? .valid
     self.reasons = State.allCases.reversed().flatMap { state in
@@ -143,10 +154,7 @@ package struct Verdict: Sendable, Equatable {
     }
   }
 
-  /// Judges a measurement by its numbers.
-  ///
-  /// - Parameter evidence: The numbers.
-  /// - Returns: The verdict with all that was found wrong.
+  /// Judges a measurement by its numbers; the verdict contains all findings.
   package static func judge(_ evidence: Evidence) -> Verdict {
     var reasons: [Reason] = []
     func check(_ state: State, _ finding: Finding) {
@@ -159,7 +167,7 @@ package struct Verdict: Sendable, Equatable {
     check(
       evidence.messages.unsent > 0 ? .suspect : .valid,
       .overloaded(unsent: evidence.messages.unsent))
-    // Where ever more messages wait, round trips must grow: measuring longer would not help.
+    // With a growing backlog, round trips must grow, and measuring longer would not help.
     if evidence.backlog == nil, case .drifting(let change) = evidence.latency {
       check(.suspect, .latencyDrift(change: change))
     }
@@ -175,7 +183,7 @@ package struct Verdict: Sendable, Equatable {
     return Verdict(reasons: reasons)
   }
 
-  /// Whether the books agree, and what was planned was sent.
+  /// Checks that the counts add up and that the planned messages were sent.
   private static func checkPlan(_ evidence: Evidence, _ check: (State, Finding) -> Void) {
     let messages = evidence.messages
     let difference = evidence.difference ?? messages.accounting()
@@ -185,7 +193,7 @@ package struct Verdict: Sendable, Equatable {
     }
     check(messages.attempted > 0 ? .valid : .invalid, .nothingMeasured)
     if let target = evidence.target, target > 0, messages.attempted > 0 {
-      // Held back by the limit is the server's doing, and has a row of its own.
+      // Messages held back by the limit are due to the server and have a finding of their own.
       let share = Double(messages.attempted) / Double(target)
       check(
         max(
@@ -201,7 +209,7 @@ package struct Verdict: Sendable, Equatable {
     check(evidence.isCutShort ? .suspect : .valid, .cutShort)
   }
 
-  /// Whether the server answered, and answered what was sent.
+  /// Checks that the server answered, and in the expected order.
   private static func checkAnswers(_ evidence: Evidence, _ check: (State, Finding) -> Void) {
     let messages = evidence.messages
     check(evidence.unmatched > 0 ? .invalid : .valid, .matching(replies: evidence.unmatched))
@@ -216,14 +224,14 @@ package struct Verdict: Sendable, Equatable {
     }
   }
 
-  /// Whether the numbers may show this client and its machine.
+  /// Checks that the generator and its machine did not distort the numbers.
   private static func checkGenerator(_ evidence: Evidence, _ check: (State, Finding) -> Void) {
     if let late = evidence.lateP99?.bound {
       let roundTrip = evidence.roundTripP50?.bound
       check(grade(late: late, roundTrip: roundTrip), .late(p99: late, roundTrip: roundTrip))
     }
-    // A closed loop drives until something is exhausted: that it is busy here does not make the
-    // throughput wrong, only perhaps ours.
+    // The closed model sends as fast as it can until something is exhausted. A busy generator does
+    // not make the throughput wrong, but it may be the limit of the generator, not of the server.
     let worst: State = evidence.isOpenModel ? .invalid : .suspect
     if let delay = evidence.loopDelayP99 {
       let state = grade(Double(delay), suspect: 1_000_000, invalid: 10_000_000)
@@ -248,8 +256,8 @@ package struct Verdict: Sendable, Equatable {
     return figure > suspect ? .suspect : .valid
   }
 
-  /// Suspect above the larger of 1 ms and a tenth of the median round trip, invalid above half of
-  /// it. Under a millisecond the scheduler alone is to blame, so there it is never invalid either.
+  /// Suspect above both 1 ms and a tenth of the median round trip, invalid if also above half of
+  /// it. Delays up to 1 ms are always valid: the scheduler of the kernel alone causes them.
   private static func grade(late: Int64, roundTrip: Int64?) -> State {
     let late = Double(late)
     let median = Double(roundTrip ?? 0)

@@ -1,27 +1,27 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// One connection of the mode `echo`; lives on its event loop.
+/// One connection of the mode `echo`, used only on its event loop.
 final class EchoConnection: LoadConnection {
-  /// Its number in the run, and on its loop.
+  /// Its number in the run, and its number on the loop.
   let number: Int
   let slot: Int
   private(set) var inFlight: InFlight
-  /// Messages of the window that it may still send in the closed model.
+  /// Window messages that it may still send in the closed model.
   private(set) var quota: Int
-  /// When our Close went out; 0 before.
+  /// When our close frame was sent, in nanoseconds of `MonotonicClock`; 0 before.
   private(set) var closeSent: Int64 = 0
   private(set) var handler: ConnectionHandler?
 
   private let loop: LoadLoop
-  /// Keeps the memory of `payload`.
+  /// Owns the memory of `payload`.
   private let echo: EchoLoad
-  // Copies: they are read for each message.
+  // Copies of its members, because they are read for each message.
   private let kind: MessageKind
   private let payload: MessagePayload
   private let replies: EchoLoad.Replies
   private var isWritable = true
-  /// When the last answer came that was matched in order.
+  /// When the last answer matched in order was received.
   private var lastAnswer = Int64.min
 
   init(number: Int, slot: Int, echo: EchoLoad, on loop: LoadLoop) {
@@ -47,7 +47,7 @@ final class EchoConnection: LoadConnection {
     _ kind: MessageKind, _ reply: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
     let now = loop.stamp()
-    // What comes after our Close has been counted already.
+    // All messages were counted when our close frame was sent.
     guard closeSent == 0 else { return }
     let match: InFlight.Match
     let isEqual: Bool
@@ -66,7 +66,8 @@ final class EchoConnection: LoadConnection {
       guard let id = MessageID(reply) else {
         return loop.figures.strange(at: now, size: reply.count)
       }
-      // A broadcast brings the messages of other connections: they are not answers here.
+      // A server that broadcasts sends the messages of other connections too, which are not
+      // answers.
       match =
         id.connection == UInt64(truncatingIfNeeded: number) & 0xFF_FFFF
         ? inFlight.answer(sequence: id.sequence) : .unknown
@@ -88,7 +89,7 @@ final class EchoConnection: LoadConnection {
   ) {
     var outOfOrder = false
     if case .inOrder = replies, payload.carriesID, let id = MessageID(reply) {
-      // The answer to another message of ours.
+      // The reply carries the ID of another message.
       outOfOrder = id != MessageID(connection: number, sequence: inFlight.oldest &- 1)
     }
     loop.figures.mismatched(
@@ -98,7 +99,7 @@ final class EchoConnection: LoadConnection {
         : payload.difference(from: reply, kind, sent: self.kind))
   }
 
-  /// The closed model: what was answered is sent anew in the same burst.
+  /// In the closed model, sends the next messages in the same burst as the answers.
   func burstEnded(_ machine: inout ConnectionMachine) {
     let now = loop.endBurst()
     if now != 0, loop.wanted > 0 { refill(at: now, &machine) }
@@ -107,7 +108,7 @@ final class EchoConnection: LoadConnection {
 
   // MARK: Sending
 
-  /// Puts messages into the machine until as many wait as the closed model wants.
+  /// Sends messages until the closed model has as many outstanding as it wants.
   private func refill(at now: Int64, _ machine: inout ConnectionMachine) {
     while inFlight.waiting < loop.wanted, loop.maySend(at: now), machine.isOpen {
       let isMeasured = now >= loop.figures.measuredFrom
@@ -120,13 +121,13 @@ final class EchoConnection: LoadConnection {
     }
   }
 
-  /// The closed model outside a burst: at the start, and when messages were given up.
+  /// Refills outside a burst: at the start, and after messages were given up.
   func refill(at now: Int64) {
     guard inFlight.waiting < loop.wanted else { return }
     transmit { machine in refill(at: now, &machine) }
   }
 
-  /// Sends what the schedule wants from this connection now.
+  /// Sends the messages of the schedule that are due on this connection.
   func send(_ due: ArraySlice<ScheduleQueue.Due>, origin: Int64) {
     let now = MonotonicClock.now()
     var unsent = 0
@@ -142,7 +143,7 @@ final class EchoConnection: LoadConnection {
       }
     }
     if unsent > 0 { loop.figures.unsent(unsent, at: now) }
-    // The connection is closing.
+    // The connection is closing, so the remaining messages are missing.
     if left > 0, origin >= loop.figures.measuredFrom { loop.figures.missing(left) }
   }
 
@@ -151,13 +152,13 @@ final class EchoConnection: LoadConnection {
     if isWritable {
       try? handler.perform { machine throws(SendError) in body(&machine) }
     } else {
-      // The transport takes nothing: the messages wait in one buffer, and the handler writes it as
-      // soon as there is room. A write for each would pin a buffer for each.
+      // The transport is not writable: the messages wait in one buffer, which the handler writes as
+      // soon as it is. One write per message would keep one buffer per message.
       try? handler.prepare { machine throws(SendError) in body(&machine) }
     }
   }
 
-  /// False when too many are outstanding.
+  /// Returns false if too many messages are outstanding.
   @inline(__always)
   private func send(
     intended: Int64, at now: Int64, _ machine: inout ConnectionMachine
@@ -165,7 +166,7 @@ final class EchoConnection: LoadConnection {
     guard case .admitted(let sequence) = inFlight.push(intended: intended, sent: now) else {
       return false
     }
-    // It cannot fail: the machine is open, which was asked before.
+    // This cannot fail: all callers check that the machine is open.
     try? machine.send(
       kind, payload.message(connection: number, sequence: sequence))
     loop.figures.sent(InFlight.Stamp(intended: intended, sent: now))
@@ -178,7 +179,7 @@ final class EchoConnection: LoadConnection {
 
   // MARK: Ending
 
-  /// Gives up what has waited too long.
+  /// Gives up messages sent before `cutoff`.
   func expire(sentBefore cutoff: Int64, at now: Int64) {
     guard inFlight.waiting > 0 else { return }
     let expired = inFlight.expire(
@@ -186,7 +187,7 @@ final class EchoConnection: LoadConnection {
     if expired.all > 0 { loop.figures.expired(expired, at: now) }
   }
 
-  /// Gives up what waits, for the run is over, and starts the closing handshake.
+  /// Gives up the waiting messages at the end of the run and starts the closing handshake.
   func close(at now: Int64) {
     let left = inFlight.abandon(measuredFrom: loop.figures.measuredFrom) { stamp in
       loop.figures.leftOver(stamp, at: now)

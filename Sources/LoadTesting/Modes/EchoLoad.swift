@@ -1,9 +1,9 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// `echo`: every message is answered by one of the same content.
+/// The mode `echo`: the server answers every message with the same content.
 ///
-/// Holds what the connections of one loop send and compare with.
+/// It holds the payload that the connections of one loop send and compare with.
 final class EchoLoad: LoadMode {
   static let name = "echo"
   static let summary = "Sends messages and times the reply to each."
@@ -12,16 +12,16 @@ final class EchoLoad: LoadMode {
   ]
   static let headline = Metric.roundTrip
 
-  /// sent = answered + unanswered + failed + in flight at end
+  /// Checks that sent = answered + unanswered + failed + in flight at end.
   static func unaccounted(_ counts: MessageCounts) -> Int { counts.accounting() }
 
-  /// What a reply must be to count as an answer.
+  /// Which replies count as answers.
   enum Replies {
-    /// It carries the id of its message, and is equal to it.
+    /// Replies that carry the ID of a message and are equal to it.
     case identified
-    /// It is equal to the oldest message.
+    /// Replies that are equal to the oldest waiting message.
     case inOrder
-    /// Any: for a fixed message, which may be a question to a server that does not echo.
+    /// Any reply. For a fixed message, which may be a request to a server that does not echo.
     case any
   }
 

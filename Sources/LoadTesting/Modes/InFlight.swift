@@ -1,43 +1,44 @@
-/// The messages of one connection that wait for an answer: a ring of send stamps.
+/// The messages of one connection that wait for an answer: a ring of send times.
 ///
-/// It grows by doubling up to its limit and allocates at the first push, so that idle connections
-/// cost no memory. A connection that matches in order calls `answer()`, one that matches by id
+/// It allocates at the first push, so idle connections take no memory, and doubles its size up to
+/// the limit. A connection that matches in order calls `answer()`, one that matches by ID calls
 /// `answer(sequence:)`.
 package struct InFlight: Sendable {
-  /// When one message was sent, in nanoseconds of one clock.
+  /// The send times of one message, in nanoseconds of the same clock.
   package struct Stamp: Equatable, Sendable {
-    /// When the schedule wanted it sent.
+    /// When it was due.
     package var intended: Int64
-    /// When it was handed to the channel.
+    /// When it was passed to the connection.
     package var sent: Int64
   }
 
   /// Whether a message may be sent.
   package enum Admission: Equatable, Sendable {
-    /// Yes; `sequence` counts this connection's messages from 0.
+    /// It may be sent; `sequence` is its number on this connection, from 0.
     case admitted(sequence: UInt64)
-    /// The limit is reached: the message counts as unsent.
+    /// The limit is reached; the message counts as unsent.
     case full
   }
 
-  /// What a reply answers.
+  /// The message that a reply answers.
   package enum Match: Equatable, Sendable {
-    /// This message, for the first time and in time.
+    /// A waiting message, sent at these times.
     case answered(Stamp)
-    /// A message that was given up before.
+    /// A message that had been given up.
     case late
-    /// A message that was answered before.
+    /// A message that had been answered already.
     case duplicate
-    /// No message that was ever sent here.
+    /// No message that was sent on this connection.
     case unknown
   }
 
-  /// Messages whose timeout has passed.
+  /// The number of messages that were given up.
   package struct Dropped: Equatable, Sendable {
+    /// All messages that were given up.
     package var all = 0
-    /// Of these, the ones that belong to the measurement.
+    /// The part of `all` that belongs to the window.
     package var measured = 0
-    /// Of all, the ones that were sent before the last answer on their connection.
+    /// The part of `all` that was sent before the last answer on the connection.
     package var overtaken = 0
   }
 
@@ -48,11 +49,11 @@ package struct InFlight: Sendable {
     var state: State
   }
 
-  /// The most messages held at once.
+  /// Maximum number of messages in the ring.
   package let limit: Int
-  /// How replies find their message.
+  /// How replies are matched to messages.
   package let matching: LoadPlan.Matching
-  /// Messages that wait for an answer and have not been given up.
+  /// Messages that wait for an answer, without those given up.
   package private(set) var waiting = 0
 
   private var slots: [Slot] = []
@@ -60,31 +61,32 @@ package struct InFlight: Sendable {
   private var length = 0
   /// The sequence number of the slot at `head`.
   private var base: UInt64 = 0
-  /// Slots from `head` on that no longer wait: where the next sweep for expired ones begins.
+  /// The number of slots from `head` on that no longer wait, which the next `expire` skips.
   private var settled = 0
-  /// Messages matched by id that were given up and whose late reply may still come.
+  /// Messages matched by ID that were given up and whose late reply may still arrive.
   private var givenUp = SequenceSet()
 
-  /// The sequence number of the oldest message, which the next reply answers when matched in order.
+  /// The sequence number of the oldest message, which the next reply answers with matching in
+  /// order.
   @inline(__always)
   package var oldest: UInt64 { base }
 
-  /// An empty ring.
+  /// Creates an empty ring.
   ///
   /// - Parameters:
-  ///   - limit: `--max-inflight`; at least 1 is taken.
-  ///   - matching: How replies find their message.
+  ///   - limit: Maximum number of messages in the ring; values below 1 count as 1.
+  ///   - matching: How replies are matched to messages.
   package init(limit: Int, matching: LoadPlan.Matching) {
     self.limit = max(1, limit)
     self.matching = matching
   }
 
-  /// Takes up a message about to be sent.
+  /// Adds a message that is about to be sent.
   ///
   /// - Parameters:
-  ///   - intended: When the schedule wanted it sent, in nanoseconds.
-  ///   - sent: When it is handed to the channel, in nanoseconds.
-  /// - Returns: Its number, or that there is no room.
+  ///   - intended: When it was due, in nanoseconds.
+  ///   - sent: When it is passed to the connection, in nanoseconds.
+  /// - Returns: Its sequence number, or `.full`.
   @inline(__always)
   package mutating func push(intended: Int64, sent: Int64) -> Admission {
     guard length < limit else { return .full }
@@ -98,10 +100,10 @@ package struct InFlight: Sendable {
 
   /// Matches a reply to the oldest message: first in, first out.
   ///
-  /// A message given up still takes its reply when it comes, or all later ones would be matched to
-  /// the wrong message.
+  /// A message that was given up still takes its late reply; otherwise all later replies would be
+  /// matched to the wrong message.
   ///
-  /// - Returns: `.late` for the reply to a message given up, `.unknown` when nothing waits.
+  /// - Returns: `.late` for the reply to a message given up, `.unknown` if the ring is empty.
   @inline(__always)
   package mutating func answer() -> Match {
     guard length > 0 else { return .unknown }
@@ -112,10 +114,10 @@ package struct InFlight: Sendable {
     return .answered(slot.stamp)
   }
 
-  /// Matches a reply by the number that it carries; order does not matter.
+  /// Matches a reply by its sequence number, in any order.
   ///
-  /// - Parameter sequence: As `push` has given it.
-  /// - Returns: `.unknown` for a number never given.
+  /// - Parameter sequence: A number that `push` returned.
+  /// - Returns: `.unknown` for any other number.
   package mutating func answer(sequence: UInt64) -> Match {
     guard sequence >= base else { return givenUp.remove(sequence) ? .late : .duplicate }
     let offset = sequence &- base
@@ -129,16 +131,16 @@ package struct InFlight: Sendable {
     return .answered(stamp)
   }
 
-  /// Gives up the messages that have waited too long.
+  /// Gives up messages that have waited too long.
   ///
-  /// Matched by id, they leave the ring; matched in order, they keep their place until their reply
-  /// comes, late as it is.
+  /// With matching by ID, they leave the ring. With matching in order, they keep their place until
+  /// their late reply arrives.
   ///
   /// - Parameters:
-  ///   - cutoff: Nanoseconds; messages handed to the channel before this are given up.
-  ///   - start: Nanoseconds; messages intended from then on belong to the measurement.
-  ///   - lastAnswer: Nanoseconds; when the last answer came on this connection.
-  /// - Returns: How many were given up now.
+  ///   - cutoff: Messages sent before this time are given up, in nanoseconds.
+  ///   - start: Messages due from this time on belong to the window, in nanoseconds.
+  ///   - lastAnswer: When this connection received its last answer, in nanoseconds.
+  /// - Returns: The number of messages given up by this call.
   package mutating func expire(
     sentBefore cutoff: Int64, measuredFrom start: Int64 = .min, lastAnswer: Int64 = .min
   ) -> Dropped {
@@ -160,12 +162,12 @@ package struct InFlight: Sendable {
     return expired
   }
 
-  /// Forgets everything and frees the memory, as when the connection is lost.
+  /// Gives up all waiting messages and frees the memory, for example if the connection is lost.
   ///
   /// - Parameters:
-  ///   - start: Nanoseconds; messages intended from then on belong to the measurement.
-  ///   - visit: Called with the stamp of each of those.
-  /// - Returns: How many were still waiting.
+  ///   - start: Messages due from this time on belong to the window, in nanoseconds.
+  ///   - visit: Called with the times of each waiting window message.
+  /// - Returns: The number of messages that were waiting.
   package mutating func abandon(
     measuredFrom start: Int64 = .min, _ visit: (Stamp) -> Void = { _ in }
   ) -> Dropped {

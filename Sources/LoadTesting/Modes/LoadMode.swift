@@ -1,55 +1,56 @@
 import WebSocketNIO
 
-/// What the connections of a load test do: one value for each event loop.
+/// The behaviour of the connections of a load test, with one instance per event loop.
 protocol LoadMode: SendableMetatype {
-  /// The name by which the mode is chosen.
+  /// The name that selects the mode.
   static var name: String { get }
-  /// What it does, in one sentence.
+  /// The description for help, in one sentence.
   static var summary: String { get }
-  /// Rows of the report, in order.
+  /// The metrics in a report, in order.
   static var metrics: [Metric] { get }
-  /// The metric that the mode is chosen for.
+  /// The main metric of the mode.
   static var headline: Metric { get }
 
-  /// Messages whose outcome is unknown; anything but 0 is a fault of this program.
+  /// Messages without an outcome; any value but 0 is a bug in this program.
   static func unaccounted(_ counts: MessageCounts) -> Int
 
-  /// - Parameter setting: What all loops of the run have in common.
+  /// - Parameter setting: The settings that all loops of the run share.
   init(_ setting: LoadLoop.Setting)
 
-  /// Makes a connection, which is then opened.
+  /// Creates the consumer of a connection that is about to open.
   ///
   /// - Parameters:
-  ///   - number: Its number in the run.
-  ///   - slot: Its number on its loop.
-  ///   - loop: Where it lives; called there.
-  /// - Returns: The consumer of what the connection receives.
+  ///   - number: The number of the connection in the run.
+  ///   - slot: The number of the connection on its loop.
+  ///   - loop: The loop of the connection; this method is called on it.
+  /// - Returns: The consumer, which receives the messages of the connection.
   func makeConnection(number: Int, slot: Int, on loop: LoadLoop) -> any LoadConnection
 }
 
-/// What a loop asks of a connection: once a batch or tick, never once a message.
+/// What a loop requires of a connection. Its calls are per batch or per tick, never per message.
 protocol LoadConnection: AnyObject, ConnectionConsumer {
-  /// Its number on its loop.
+  /// The number of the connection on its loop.
   var slot: Int { get }
   /// Window messages that it may still send in the closed model.
   var quota: Int { get }
-  /// When our Close was sent, in nanoseconds of `MonotonicClock`; 0 before.
+  /// When our close frame was sent, in nanoseconds of `MonotonicClock`; 0 before.
   var closeSent: Int64 { get }
-  /// nil before the connection is open and after it has ended.
+  /// The open connection; nil before it opens and after it has ended.
   var handler: ConnectionHandler? { get }
 
-  /// Sends the messages that are due, which are intended `origin` nanoseconds after their schedule's start.
+  /// Sends due messages of the open model. `origin` is the start of their schedule, in nanoseconds
+  /// of `MonotonicClock`.
   func send(_ due: ArraySlice<ScheduleQueue.Due>, origin: Int64)
 
-  /// Closed model, outside a burst: sends until enough messages are outstanding.
+  /// In the closed model, outside a burst: sends until enough messages are outstanding.
   func refill(at now: Int64)
 
-  /// Gives up the messages that were sent before `cutoff`.
+  /// Gives up messages that were sent before `cutoff`, in nanoseconds of `MonotonicClock`.
   func expire(sentBefore cutoff: Int64, at now: Int64)
 
   /// Gives up the outstanding messages and starts the closing handshake.
   func close(at now: Int64)
 
-  /// Ends the connection without a handshake.
+  /// Ends the connection without a closing handshake.
   func abandon()
 }

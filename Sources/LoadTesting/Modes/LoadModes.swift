@@ -1,30 +1,27 @@
-/// One mode of a load test, as plans, options and reports name it.
+/// A mode of a load test, as plans, options and reports refer to it.
 package struct LoadModeEntry: Sendable, Hashable {
   let mode: any LoadMode.Type
 
-  /// The name by which the mode is chosen.
+  /// The name that selects the mode.
   package var name: String { mode.name }
-  /// What it does, in one sentence.
+  /// The description for help, in one sentence.
   package var summary: String { mode.summary }
-  /// Rows of the report, in order.
+  /// The metrics in a report, in order.
   package var metrics: [Metric] { mode.metrics }
-  /// The metric that the mode is chosen for.
+  /// The main metric of the mode.
   package var headline: Metric { mode.headline }
 
   package static func == (one: Self, other: Self) -> Bool { one.name == other.name }
   package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
-/// The modes that exist. Options, help, completion, reports and tests read this list.
+/// All modes. Options, help, completion, reports and tests read this list.
 package enum LoadModes {
-  /// Every message is answered by one of the same content.
+  /// The server answers every message with the same content.
   package static let echo = LoadModeEntry(mode: EchoLoad.self)
 
   package static let all = [echo]
 
-  /// The mode of that name.
-  ///
-  /// - Parameter name: As it was typed or stored.
-  /// - Returns: nil when no mode has it.
+  /// The mode with this name; nil for an unknown name.
   package static func named(_ name: String) -> LoadModeEntry? { all.first { $0.name == name } }
 }

@@ -2,26 +2,27 @@ import Conversation
 import Glibc
 import WebSocketProtocol
 
-/// The payloads of one event loop: one buffer into which the id is written before each sending, so that a
-/// message costs no allocation.
+/// The payloads of one event loop: one buffer into which the ID of each message is written, so
+/// sending allocates nothing.
 ///
-/// Where messages are compressed, each has other content after its id: a payload that repeats would
-/// compress to next to nothing, which no real message does.
+/// If messages are compressed, each has different content after its ID: a repeated payload would
+/// compress to almost nothing, unlike real messages.
 ///
-/// It is a value of plain pointers: a reference would be counted for each message. Its maker frees it.
+/// It is a struct of plain pointers, because a class would need reference counting for each
+/// message. The code that creates it must call `deallocate()`.
 struct MessagePayload {
-  /// Whether each message has its id in its first bytes.
+  /// Whether each message starts with its ID.
   let carriesID: Bool
   private let bytes: UnsafeMutableRawBufferPointer
-  /// Where the content after the id is cut from; nil when it is always the same.
+  /// The source of the varying content after the ID; nil if the content does not vary.
   private let pool: UnsafeMutableRawBufferPointer?
 
-  /// Bytes of the pool beyond one payload. It is more than the window of deflate, which has 32 KiB.
+  /// Size of the pool in bytes beyond one payload; more than the 32 KiB window of deflate.
   private static let poolSize = 1 << 18
 
   /// - Parameters:
-  ///   - plan: Size, type and seed of the payload.
-  ///   - varies: Whether each message has other content.
+  ///   - plan: The plan with size, type and seed of the payload.
+  ///   - varies: Whether each message has different content.
   init(_ plan: LoadPlan, varies: Bool = false) {
     let size = plan.payloadSize
     bytes = .allocate(byteCount: size, alignment: 16)
@@ -39,7 +40,7 @@ struct MessagePayload {
     }
   }
 
-  /// Frees the memory; nothing else may be called after this.
+  /// Frees the memory. No other method may be called afterwards.
   func deallocate() {
     bytes.deallocate()
     pool?.deallocate()
@@ -59,7 +60,7 @@ struct MessagePayload {
 
   var count: Int { bytes.count }
 
-  /// The payload of one message; valid until the next call.
+  /// The payload of one message, valid until the next call of any method.
   @inline(__always)
   func message(connection: Int, sequence: UInt64) -> UnsafeRawBufferPointer {
     if carriesID {
@@ -69,7 +70,7 @@ struct MessagePayload {
     return UnsafeRawBufferPointer(bytes)
   }
 
-  /// Whether these are the bytes of that message.
+  /// Whether a reply has the bytes of this message.
   @inline(__always)
   func equals(_ reply: UnsafeRawBufferPointer, connection: Int, sequence: UInt64) -> Bool {
     if carriesID {
@@ -81,7 +82,7 @@ struct MessagePayload {
     return memcmp(own, theirs, reply.count) == 0
   }
 
-  /// Whether a reply that has the id of that message has its other bytes too.
+  /// Whether a reply that carries the ID of this message also has its other bytes.
   @inline(__always)
   func hasContent(_ reply: UnsafeRawBufferPointer, connection: Int, sequence: UInt64) -> Bool {
     let head = MessageID.length
@@ -91,7 +92,7 @@ struct MessagePayload {
     return memcmp(own + head, theirs + head, reply.count &- head) == 0
   }
 
-  /// Puts the content of that message after the id.
+  /// Copies the content of this message into the buffer after the ID.
   private func vary(connection: Int, sequence: UInt64) {
     guard let pool, let start = pool.baseAddress, let own = bytes.baseAddress else { return }
     let head = MessageID.length
@@ -100,7 +101,7 @@ struct MessagePayload {
     memcpy(own + head, start + offset, bytes.count &- head)
   }
 
-  /// What is wrong with a reply, for the list of errors.
+  /// Describes how a reply differs from the message, for the list of errors.
   func difference(
     from reply: UnsafeRawBufferPointer, _ kind: MessageKind, sent: MessageKind
   ) -> String {

@@ -1,27 +1,27 @@
-/// What a load test is to do, as a value. Choices that have nothing to do with each other are
-/// separate fields, so that a new mode or model adds a case and multiplies nothing.
+/// The plan of a load test. Independent choices are separate fields, so a new mode or load model
+/// only adds one case.
 package struct LoadPlan: Sendable, Equatable {
-  /// When measuring ends.
+  /// When the window ends.
   package enum Length: Sendable, Equatable {
-    /// After this many nanoseconds of measuring.
+    /// After this many nanoseconds.
     case duration(Int64)
-    /// After this many messages of all connections together.
+    /// After this many messages on all connections together.
     case messages(Int)
   }
 
-  /// How a reply finds its message.
+  /// How replies are matched to messages.
   package enum Matching: String, Sendable {
-    /// By the id in the first sixteen bytes of the payload.
+    /// By the ID in the first sixteen bytes of the payload.
     case sequence = "seq"
-    /// First in, first out.
+    /// In order: each reply answers the oldest message.
     case fifo
   }
 
-  /// What a message holds.
+  /// The payload of the messages.
   package enum Content: Sendable, Equatable {
-    /// Made up, of this many bytes.
+    /// Generated, with this many bytes.
     case generated(size: Int)
-    /// Always these bytes.
+    /// The same bytes in every message.
     case fixed([UInt8])
   }
 
@@ -31,38 +31,41 @@ package struct LoadPlan: Sendable, Equatable {
     case binary
   }
 
-  /// What the connections do.
+  /// The mode, which decides what the connections do.
   package var mode: LoadModeEntry
-  /// What decides when the next message is sent.
+  /// The load model, which decides when the next message is sent.
   package var pacing: Pacing
-  /// Connections, at least 1.
+  /// The number of connections of the whole run, at least 1.
   package var connections: Int
   package var length: Length
-  /// New connections per second.
+  /// New connections per second, on all event loops together.
   package var connectRate: Double
-  /// Share of the connections that must be open before sending begins, from 0 to 1.
+  /// The share of connections that must be open before sending starts, from 0 to 1.
   package var minimumOpen: Double
-  /// Warm-up in nanoseconds; nil for the default, which depends on the length.
+  /// Warm-up in nanoseconds; nil for the default, which depends on `length`.
   package var warmUp: Int64?
-  /// After how many nanoseconds a message counts as unanswered and a connect as failed.
+  /// Time in nanoseconds after which a message counts as unanswered.
   package var timeout: Int64
-  /// Messages a connection may have outstanding; more are not sent and counted as unsent.
+  /// Maximum number of outstanding messages per connection; further messages count as unsent.
   package var maxInFlight: Int
   package var content: Content
   package var kind: Kind
-  /// What was asked for; see `matching` for what is done.
+  /// The requested matching; `matching` is the one in effect.
   package var requestedMatching: Matching?
-  /// Where schedules and made-up payloads come from.
+  /// The seed of schedules and generated payloads.
   package var seed: UInt64
-  /// Event loop threads.
+  /// The number of event loop threads.
   package var threads: Int
-  /// Which part of the run this process does; nil for all of it. Numbers of connections, messages and
-  /// rates are those of the whole.
+  /// The part of the run that this process does; nil for all of it. Connections, messages and rate
+  /// in this plan are those of the whole run.
   package var shard: LoadReport.Shard?
-  /// What the result must keep.
+  /// When connecting begins, in nanoseconds since 1970, UTC; nil for at once. Sending then begins when every
+  /// shard has had time to connect: see `opening`.
+  package var startAt: Int64?
+  /// Limits on the result.
   package var thresholds: [Threshold] = []
 
-  /// A plan; what is left out has the default of the command.
+  /// Creates a plan. Most parameters default to the values of the command.
   package init(
     mode: LoadModeEntry = LoadModes.echo, pacing: Pacing = .closed(inflight: 1),
     connections: Int = 50,
@@ -88,7 +91,7 @@ package struct LoadPlan: Sendable, Equatable {
     self.shard = shard
   }
 
-  /// Bytes of one message's payload.
+  /// The payload size of one message in bytes.
   package var payloadSize: Int {
     switch content {
     case .generated(let size): max(0, size)
@@ -96,7 +99,7 @@ package struct LoadPlan: Sendable, Equatable {
     }
   }
 
-  /// How replies are matched: by id where the payload is ours and has room for one.
+  /// The matching in effect: in order if the payload is fixed or too short for an ID.
   package var matching: Matching {
     switch content {
     case .fixed: .fifo
@@ -104,9 +107,9 @@ package struct LoadPlan: Sendable, Equatable {
     }
   }
 
-  /// Warm-up in nanoseconds that is done and thrown away before measuring: as asked, or two seconds,
-  /// or a tenth of a longer duration. A count of messages is sent without warm-up: then every one of
-  /// them is in the report.
+  /// The warm-up in effect, in nanoseconds. The default is a tenth of the duration, but at least
+  /// two seconds. With a message count there is no warm-up by default, so the report covers every
+  /// message.
   package var effectiveWarmUp: Int64 {
     if let warmUp { return max(0, warmUp) }
     switch length {
@@ -115,11 +118,11 @@ package struct LoadPlan: Sendable, Equatable {
     }
   }
 
-  /// Whether there is CPU for loops that stay awake until a message is due. To use up what the process
-  /// may have is to be kept from running for longer than any sleep is late; and shards, which may all be
-  /// on this machine, would be awake at each other's expense.
+  /// Whether there is enough CPU for loops to poll until a message is due. A process that uses up
+  /// its CPU quota is stopped for longer than a sleeping loop would be late. Shards count because
+  /// they may all run on this machine and would compete for its cores.
   ///
-  /// - Parameter host: The machine, and what of it the process may have.
+  /// - Parameter host: The machine and the CPU quota of the process.
   /// - Returns: Whether a core would be left for everything else.
   func staysAwake(on host: HostFacts) -> Bool {
     let loops = max(1, threads)
@@ -128,10 +131,10 @@ package struct LoadPlan: Sendable, Equatable {
     return shards == 1 || host.cores ?? 1 > shards * loops
   }
 
-  /// How many messages each connection of the run may send while measuring, of a total that is counted:
-  /// in the open model the first ones of the merged schedule, in the closed model an even share.
+  /// How a message count is divided among the connections of the run: in the open model by the
+  /// merged schedule, in the closed model evenly.
   ///
-  /// - Returns: By connection; nil when the length is a duration.
+  /// - Returns: Messages by connection number; nil if the length is a duration.
   package func quotas() -> [Int]? {
     guard case .messages(let total) = length else { return nil }
     guard connections > 0, total > 0 else { return [] }
@@ -141,7 +144,7 @@ package struct LoadPlan: Sendable, Equatable {
 
   /// The schedule of the open model.
   ///
-  /// - Returns: nil in the closed model, or when rate or connections are out of range.
+  /// - Returns: nil in the closed model, or if rate or connections are out of range.
   package func schedule() -> SendSchedule? {
     guard case .open(let rate, let arrival) = pacing else { return nil }
     return SendSchedule(rate: rate, connections: connections, arrival: arrival, seed: seed)

@@ -1,15 +1,16 @@
-/// What decides when the next message is sent. Code that depends on it asks the properties here.
+/// The load model: what decides when the next message is sent.
 package enum Pacing: Sendable, Equatable {
-  /// A clock: `rate` messages per second of all connections together, whatever is outstanding.
+  /// A clock: `rate` messages per second on all connections together, no matter how many are
+  /// outstanding.
   case open(rate: Double, arrival: Arrival)
   /// The answers: each connection keeps `inflight` messages outstanding.
   case closed(inflight: Int)
 
-  /// How arrivals are spread over time.
+  /// How messages are distributed over time.
   package enum Arrival: String, Sendable {
     /// Even gaps.
     case constant
-    /// Exponential gaps: independent users.
+    /// Exponential gaps, as with independent users.
     case poisson
   }
 
@@ -19,6 +20,7 @@ package enum Pacing: Sendable, Equatable {
     case closed
   }
 
+  /// The name of the load model.
   package var name: Name {
     switch self {
     case .open: .open
@@ -26,10 +28,10 @@ package enum Pacing: Sendable, Equatable {
     }
   }
 
-  /// Whether a clock decides.
+  /// Whether a clock decides, not the answers.
   package var isOpen: Bool { name == .open }
 
-  /// Messages per second of all connections together; nil in the closed model.
+  /// Messages per second on all connections together; nil in the closed model.
   package var rate: Double? {
     switch self {
     case .open(let rate, _): rate
@@ -37,7 +39,7 @@ package enum Pacing: Sendable, Equatable {
     }
   }
 
-  /// How arrivals are spread; nil in the closed model.
+  /// How messages are distributed over time; nil in the closed model.
   package var arrival: Arrival? {
     switch self {
     case .open(_, let arrival): arrival

@@ -1,13 +1,15 @@
-/// The next due time of every connection of one event loop, so that one timer a loop is enough.
+/// A priority queue with the next message of every connection of one event loop, so one timer per
+/// loop is enough.
 ///
-/// A binary heap over arrays: handing out a message and placing its connection's next one costs one
-/// walk down the heap and no allocation. Slots are the loop's own small numbers of its connections.
+/// It is a binary heap in arrays: returning a message and scheduling the next one of its connection
+/// takes one walk down the heap and no allocation. A slot is the number of a connection on its
+/// loop.
 package struct ScheduleQueue: Sendable {
   /// One message to send.
   package struct Due: Equatable, Sendable {
-    /// Which connection of this loop.
+    /// The connection of this loop.
     package var slot: Int
-    /// When it should have been sent: nanoseconds since the start of sending.
+    /// When the message is due, in nanoseconds since the start of the schedule.
     package var intended: Int64
   }
 
@@ -21,28 +23,29 @@ package struct ScheduleQueue: Sendable {
   private var cursors: [SendSchedule.Cursor?] = []
   private var places: [Int] = []
 
-  /// An empty queue.
+  /// Creates an empty queue.
   ///
-  /// - Parameter schedule: The run's schedule; all loops share it.
+  /// - Parameter schedule: The schedule of the run, the same for all loops.
   package init(schedule: SendSchedule) { self.schedule = schedule }
 
-  /// Connections that still have something to send.
+  /// The number of connections that still have messages to send.
   package var count: Int { heap.count }
 
-  /// When the earliest message is due, in nanoseconds since the start of sending; nil when none is.
+  /// When the earliest message is due, in nanoseconds since the start of the schedule; nil if the
+  /// queue is empty.
   package var nextDue: Int64? { heap.first?.due }
 
-  /// Takes up a connection at the start of its schedule.
+  /// Adds a connection at the start of its schedule.
   ///
   /// - Parameters:
-  ///   - slot: The loop's number for it, from 0; a slot in use starts over.
-  ///   - connection: Its number in the whole run, which decides its phase.
-  ///   - quota: How many messages it may send; nil for no end.
+  ///   - slot: Its number on the loop, from 0; a slot in use is replaced.
+  ///   - connection: Its number in the whole run, which determines its phase.
+  ///   - quota: How many messages it may send; nil for no limit.
   package mutating func add(slot: Int, connection: Int, quota: Int? = nil) {
     add(slot: slot, schedule.cursor(connection: connection, quota: quota))
   }
 
-  /// Takes up a connection at some place of its schedule.
+  /// Adds a connection at a given position of its schedule.
   mutating func add(slot: Int, _ cursor: SendSchedule.Cursor) {
     guard slot >= 0 else { return }
     remove(slot: slot)
@@ -57,9 +60,9 @@ package struct ScheduleQueue: Sendable {
     rise(from: heap.count - 1)
   }
 
-  /// Forgets a connection, one that was lost for example.
+  /// Removes a connection, for example one that was lost.
   ///
-  /// - Parameter slot: Nothing happens when it has nothing to send.
+  /// - Parameter slot: Its number on the loop; nothing happens if it has no messages to send.
   package mutating func remove(slot: Int) {
     guard places.indices.contains(slot), places[slot] >= 0 else { return }
     let index = places[slot]
@@ -73,12 +76,12 @@ package struct ScheduleQueue: Sendable {
     sink(from: places[last.slot])
   }
 
-  /// Hands out the earliest message that is due, and places its connection's next one.
+  /// Returns the earliest due message and schedules the next one of its connection.
   ///
-  /// Call until nil. After a delay each message comes with the time it was meant for.
+  /// Call it until it returns nil. Messages that are overdue keep their original due times.
   ///
-  /// - Parameter now: Nanoseconds since the start of sending; the end of the run where that is less.
-  /// - Returns: nil when nothing is due by `now`.
+  /// - Parameter now: Nanoseconds since the start of the schedule.
+  /// - Returns: nil if no message is due by `now`.
   package mutating func next(dueBy now: Int64) -> Due? {
     guard let first = heap.first, first.due <= now, var cursor = cursors[first.slot] else {
       return nil
@@ -93,11 +96,11 @@ package struct ScheduleQueue: Sendable {
     return Due(slot: first.slot, intended: first.due)
   }
 
-  /// How many messages are due before a moment, without handing them out: exact for constant arrival, the
+  /// Counts the messages due before a time without removing them: exact for constant arrival, the
   /// mean for Poisson arrival.
   ///
-  /// - Parameter end: Nanoseconds since the start of sending.
-  /// - Returns: No more than the quotas allow.
+  /// - Parameter end: Nanoseconds since the start of the schedule.
+  /// - Returns: The count, limited by the quotas.
   package func count(dueBefore end: Int64) -> Int {
     heap.reduce(0) { sum, entry in
       guard let cursor = cursors[entry.slot] else { return sum }
@@ -107,7 +110,7 @@ package struct ScheduleQueue: Sendable {
     }
   }
 
-  /// Earlier first; at the same time the lower slot, so that a seed repeats a run.
+  /// Earlier messages first, then lower slots, so the same seed gives the same order.
   private func precedes(_ left: Entry, _ right: Entry) -> Bool {
     left.due != right.due ? left.due < right.due : left.slot < right.slot
   }

@@ -1,31 +1,31 @@
 import Conversation
 import Glibc
 
-/// When each connection ought to send, whatever has been answered so far: the open load model.
+/// The schedule of the open load model: when each connection must send, regardless of answers.
 ///
-/// Times are nanoseconds since the start of sending. With constant arrival, message `j` of
-/// connection `k` of `n` is due at `(j*n + k) / rate`: together the connections make one even
-/// stream, and since each time is computed from its index, nothing drifts. With Poisson arrival each
-/// connection draws exponential gaps of its own, and together they are a Poisson stream of the
-/// total rate.
+/// Times are nanoseconds since the start of the schedule. With constant arrival, message `j` of
+/// connection `k` of `n` is due at `(j*n + k) / rate`: together the connections form one even
+/// stream, and errors do not accumulate because each time is computed from its index. With Poisson
+/// arrival each connection draws its own exponential gaps, and together they form a Poisson stream
+/// with the total rate.
 package struct SendSchedule: Sendable {
-  /// How arrivals are spread.
+  /// How messages are distributed over time.
   package let arrival: Pacing.Arrival
-  /// Connections that share the rate.
+  /// The number of connections that share the rate.
   package let connections: Int
-  /// Where the random gaps of Poisson arrival come from.
+  /// The seed of the random gaps of Poisson arrival.
   package let seed: UInt64
   private let ratePerMillionSeconds: UInt64
-  /// Between two messages of one connection, in nanoseconds.
+  /// The mean time between two messages of one connection, in nanoseconds.
   let meanGap: Double
 
-  /// A schedule for all connections of a run; nil when a number is out of range.
+  /// Creates a schedule for all connections of a run; nil if a number is out of range.
   ///
   /// - Parameters:
-  ///   - rate: Messages per second of all connections together, from 0.000 001 to 10^12.
-  ///   - connections: How many share the rate, at least 1.
-  ///   - arrival: How arrivals are spread.
-  ///   - seed: For Poisson arrival.
+  ///   - rate: Messages per second on all connections together, from 0.000 001 to 10^12.
+  ///   - connections: The number of connections that share the rate, at least 1.
+  ///   - arrival: How messages are distributed over time.
+  ///   - seed: The seed of the gaps of Poisson arrival.
   package init?(rate: Double, connections: Int, arrival: Pacing.Arrival, seed: UInt64) {
     guard rate >= 0.000_001, rate <= 1e12, connections > 0 else { return nil }
     self.arrival = arrival
@@ -35,12 +35,12 @@ package struct SendSchedule: Sendable {
     meanGap = Double(connections) / rate * 1e9
   }
 
-  /// The place of one connection in the schedule, before its first message.
+  /// The position of one connection in the schedule before its first message.
   ///
   /// - Parameters:
-  ///   - connection: Its number among all connections, from 0. With shards, its number in the whole.
-  ///   - quota: How many messages it may send; nil for no end.
-  /// - Returns: A cursor whose `due` is the first message's time.
+  ///   - connection: Its number in the whole run, from 0, including the connections of all shards.
+  ///   - quota: How many messages it may send; nil for no limit.
+  /// - Returns: A cursor whose `due` is the time of the first message.
   package func cursor(connection: Int, quota: Int? = nil) -> Cursor {
     let number = UInt64(clamping: connection)
     var cursor = Cursor(
@@ -53,10 +53,10 @@ package struct SendSchedule: Sendable {
     return cursor
   }
 
-  /// Moves a cursor to the connection's next message.
+  /// Moves a cursor to the next message of its connection.
   ///
-  /// - Parameter cursor: One that this schedule has made.
-  /// - Returns: Whether there is a next message, within the quota and before the end of time.
+  /// - Parameter cursor: A cursor of this schedule.
+  /// - Returns: Whether there is a next message within the quota and the range of `Int64`.
   package func advance(_ cursor: inout Cursor) -> Bool {
     cursor.quota &-= 1
     switch arrival {
@@ -72,26 +72,26 @@ package struct SendSchedule: Sendable {
 
   /// The position of one connection in the schedule.
   package struct Cursor: Sendable {
-    /// When its next message is due: nanoseconds since the start of sending.
+    /// When the next message is due, in nanoseconds since the start of the schedule.
     package fileprivate(set) var due: Int64
     fileprivate var index: UInt64
     fileprivate var generator: SeededGenerator
-    /// Messages left, the next one included.
+    /// Messages left to send, including the next one.
     package fileprivate(set) var quota: Int
   }
 
-  /// How many messages of a connection are due before a moment, its next one included: exact for constant
-  /// arrival, the mean for Poisson arrival.
+  /// Counts the messages of a connection that are due before a time, from its next one on: exact
+  /// for constant arrival, the mean for Poisson arrival.
   ///
   /// - Parameters:
-  ///   - cursor: Its place in the schedule.
-  ///   - end: Nanoseconds since the start of sending.
-  /// - Returns: No more than the quota allows.
+  ///   - cursor: The position of the connection.
+  ///   - end: Nanoseconds since the start of the schedule.
+  /// - Returns: The count, limited by the quota.
   package func count(from cursor: Cursor, dueBefore end: Int64) -> Int {
     guard cursor.due < end else { return 0 }
     switch arrival {
     case .constant:
-      // The last index that is due before: index * 10^15 < end * messages per million seconds.
+      // The last index due before `end`: index * 10^15 < end * messages per million seconds.
       let product = UInt64(end).multipliedFullWidth(by: ratePerMillionSeconds)
       let (low, borrow) = product.low.subtractingReportingOverflow(1)
       let high = product.high &- (borrow ? 1 : 0)
@@ -105,17 +105,18 @@ package struct SendSchedule: Sendable {
     }
   }
 
-  /// How the first messages of the merged stream of all connections are spread over them.
+  /// Divides the first messages of the merged stream among the connections.
   ///
-  /// - Parameter total: How many messages of the stream.
-  /// - Returns: By connection, how many of these are its own.
+  /// - Parameter total: The number of messages.
+  /// - Returns: The number of messages of each connection.
   package func quotas(ofFirst total: Int) -> [Int] {
     switch arrival {
     case .constant:
       return (0..<connections).map { total / connections + ($0 < total % connections ? 1 : 0) }
     case .poisson:
-      // Up to a moment before which there are surely fewer, each connection is counted for itself; from
-      // there on the streams are merged.
+      // Before a time by which fewer than `total` messages are due, each connection is counted on
+      // its own; only the rest is merged, which is slower. If the guess is too late, try an earlier
+      // time.
       var certain = Double(total)
       while true {
         certain -= 5 * Double(total).squareRoot() + 10
@@ -125,7 +126,7 @@ package struct SendSchedule: Sendable {
     }
   }
 
-  /// - Returns: nil when more than these are due before the moment.
+  /// - Returns: nil if more than `total` messages are due before `moment`.
   private func poissonQuotas(ofFirst total: Int, certainBefore moment: Int64) -> [Int]? {
     var quotas = [Int](repeating: 0, count: connections)
     var left = total

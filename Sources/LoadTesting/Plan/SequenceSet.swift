@@ -1,14 +1,14 @@
 /// A set of sequence numbers that are added in ascending order and removed in any order.
 ///
-/// Consecutive numbers share one range, so a server that never answers costs a few bytes, however many
-/// messages it leaves unanswered.
+/// Consecutive numbers share one range, so a server that never answers takes only a few bytes of
+/// memory, no matter how many messages it leaves unanswered.
 struct SequenceSet: Sendable {
   private var ranges: [Range<UInt64>] = []
 
-  /// Ranges kept at most; the oldest are forgotten first.
+  /// Maximum number of ranges; the oldest are dropped first.
   static let maxRanges = 4096
 
-  /// Adds a number above all that were added before.
+  /// Adds a number, which must be above all numbers added before.
   mutating func append(_ number: UInt64) {
     if let last = ranges.last, last.upperBound == number {
       ranges[ranges.count - 1] = last.lowerBound..<number &+ 1

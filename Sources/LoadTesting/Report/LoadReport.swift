@@ -1,49 +1,57 @@
 package import Conversation
 
-/// The result of a load test, as a value: text, JSON and every other output are made from it.
+/// The result of a load test. Text, JSON and every other output are made from this value.
 package struct LoadReport: Sendable, Equatable {
-  /// The version of the JSON shape that this value is written in.
+  /// The name and version of the JSON format of results.
   package static let schema = "bench/1"
 
-  /// The JSON Schema of that shape.
+  /// The JSON Schema of that format.
   package static var schemaDocument: [UInt8] { PackageResources.bench_schema_json }
 
   package var tool: Tool
   package var run: Run
   package var target: Target
   package var configuration: Configuration
+  /// The phases of the run in chronological order.
   package var phases: [Phase]
   package var verdict: Verdict
   package var connections: Connections
+  /// The outcomes of the window messages.
   package var messages: MessageCounts
-  /// What was measured; a metric that was not has no entry.
+  /// The measured metrics; metrics without samples have no entry.
   package var metrics: [Metric: LatencySummary]
   package var rates: Rates
-  /// Payload of the window messages, and of the answers to them.
+  /// Payload bytes of the window messages, and of the answers to them.
   package var payload: Traffic
-  /// Frames with their headers, before TLS, that the connections sent and received in the window.
+  /// Bytes of frames, including their headers but without TLS, sent and received in the window.
   package var wire: Traffic
-  /// nil without compression.
+  /// Bytes before and after compression; nil without compression.
   package var compression: Compression?
+  /// The outcomes of the warm-up messages, which `messages` does not include.
   package var warmUp = WarmUp()
-  /// nil when the window was as long as planned.
+  /// How the window was cut short; nil if it was as long as planned.
   package var cutShort: CutShort?
-  /// Messages that the plan had for the window; where chance or the answers decide that, those that were sent
-  /// or could not be.
+  /// Messages planned for the window. Where the plan has no fixed number (Poisson arrival, closed
+  /// model, interrupted runs), all messages that were sent or should have been.
   package var planned: Int
-  /// Share of the window, from 0 to 1, in which the planned connections were open, on average.
+  /// The share of the window, from 0 to 1, in which the planned connections were open on average.
   package var connectedShare = 1.0
-  /// Replies that show that matching in order does not hold.
+  /// Replies which show that matching in order does not hold.
   package var unmatched = 0
+  /// Failures by kind, the most frequent first.
   package var errors: [ErrorTally.Entry]
+  /// Ends of connections by code and side, the most frequent first.
   package var closes: [CloseTally.Entry]
+  /// The intervals of warm-up and window, in chronological order.
   package var intervals: [Interval]
   package var selfCheck: SelfCheck
   package var host: HostFacts
-  /// What the result must keep.
+  /// Limits on the result.
   package var thresholds: [Threshold] = []
+  /// The parts that a merged result was put together from, by their index; empty for any other.
+  package var shards: [ShardRow] = []
 
-  /// A report; what was not measured may be left out.
+  /// Creates a report; figures that were not measured may be omitted.
   package init(
     tool: Tool, run: Run, target: Target, configuration: Configuration, phases: [Phase],
     verdict: Verdict,
@@ -73,42 +81,40 @@ package struct LoadReport: Sendable, Equatable {
     self.host = host
   }
 
-  /// Connections of this process: a shard has every n-th of them.
+  /// The number of connections of this process: a shard has every n-th one.
   package var ownConnections: Int {
     LoadReport.Shard.share(of: configuration.connections, run.shard)
   }
 
-  /// Messages per second of this process in the open model; nil in the closed one.
+  /// Messages per second of this process in the open model; nil in the closed model.
   package var ownRate: Double? {
     configuration.pacing.rate.map {
       $0 * Double(ownConnections) / Double(max(1, configuration.connections))
     }
   }
 
-  /// The phase of that name, if the run had it.
-  ///
-  /// - Parameter name: Which one.
-  /// - Returns: nil when the run ended before it.
+  /// The phase with this name; nil if the run ended before it or skipped it.
   package func phase(_ name: Phase.Name) -> Phase? { phases.first { $0.name == name } }
 
-  /// The same report with other percentiles.
+  /// Returns the same report with other percentiles.
   ///
-  /// One that is in the report stays as it is; the others are read from the stored histograms, within 0.1 %.
+  /// Percentiles that the report has are kept; the others are computed from the stored histograms,
+  /// within 0.1 %.
   ///
-  /// - Parameter levels: What to show, in this order.
-  /// - Returns: The report; a metric without its histogram keeps the percentiles that it has of these.
+  /// - Parameter levels: The percentiles to include, in this order.
+  /// - Returns: The report. A metric without a histogram has only those percentiles that it had.
   package func showing(_ levels: [PercentileLevel]) -> LoadReport {
     var report = self
     for (metric, summary) in metrics { report.metrics[metric] = summary.showing(levels) }
     return report
   }
 
-  /// Checks sent = answered + unanswered + failed + in flight at end.
+  /// Checks that sent = answered + unanswered + failed + in flight at end.
   ///
-  /// - Returns: 0, or by how many messages the counters disagree.
+  /// - Returns: 0, or the number of messages by which the counts disagree.
   package func accounting() -> Int { configuration.mode.mode.unaccounted(messages) }
 
-  /// Judges the report by the numbers in it and writes the verdict down.
+  /// Sets `verdict` from the numbers in the report.
   package mutating func judge() {
     var evidence = Verdict.Evidence(
       messages: messages, contradictions: contradictions().count,
@@ -133,12 +139,12 @@ package struct LoadReport: Sendable, Equatable {
 // MARK: JSON
 
 extension LoadReport {
-  /// Writes the report as one JSON object: durations in whole nanoseconds, sizes in bytes, rates per second,
-  /// `null` where nothing was measured.
+  /// Writes the report as one JSON object: durations in whole nanoseconds, sizes in bytes, rates
+  /// per second, `null` for figures that were not measured.
   ///
   /// - Parameters:
-  ///   - json: Where a value may begin.
-  ///   - text: One sentence for a finding, for a person.
+  ///   - json: A writer at a position where a value may begin.
+  ///   - text: Returns the text of a finding, one sentence.
   package func write(to json: inout JSONWriter, text: (Verdict.Finding) -> String) {
     json.object { json in
       json.member("schema", Self.schema)
@@ -186,13 +192,14 @@ extension LoadReport {
       json.member("self", object: selfCheck.write)
       json.member("env", object: host.write)
       json.member("thresholds", array: outcomes) { $1.write(to: &$0) }
+      if !shards.isEmpty { json.member("shards", array: shards) { $1.write(to: &$0) } }
     }
   }
 
-  /// Reads a report that `write` wrote. Members that are not known are ignored.
+  /// Reads a report that `write` wrote. Unknown members are ignored.
   ///
   /// - Parameter bytes: One JSON text.
-  /// - Throws: What is wrong, and in which member.
+  /// - Throws: `ResultError` with the cause and the path of the invalid member.
   package init(json bytes: [UInt8]) throws(ResultError) {
     let value: JSONValue
     do throws(JSONError) {
@@ -232,14 +239,15 @@ extension LoadReport {
       intervals: try json.list("intervals", Interval.init),
       selfCheck: try SelfCheck(json.member("self")), host: try HostFacts(json.member("env")))
     compression = try bytes.optional("compression", Compression.init)
-    // The first results had none of these.
+    // Results of early versions do not have these members.
     warmUp = try messages.optional("warmup", WarmUp.init) ?? WarmUp()
     cutShort = try run.optional("cut_short", CutShort.init)
     planned = try messages.optionalInteger("planned") ?? self.messages.planned
     connectedShare = try connections.optionalNumber("open_share") ?? 1
     unmatched = try messages.optionalInteger("unmatched") ?? 0
+    if try json.optional("shards") != nil { shards = try json.list("shards", ShardRow.init) }
     guard try json.optional("thresholds") != nil else { return }
-    // How they went is worked out anew.
+    // Only the expressions are read: `outcomes` is computed from the numbers.
     thresholds = try json.list("thresholds") { outcome throws(ResultError) in
       let expression = try outcome.member("expr")
       let text = try expression.text()

@@ -3,13 +3,14 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Puts the report together when a run is over.
+/// Assembles the report after a run.
 struct ReportAssembly {
   private let run: LoadRun
   private let figures: LoopFigures
   private let roundTrips: LatencyHistogram
   private let ending: LoadResult.Ending
-  /// In a shorter window the p99 of the loop delay would be the largest of a few samples.
+  /// The shortest window, in nanoseconds, for which loop delay is reported: in a shorter one its
+  /// p99 would be the largest of a few samples.
   private static let shortestForDelay: Int64 = 500_000_000
   private let origin: LoadOrigin
   private let levels: [PercentileLevel]
@@ -59,7 +60,7 @@ struct ReportAssembly {
     report.connectedShare = connectedShare
     report.unmatched = figures.unmatched
     report.thresholds = plan.thresholds
-    // Judged by the standard percentiles, whichever are to be shown.
+    // The verdict needs the standard percentiles, regardless of the levels to show.
     report.judge()
     report.metrics = summaries.mapValues(\.shown)
     return report
@@ -105,13 +106,13 @@ struct ReportAssembly {
   private var table: MetricTable {
     var table = figures.metrics
     table[.roundTrip] = roundTrips
-    // A message of the closed model is intended when it is sent.
+    // In the closed model intended and actual send time are the same.
     if !plan.pacing.isOpen { table[.service] = roundTrips }
     if let duration = run.setting.target.lookUp { table.record(duration, .dns) }
     return table
   }
 
-  /// A metric by the percentiles that the verdict reads, and by those that are shown.
+  /// Summaries of a metric with the percentiles for the verdict, and with those to show.
   private typealias Summaries = (standard: LatencySummary, shown: LatencySummary)
 
   private var summaries: [Metric: Summaries] {
@@ -121,7 +122,7 @@ struct ReportAssembly {
       guard let histogram = table[metric], histogram.count > 0 || histogram.censored > 0 else {
         continue
       }
-      // One pass over the counts of a metric, for all that is made from them.
+      // All summaries of a metric share one pass over its counts.
       let buckets = histogram.buckets
       var shown = histogram.summary(levels, known: buckets)
       shown.hdr = HistogramCodec.encode(buckets)
@@ -140,15 +141,15 @@ struct ReportAssembly {
 
   private var window: LoadReport.Phase? { run.phases.first { $0.name == .measure } }
 
-  /// Messages of this process in a counted run.
+  /// The messages of this process in a run with a message count; nil in other runs.
   private var ownTotal: Int? {
     run.setting.quotas.map { quotas in
       (0..<plan.ownConnections).reduce(0) { $0 &+ quotas[plan.number(ofOwn: $1)] }
     }
   }
 
-  /// What the plan had for the window, counted apart from what was sent; nil where chance decided it, or
-  /// the closed model, or an interrupt.
+  /// The number of messages planned for the window, computed independently of those sent; nil for
+  /// Poisson arrival, the closed model and interrupted runs.
   private var planned: Int? {
     guard window != nil else { return nil }
     switch ending {
@@ -165,7 +166,7 @@ struct ReportAssembly {
 
   private var connectedShare: Double {
     let planned = Double(run.windowPlanned) * Double(plan.ownConnections)
-    // In a counted run the messages show what was missing.
+    // In a run with a message count, `missing` covers connections that were not open.
     guard window != nil, planned > 0, run.setting.quotas == nil else { return 1 }
     return max(0, 1 - Double(figures.timeWithoutConnection) / planned)
   }
@@ -186,7 +187,7 @@ struct ReportAssembly {
     var rates = LoadReport.Rates(sent: 0, answered: 0)
     rates.target = plan.ownRate
     var seconds = Double(window?.duration ?? 0) / 1e9
-    // The last of n messages is sent n - 1 gaps after the first, but a rate has a gap for each.
+    // The last of n messages is sent n - 1 gaps after the first, but the rate counts n gaps.
     if let rate = plan.ownRate, let ownTotal, rate > 0, figures.counts.attempted >= ownTotal {
       seconds = max(seconds, Double(ownTotal) / rate)
     }
@@ -258,8 +259,7 @@ struct ReportAssembly {
 }
 
 extension LoopFigures {
-  /// Adds the figures of another loop; the round trips of the warm-up and the moments of the window are
-  /// left alone.
+  /// Adds the figures of another loop, except warm-up round trips, error marks and window times.
   mutating func merge(_ other: LoopFigures) {
     counts.merge(other.counts)
     warmUp.counts.merge(other.warmUp.counts)

@@ -1,41 +1,39 @@
 import Conversation
 
 extension LoadReport {
-  /// What the run was asked to do: the plan without the content of its messages, which may be a secret.
+  /// The plan of a run without the content of its messages, which may be secret.
   package struct Configuration: Sendable, Equatable {
-    /// Where the messages came from.
+    /// The origin of the payload.
     package enum Content: String, CaseIterable, Sendable {
       case generated
-      /// Typed by the user, or read from a file.
+      /// Given by the user, or read from a file.
       case fixed
     }
 
     package var mode: LoadModeEntry
     package var pacing: Pacing
-    /// Connections of the whole run.
+    /// The number of connections of the whole run.
     package var connections: Int
     package var length: LoadPlan.Length
     package var content: Content
-    /// Bytes of one message's payload.
+    /// The payload size of one message in bytes.
     package var payloadSize: Int
     package var kind: LoadPlan.Kind
     package var matching: LoadPlan.Matching
     /// New connections per second.
     package var connectRate: Double
-    /// Share of the connections that had to be open before sending began, from 0 to 1.
+    /// The share of connections that had to be open before sending started, from 0 to 1.
     package var minimumOpen: Double
-    /// Nanoseconds.
+    /// Warm-up in nanoseconds.
     package var warmUp: Int64
-    /// After how many nanoseconds a message counted as unanswered.
+    /// Time in nanoseconds after which a message counted as unanswered.
     package var timeout: Int64
-    /// Messages that a connection could have outstanding.
+    /// Maximum number of outstanding messages per connection.
     package var maxInFlight: Int
-    /// Event loop threads.
+    /// The number of event loop threads.
     package var threads: Int
 
     /// The reported part of a plan.
-    ///
-    /// - Parameter plan: The plan of the run.
     package init(_ plan: LoadPlan) {
       mode = plan.mode
       pacing = plan.pacing
@@ -56,7 +54,7 @@ extension LoadReport {
       threads = plan.threads
     }
 
-    /// How long the window should be, in nanoseconds; nil when messages are counted instead.
+    /// The planned length of the window in nanoseconds; nil if a message count ends it instead.
     package var duration: Int64? {
       switch length {
       case .duration(let ns): ns

@@ -34,7 +34,7 @@ extension SelfCheck {
 }
 
 extension Steadiness {
-  /// 0 for a steady figure, nil where it is unknown.
+  /// The relative change; 0 if steady, nil if unknown.
   fileprivate var change: Double? {
     switch self {
     case .unknown: nil
@@ -54,6 +54,7 @@ extension Steadiness {
 
 extension HostFacts {
   func write(to json: inout JSONWriter) {
+    json.member("host", name)
     json.member("os", system)
     json.member("kernel", kernel)
     json.member("machine", machine)
@@ -76,6 +77,7 @@ extension HostFacts {
 
   init(_ json: ResultValue) throws(ResultError) {
     self.init()
+    name = try json.optionalText("host")
     system = try json.optionalText("os")
     kernel = try json.optionalText("kernel")
     machine = try json.optionalText("machine")

@@ -35,13 +35,14 @@ extension MessageCounts {
 }
 
 extension LoadReport {
-  /// What became of the connections.
+  /// The outcomes of the connections.
   package struct Connections: Sendable, Equatable {
+    /// Connections that this process should open.
     package var asked: Int
     package var opened: Int
     /// Never opened.
     package var failed: Int
-    /// Opened and lost before we closed them.
+    /// Opened, but lost before the run closed its connections.
     package var lost: Int
 
     package init(asked: Int, opened: Int, failed: Int, lost: Int) {
@@ -66,20 +67,18 @@ extension LoadReport {
     }
   }
 
-  /// What became of the warm-up messages, which are in no other figure.
+  /// The outcomes of the warm-up messages, which no other figure includes.
   package struct WarmUp: Sendable, Equatable {
     package var sent = 0
     package var answered = 0
-    /// Unanswered, answered by something else, or outstanding when their connection was lost.
+    /// Unanswered, answered wrongly, or outstanding when their connection was lost.
     package var failed = 0
-    /// Not sent by the end of the warm-up, and therefore never.
+    /// Due, but not sent by the end of the warm-up, and dropped.
     package var dropped = 0
 
     package init() {}
 
     /// Adds the counts of another loop.
-    ///
-    /// - Parameter other: Left unchanged.
     package mutating func merge(_ other: WarmUp) {
       sent &+= other.sent
       answered &+= other.answered
@@ -104,7 +103,7 @@ extension LoadReport {
 
   /// Messages per second over the window.
   package struct Rates: Sendable, Equatable {
-    /// What was asked for; nil in the closed model.
+    /// The requested rate of this process; nil in the closed model.
     package var target: Double?
     package var sent: Double
     package var answered: Double
@@ -128,7 +127,7 @@ extension LoadReport {
     }
   }
 
-  /// Bytes of the window, both directions.
+  /// Bytes in both directions in the window.
   package struct Traffic: Sendable, Equatable {
     package var sent: Int
     package var received: Int
@@ -149,7 +148,8 @@ extension LoadReport {
     }
   }
 
-  /// Compressed messages of the window before and after compression, in bytes.
+  /// Sizes of the compressed messages in the window, in bytes. `from` is the size before
+  /// compression, `to` the size after it, in both directions.
   package struct Compression: Sendable, Equatable {
     package var sentFrom: Int
     package var sentTo: Int

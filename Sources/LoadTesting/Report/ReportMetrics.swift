@@ -1,22 +1,19 @@
 import Conversation
 
 extension LatencySummary {
-  /// The samples as a histogram, from `hdr`: values within 0.1 %, of the censored their number and their
-  /// smallest and largest bound. nil without `hdr`.
+  /// The samples as a histogram, from `hdr`; nil without `hdr`. Values are accurate to 0.1 %; of
+  /// the censored samples, only their number and their smallest and largest bound are known.
   var histogram: LatencyHistogram? {
     guard let hdr, let buckets = try? HistogramCodec.buckets(hdr) else { return nil }
     var histogram = LatencyHistogram(buckets, min: min, max: max)
     guard censored > 0, let floor = censoredFloor else { return histogram }
-    // Which bounds lie between is not stored; to rank all but one by the smallest claims least.
+    // The bounds in between are not stored. The smallest bound is safe for all but one of them.
     histogram.recordCensored(1, atLeast: censoredCeiling ?? floor)
     histogram.recordCensored(censored - 1, atLeast: floor)
     return histogram
   }
 
-  /// The percentile of a level.
-  ///
-  /// - Parameter level: Any level.
-  /// - Returns: The one in the summary, else from `hdr`; nil without either.
+  /// The percentile at any level, from the summary or else from `hdr`; nil without either.
   package func percentile(_ level: PercentileLevel) -> Percentile? {
     self[level] ?? histogram?.percentile(level)
   }
@@ -50,7 +47,7 @@ extension LatencySummary {
     if let hdr { json.member("hdr", hdr) }
   }
 
-  /// - Throws: Also when `hdr` has other limits than ours, or other counts than the rest.
+  /// - Throws: `ResultError`, also if `hdr` has other limits or its total differs from `count`.
   init(_ json: ResultValue, unit: String) throws(ResultError) {
     let stored = try json.member("unit")
     guard try stored.text() == unit else { throw stored.error("not \(unit)") }
@@ -83,8 +80,8 @@ extension LatencySummary {
 }
 
 extension Percentile {
-  /// `v` is always there, so that a comparison never meets null, which many tools sort below all numbers:
-  /// a lower bound where the rank falls among the censored, the largest sample where samples are missing.
+  /// `v` is always present, because many tools sort null below all numbers: it is the lower bound
+  /// if the rank belongs to a censored sample, and the largest sample if there are too few samples.
   func write(to json: inout JSONWriter, largest: Percentile?) {
     switch self {
     case .value(let ns):
@@ -112,8 +109,8 @@ extension Percentile {
 }
 
 extension HeatBuckets {
-  /// `[first, n, n, -gap, n…]`: the first bucket, then its count and those of the next ones; `-gap` skips
-  /// so many empty ones. Empty without samples.
+  /// Writes `[first, n, n, -gap, n…]`: the index of the first bucket, then its count and those of
+  /// the following buckets; `-gap` skips that many empty ones. The array is empty without samples.
   func write(to json: inout JSONWriter) {
     json.array { json in
       guard var next = cells.first?.bucket else { return }
@@ -141,7 +138,7 @@ extension HeatBuckets {
         throw number.error("not a count of a bucket")
       }
       if count < 0 {
-        // A gap beyond the last bucket is found with the count after it.
+        // A gap beyond the last bucket is rejected with the count after it.
         next += Swift.min(HeatBuckets.range.count, 0 - Swift.max(count, -HeatBuckets.range.count))
         continue
       }
@@ -159,37 +156,38 @@ extension LoadReport {
   package struct Interval: Sendable, Equatable {
     /// When it began, in nanoseconds since the start of the window; below 0 in the warm-up.
     package var start: Int64
-    /// Nanoseconds.
+    /// Its duration in nanoseconds.
     package var duration: Int64
     /// Messages sent in it.
     package var sent: Int
-    /// Answers received in it, to messages of its stretch.
+    /// Answers received in it, to messages of the same stretch (warm-up or window).
     package var received: Int
     /// Connections open at its end.
     package var open: Int
-    /// Messages that waited for an answer at its end.
+    /// Messages waiting for an answer at its end.
     package var waiting: Int
     /// Messages given up in it after the timeout.
     package var unanswered: Int
-    /// Round trips that ended in it; a percentile with too few samples is the largest one. nil without samples.
+    /// Percentiles of the round trips that ended in it; the largest round trip where there are too
+    /// few samples, nil without samples.
     package var p50: Percentile?
     package var p90: Percentile?
     package var p99: Percentile?
     package var max: Percentile?
     /// Failures in it.
     package var errors: Int
-    /// CPU share of the busiest loop thread, 1 for a whole core; nil where it was not measured.
+    /// CPU share of the busiest loop thread, 1 for a whole core; nil if not measured.
     package var cpu: Double?
-    /// Delay of the event loops, p99, in nanoseconds; nil where it was not measured.
+    /// p99 delay of the slowest event loop in nanoseconds; nil if not measured.
     package var loopDelay: Int64?
-    /// The headline metric of the mode; its counts add up to `received`.
+    /// The main metric of the mode in buckets; the counts add up to `received`.
     package var heat: HeatBuckets
 
-    /// The report of an interval.
+    /// Creates the report of an interval.
     ///
     /// - Parameters:
-    ///   - interval: What was counted in it.
-    ///   - heat: The same round trips in buckets.
+    ///   - interval: The figures of the interval.
+    ///   - heat: Its round trips in buckets.
     package init(_ interval: IntervalSeries.Interval, heat: HeatBuckets) {
       let largest = interval.rtt.largest
       func shown(_ level: PercentileLevel) -> Percentile? {
@@ -227,7 +225,7 @@ extension LoadReport {
         json.member("waiting", waiting)
         json.member("cpu", cpu)
         json.member("lag_p99", loopDelay)
-        // Of these only a lower bound is known.
+        // The names of the figures that are lower bounds.
         let bounds = figures.compactMap { name, figure in
           if case .atLeast? = figure { name } else { nil }
         }

@@ -1,12 +1,13 @@
 import Conversation
 
 extension LoadReport {
-  /// The program that measured.
+  /// The program that produced the result.
   package struct Tool: Sendable, Equatable {
     package var name: String
     package var version: String
+    /// The Git commit of the build; nil if unknown.
     package var commit: String?
-    /// `release` or `debug`
+    /// The build configuration, `release` or `debug`.
     package var build: String
 
     package init(name: String = "wscope", version: String, commit: String? = nil, build: String) {
@@ -31,7 +32,7 @@ extension LoadReport {
     }
   }
 
-  /// Part `index` of `count` of a run that several processes share.
+  /// Part `index` (from 0) of `count` of a run that several processes share.
   package struct Shard: Sendable, Equatable {
     package var index: Int
     package var count: Int
@@ -54,29 +55,31 @@ extension LoadReport {
     }
   }
 
-  /// This run among others.
+  /// The identity of a run and how it ended.
   package struct Run: Sendable, Equatable {
     package var id: String
-    /// When it started: nanoseconds since 1970, UTC, in whole milliseconds.
+    /// When it started, in nanoseconds since 1970-01-01, UTC, rounded to whole milliseconds.
     package var started: Int64
+    /// The seed of schedules and payloads.
     package var seed: UInt64
-    /// The command line, with secrets taken out.
+    /// The command line with secrets redacted.
     package var argv: [String]
     package var tags: [String: String]
+    /// The part of the run that this result covers; nil for all of it.
     package var shard: Shard?
     package var ended: Ending
 
-    /// Why the run was over.
+    /// Why the run ended.
     package enum Ending: String, CaseIterable, Sendable {
-      /// All that was planned has been done.
+      /// The plan was carried out.
       case completed
-      /// By a signal.
+      /// A signal ended it.
       case interrupted
       /// Too few connections opened.
       case notOpened = "not_opened"
       /// All connections were lost.
       case allLost = "all_lost"
-      /// By a threshold with `abort after`.
+      /// A broken threshold with `abort after` ended it.
       case aborted
     }
 
@@ -96,7 +99,7 @@ extension LoadReport {
     func write(to json: inout JSONWriter) {
       json.member("id", id)
       json.member("started", UTCTime(started).text)
-      // A seed has 64 bits; readers that hold numbers as doubles would change it.
+      // A seed has 64 bits: readers that store numbers as doubles would change it.
       json.member("seed", String(seed))
       json.member("argv", array: argv) { $0.string($1) }
       json.member("tags") { json in
@@ -127,7 +130,7 @@ extension LoadReport {
     }
   }
 
-  /// What TLS came to.
+  /// The negotiated parameters of TLS.
   package struct TLS: Sendable, Equatable {
     package var version: String
     package var cipher: String?
@@ -150,14 +153,17 @@ extension LoadReport {
 
   /// The server that was measured.
   package struct Target: Sendable, Equatable {
-    /// The address, with secrets taken out.
+    /// The URL with secrets redacted.
     package var url: String
-    /// The addresses connected to.
+    /// The resolved addresses, without ports.
     package var addresses: [String]
+    /// The negotiated TLS parameters; nil without TLS.
     package var tls: TLS?
+    /// The negotiated extensions, with their parameters.
     package var extensions: [String]
+    /// The negotiated subprotocol; nil if there is none.
     package var subprotocol: String?
-    /// The `Server` header, as the peer sent it.
+    /// The `Server` header as received.
     package var server: String?
 
     package init(
@@ -192,9 +198,9 @@ extension LoadReport {
     }
   }
 
-  /// A stretch of the run.
+  /// A phase of the run.
   package struct Phase: Sendable, Equatable {
-    /// The phases in their order.
+    /// The phases in chronological order.
     package enum Name: String, CaseIterable, Sendable {
       case connect
       case settle
@@ -205,9 +211,9 @@ extension LoadReport {
     }
 
     package var name: Name
-    /// Nanoseconds since the start of the run.
+    /// When it started, in nanoseconds since the start of the run.
     package var start: Int64
-    /// Nanoseconds.
+    /// Its duration in nanoseconds.
     package var duration: Int64
 
     package init(_ name: Name, start: Int64, duration: Int64) {
@@ -231,11 +237,11 @@ extension LoadReport {
     }
   }
 
-  /// A window that ended before its time.
+  /// A window that ended early.
   package struct CutShort: Sendable, Equatable {
-    /// Why it ended.
+    /// The reason why it ended.
     package enum Cause: String, CaseIterable, Sendable {
-      /// By a signal.
+      /// A signal ended it.
       case interrupted
       /// All connections were lost.
       case allLost = "all_lost"
@@ -244,7 +250,7 @@ extension LoadReport {
     }
 
     package var cause: Cause
-    /// Nanoseconds that were measured.
+    /// The actual length of the window in nanoseconds.
     package var measured: Int64
 
     package init(_ cause: Cause, measured: Int64) {
@@ -252,7 +258,7 @@ extension LoadReport {
       self.measured = measured
     }
 
-    /// Writes it beside how long the window should have been, in nanoseconds, if it had a length.
+    /// Writes this value and the planned length of the window in nanoseconds, if it has one.
     func write(to json: inout JSONWriter, planned: Int64?) {
       json.object { json in
         json.member("cause", cause.rawValue)

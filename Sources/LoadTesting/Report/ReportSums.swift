@@ -1,7 +1,7 @@
 extension LoadReport {
-  /// The sums that must agree in every report, whatever has happened in the run.
+  /// Checks the sums that must agree in every report, no matter how the run went.
   ///
-  /// - Returns: A line for each that does not; empty unless the program counts wrongly.
+  /// - Returns: One line for each contradiction; empty unless this program counts wrongly.
   package func contradictions() -> [String] {
     var found: [String] = []
     func expect(_ name: String, _ left: Int, _ right: Int) {

@@ -1,7 +1,7 @@
 import Conversation
 
 extension Verdict {
-  /// Writes the reasons, each with one sentence for a person, which is not read back.
+  /// Writes state and reasons. Each reason has a sentence for people, which is not read back.
   func write(to json: inout JSONWriter, text: (Finding) -> String) {
     json.member("state", state.rawValue)
     json.member("reasons", array: reasons) { json, reason in
@@ -46,9 +46,14 @@ extension Verdict.Finding {
     case latencyDrift = "steady_latency"
     case throughputDrift = "steady_throughput"
     case files = "fds"
+    case missingShards = "missing_shards"
+    case windowsApart = "windows_apart"
+    case slowShard = "slow_shard"
+    case sameCeiling = "uniform_ceiling"
+    case oneShard = "one_worker"
   }
 
-  /// The check that found it.
+  /// The check that reports this finding.
   package var check: Check {
     switch self {
     case .accounting, .contradiction: .accounting
@@ -69,10 +74,15 @@ extension Verdict.Finding {
     case .latencyDrift: .latencyDrift
     case .throughputDrift: .throughputDrift
     case .files: .files
+    case .missingShards: .missingShards
+    case .windowsApart: .windowsApart
+    case .slowShard: .slowShard
+    case .sameCeiling: .sameCeiling
+    case .oneShard: .oneShard
     }
   }
 
-  /// `value` is the number that was judged; `of` is the whole that it is a part of, or the limit.
+  /// Writes the numbers: `value` is the judged number, `of` is its total or its limit.
   func write(to json: inout JSONWriter) {
     switch self {
     case .nothingMeasured, .cutShort, .noAnswers:
@@ -86,7 +96,7 @@ extension Verdict.Finding {
       json.member("no_connection", missing)
       json.member("dropped", dropped)
     case .unanswered(let count, let whole), .throttled(let count, let whole),
-      .files(let count, let whole):
+      .files(let count, let whole), .missingShards(let count, let whole):
       json.member("value", count)
       json.member("of", whole)
     case .late(let p99, let roundTrip):
@@ -95,8 +105,19 @@ extension Verdict.Finding {
     case .loopDelay(let p99):
       json.member("value", p99)
     case .fewerConnections(let share), .backlog(let share), .busyLoop(let share),
-      .busyHost(let share), .latencyDrift(let share), .throughputDrift(let share):
+      .busyHost(let share), .latencyDrift(let share), .throughputDrift(let share),
+      .windowsApart(let share):
       json.member("value", share)
+    case .slowShard(let measured, let planned):
+      json.member("value", measured)
+      json.member("of", planned)
+    case .sameCeiling(let shards, let opened):
+      json.member("value", opened)
+      json.member("shards", shards)
+    case .oneShard(let index, let p99, let median):
+      json.member("value", p99)
+      json.member("of", median)
+      json.member("shard", index)
     }
   }
 
@@ -133,6 +154,14 @@ extension Verdict.Finding {
     case .latencyDrift: self = .latencyDrift(change: try share())
     case .throughputDrift: self = .throughputDrift(change: try share())
     case .files: self = .files(used: try count(), limit: try count("of"))
+    case .missingShards: self = .missingShards(try count(), of: try count("of"))
+    case .windowsApart: self = .windowsApart(overlap: try share())
+    case .slowShard:
+      self = .slowShard(measured: try duration(), planned: try json.member("of").integer())
+    case .sameCeiling: self = .sameCeiling(shards: try count("shards"), opened: try count())
+    case .oneShard:
+      self = .oneShard(
+        index: try count("shard"), p99: try duration(), median: try json.member("of").integer())
     }
   }
 }

@@ -1,17 +1,17 @@
 import Conversation
 
-/// Why a stored result cannot be read.
+/// The reason why a stored result cannot be read.
 package struct ResultError: Error, Sendable, Equatable {
-  /// The member, as in `metrics.rtt.hdr`; empty for the whole.
+  /// The path of the member, such as `metrics.rtt.hdr`; empty for the whole result.
   package var path: String
-  /// What is wrong with it, as in `4 digits instead of 3`.
+  /// The problem, such as `4 digits instead of 3`.
   package var problem: String
 
-  /// Both in one line.
+  /// Path and problem in one line.
   package var text: String { path.isEmpty ? problem : "\(path): \(problem)" }
 }
 
-/// A value of a stored result and its position in it, which every error names.
+/// A value of a stored result with its path, which every error includes.
 struct ResultValue {
   private let value: JSONValue
   private let path: String
@@ -25,7 +25,7 @@ struct ResultValue {
 
   // MARK: Parts
 
-  /// The member of that name, which must be there; it may be `null`.
+  /// A required member; it may be `null`.
   func member(_ name: String) throws(ResultError) -> ResultValue {
     guard case .object = value else { throw error("not an object") }
     let path = path.isEmpty ? name : "\(path).\(name)"
@@ -33,14 +33,14 @@ struct ResultValue {
     return ResultValue(member, path: path)
   }
 
-  /// The member of that name; nil when it is missing or `null`.
+  /// An optional member; nil if it is missing or `null`.
   func optional(_ name: String) throws(ResultError) -> ResultValue? {
     guard case .object = value else { throw error("not an object") }
     guard let member = value[name], member != .null else { return nil }
     return ResultValue(member, path: path.isEmpty ? name : "\(path).\(name)")
   }
 
-  /// What `make` makes of a member; nil when it is missing or `null`.
+  /// Converts an optional member with `make`; nil if it is missing or `null`.
   func optional<Value>(
     _ name: String, _ make: (ResultValue) throws(ResultError) -> Value
   ) throws(ResultError) -> Value? {
@@ -48,7 +48,7 @@ struct ResultValue {
     return try make(member)
   }
 
-  /// What `make` makes of each element of a member that is an array.
+  /// Converts each element of an array member with `make`.
   func list<Value>(
     _ name: String, _ make: (ResultValue) throws(ResultError) -> Value
   ) throws(ResultError) -> [Value] {
@@ -63,7 +63,7 @@ struct ResultValue {
     return elements.enumerated().map { ResultValue($1, path: "\(path)[\($0)]") }
   }
 
-  /// The members of an object, in their order.
+  /// The members of an object, in the order of the text.
   func members() throws(ResultError) -> [(name: String, value: ResultValue)] {
     guard case .object(let members) = value else { throw error("not an object") }
     return members.map { ($0.name, ResultValue($0.value, path: "\(path).\($0.name)")) }
@@ -90,7 +90,7 @@ struct ResultValue {
     return number
   }
 
-  /// A word of a closed set.
+  /// A string that must be a raw value of `Word`.
   func word<Word: RawRepresentable>(
     _ type: Word.Type = Word.self
   ) throws(ResultError) -> Word where Word.RawValue == String {
@@ -99,7 +99,7 @@ struct ResultValue {
     return word
   }
 
-  /// An integer of a member; nil when it is missing or `null`.
+  /// An optional integer member; nil if it is missing or `null`.
   func optionalInteger<Number: FixedWidthInteger>(
     _ name: String, _ type: Number.Type = Number.self
   ) throws(ResultError) -> Number? {
@@ -107,13 +107,13 @@ struct ResultValue {
     return try member.integer()
   }
 
-  /// A number of a member; nil when it is missing or `null`.
+  /// An optional number member; nil if it is missing or `null`.
   func optionalNumber(_ name: String) throws(ResultError) -> Double? {
     guard let member = try optional(name) else { return nil }
     return try member.number()
   }
 
-  /// A string of a member; nil when it is missing or `null`.
+  /// An optional string member; nil if it is missing or `null`.
   func optionalText(_ name: String) throws(ResultError) -> String? {
     guard let member = try optional(name) else { return nil }
     return try member.text()

@@ -1,7 +1,7 @@
 import NIOHTTP1
 import WebSocketProtocol
 
-/// The credentials of which a request must present one.
+/// The credentials that a server accepts; a request must present one of them.
 package struct AccessCredentials: Sendable {
   /// The token of Basic authentication (RFC 7617): `user:password` in Base64.
   private let basic: [UInt8]?
@@ -9,8 +9,8 @@ package struct AccessCredentials: Sendable {
   private let bearer: [UInt8]?
 
   /// - Parameters:
-  ///   - basic: `user:password`; nil admits nobody by Basic authentication.
-  ///   - bearer: The token; nil admits nobody by a token.
+  ///   - basic: `user:password`; nil disables Basic authentication.
+  ///   - bearer: The bearer token; nil disables bearer tokens.
   package init(basic: String?, bearer: String?) {
     self.basic = basic.map { text in
       Array(Array(text.utf8).withUnsafeBytes { Base64.encode($0) }.utf8)
@@ -18,10 +18,11 @@ package struct AccessCredentials: Sendable {
     self.bearer = bearer.map { Array($0.utf8) }
   }
 
-  /// Judges the `Authorization` field of a request, or for a bearer token its parameter `access_token` (RFC 6750
-  /// section 2.3): a browser cannot set header fields of a WebSocket.
+  /// Checks the `Authorization` field of a request. A bearer token may also be in the query
+  /// parameter `access_token` (RFC 6750 section 2.3), because browsers cannot set header fields for
+  /// a WebSocket.
   ///
-  /// - Returns: nil if the request is admitted.
+  /// - Returns: nil if the request is authorized.
   func judge(_ headers: HTTPHeaders, _ target: RequestTarget) -> Refusal? {
     let fields = headers["Authorization"].map { field in
       field.split(separator: " ", maxSplits: 1).map(String.init)
@@ -42,7 +43,7 @@ package struct AccessCredentials: Sendable {
       .unauthorized, hasNone ? "no credentials" : "wrong credentials", fields: challenges)
   }
 
-  /// RFC 9110 section 11.6.1.
+  /// The `WWW-Authenticate` fields of a 401 reply (RFC 9110 section 11.6.1).
   private var challenges: [(String, String)] {
     let schemes = [
       basic.map { _ in "Basic realm=\"wscope\", charset=\"UTF-8\"" },
@@ -51,7 +52,7 @@ package struct AccessCredentials: Sendable {
     return schemes.compactMap(\.self).map { ("WWW-Authenticate", $0) }
   }
 
-  /// Compares in a time that depends on the length of what was sent only.
+  /// Compares in a time that depends only on the length of `sent`, against timing attacks.
   private static func isEqual(_ sent: String, _ expected: [UInt8]?) -> Bool {
     guard let expected else { return false }
     let sent = Array(sent.utf8)

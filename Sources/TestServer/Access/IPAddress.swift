@@ -16,8 +16,8 @@ enum IPAddress: Equatable {
     self = .v6(withUnsafeBytes(of: &six) { Array($0) })
   }
 
-  /// 127.0.0.0/8 and ::1. A mapped address (::ffff:127.0.0.1) is none: no browser has a reason to
-  /// use it, and attackers have.
+  /// Whether it is in 127.0.0.0/8 or ::1. An IPv4-mapped address (::ffff:127.0.0.1) does not count:
+  /// browsers have no reason to use one, but attackers do.
   var isLoopback: Bool {
     switch self {
     case .v4(let address): address >> 24 == 127

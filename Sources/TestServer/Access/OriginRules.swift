@@ -1,12 +1,14 @@
 package import NIOHTTP1
 
-/// Who may talk to a server on a developer's machine. A browser sends any page's requests to
-/// loopback, with the page's origin in the Origin field; and a page whose name has been rebound to
-/// 127.0.0.1 sends its own name in Host. Both are refused, for upgrades and for pages.
+/// Rules for the Host and Origin of requests, which protect a server on a developer's machine. A
+/// browser lets any web page send requests to loopback, with the origin of the page in Origin; and
+/// after DNS rebinding, a page sends its own name in Host. Both are rejected, for upgrades and for
+/// pages.
 package struct OriginRules: Sendable {
-  /// Origins allowed besides ours and those of loopback, as `https://example.com` or `null`.
+  /// Allowed origins besides those of the server itself and of loopback, such as
+  /// `https://example.com` or `null`.
   package var allowedOrigins: [String]
-  /// Names allowed in Host, besides loopback names and address literals.
+  /// Allowed names in Host besides loopback names and address literals.
   package var allowedHosts: [String]
 
   package init(allowedOrigins: [String] = [], allowedHosts: [String] = []) {
@@ -14,19 +16,21 @@ package struct OriginRules: Sendable {
     self.allowedHosts = allowedHosts
   }
 
+  /// The decision on a request; a rejection has the rejected value.
   package enum Verdict: Sendable, Equatable {
     case allowed
     case refusedHost(String)
     case refusedOrigin(String)
   }
 
+  /// Checks Host first, then Origin. A request must have exactly one Host and at most one Origin.
   package func judge(_ headers: HTTPHeaders) -> Verdict {
     let hosts = headers["Host"]
     guard hosts.count == 1, let host = HostAndPort(hosts[0]), isAllowed(host) else {
       return .refusedHost(hosts.joined(separator: ", "))
     }
     let origins = headers["Origin"]
-    // A browser would send an Origin.
+    // Browsers always send Origin with an upgrade request, so this is not a browser.
     guard let origin = origins.first else { return .allowed }
     guard origins.count == 1, isAllowed(origin: origin, to: host) else {
       return .refusedOrigin(origins.joined(separator: ", "))
@@ -53,12 +57,12 @@ package struct OriginRules: Sendable {
 
 /// `name`, `name:port` or `[v6]:port`, as in Host and Origin.
 struct HostAndPort: Equatable {
-  /// Lower case, without brackets and without the trailing dot of an absolute name.
+  /// The name in lowercase, without brackets and without the trailing dot of an absolute name.
   var name: String
   var port: Int?
 
   init?(_ text: String) {
-    // By bytes: by characters this alone is a tenth of a handshake.
+    // Bytes, not characters: comparing characters would take a tenth of the handshake time.
     guard !text.isEmpty, text.utf8.allSatisfy(Self.mayStand) else { return nil }
     var rest = Substring(text)
     if rest.hasPrefix("[") {

@@ -24,8 +24,9 @@ final class Echo: Behaviour {
     client.send(kind, payload, &machine)
   }
 
-  /// Most messages go the short way; the others, and those that are logged, one by one. A client with an
-  /// outlet does not come here: the owner of the outlet hands on its messages one by one.
+  /// Most messages take the fast path of the machine; logged messages and special cases go one by
+  /// one. This is not called for a client with an outlet, whose owner passes on messages one by
+  /// one.
   func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine) {
     repeat {
       if client.isOnlyCounting { client.received(machine.echo(&window)) }
@@ -34,7 +35,7 @@ final class Echo: Behaviour {
 
   func burstEnded(_ machine: inout ConnectionMachine) { client.noteActivityInPlace() }
 
-  /// A client that does not read its echoes is not read from either.
+  /// Backpressure: the server does not read from a client that does not read its echoes.
   func writabilityChanged(_ isWritable: Bool) {
     client.handler?.setReading(isWritable)
   }

@@ -2,34 +2,34 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Sends messages of its own: at once, at an interval, or as fast as the client takes them.
+/// Sends a sequence of messages or pings: at once, at an interval, or as fast as the client reads.
 final class Performance: Behaviour {
   enum Item {
     case message(MessageKind, [UInt8])
     case ping
   }
 
-  /// What becomes of what the client sends.
+  /// What happens to messages from the client.
   enum Answer {
     case echo, discard
   }
 
   struct Maker: BehaviourMaker {
-    /// How many items there are; nil for no end.
+    /// The number of items; nil for no end.
     var count: Int?
     /// Nanoseconds between two items.
     var interval: Int64 = 0
     /// Nanoseconds before the first.
     var delay: Int64 = 0
     var answer = Answer.discard
-    /// Whether a Close 1000 follows the last item.
+    /// Whether a Close frame with code 1000 follows the last item.
     var closes = false
-    /// The item with this number, from 1.
+    /// Returns the item with this number, counted from 1.
     var item: @Sendable (_ number: Int) -> Item
 
     func makeBehaviour(for client: ServedClient) -> any Behaviour { Performance(client, self) }
 
-    /// One message after the opening, then an echo.
+    /// One message when the connection opens, then an echo.
     static func first(_ kind: MessageKind, _ payload: [UInt8]) -> Maker {
       Maker(count: 1, answer: .echo) { _ in .message(kind, payload) }
     }
@@ -39,13 +39,13 @@ final class Performance: Behaviour {
   private let settings: Maker
   private var next = 1
   private var due = NIODeadline.now()
-  /// The client takes nothing for now.
+  /// Sending waits until the connection is writable again.
   private var isBlocked = false
   private var timer: Scheduled<Void>?
 
-  /// Bytes put into the output before other connections have their turn.
+  /// Bytes sent before other connections get their turn.
   private static let turn = 64 * 1024
-  /// Bytes of messages that may wait for a fault that delays them.
+  /// Maximum number of bytes waiting in a delay fault.
   private static let maxDelayed = 1 << 20
 
   init(_ client: ServedClient, _ settings: Maker) {
@@ -81,18 +81,18 @@ final class Performance: Behaviour {
       }
       guard bytes < Self.turn else { return schedule(now) }
       bytes += send(handler)
-      // A client that was not reading gets no burst of what it missed.
+      // A client that stopped reading does not receive missed items in a burst.
       due = max(due + .nanoseconds(settings.interval), now)
       next += 1
     }
     finish(handler)
   }
 
-  /// - Returns: Bytes, with about what a frame adds.
+  /// - Returns: The approximate size of the frame in bytes.
   private func send(_ handler: ConnectionHandler) -> Int {
     switch settings.item(next) {
     case .ping:
-      // It is open, as has been asked.
+      // This cannot fail: the caller has checked that the connection is open.
       try? handler.perform { machine throws(SendError) in try machine.sendPing([]) }
       return 2
     case .message(let kind, let payload):
@@ -105,7 +105,7 @@ final class Performance: Behaviour {
 
   private func finish(_ handler: ConnectionHandler) {
     guard settings.closes else { return }
-    // A Close must not overtake what a fault delays.
+    // The Close frame must not overtake messages in a delay fault.
     guard client.outlet?.waitingBytes ?? 0 == 0 else { return schedule(.now() + .milliseconds(10)) }
     try? handler.perform { machine throws(SendError) in try machine.sendClose(CloseFrame(.normal)) }
   }
@@ -121,7 +121,7 @@ final class Performance: Behaviour {
     if settings.answer == .echo { client.handler?.setReading(isWritable) }
     guard isWritable, isBlocked else { return }
     isBlocked = false
-    // Later: this is called in the middle of a write.
+    // Not right now, because this may be called in the middle of a write.
     schedule(.now())
   }
 

@@ -1,7 +1,7 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Counts messages, and discards them.
+/// Counts messages and discards them.
 final class Sink: Behaviour {
   static let mode = ModeEntry(
     name: "sink", summary: "Counts every message and discards it.", make: { _, _ in Maker() })

@@ -1,42 +1,16 @@
+import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
 /// Sends to each client what the server publishes, and discards what clients send.
-final class Source: Behaviour {
+enum Source {
   static let mode = ModeEntry(
     name: "source",
     summary: "Sends each line of standard input to all clients and discards their messages.",
-    isFed: true, make: { _, context in Maker(joined: context.joined) })
-
-  struct Maker: BehaviourMaker {
-    /// Ends with the first client.
-    var joined: AsyncStream<Void>.Continuation
-
-    func makeBehaviour(for client: ServedClient) -> any Behaviour { Source(client, joined) }
-  }
-
-  let client: ServedClient
-  private let joined: AsyncStream<Void>.Continuation
-
-  init(_ client: ServedClient, _ joined: AsyncStream<Void>.Continuation) {
-    self.client = client
-    self.joined = joined
-  }
-
-  func opened(_ handler: ConnectionHandler) {
-    client.opened(handler)
-    client.registry.channel.join(client)
-    joined.finish()
-  }
-
-  func received(
-    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
-  ) {
-    client.received(kind, payload)
-  }
-
-  func closed(_ outcome: CloseOutcome) {
-    client.registry.channel.leave(client)
-    client.closed(outcome)
-  }
+    isFed: true, channel: .broadcast,
+    make: { _, context in
+      ChannelMember.Maker(
+        channels: context.channels, key: .broadcast, role: .listener,
+        joined: { context.joined.finish() })
+    })
 }

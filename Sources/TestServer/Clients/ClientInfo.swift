@@ -1,14 +1,14 @@
 package import NIOCore
 package import WebSocketProtocol
 
-/// The request of a client, and what it agreed on, for the log.
+/// The request of a client and the result of the handshake, for the log.
 package struct ClientInfo: Sendable, Hashable {
-  /// The target of the request, as the client sent it.
+  /// The request target as the client sent it.
   package var target: String
   package var subprotocol: String?
-  /// Over a stream of HTTP/2.
+  /// Whether the connection is a stream of HTTP/2 (RFC 8441).
   package var isHTTP2: Bool
-  /// Faults of the handshake that have acted, as they are typed.
+  /// Handshake faults that have acted, as typed.
   package var faults: [String] = []
 }
 
@@ -16,9 +16,10 @@ package struct ClientInfo: Sendable, Hashable {
 package struct ClientSummary: Sendable {
   package var outcome: CloseOutcome
   package var subprotocol: String?
+  /// Bytes and messages transferred in both directions.
   package var traffic: Traffic
-  /// From the open connection to its end.
+  /// Time from the opening to the end of the connection.
   package var duration: TimeAmount
-  /// Since the client last sent something, to a few milliseconds.
+  /// Time since the client last sent something, accurate to a few milliseconds.
   package var idle: TimeAmount
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The slots for clients, over all event loops.
+/// The client slots of a server, shared by all event loops.
 final class ClientSlots: Sendable {
   private let maxClients: Int
   private let maxUpgrades: Int
@@ -9,16 +9,16 @@ final class ClientSlots: Sendable {
   private let numbered = Atomic<Int>(0)
 
   /// - Parameters:
-  ///   - maxClients: Clients at once.
-  ///   - maxUpgrades: Clients in all.
+  ///   - maxClients: Maximum number of clients at a time.
+  ///   - maxUpgrades: Maximum number of clients in total.
   init(maxClients: Int, maxUpgrades: Int) {
     self.maxClients = maxClients
     self.maxUpgrades = maxUpgrades
   }
 
-  /// A slot, which is free again once it is released.
+  /// Takes a slot, which becomes free again when the returned value is released.
   ///
-  /// - Throws: why there is none.
+  /// - Throws: `NoSlot`, if a limit is reached.
   func take() throws(NoSlot) -> ClientSlot {
     guard upgrades.add(1, ordering: .relaxed).newValue <= maxUpgrades else {
       upgrades.subtract(1, ordering: .relaxed)
@@ -33,9 +33,9 @@ final class ClientSlots: Sendable {
   }
 
   enum NoSlot: Error {
-    /// As many clients are connected as may be at once.
+    /// The maximum number of clients is connected.
     case full
-    /// As many clients were accepted as may be in all.
+    /// The maximum number of clients in total has been accepted.
     case noMoreUpgrades
   }
 
@@ -47,8 +47,9 @@ final class ClientSlots: Sendable {
   }
 }
 
-/// The slot of one client, from the verdict on its request to the end of its connection. An upgrade counts once
-/// its slot is used: another may take the place of one that a rule rejects, or that is lost before its 101.
+/// The slot of one client, from the verdict on its request to the end of its connection. An upgrade
+/// counts towards the total only if its slot is used, not if a rule rejects it or the connection is
+/// lost before the 101 response.
 final class ClientSlot: Sendable {
   private let slots: ClientSlots
   private let isUsed = Atomic<Bool>(false)
@@ -57,7 +58,7 @@ final class ClientSlot: Sendable {
     self.slots = slots
   }
 
-  /// Uses the slot.
+  /// Marks the slot as used.
   ///
   /// - Returns: The number of the client, from 1.
   func use() -> Int {

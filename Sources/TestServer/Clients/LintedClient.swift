@@ -1,9 +1,9 @@
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Counts what is odd in the frames of a client, and passes everything on to the consumer that the
-/// connection belongs to. It reads the bytes before the machine does, which unmasks them in place. A server
-/// that does not lint has none of these.
+/// Counts oddities in the frames of a client and forwards everything to the actual consumer of the
+/// connection. It reads the bytes before the machine, which unmasks them in place. It exists only
+/// if linting is on.
 final class LintedClient: ConnectionConsumer {
   private let client: Int
   private let inner: any ConnectionConsumer
@@ -44,7 +44,7 @@ final class LintedClient: ConnectionConsumer {
   func writabilityChanged(_ isWritable: Bool) { inner.writabilityChanged(isWritable) }
 
   func closed(_ outcome: CloseOutcome) {
-    // First: once the last client has left, the log may end.
+    // Report first: the log may end when the last client has left.
     report(.linted(client: client, lint.counts))
     inner.closed(outcome)
   }

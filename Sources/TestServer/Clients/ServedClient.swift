@@ -3,15 +3,15 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// One client, as the behaviours see it: its number, its connection, and what is logged of it. Used on its
-/// event loop only.
+/// One client as behaviours see it: its number, its connection and its log. Used only on its event
+/// loop.
 final class ServedClient {
   let number: Int
   let info: ClientInfo
   let registry: ClientRegistry
-  /// nil before the connection opens and after it ends.
+  /// The open connection; nil before it opens and after it ends.
   private(set) var handler: ConnectionHandler?
-  /// What messages to the client go through; nil sends them at once. Set from the opening to the end.
+  /// Handles messages to the client while the connection is open; nil sends them directly.
   var outlet: (any MessageOutlet)?
   private let slot: ClientSlot
   private let openedAt = NIODeadline.now()
@@ -30,16 +30,16 @@ final class ServedClient {
     self.handler = handler
     registry.report(.opened(client: number, from: handler.remoteAddress, info))
     for fault in info.faults { registry.report(.fault(client: number, fault)) }
-    registry.add(self, handler)
+    registry.add(handler)
   }
 
-  /// Logs a message, if the budget allows.
+  /// Logs a received message if the budget allows, or else counts it.
   @inline(__always)
   func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
     budget.log(number, kind, payload)
   }
 
-  /// Logs a message with what became of it, if the budget allows.
+  /// As above, with a note on how the message was handled.
   func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: String) {
     budget.log(number, kind, payload, note: note)
   }
@@ -51,23 +51,23 @@ final class ServedClient {
     registry.report(.sent(client: number, summary))
   }
 
-  /// Whether messages are only counted for now, and their contents are not looked at.
+  /// Whether messages are currently only counted, without a look at their contents.
   var isOnlyCounting: Bool { budget.isSpent }
 
-  /// Counts messages that came while `isOnlyCounting`.
+  /// Counts messages received while `isOnlyCounting`.
   @inline(__always)
   func received(_ messages: Int) { budget.count(messages) }
 
-  /// Something has come, a message or not.
+  /// Notes that the client has sent something, whether a message or not.
   @inline(never)
   func noteActivity() { noteActivityInPlace() }
 
-  /// `noteActivity` for the fast path. Where several behaviours had this in place, the optimiser would merge
-  /// them into one function that is called through another: 22 instructions for each read.
+  /// `noteActivity`, inlined for the fast path. If several behaviours inlined it, the optimizer
+  /// would merge them into one function behind a thunk, at 22 instructions per read.
   @inline(__always)
   func noteActivityInPlace() { lastActivity = CoarseClock.now() }
 
-  /// Sends a message to this client, through its outlet if it has one. After a Close nothing is sent.
+  /// Sends a message to this client, through its outlet if it has one. Sends nothing after a Close.
   @inline(__always)
   func send(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
@@ -95,17 +95,17 @@ final class ServedClient {
   }
 }
 
-/// What the messages to a client go through if they do not go out at once, or not as they are.
+/// Handles messages to a client that are delayed or changed before they are sent.
 protocol MessageOutlet: AnyObject {
-  /// Bytes of messages that wait here.
+  /// Bytes of the messages that wait here.
   var waitingBytes: Int { get }
-  /// Takes a message for the client, whose machine this is.
+  /// Accepts a message for the client; `machine` is that of its connection.
   func send(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine)
 }
 
-/// The monotonic clock as the kernel has last set it, some milliseconds ago: reading it costs a tenth of
-/// what an exact one does, and every message of every client reads it.
+/// The coarse monotonic clock of the kernel, accurate to a few milliseconds. It costs a tenth of
+/// the exact clock, which matters because it is read in every burst of every client.
 private enum CoarseClock {
   /// In nanoseconds.
   @inline(__always)

@@ -1,6 +1,6 @@
 import Conversation
 
-/// `delay`: messages arrive late, and in order.
+/// `delay`: messages arrive late, but in order.
 enum Delay {
   static let entry = FaultEntry(
     name: "delay", kind: .message,
@@ -15,7 +15,7 @@ enum Delay {
     return .message(action(delay, jitter: jitter))
   }
 
-  /// Delays by `delay` nanoseconds, up to `jitter` more or less, never below none.
+  /// Delays messages by `delay` ± `jitter` nanoseconds, at least 0.
   static func action(
     _ delay: Int64, jitter: Int64
   ) -> @Sendable (inout OutgoingMessage, inout SeededGenerator) -> Void {

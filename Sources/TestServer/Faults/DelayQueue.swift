@@ -1,7 +1,7 @@
 import NIOCore
 import WebSocketProtocol
 
-/// Messages that wait for their time, in order: none leaves before one that was added earlier.
+/// Messages that wait until they are due, in the order in which they were added.
 struct DelayQueue {
   struct Message {
     var kind: MessageKind
@@ -23,7 +23,7 @@ struct DelayQueue {
         kind: kind, payload: ByteBuffer(bytes: payload), due: max(due, messages.last?.due ?? due)))
   }
 
-  /// Takes the first message if its time has come.
+  /// Removes and returns the first message if it is due.
   mutating func takeDue(at now: NIODeadline) -> Message? {
     guard let first = messages.first, first.due <= now else { return nil }
     bytes -= first.payload.readableBytes

@@ -2,7 +2,7 @@ import Conversation
 import NIOCore
 import WebSocketProtocol
 
-/// `close`: a Close frame.
+/// `close`: the server sends a Close frame.
 enum CloseFault {
   static let entry = FaultEntry(
     name: "close", kind: .message, summary: "Closes with this code.", example: "1011",
@@ -11,14 +11,14 @@ enum CloseFault {
     guard let code = UInt16(value), code != CloseCode.abnormal.rawValue else {
       throw InvalidFaultValue(expected: "a close code, as in 1011; fin sends no Close")
     }
-    // 1005 is a Close frame without a code.
+    // 1005 means a Close frame without a code (RFC 6455 section 7.4.1).
     return .close(
       code == CloseCode.noStatus.rawValue
         ? CloseFrame(nil) : CloseFrame(CloseCode(rawValue: code), reason: ""))
   }
 }
 
-/// `fin`: the output ends without a Close frame.
+/// `fin`: the server ends its output without a Close frame.
 enum Finish {
   static let entry = FaultEntry(
     name: "fin", kind: .transport, summary: "Ends the connection without a Close frame (FIN).",
@@ -28,7 +28,7 @@ enum Finish {
   }
 }
 
-/// `limit`: a reset after so many bytes.
+/// `limit`: a TCP reset after a number of bytes.
 enum Limit {
   static let entry = FaultEntry(
     name: "limit", kind: .transport,
@@ -42,7 +42,7 @@ enum Limit {
   }
 }
 
-/// `life`: a reset after some time.
+/// `life`: a TCP reset after a time.
 enum Life {
   static let entry = FaultEntry(
     name: "life", kind: .transport,

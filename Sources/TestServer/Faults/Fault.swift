@@ -16,16 +16,17 @@ package enum FaultKind: String, Sendable {
 package struct FaultEntry: Sendable {
   package var name: String
   package var kind: FaultKind
-  /// A sentence.
+  /// The description for help, in one sentence.
   package var summary: String
-  /// An example of its value, as it is typed; nil if it takes none.
+  /// An example of its value as typed; nil if it takes none.
   package var example: String?
-  /// Whether it lasts, so that `for=` can end it.
+  /// Whether the fault lasts and `for=` can end it.
   package var canEnd: Bool
-  /// Reads the value; an empty text if it takes none.
+  /// Parses the value, which is empty if the fault takes none.
   var parse: @Sendable (_ value: String) throws(InvalidFaultValue) -> FaultAction
 
-  /// Whether `after=` can delay it: the handshake is before everything that is counted.
+  /// Whether `after=` can delay it: a handshake fault acts before the time and messages that it
+  /// counts.
   package var canStartLater: Bool { kind != .handshake }
 }
 
@@ -37,9 +38,9 @@ enum FaultAction: Sendable {
   case refuse(HTTPReplyText)
   /// Changes a message to the client.
   case message(@Sendable (inout OutgoingMessage, inout SeededGenerator) -> Void)
-  /// Closes the connection when the fault begins, with any code.
+  /// Closes the connection with any close code when the fault begins.
   case close(CloseFrame)
-  /// Is done to the connection once, when the fault begins; the connection goes on.
+  /// Acts on the connection once, when the fault begins; the connection stays open.
   case lasting(@Sendable (FaultyTransport) -> Void)
   /// Ends the connection once, when the fault begins.
   case transport(@Sendable (FaultyTransport) -> Void)
@@ -47,33 +48,33 @@ enum FaultAction: Sendable {
 
 /// A message on its way to the client.
 struct OutgoingMessage: Hashable, Sendable {
-  /// Nanoseconds between its sending and its leaving.
+  /// Nanoseconds by which sending is delayed.
   var delay: Int64 = 0
   var isDropped = false
   var isDoubled = false
-  /// What byte is changed, and how; nil changes none.
+  /// A random number that selects one byte and its change; nil to change none.
   var corruption: UInt64?
 
   /// - Returns: The payload with one byte changed.
   static func corrupted(_ payload: UnsafeRawBufferPointer, _ corruption: UInt64) -> [UInt8] {
     var bytes = Array(payload)
     guard !bytes.isEmpty else { return bytes }
-    // Never by 0, which would change nothing.
+    // Never XOR with 0, which would change nothing.
     bytes[Int(corruption >> 32) % bytes.count] ^= UInt8(corruption % 255) + 1
     return bytes
   }
 }
 
-/// The value of a fault cannot be read.
+/// An invalid value of a fault.
 struct InvalidFaultValue: Error {
-  /// Forms that can, as in `5% or 0.05`.
+  /// Examples of valid values, such as `5% or 0.05`.
   var expected: String
 }
 
-/// What is wrong with a fault as it was typed.
+/// An invalid fault, as typed.
 package struct FaultError: Error, Hashable, Sendable {
-  /// nil if the kind itself is unknown, or if it is not the kind's business.
+  /// The name of the fault; nil if it is unknown or has nothing to do with the problem.
   package var fault: String?
-  /// Without the name of the fault.
+  /// The problem, without the name of the fault.
   package var problem: String
 }

@@ -1,10 +1,11 @@
 import Conversation
 import Synchronization
 
-/// Which faults a connection has: a function of the rules, the seed and the number of its upgrade request.
-/// The same seed and the same order of requests give the same faults, with any number of threads.
+/// Decides which faults a connection has, by the rules, the seed and the number of its upgrade
+/// request. The same seed and order of requests give the same faults, with any number of threads.
 package struct FaultPlan: Sendable {
   package var rules: [FaultRule]
+  /// The seed of all random decisions.
   package var seed: UInt64
 
   package init(rules: [FaultRule] = [], seed: UInt64 = 0) {
@@ -15,7 +16,7 @@ package struct FaultPlan: Sendable {
   /// The faults of one connection.
   struct Draw: Sendable {
     var rules: [FaultRule]
-    /// What the faults draw from while the connection lives.
+    /// The random numbers of the faults while the connection is open.
     var random: SeededGenerator
 
     var isEmpty: Bool { rules.isEmpty }
@@ -24,15 +25,15 @@ package struct FaultPlan: Sendable {
   /// Draws the faults of a connection.
   ///
   /// - Parameters:
-  ///   - request: Its numbers.
+  ///   - request: The numbers of its upgrade request.
   ///   - path: Its path, without the query.
-  ///   - others: Faults that are for this connection only, as those of its URL.
+  ///   - others: Faults for this connection only, from its URL.
   /// - Returns: Its faults, in the order of the rules.
   func draw(_ request: UpgradeNumber, path: String, and others: [FaultRule] = []) -> Draw {
     var random = SeededGenerator(seed: seed, stream: request.total)
     var drawn: [FaultRule] = []
     for (index, rule) in rules.enumerated() {
-      // Always drawn: whether one rule fits moves no other's chance.
+      // Draw for every rule, so whether one rule fits does not change the numbers of the others.
       let chance = random.fraction()
       guard rule.fits(path: path), chance < rule.share,
         rule.connections?.contains(request.fitting[index]) ?? true
@@ -46,13 +47,13 @@ package struct FaultPlan: Sendable {
 
 /// The numbers of an upgrade request.
 struct UpgradeNumber: Sendable, Hashable {
-  /// Among all, from 1.
+  /// Its number among all requests, from 1.
   var total: UInt64
-  /// Among those that fit the path of each rule, from 1.
+  /// For each rule, its number among the requests that fit the path of the rule, from 1.
   var fitting: [Int]
 }
 
-/// Numbers the upgrade requests of a server, over all event loops.
+/// Numbers the upgrade requests of a server, across all event loops.
 final class UpgradeCounter: Sendable {
   private let plan: FaultPlan
   private let last: Mutex<UpgradeNumber>

@@ -6,23 +6,23 @@ package struct FaultRule: Sendable {
   enum Start: Hashable, Sendable {
     /// Nanoseconds after the opening.
     case time(Int64)
-    /// After so many messages to the client.
+    /// After this many messages to the client.
     case messages(Int)
   }
 
-  /// As it was typed.
+  /// The whole rule as typed.
   package var line: String
-  /// The kind and its value, as they were typed; nil for what is not logged as a fault.
+  /// The kind and its value as typed; nil if it is not logged as a fault.
   package var text: String?
   var action: FaultAction
   var start = Start.time(0)
-  /// Nanoseconds; nil lasts to the end of the connection.
+  /// Duration in nanoseconds; nil lasts until the end of the connection.
   var duration: Int64?
-  /// The share of connections.
+  /// The share of connections that have the fault, from 0 to 1.
   var share = 1.0
-  /// Upgrade requests that fit the path, from 1.
+  /// The range of upgrade requests, counted from 1 among those that fit the path; nil for all.
   var connections: ClosedRange<Int>?
-  /// `*` matches any characters.
+  /// The pattern of the path, in which `*` matches any characters; nil for all paths.
   var path: String?
 
   init(line: String, text: String?, action: FaultAction) {
@@ -31,7 +31,7 @@ package struct FaultRule: Sendable {
     self.action = action
   }
 
-  /// What a test path does to all its connections.
+  /// A rule for a test path, which applies to all its connections and is not logged as a fault.
   static func silent(_ action: FaultAction) -> FaultRule {
     FaultRule(line: "", text: nil, action: action)
   }
@@ -111,9 +111,9 @@ package struct FaultRule: Sendable {
   }
 }
 
-/// A share as it is typed: `5%` or `0.05`.
+/// Parses a share such as `5%` or `0.05`.
 enum Share {
-  /// - Returns: 0 to 1, or nil.
+  /// - Returns: A number from 0 to 1; nil if the text is invalid.
   static func parse(_ text: String) -> Double? {
     let isPercent = text.hasSuffix("%")
     let digits = isPercent ? text.dropLast() : text[...]

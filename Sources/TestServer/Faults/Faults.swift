@@ -1,19 +1,21 @@
 import Conversation
 
-/// The faults of a server.
+/// The registry of faults.
 package enum Faults {
+  /// All faults. Help, completion, errors and tests read this list.
   package static let all = [
     Refuse.entry, SlowOpen.entry, Drop.entry, Duplicate.entry, Corrupt.entry, Delay.entry,
     CloseFault.entry, Reset.entry, Finish.entry, Limit.entry, Life.entry,
   ]
 
-  /// Reads `KIND[=VALUE][,PARAM=VALUE...]`.
+  /// Parses `KIND[=VALUE][,PARAM=VALUE...]`.
   ///
   /// - Parameters:
-  ///   - text: The fault as it was typed.
-  ///   - isURL: Whether it is for one connection, whose URL names it: then `conn=` and `path=` mean nothing.
+  ///   - text: The fault as typed.
+  ///   - isURL: Whether it comes from the URL of a connection, where `conn=` and `path=` are
+  ///     invalid.
   /// - Returns: The fault with its parameters.
-  /// - Throws: `FaultError`.
+  /// - Throws: `FaultError` with the problem; for an unknown kind with the nearest one.
   package static func parse(_ text: String, isURL: Bool = false) throws(FaultError) -> FaultRule {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(Pair.init)
     let kind = parts[0]

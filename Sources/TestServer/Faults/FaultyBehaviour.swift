@@ -3,8 +3,8 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A behaviour around another one: does to the client's messages, and to its transport, what the faults of
-/// this connection say.
+/// Wraps another behaviour and applies the faults of its connection to the messages to the client
+/// and to the transport.
 final class FaultyBehaviour: Behaviour, MessageOutlet {
   let client: ServedClient
   private let inner: any Behaviour
@@ -13,12 +13,12 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   private let queueLimit: Int
   private var transport: FaultyTransport?
   private var openedAt = NIODeadline.now()
-  /// Messages that the client was sent, late ones too.
+  /// Messages sent to the client, including delayed and dropped ones.
   private var sent = 0
   private var waiting = DelayQueue()
   private var timer: Scheduled<Void>?
   private var isReadingStopped = false
-  /// A fault of the transport has ended the connection.
+  /// Whether a transport fault has ended the connection.
   private var isOver = false
 
   private struct ActiveFault {
@@ -28,9 +28,9 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   }
 
   /// - Parameters:
-  ///   - inner: What answers the connection.
-  ///   - draw: Its faults.
-  ///   - queueLimit: Bytes that may wait for their time before reading stops.
+  ///   - inner: The behaviour to wrap.
+  ///   - draw: The faults of the connection.
+  ///   - queueLimit: Bytes of delayed messages above which reading from the client stops.
   init(_ inner: any Behaviour, _ draw: FaultPlan.Draw, queueLimit: Int) {
     client = inner.client
     self.inner = inner
@@ -58,7 +58,8 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
 
   func opened(_ handler: ConnectionHandler) {
     openedAt = .now()
-    // Not before: a client whose connection never opens would never be let go of, nor its slot.
+    // Set it here and not in `init`: if the connection never opened, the reference cycle would
+    // never be broken, and the slot of the client never be freed.
     client.outlet = self
     inner.opened(handler)
     for fault in faults {
@@ -70,10 +71,10 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
       switch fault.rule.start {
       case .time(let time): delay = time
       case .messages(0): delay = 0
-      // Comes with the message after which it begins.
+      // Begins with the message that completes the count.
       case .messages: continue
       }
-      // Later even if it is at once: first the opening is over.
+      // Scheduled even without a delay, because the opening must be over first.
       client.registry.loop.assumeIsolated().scheduleTask(in: .nanoseconds(delay)) { [weak self] in
         self?.beginTransportFaults()
         self?.beginClose()
@@ -103,7 +104,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     timer = nil
     waiting.removeAll()
     transport = nil
-    // It was us: that the stream of bytes is over says nothing about the peer.
+    // The fault ended the connection, so the end of the byte stream must not be blamed on the peer.
     if isOver, case .lost = outcome { return inner.closed(.lost(.abandoned)) }
     inner.closed(outcome)
   }
@@ -115,7 +116,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   func send(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
-    // A transport that is about to end takes nothing after its last message.
+    // Nothing is sent after the last message before the end of the connection.
     guard !isOver, !endsNow, machine.isOpen else { return }
     var message = OutgoingMessage()
     for index in faults.indices {
@@ -134,7 +135,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
         deliver(kind, payload, message, &machine)
       }
     }
-    // Later: the machine is lent out.
+    // Not right now, because `machine` is borrowed by the caller.
     if hasClose, endsNow { client.registry.loop.assumeIsolated().execute { self.beginClose() } }
   }
 
@@ -171,7 +172,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     timer = nil
     guard let handler = client.handler else { return }
     let now = NIODeadline.now()
-    // After a Close nothing is sent: then the machine refuses, and what waits is dropped.
+    // After a Close frame the machine rejects messages, and the waiting ones are dropped.
     while let message = waiting.takeDue(at: now) {
       try? handler.prepare { machine throws(SendError) in
         try message.payload.withUnsafeReadableBytes { bytes throws(SendError) in
@@ -189,7 +190,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
 
   // MARK: When faults act
 
-  /// Whether a fault acts now; the first time it is logged.
+  /// Whether a fault is active now; logs it the first time.
   private func isActive(_ index: Int) -> Bool {
     let now = NIODeadline.now()
     if faults[index].began == nil { begin(index, now) }
@@ -203,8 +204,8 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     return true
   }
 
-  /// Begins a fault whose time has come. One that begins at a time has begun then, whether a message came or
-  /// not.
+  /// Begins a fault if it is due. A fault with a start time has begun at that time, even if no
+  /// message was sent then.
   private func begin(_ index: Int, _ now: NIODeadline) {
     switch faults[index].rule.start {
     case .time(let delay):
@@ -215,7 +216,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     }
   }
 
-  /// Whether the last message before a fault of the transport has been sent.
+  /// Whether the last message before a fault that ends the connection has been sent.
   private var endsNow: Bool {
     faults.contains { fault in
       guard case .messages(let count) = fault.rule.start else { return false }
@@ -230,7 +231,8 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     faults.contains { if case .close = $0.rule.action { true } else { false } }
   }
 
-  /// The Close whose time has come, once the messages before it are written. Not while the machine is lent out.
+  /// Sends the Close frame of a fault that is due, after the messages before it. Must not be called
+  /// while the machine is borrowed.
   private func beginClose() {
     guard waiting.isEmpty || !endsNow, !isOver else { return }
     for index in faults.indices where !faults[index].hasActed {
@@ -243,7 +245,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     }
   }
 
-  /// The faults of the transport whose time has come, once the messages before them are written.
+  /// Applies transport faults that are due, after the messages before them.
   private func beginTransportFaults() {
     guard let transport, waiting.isEmpty || !endsNow else { return }
     for index in faults.indices where !faults[index].hasActed {

@@ -1,14 +1,14 @@
 import NIOCore
 import WebSocketNIO
 
-/// A transport around the transport of a connection, for faults of the transport.
+/// Wraps the transport of a connection to apply transport faults.
 final class FaultyTransport: ConnectionTransport {
   private let inner: any ConnectionTransport
-  /// Called when something has been written.
+  /// Called after each write.
   var written: () -> Void = {}
-  /// Called before the connection is reset by a fault that was set before.
+  /// Called before `limit` or `reset(after:)` resets the connection.
   var willReset: () -> Void = {}
-  /// Bytes before a reset; nil for no limit.
+  /// Bytes left to write before a reset; nil for no limit.
   private var left: Int?
 
   init(_ inner: any ConnectionTransport) {
@@ -20,7 +20,7 @@ final class FaultyTransport: ConnectionTransport {
   var isWritable: Bool { inner.isWritable }
   var bufferedBytes: Int { inner.bufferedBytes }
 
-  /// Nothing more is written.
+  /// Whether the output has ended; later writes are discarded.
   private var isEnded = false
 
   func write(_ output: inout ByteBuffer) {
@@ -37,7 +37,7 @@ final class FaultyTransport: ConnectionTransport {
     written()
   }
 
-  /// Resets the connection after so many bytes more.
+  /// Resets the connection after this many more bytes.
   func limit(to bytes: Int) { left = min(left ?? .max, bytes) }
 
   /// Resets the connection after a time.
@@ -52,7 +52,8 @@ final class FaultyTransport: ConnectionTransport {
     inner.reset()
   }
 
-  /// Ends the output with a FIN, without a Close frame. A peer that does not end too is not waited for.
+  /// Ends the output with a FIN, without a Close frame. The connection is closed a second later,
+  /// even if the peer has not ended its own output.
   func end() {
     isEnded = true
     inner.closeOutput()

@@ -13,7 +13,7 @@ enum Drop {
   }
 }
 
-/// `dup`: messages come twice.
+/// `dup`: messages arrive twice.
 enum Duplicate {
   static let entry = FaultEntry(
     name: "dup", kind: .message, summary: "Sends this share of the messages twice.", example: "1%",
@@ -42,7 +42,9 @@ enum Corrupt {
 }
 
 extension Share {
-  /// - Throws: `InvalidFaultValue` for what is not a share.
+  /// Parses a share.
+  ///
+  /// - Throws: `InvalidFaultValue`, if the text is not a share.
   static func required(_ text: String) throws(InvalidFaultValue) -> Double {
     guard let share = parse(text) else { throw InvalidFaultValue(expected: "5% or 0.05") }
     return share

@@ -1,4 +1,4 @@
-/// `rst`: the connection ends by a TCP reset.
+/// `rst`: the connection ends with a TCP reset.
 enum Reset {
   static let entry = FaultEntry(
     name: "rst", kind: .transport, summary: "Ends the connection with a TCP reset (RST).",

@@ -2,7 +2,7 @@ import Conversation
 import NIOCore
 import WebSocketNIO
 
-/// `slow-open`: the reply to the upgrade request is late.
+/// `slow-open`: the response to the upgrade request is delayed.
 enum SlowOpen {
   static let entry = FaultEntry(
     name: "slow-open", kind: .handshake, summary: "Answers the upgrade request this much later.",

@@ -2,8 +2,8 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// How many messages of one event loop are logged one by one. Under load, a line for each message
-/// would be all that the server does, so there is a budget a second, and a count of the rest.
+/// Limits how many messages of one event loop are logged individually. Under load, the server would
+/// spend all its time on log lines, so there is a budget per second, and the rest is only counted.
 final class LogBudget {
   private let perSecond: Int
   private var left: Int
@@ -21,7 +21,7 @@ final class LogBudget {
     self.report = report
   }
 
-  /// Logs a message if the budget allows.
+  /// Logs a message if the budget allows, or else counts it.
   @inline(__always)
   func log(
     _ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: String? = nil
@@ -33,8 +33,14 @@ final class LogBudget {
     }
   }
 
-  /// Whether messages are only counted for now.
+  /// Whether messages are currently only counted.
   var isSpent: Bool { left == 0 }
+
+  /// Logs an event of one message if the budget allows.
+  func log(_ event: ServerEvent) {
+    guard left > 0 else { return count(1) }
+    spend(event)
+  }
 
   /// Counts messages while the budget is spent.
   @inline(__always)
@@ -44,15 +50,19 @@ final class LogBudget {
   private func spend(
     _ client: Int, _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ note: String?
   ) {
-    left -= 1
     var summary = MessageSummary(kind, payload)
     summary.note = note
-    report(.message(client: client, summary))
+    spend(.message(client: client, summary))
+  }
+
+  private func spend(_ event: ServerEvent) {
+    left -= 1
+    report(event)
     guard timer == nil else { return }
     timer = loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.renew() }
   }
 
-  /// Runs once a second while there is traffic, and not at all when there is none.
+  /// Renews the budget. Runs once a second while there is traffic, and not at all without traffic.
   private func renew() {
     timer = nil
     let spent = left < perSecond || suppressed > 0

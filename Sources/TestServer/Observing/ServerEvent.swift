@@ -3,43 +3,46 @@ package import NIOHTTP1
 package import WebSocketNIO
 package import WebSocketProtocol
 
-/// What a test server reports. It prints nothing itself.
+/// An event that a test server reports.
 package enum ServerEvent: Sendable {
   case opened(client: Int, from: SocketAddress?, ClientInfo)
   case message(client: Int, MessageSummary)
   /// A script has sent a message.
   case sent(client: Int, MessageSummary)
-  /// The script of a client is over; comes before its `closed`.
+  /// The script of a client has ended; reported before its `closed`.
   case script(client: Int, ScriptSummary)
-  /// A `status` step of the script rejected an upgrade, which counts as a client; a `refused` comes before it.
+  /// A `status` step of the script rejected an upgrade, which counts as a client; reported after a
+  /// `refused`.
   case rejectedByScript(client: Int)
-  /// The regular expression of a rule took too many steps on a message of so many bytes.
+  /// The regular expression of a rule took too many steps on a message of this size in bytes.
   case ruleSkipped(client: Int, rule: String, bytes: Int)
   case closed(client: Int, ClientSummary)
+  /// A message was published by HTTP, and sent to so many clients.
+  case published(Publication, MessageSummary, delivered: Int)
   /// A client that was too slow did not get so many messages.
   case dropped(client: Int, messages: Int)
-  /// What was odd in the frames of a client, all counted; comes right before its `closed`.
+  /// Counts of the oddities in the frames of a client; reported right before its `closed`.
   case linted(client: Int, [Oddity: Int])
-  /// Requests that were refused, and pages that were served are not events.
+  /// A request was rejected. Pages that are served are not reported.
   case refused(from: SocketAddress?, status: HTTPResponseStatus, explanation: String)
-  /// Something else came than a request that can be answered; nil for the status if there was no reply.
+  /// Received bytes were not a valid request; the status is nil if no reply was sent.
   case malformed(from: SocketAddress?, status: HTTPResponseStatus?, MalformedRequest)
-  /// No other connection can be accepted for now; `errno` says why.
+  /// Accepting a connection failed with this `errno`.
   case acceptFailed(errno: Int32)
-  /// A fault acts on this client from now on; the text is as it was typed, in the URL perhaps.
+  /// A fault acts on this client from now on; the text is as typed, perhaps in the URL.
   case fault(client: Int, String)
-  /// Messages that were not reported one by one, since more came than a person can read.
+  /// Messages that were not reported individually because the log budget was spent.
   case more(messages: UInt64)
 }
 
-/// As much of a message as a log line shows.
+/// The part of a message that a log line shows.
 package struct MessageSummary: Sendable {
   package var kind: MessageKind
-  /// Bytes.
+  /// The size of the payload in bytes.
   package var size: Int
-  /// The first bytes of it, at most `previewLength`.
+  /// The first bytes of the payload, at most `previewLength`.
   package var preview: [UInt8]
-  /// What became of it, as in `rule 7`.
+  /// How the message was handled, such as `rule 7`.
   package var note: String?
 
   static let previewLength = 256

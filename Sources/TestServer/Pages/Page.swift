@@ -4,7 +4,8 @@ import WebSocketProtocol
 
 /// The browser page, a WebSocket client in one file without external resources.
 enum Page {
-  /// Nothing but the page's own script and style may run, and it may talk to this server only.
+  /// The reply with the page. Its Content Security Policy allows only the script and style of the
+  /// page itself, and connections to this server only.
   static func reply() -> HTTPReply {
     var generator = SystemRandomNumberGenerator()
     let nonce = withUnsafeBytes(of: (generator.next(), generator.next())) { Base64.encode($0) }

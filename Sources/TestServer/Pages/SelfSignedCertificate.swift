@@ -6,18 +6,19 @@ import SwiftASN1
 package import WebSocketNIO
 import X509
 
-/// A certificate that exists in memory only, for `localhost`, `127.0.0.1`, `::1` and the host's
-/// name, so that `wss` can be tested without ceremony.
+/// A certificate for testing `wss`, for `localhost`, `127.0.0.1`, `::1` and the host name. It
+/// exists in memory only.
 package struct SelfSignedCertificate: Sendable {
+  /// The certificate and its private key, for a server.
   package let tls: ServerTLS
-  /// The SHA-256 of the certificate, as browsers and `openssl` show it.
+  /// The SHA-256 fingerprint of the certificate, as browsers and `openssl` show it.
   package let fingerprint: String
-  /// The certificate, for a client's `--cacert`.
+  /// The certificate in PEM format, which clients can add to their trusted certificates.
   package let pem: String
 
-  /// Valid from an hour ago for 30 days.
+  /// Creates a key and a certificate, valid from an hour ago until 30 days from now.
   ///
-  /// - Throws: an error of the libraries; none is expected.
+  /// - Throws: An error of the certificate libraries; none is expected.
   package init() throws {
     let key = P256.Signing.PrivateKey()
     let host = Self.hostName

@@ -1,6 +1,6 @@
 import NIOHTTP1
 
-/// `/bearer` and `/bearer/TOKEN`: 401 without a token, or without this one.
+/// `/bearer` and `/bearer/TOKEN`: 401 without a bearer token, or without this one.
 enum BearerPath {
   static let all = [
     entry("/bearer", "Echoes if the request has a bearer token, else 401."),

@@ -2,7 +2,7 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Paths on which the server sends a frame that it must not send, right after the 101.
+/// Paths on which the server sends an invalid frame right after the 101 response.
 enum BrokenFramePaths {
   static let all =
     [
@@ -56,11 +56,11 @@ enum BrokenFramePaths {
   }
 }
 
-/// Sends bytes that no machine would, and echoes.
+/// Sends bytes that `ConnectionMachine` would never send, and echoes.
 private final class BrokenFrame: Behaviour {
   struct Maker: BehaviourMaker {
     var bytes: [UInt8]
-    /// Whether a Close 1000 is sent before them.
+    /// Whether a Close frame with code 1000 is sent before them.
     var closesFirst: Bool
 
     func makeBehaviour(for client: ServedClient) -> any Behaviour { BrokenFrame(client, self) }
@@ -76,7 +76,7 @@ private final class BrokenFrame: Behaviour {
 
   func opened(_ handler: ConnectionHandler) {
     client.opened(handler)
-    // It is open: nothing has come yet.
+    // This cannot fail: the connection has just opened.
     try? handler.perform { machine throws(SendError) in
       if settings.closesFirst { try machine.sendClose(CloseFrame(.normal)) }
       machine.output.writeBytes(settings.bytes)

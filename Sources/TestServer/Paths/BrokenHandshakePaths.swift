@@ -3,7 +3,7 @@ import NIOHTTP1
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Paths on which the handshake is wrong, or late.
+/// Paths with an invalid or late handshake.
 enum BrokenHandshakePaths {
   static let all = [
     TestPathEntry(
@@ -18,7 +18,7 @@ enum BrokenHandshakePaths {
     entry(
       "/bad-accept", aliases: ["/wrong_accept_key"], "Answers with a wrong Sec-WebSocket-Accept."
     ) {
-      // A valid key, but not the client's.
+      // A valid key, but not that of the client, so the accept value is wrong.
       if $0.request.key != nil { $0.request.key = "AAAAAAAAAAAAAAAAAAAAAA==" }
     },
     entry("/wrong-protocol", "Chooses a subprotocol that was never offered.") {

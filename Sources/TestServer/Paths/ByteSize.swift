@@ -1,13 +1,14 @@
-/// A number of bytes as it is typed.
+/// Parses a number of bytes as typed.
 package enum ByteSize {
-  /// Reads `64`, `16k`, `4KiB`, `1M` or `1 GiB`; k, M and G are powers of 1024.
+  /// Parses `64`, `16k`, `4KiB`, `1M` or `1 GiB`; k, M and G are powers of 1024.
   ///
-  /// - Returns: bytes, not negative; nil for anything else.
+  /// - Returns: The number of bytes, not negative; nil if the text is invalid or the number too
+  ///   large.
   package static func parse(_ text: String) -> Int? {
     let digits = text.prefix { $0.isASCII && $0.isNumber }
     guard let value = Int(digits) else { return nil }
     let shift: Int
-    // With a space too, as help prints the defaults.
+    // A space is allowed, because help prints the defaults with one.
     switch text[digits.endIndex...].lowercased().filter({ $0 != " " }) {
     case "", "b": shift = 0
     case "k", "kb", "kib": shift = 10

@@ -2,7 +2,7 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// `/close/CODE`: echoes, perhaps, and closes.
+/// `/close/CODE`: closes with a code, at once or after a number of echoes.
 final class ClosePath: Behaviour {
   static let entry = TestPathEntry(
     pattern: "/close/{code}", query: ["reason", "after"],
@@ -22,7 +22,7 @@ final class ClosePath: Behaviour {
   struct Maker: BehaviourMaker {
     var code: UInt16
     var reason: String
-    /// Messages to echo before.
+    /// The number of messages to echo before closing.
     var after: Int
 
     func makeBehaviour(for client: ServedClient) -> any Behaviour { ClosePath(client, self) }
@@ -44,7 +44,7 @@ final class ClosePath: Behaviour {
     guard left == 0 else { return }
     if settings.code == CloseCode.abnormal.rawValue { return end(handler) }
     isOver = true
-    // It is open: nothing has come yet.
+    // This cannot fail: the connection has just opened.
     try? handler.perform { machine throws(SendError) in
       try machine.sendClose(frame, allowsAnyCode: true)
     }
@@ -60,7 +60,7 @@ final class ClosePath: Behaviour {
     guard left == 0 else { return }
     isOver = true
     if settings.code == CloseCode.abnormal.rawValue {
-      // Once the echo is written.
+      // After the echo is written.
       client.registry.loop.assumeIsolated().execute { [self] in
         if let handler = client.handler { end(handler) }
       }
@@ -69,13 +69,14 @@ final class ClosePath: Behaviour {
     }
   }
 
-  /// 1005 is a Close frame without a code.
+  /// The Close frame; without a code for 1005 (RFC 6455 section 7.4.1).
   private var frame: CloseFrame {
     settings.code == CloseCode.noStatus.rawValue
       ? CloseFrame(nil) : CloseFrame(CloseCode(rawValue: settings.code), reason: settings.reason)
   }
 
-  /// FIN without a Close frame. A peer that does not answer it is not waited for.
+  /// Sends a FIN without a Close frame. The connection ends a second later, even if the peer does
+  /// not close its side.
   private func end(_ handler: ConnectionHandler) {
     isOver = true
     handler.closeOutput()
@@ -85,7 +86,7 @@ final class ClosePath: Behaviour {
   }
 
   func closed(_ outcome: CloseOutcome) {
-    // The peer's end answers ours.
+    // If this side ended first, the end of the stream is only the reply of the peer.
     client.closed(
       settings.code == CloseCode.abnormal.rawValue && outcome == .lost(.endOfStream) && isOver
         ? .lost(.abandoned) : outcome)

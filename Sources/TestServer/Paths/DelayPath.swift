@@ -1,4 +1,4 @@
-/// `/delay/MS`.
+/// `/delay/MS`: echoes every message after a delay.
 enum DelayPath {
   static let entry = TestPathEntry(
     pattern: "/delay/{ms}",

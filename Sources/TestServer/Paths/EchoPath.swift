@@ -1,4 +1,4 @@
-/// `/echo`.
+/// `/echo`: echoes every message, up to a maximum size.
 enum EchoPath {
   static let entry = TestPathEntry(
     pattern: "/echo", aliases: ["/raw", "/mirror", "/websocket/echo"], query: ["max_message_size"],

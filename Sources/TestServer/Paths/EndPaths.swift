@@ -1,4 +1,4 @@
-/// `/drop` and `/reset`: the connection ends without a Close frame.
+/// `/drop` and `/reset`: the server ends the connection without a Close frame.
 enum EndPaths {
   static let all = [
     entry("/drop", "Ends without a Close frame (FIN) after=N messages (1) or a duration.") {

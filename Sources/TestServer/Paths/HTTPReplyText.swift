@@ -1,15 +1,15 @@
 import NIOHTTP1
 import WebSocketNIO
 
-/// A reply whose text or fields a client may have chosen in its URL.
+/// A reply with text or fields that a client may have chosen in its URL.
 struct HTTPReplyText: Sendable {
   var status: HTTPResponseStatus
   var fields: [(String, String)] = []
-  /// Without the line feed at its end.
+  /// The body without its final line feed.
   var body: String
 
-  /// Nothing in it can run in a browser, whatever type it claims to be: a page of another site can lead a
-  /// browser here, and what ran here would have the origin of this server.
+  /// The reply, with a policy that prevents scripts from running in a browser, whatever its content
+  /// type. Any site can link to such a URL, and a script would run with the origin of this server.
   var reply: HTTPReply {
     var fields = fields
     if !fields.contains(where: { $0.0.lowercased() == "content-type" }) {

@@ -2,7 +2,7 @@ import Conversation
 import NIOHTTP1
 import WebSocketProtocol
 
-/// `/headers`: the request, as the server sees it.
+/// `/headers`: the request as the server sees it.
 enum HeadersPath {
   static let entry = TestPathEntry(
     pattern: "/headers", aliases: ["/anything", "/request"],
@@ -11,7 +11,8 @@ enum HeadersPath {
     .accept(PathConnection(behaviour: Performance.Maker.first(.text, json(arguments))))
   }
 
-  /// The page of another site can connect here with the cookies of its user, and read the messages.
+  /// Fields that are hidden from web pages: a page of another site could connect with the cookies
+  /// of its user and read them from the message.
   private static let secrets: Set<String> = ["cookie", "authorization", "proxy-authorization"]
 
   private static func json(_ arguments: PathArguments) -> [UInt8] {

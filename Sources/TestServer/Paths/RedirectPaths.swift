@@ -1,4 +1,4 @@
-/// `/redirect/N`: so many redirects to `/echo`.
+/// `/redirect/N`: this many redirects, the last one to `/echo`.
 enum RedirectPath {
   static let entry = TestPathEntry(
     pattern: "/redirect/{n}", aliases: ["/relative-redirect/{n}"],

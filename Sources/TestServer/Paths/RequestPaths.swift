@@ -1,7 +1,7 @@
 import NIOHTTP1
 import WebSocketProtocol
 
-/// Paths whose first message is something of the request.
+/// Paths whose first message is a part of the request, or a UUID.
 enum RequestPaths {
   static let all = [
     entry("/ip", "Sends the address of the client, and echoes.") { $0.remoteAddress ?? "" },
@@ -18,7 +18,8 @@ enum RequestPaths {
     _ pattern: String, _ summary: String, value: @escaping @Sendable (PathArguments) -> String
   ) -> TestPathEntry {
     TestPathEntry(pattern: pattern, summary: summary) { arguments throws(InvalidArgument) in
-      // A field is bytes, of which a client can send any; a text message is UTF-8.
+      // A field may contain any bytes, but a text message must be UTF-8: going through `String`
+      // repairs it.
       .accept(
         PathConnection(behaviour: Performance.Maker.first(.text, Array(value(arguments).utf8))))
     }

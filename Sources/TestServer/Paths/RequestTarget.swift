@@ -1,13 +1,13 @@
 import WebSocketProtocol
 
-/// The target of a request in its parts.
+/// The parsed target of a request.
 struct RequestTarget: Sendable, Hashable {
-  /// As it was sent, without the query.
+  /// The path as received, without the query.
   var path: String
-  /// The segments of the path, percent-decoded, without the empty one after a final `/`.
+  /// The percent-decoded segments of the path, without the empty one after a final `/`.
   var segments: [String]
-  /// The parameters of the query, percent-decoded, in their order. A `%` that begins no escape is literal, so
-  /// that `p=30%` can be typed.
+  /// The percent-decoded parameters of the query, in order. A `%` without two hexadecimal digits is
+  /// literal, which allows `p=30%`.
   var query: [Parameter]
 
   struct Parameter: Sendable, Hashable {
@@ -15,7 +15,9 @@ struct RequestTarget: Sendable, Hashable {
     var value: String
   }
 
-  /// - Parameter target: origin-form, `/path?query` (RFC 9112 section 3.2.1).
+  /// Parses a target.
+  ///
+  /// - Parameter target: The target in origin-form, `/path?query` (RFC 9112 section 3.2.1).
   init(_ target: String) {
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     path = String(parts[0])
@@ -30,6 +32,6 @@ struct RequestTarget: Sendable, Hashable {
     }
   }
 
-  /// The values of every parameter of this name.
+  /// The values of all parameters with this name.
   func values(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
 }

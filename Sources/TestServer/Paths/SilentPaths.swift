@@ -2,7 +2,7 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// `/silent` and `/half-close`: nothing comes after the 101.
+/// `/silent` and `/half-close`: the server sends no frames after the 101 response.
 final class SilentPaths: Behaviour {
   static let all = [
     TestPathEntry(
@@ -40,7 +40,7 @@ final class SilentPaths: Behaviour {
     if endsOutput { handler.closeOutput() }
   }
 
-  /// The machine would answer what it sees.
+  /// Discards all bytes before the machine, which would reply to pings and Close frames.
   func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine) {}
 
   func received(

@@ -1,7 +1,7 @@
 import NIOHTTP1
 import WebSocketProtocol
 
-/// `/status/CODE`.
+/// `/status/CODE`: rejects the upgrade with an HTTP status.
 enum StatusPath {
   static let entry = TestPathEntry(
     pattern: "/status/{code}", query: ["body", "header"],
@@ -14,14 +14,14 @@ enum StatusPath {
     return .reply(try reply(code, arguments.text("body"), fields))
   }
 
-  /// A reply that rejects an upgrade.
+  /// Creates a reply that rejects an upgrade.
   ///
   /// - Parameters:
-  ///   - code: 200 to 599.
-  ///   - text: The body, and of a redirect the Location; nil: the status.
-  ///   - fields: In addition to those without which a client could not act on the status.
+  ///   - code: The status code, 200 to 599.
+  ///   - text: The body, for a redirect also the Location; nil for the status as the body.
+  ///   - fields: Fields in addition to those that the status requires.
   /// - Returns: The reply.
-  /// - Throws: For a Location that is not one.
+  /// - Throws: `InvalidArgument` for an invalid Location.
   static func reply(
     _ code: Int, _ text: String?, _ fields: [(String, String)] = []
   ) throws(InvalidArgument) -> HTTPReplyText {
@@ -36,7 +36,7 @@ enum StatusPath {
       status: status, fields: fields + [("Location", try location(text))], body: text)
   }
 
-  /// The fields without which a client could not act on the status.
+  /// The fields that a client needs to act on the status.
   private static func requiredFields(_ code: Int) -> [(String, String)] {
     switch code {
     case 401: [("WWW-Authenticate", "Basic realm=\"wscope\"")]
@@ -56,8 +56,8 @@ enum StatusPath {
     guard HeaderSyntax.firstForbiddenByte(inValue: value) == nil else {
       throw InvalidArgument("header: the value of \(name) contains a control character")
     }
-    // The URL may come from a page of another site: it must not change how the reply is framed, whether a
-    // browser trusts it, or what the browser stores for this host.
+    // The URL may come from another site: it must not change the framing of the reply, the security
+    // policy of the browser, or what the browser stores for this host.
     let lowercase = name.lowercased()
     guard !reserved.contains(lowercase), !lowercase.hasPrefix("access-control-"),
       !lowercase.hasPrefix("sec-websocket-")

@@ -2,7 +2,7 @@ import Conversation
 import Glibc
 import WebSocketProtocol
 
-/// `/drip`: messages of one size at an interval.
+/// `/drip`: messages of the same size at an interval.
 enum DripPath {
   static let entry = TestPathEntry(
     pattern: "/drip", query: ["n", "every", "size"],
@@ -49,7 +49,7 @@ enum StreamPath {
   }
 }
 
-/// `/ticker`: a value that changes, without end.
+/// `/ticker`: a changing value at an interval, without end.
 enum TickerPath {
   static let entry = TestPathEntry(
     pattern: "/ticker", query: ["every"],
@@ -71,7 +71,7 @@ enum TickerPath {
   }
 }
 
-/// `/binary/SIZE`: one message, the same for the same seed.
+/// `/binary/SIZE`: one binary message, the same for the same seed.
 enum BinaryPath {
   static let entry = TestPathEntry(
     pattern: "/binary/{size}", aliases: ["/bytes/{size}"], query: ["seed"],
@@ -102,7 +102,7 @@ enum PingPath {
   }
 }
 
-/// `/flood`: as much as the client takes.
+/// `/flood`: messages as fast as the client reads them.
 enum FloodPath {
   static let entry = TestPathEntry(
     pattern: "/flood", query: ["size"],

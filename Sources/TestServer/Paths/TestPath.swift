@@ -3,17 +3,20 @@ import NIOHTTP1
 
 /// One row of the registry of test paths.
 package struct TestPathEntry: Sendable {
-  /// The path, with its parameters in braces: `/close/{code}`.
+  /// The path with its parameters in braces, such as `/close/{code}`.
   package var pattern: String
+  /// Other patterns for the same path, as other test servers name it.
   package var aliases: [String] = []
-  /// The parameters of the query, besides those that every path has.
+  /// The query parameters, besides those of all paths.
   package var query: [String] = []
-  /// A sentence.
+  /// The description for help, in one sentence.
   package var summary: String
-  /// Whether the server breaks the protocol there, on purpose.
+  /// Whether the server violates the protocol on this path, or fails in another way on purpose.
   package var isBroken = false
-  /// Whether an ordinary GET is answered too, not only an upgrade.
+  /// Whether the path also answers a plain GET, not only an upgrade.
   package var answersHTTP = false
+  /// Whether it is a channel, to which POST publishes.
+  package var isChannel = false
   /// Reads the parameters of a request.
   var parse: @Sendable (PathArguments) throws(InvalidArgument) -> PathAction
 }
@@ -23,22 +26,24 @@ enum PathAction: Sendable {
   case accept(PathConnection)
   /// Rejects the upgrade with this reply.
   case reply(HTTPReplyText)
+  /// Joins a channel.
+  case join(ChannelKey, MemberOptions)
 }
 
 /// A connection that a test path accepts.
 struct PathConnection: Sendable {
   var behaviour: any BehaviourMaker
-  /// Whether permessage-deflate is agreed on if the client offers it.
+  /// Whether the server accepts permessage-deflate if the client offers it.
   var allowsDeflate = true
-  /// Chosen whatever the server speaks; one that the client offers.
+  /// The subprotocol to choose, instead of one that the server supports; the client offers it.
   var subprotocol: String?
-  /// Bytes of one message, if the path has a limit of its own.
+  /// Maximum size of a message in bytes; nil for the limit of the server.
   var messageLimit: Int?
-  /// What becomes of the messages to the client besides.
+  /// Faults that apply to the connection in addition.
   var faults: [FaultRule] = []
 }
 
-/// A value in a path or a query that cannot be used.
+/// An invalid value in a path or a query.
 struct InvalidArgument: Error, Hashable, CustomStringConvertible {
   /// One sentence.
   var description: String
@@ -50,24 +55,24 @@ struct InvalidArgument: Error, Hashable, CustomStringConvertible {
 
 /// The parameters of a request on a test path.
 struct PathArguments: Sendable {
-  /// What the request has in place of the braces of the pattern.
+  /// The path segments in place of the braces of the pattern, by parameter name.
   var captured: [String: String]
   var target: RequestTarget
-  /// Bytes of the largest message that the server takes.
+  /// Maximum message size of the server in bytes.
   var maxMessage: Int
   var method = ""
   var fields = HTTPHeaders()
   var isTLS = false
-  /// Of the client, without its port.
+  /// The address of the client, without the port.
   var remoteAddress: String?
-  /// Subprotocols that the client offers.
+  /// The subprotocols that the client offers.
   var offered: [String] = []
 
   private func value(_ name: String) -> String? {
     captured[name] ?? target.values(name).last
   }
 
-  /// Text; nil if it is absent.
+  /// A text; nil if it is absent.
   func text(_ name: String) -> String? { value(name) }
 
   /// A whole number; nil if it is absent.
@@ -82,7 +87,7 @@ struct PathArguments: Sendable {
     return number
   }
 
-  /// Bytes, up to the largest message; nil if it is absent.
+  /// A size in bytes, up to the maximum message size; nil if it is absent.
   func size(_ name: String) throws(InvalidArgument) -> Int? {
     guard let text = value(name) else { return nil }
     guard let size = ByteSize.parse(text), size <= maxMessage else {
@@ -92,8 +97,8 @@ struct PathArguments: Sendable {
     return size
   }
 
-  /// Nanoseconds, at most ten minutes; nil if it is absent. A bare number is milliseconds in a path, seconds
-  /// in a query.
+  /// A duration in nanoseconds, at most ten minutes; nil if it is absent. A number without a unit
+  /// is in milliseconds in a path, in seconds in a query.
   func duration(_ name: String) throws(InvalidArgument) -> Int64? {
     guard let text = value(name) else { return nil }
     let isBare = text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
@@ -107,7 +112,7 @@ struct PathArguments: Sendable {
     return duration
   }
 
-  /// When something is to begin, as `after=`: a number of messages, or a time after the opening.
+  /// The start of a fault, as in `after=`: a number of messages, or a time after the opening.
   func start(_ name: String) throws(InvalidArgument) -> FaultRule.Start? {
     guard let text = value(name) else { return nil }
     guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {

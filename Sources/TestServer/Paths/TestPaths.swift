@@ -1,41 +1,61 @@
 import Conversation
 import WebSocketNIO
 
-/// The test paths of a server.
+/// The registry of test paths.
 package enum TestPaths {
+  /// All test paths. Help, errors, `GET /paths` and tests read this list.
   package static let all =
     [
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
       BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
-      HeadersPath.entry,
+      HeadersPath.entry, BroadcastPath.entry, RoomPath.entry,
     ] + BearerPath.all + RequestPaths.all + BrokenHandshakePaths.all + BrokenFramePaths.all
     + SilentPaths.all
     + [NoPongPath.entry] + EndPaths.all
 
-  /// The parameters that every path has in its query.
+  /// The query parameters of all paths.
   static let commonQuery = ["fault"]
 
-  /// What a path means.
+  /// The result of a lookup.
   enum Match: Sendable {
     case entry(TestPathEntry, PathArguments)
-    /// It begins as a test path does, but is not one; the sentence says what is expected.
+    /// The path begins like a test path, but is not one; the text says what is expected.
     case incomplete(InvalidArgument)
     /// Not a test path.
     case none
   }
 
+  static let channels = all.filter(\.isChannel)
+
+  /// The paths that a server has.
+  ///
+  /// - Parameters:
+  ///   - mode: The mode, whose channels exist in any case.
+  ///   - hasScripts: Whether scripts or rules answer, so that there are no other test paths.
+  static func entries(_ mode: ModeEntry, hasScripts: Bool) -> [TestPathEntry] {
+    guard hasScripts else { return all }
+    return switch mode.channel {
+    case .broadcast: [BroadcastPath.entry]
+    case .rooms: [RoomPath.entry]
+    case nil: []
+    }
+  }
+
   /// Looks a path up by its first segments. A final `/` is ignored, and case matters.
-  static func find(_ target: RequestTarget, maxMessage: Int) -> Match {
+  static func find(
+    _ target: RequestTarget, in entries: [TestPathEntry] = all, maxMessage: Int
+  ) -> Match {
     var expected: String?
-    for entry in all {
+    for entry in entries {
       for pattern in [entry.pattern] + entry.aliases {
         let parts = Self.parts(pattern)
         let fixed = parts.prefix { $0.parameter == nil }.map(\.text)
         guard target.segments.starts(with: fixed) else { continue }
         guard target.segments.count == parts.count, target.segments.last != "" else {
-          // A path without parameters is known as a whole: what is below it is not a test path.
-          if fixed.count < parts.count { expected = expected ?? pattern }
+          // A path without parameters is known as a whole: what is below it is not a test path. An alias
+          // may be part of a path that means something else.
+          if fixed.count < parts.count, pattern == entry.pattern { expected = expected ?? pattern }
           continue
         }
         var captured: [String: String] = [:]
@@ -52,8 +72,8 @@ package enum TestPaths {
     return expected.map { .incomplete(InvalidArgument("the path must be \($0)")) } ?? .none
   }
 
-  /// Reads the parameters of a request on a path. Unknown ones are ignored, except those that look like a
-  /// misspelling.
+  /// Parses the parameters of a request on a path. Unknown ones are ignored, unless they look like
+  /// a misspelled one.
   static func action(
     _ entry: TestPathEntry, _ arguments: PathArguments
   ) throws(InvalidArgument) -> PathAction {
@@ -65,7 +85,7 @@ package enum TestPaths {
     return try entry.parse(arguments)
   }
 
-  /// The pattern or alias nearest to a path.
+  /// The pattern or alias most similar to a path; nil if none is similar enough.
   static func nearest(to target: RequestTarget) -> String? {
     let patterns = all.flatMap { [$0.pattern] + $0.aliases }
     var candidates: [String: String] = [:]
@@ -73,7 +93,7 @@ package enum TestPaths {
       let fixed = Self.parts(pattern).prefix { $0.parameter == nil }.map(\.text)
       candidates[fixed.joined(separator: "/")] = pattern
     }
-    // As many first segments as the candidates have: what follows is a parameter.
+    // Compare only as many segments as the candidates have before their first parameter.
     for count in Set(candidates.keys.map { $0.split(separator: "/").count }).sorted(by: >) {
       guard target.segments.count >= count else { continue }
       let typed = target.segments.prefix(count).joined(separator: "/")
@@ -84,9 +104,11 @@ package enum TestPaths {
   }
 
   /// The registry as JSON, for pages and programs.
-  package static var json: String {
+  package static var json: String { json(all) }
+
+  static func json(_ entries: [TestPathEntry]) -> String {
     var json = JSONWriter()
-    json.array(all) { json, entry in
+    json.array(entries) { json, entry in
       json.object { json in
         json.member("path", entry.pattern)
         json.member("query", array: entry.query) { $0.string($1) }
@@ -100,7 +122,7 @@ package enum TestPaths {
 
   private struct Part {
     var text: String
-    /// The name in the braces.
+    /// The name in braces; nil if it is fixed text.
     var parameter: String?
   }
 

@@ -1,7 +1,8 @@
 import Conversation
 import Synchronization
 
-/// The rules of a server, over all event loops. They can be replaced while connections live.
+/// The rules of a server, shared by all event loops. They can be replaced while connections are
+/// open.
 final class RuleBook: Sendable {
   private let environment: [String: String]
   private let state: Mutex<State>
@@ -9,23 +10,23 @@ final class RuleBook: Sendable {
 
   private struct State: Sendable {
     var rules: [Script.Rule]
-    /// What their `>@` send.
+    /// The contents of the files that `>@` sends, by name.
     var files: [String: [UInt8]]
-    /// Upgrades that fit each scope.
+    /// The number of upgrades that fit each scope.
     var upgrades: [Script.Scope?: Int] = [:]
-    /// Prepared once for all paths that the same rules are for.
+    /// Scripts prepared once for all paths with the same rules; the key tells which rules apply.
     var prepared: [[Bool]: PreparedScript] = [:]
   }
 
-  /// What the rules say of one upgrade.
+  /// The rules that apply to one upgrade.
   struct Visit: Sendable {
-    /// Changes whenever the rules do.
+    /// Incremented whenever the rules are replaced.
     var version: Int
     /// The rules for the path; nil if there are none.
     var prepared: PreparedScript?
-    /// The `open` rules in whose range the upgrade is, of the prepared ones.
+    /// Indexes of the prepared `open` rules whose range includes the upgrade.
     var openings: [Int] = []
-    /// What is done before the 101.
+    /// The actions to perform before the 101 response.
     var actions: [Script.RuleAction] = []
   }
 
@@ -34,10 +35,10 @@ final class RuleBook: Sendable {
     self.environment = environment
   }
 
-  /// Changes whenever the rules do.
+  /// Incremented whenever the rules are replaced.
   var currentVersion: Int { version.load(ordering: .acquiring) }
 
-  /// Replaces the rules; ranges count anew.
+  /// Replaces the rules and restarts the counts of their ranges.
   func replace(_ rules: [Script.Rule], files: [String: [UInt8]]) {
     state.withLock { state in
       state = State(rules: rules, files: files)
@@ -50,8 +51,8 @@ final class RuleBook: Sendable {
 
   /// Counts an upgrade.
   ///
-  /// - Parameter path: Without the query.
-  /// - Returns: What the rules say of it.
+  /// - Parameter path: The path without the query.
+  /// - Returns: The rules that apply to it.
   func upgrade(path: String) -> Visit {
     state.withLock { state in
       for scope in Set(state.rules.map(\.scope)) where Self.fits(scope, path) {
@@ -72,7 +73,7 @@ final class RuleBook: Sendable {
     }
   }
 
-  /// The rules for a path as they are now; nil if there are none.
+  /// The current rules for a path; nil if there are none.
   func rules(for path: String) -> (version: Int, PreparedScript?) {
     state.withLock { (currentVersion, Self.prepared(path, environment, &$0)) }
   }

@@ -3,12 +3,12 @@ import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A connection that a `ScriptMachine` acts on: by rules, in front of what answers the messages that no rule
-/// takes, or by steps.
+/// A connection that a `ScriptMachine` controls: either by rules, in front of a behaviour for
+/// messages that no rule takes, or by steps.
 final class Scripted: Behaviour {
   let client: ServedClient
   let context: ScriptedContext
-  /// Gets the messages that no rule takes; nil: they are only logged.
+  /// Receives the messages that no rule takes; nil if they are only logged.
   private let inner: (any Behaviour)?
   private let path: String
   private var machine: ScriptMachine
@@ -22,19 +22,19 @@ final class Scripted: Behaviour {
   private var timer: Scheduled<Void>?
   private var transport: (any ConnectionTransport)?
   private var isPaused = false
-  /// Sends nothing more, and discards what arrives.
+  /// Whether the connection sends nothing more and no longer handles received bytes.
   private var isStalled = false
   private var hasReset = false
 
-  /// The connection has one number in its machine.
+  /// The number of the connection in its machine, which has only this one.
   private static let id = 1
 
   /// - Parameters:
   ///   - client: The client.
-  ///   - inner: What gets the messages that no rule takes; nil if nothing does.
+  ///   - inner: Receives the messages that no rule takes; nil if they are only logged.
   ///   - target: The target of the request.
-  ///   - work: What is executed.
-  ///   - context: What all connections share.
+  ///   - work: The steps or rules to execute.
+  ///   - context: State shared by all connections.
   init(
     _ client: ServedClient, around inner: (any Behaviour)?, _ target: RequestTarget,
     _ work: RuleBook.Visit, _ context: ScriptedContext
@@ -104,7 +104,7 @@ final class Scripted: Behaviour {
     if let inner { inner.burstEnded(&machine) } else { client.noteActivity() }
   }
 
-  /// A client that does not read its replies is not read from either.
+  /// Backpressure: the server does not read from a client that does not read its replies.
   func writabilityChanged(_ isWritable: Bool) {
     inner?.writabilityChanged(isWritable)
     client.handler?.setReading(isWritable && !isPaused)
@@ -114,9 +114,9 @@ final class Scripted: Behaviour {
     let outcome = hasReset ? .lost(.abandoned) : outcome
     handle(.ended(Self.id, outcome))
     client.registry.scripted[client.number] = nil
-    // First: once the last client has left, the log may end.
+    // Report first: the log may end when the last client has left.
     performAfterwards()
-    // Nothing more can come: the pauses of the steps that are left need no time.
+    // Nothing more can arrive, so the remaining steps run without their pauses.
     while !machine.script.steps.isEmpty, let deadline = machine.nextDeadline {
       handle(.due, at: deadline)
       performAfterwards()
@@ -128,7 +128,7 @@ final class Scripted: Behaviour {
 
   // MARK: The machine
 
-  /// Takes the rules as they are now, if they have been replaced.
+  /// Switches to the current rules if they have been replaced.
   private func refresh() {
     guard let book = context.book, machine.script.steps.isEmpty, book.currentVersion != version
     else { return }
@@ -148,7 +148,7 @@ final class Scripted: Behaviour {
     perform(&machine)
   }
 
-  /// Performs effects until the machine has no more, and sets the timer.
+  /// Performs effects until none are left, and sets the timer.
   private func perform(_ machine: inout ConnectionMachine) {
     while !effects.isEmpty {
       let batch = effects
@@ -165,7 +165,7 @@ final class Scripted: Behaviour {
     schedule()
   }
 
-  /// Closes once the steps are done, or one has failed.
+  /// Closes the connection if all steps are done or one has failed.
   private func finish(_ machine: inout ConnectionMachine) {
     guard let result = takeResult() else { return }
     switch result {
@@ -179,7 +179,7 @@ final class Scripted: Behaviour {
 
   private var hasReported = false
 
-  /// Reports how the script went, once.
+  /// Returns and reports the result of the script, once.
   private func takeResult() -> ScriptMachine.Result? {
     guard let result = machine.result, !machine.script.steps.isEmpty, !hasReported else {
       return nil
@@ -198,7 +198,7 @@ final class Scripted: Behaviour {
     timer?.cancel()
     timer = nil
     guard let deadline = machine.nextDeadline else { return }
-    // The actions of a `closed` rule outlive the connection: the timer holds what performs them.
+    // The actions of a `closed` rule outlive the connection, so the timer keeps a strong reference.
     timer = client.registry.loop.assumeIsolated().scheduleTask(
       deadline: .uptimeNanoseconds(UInt64(max(deadline, 0)))
     ) { [self] in due() }
@@ -219,7 +219,9 @@ final class Scripted: Behaviour {
 
   // MARK: Effects
 
-  /// - Returns: Why it could not be done.
+  /// Performs one effect.
+  ///
+  /// - Returns: The reason why it could not be performed; nil on success.
   private func perform(
     _ effect: ScriptMachine.Effect, _ machine: inout ConnectionMachine
   ) -> ScriptMachine.Obstacle? {
@@ -236,7 +238,7 @@ final class Scripted: Behaviour {
     case .ping(_, let payload):
       guard !isStalled, (try? machine.sendPing(payload)) != nil else { return .closing(Self.id) }
     case .close(_, let frame):
-      // A connection that is closing already needs no other Close.
+      // If the connection is closing already, no other Close frame is needed.
       if !isStalled { try? machine.sendClose(frame, allowsAnyCode: true) }
     case .reset: reset()
     case .stall: isStalled = true
@@ -253,7 +255,7 @@ final class Scripted: Behaviour {
     return nil
   }
 
-  /// Performs what is left to do once the connection has ended.
+  /// Performs the remaining effects after the connection has ended.
   private func performAfterwards() {
     while !effects.isEmpty {
       let batch = effects
@@ -288,7 +290,7 @@ final class Scripted: Behaviour {
     return nil
   }
 
-  /// Ends the connection once what was sent before is written.
+  /// Resets the connection after earlier output is written.
   private func reset() {
     guard !hasReset else { return }
     hasReset = true
@@ -298,7 +300,8 @@ final class Scripted: Behaviour {
 
   // MARK: Other clients
 
-  /// Has the clients that a rule names perform an effect, on their own event loops; `own` is this client.
+  /// Performs an effect on all clients that a rule addresses, on their own event loops. `own`
+  /// performs it on this client.
   private func deliver(
     _ effect: ScriptMachine.Effect, to target: Script.Target, _ scope: Script.Scope?,
     own: (ScriptMachine.Effect) -> Void
@@ -332,7 +335,7 @@ final class Scripted: Behaviour {
     }
   }
 
-  /// The same effect for the connection that performs it.
+  /// The same effect, addressed to the connection that performs it.
   private static func addressed(_ effect: ScriptMachine.Effect) -> ScriptMachine.Effect {
     let work: ScriptMachine.Work =
       switch effect.work {
@@ -347,11 +350,11 @@ final class Scripted: Behaviour {
     return ScriptMachine.Effect(effect.origin, work)
   }
 
-  /// Performs what a rule of another client does to this one.
+  /// Performs an effect that a rule of another client has on this one.
   private func take(_ effect: ScriptMachine.Effect) {
     guard let handler = client.handler, handler.isOpen else { return }
     if !handler.isWritable, handler.bufferedBytes > context.queueLimit {
-      return client.registry.closeSlow(handler)
+      return handler.closeSlow()
     }
     try? handler.perform { machine throws(SendError) in _ = perform(effect, &machine) }
   }

@@ -1,17 +1,17 @@
 import Conversation
 import NIOCore
 
-/// What the connections of a server share that act by script.
+/// State shared by all connections of a server with scripts or rules.
 struct ScriptedContext: Sendable {
   var scripting: Scripting
-  /// nil if there are no rules for all connections.
+  /// The rules; nil if there are none.
   var book: RuleBook?
-  /// The steps, and the rules beside them.
+  /// The script with its steps and its own rules; nil if there is none.
   var script: PreparedScript?
   var registries: [NIOLoopBound<ClientRegistry>]
-  /// Bytes that may wait for one client.
+  /// Maximum number of bytes queued for one client.
   var queueLimit: Int
-  /// Whether what is sent is reported too.
+  /// Whether to report the messages that scripts and rules send.
   var reportsReplies: Bool
 
   init(
@@ -29,14 +29,15 @@ struct ScriptedContext: Sendable {
       ? nil : RuleBook(scripting.rules, files: scripting.files, environment: scripting.environment)
   }
 
-  /// Wraps what answers a connection in the script and the rules that are for it.
+  /// Creates the behaviour of a connection: the mode, wrapped in the rules that apply, or the
+  /// script.
   ///
   /// - Parameters:
   ///   - client: The client of the connection.
   ///   - target: The target of its request.
-  ///   - visit: What the rules say of the upgrade; nil if there are none.
-  ///   - makeMode: Makes the behaviour of the mode.
-  /// - Returns: The mode itself where no script and no rule can concern the client.
+  ///   - visit: The rules that apply to the upgrade; nil if there are none.
+  ///   - makeMode: Creates the behaviour of the mode.
+  /// - Returns: The plain mode if no script or rule can affect the client.
   func behaviour(
     for client: ServedClient, _ target: RequestTarget, _ visit: RuleBook.Visit?,
     makeMode: () -> any Behaviour
@@ -48,7 +49,8 @@ struct ScriptedContext: Sendable {
       return Scripted(client, around: scripted, target, visit, self)
     }
     guard let visit else { return makeMode() }
-    // Other rules may reach this client: where none is for its path, the mode keeps its short way.
+    // Without rules for its path, and without rules that address clients on any path, the
+    // connection keeps the fast path of the mode.
     if scripting.passesOn, visit.prepared == nil, !reachesEveryPath { return makeMode() }
     return Scripted(client, around: scripting.passesOn ? makeMode() : nil, target, visit, self)
   }
@@ -56,7 +58,7 @@ struct ScriptedContext: Sendable {
   /// The contents of a file that `>@` names.
   func file(_ name: String) -> [UInt8] { book?.file(name) ?? scripting.files[name] ?? [] }
 
-  /// Whether a rule has a target on any path.
+  /// Whether a rule addresses clients on any path.
   private var reachesEveryPath: Bool {
     scripting.rules.flatMap(\.actions).contains { action in
       switch action.target {

@@ -4,14 +4,14 @@ import NIOHTTP1
 import WebSocketNIO
 
 extension ScriptedContext {
-  /// The answer to an upgrade request that has passed all checks: `upgrade` rules, and a script that only
-  /// rejects, act before the 101.
+  /// The answer to an upgrade request that has passed all checks. `upgrade` rules, and a script
+  /// that starts with a `status` step, act before the 101 response.
   ///
   /// - Parameters:
-  ///   - visit: What the rules say of the upgrade.
-  ///   - target: Of the request.
-  ///   - accepted: Makes the answer that accepts it.
-  ///   - report: Gets a rejection and what rejects.
+  ///   - visit: The rules that apply to the upgrade; nil if there are none.
+  ///   - target: The target of the request.
+  ///   - accepted: Creates the answer that accepts it.
+  ///   - report: Receives a rejection and its origin.
   /// - Returns: The answer that accepts or rejects the upgrade, at once or later.
   func answer(
     _ visit: RuleBook.Visit?, _ target: RequestTarget, accepted: () -> HTTPAnswer,
@@ -33,7 +33,7 @@ extension ScriptedContext {
         return .later { [delay] loop in
           loop.scheduleTask(in: .nanoseconds(delay)) { throw HTTPAnswer.Reset() }.futureResult
         }
-      // Nothing comes, for as long as the client waits.
+      // Do not reply for as long as the client may wait.
       case .stall: return .delayed(by: .hours(24 * 365), .reply(HTTPReply(.serviceUnavailable)))
       default: break
       }
@@ -41,11 +41,11 @@ extension ScriptedContext {
     return delay == 0 ? accepted() : .delayed(by: .nanoseconds(delay), accepted())
   }
 
-  /// What rejects an upgrade.
+  /// The origin of a rejection.
   enum Rejecter {
-    /// A rule: its name.
+    /// A rule, by name.
     case rule(String)
-    /// A step of the script: its line.
+    /// A step of the script, by line.
     case step(Int)
 
     var text: String {
@@ -64,7 +64,7 @@ extension ScriptedContext {
     return [(.step(step.line), step.action)]
   }
 
-  /// The values of a request.
+  /// The variables of a request: the environment, `PATH`, and the query parameters.
   func variables(_ target: RequestTarget) -> ScriptVariables {
     var variables = ScriptVariables(environment: scripting.environment)
     variables.predefined["PATH"] = .string(target.path)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Conversation
 import LoadTesting
 import WebSocketNIO
 import WebSocketProtocol
@@ -18,7 +19,7 @@ struct Bench: VerboseCommand {
       stalled server cannot hide it. Without --rate (closed loop), each connection sends its next message when the \
       last one is answered.
       """,
-    subcommands: [BenchReport.self])
+    subcommands: [BenchReport.self, BenchMerge.self])
 
   @Argument(
     help: ArgumentHelp(
@@ -126,16 +127,11 @@ struct Bench: VerboseCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Run part i of n (counted from 0) of a run that is shared by n processes; the other options describe the whole run.",
-      valueName: "i/n"))
-  var shard: ShardOption?
-
-  @Option(
-    help: ArgumentHelp(
       "Connect from these local addresses in turn: a comma-separated list, or a network, as in 127.0.1.0/24.",
       valueName: "addresses"))
   var localIps: LocalAddressesOption?
 
+  @OptionGroup var sharding: ShardingOptions
   @OptionGroup var report: ReportOptions
 
   @Flag(help: "Print the JSON Schema of the result.")
@@ -156,7 +152,7 @@ struct Bench: VerboseCommand {
       try FileContents.write(LoadReport.schemaDocument, to: "-", context.console)
       return .ok
     }
-    var plan = try plan()
+    var plan = try plan(context.environment)
     plan.thresholds = try report.thresholds(for: plan.mode.metrics)
     let outputs = try report.outputs()
     let target: BenchConfiguration.Target
@@ -188,9 +184,14 @@ struct Bench: VerboseCommand {
       BenchConfiguration(
         plan: plan, target: target, sources: localIps?.addresses ?? [],
         levels: report.percentiles?.levels ?? PercentileLevel.standard, outputs: outputs,
-        argv: ReportedCommandLine.words(self),
+        runID: sharding.runId?.text, argv: ReportedCommandLine.words(self),
         showsProgress: !noProgress && !quiet, isQuiet: quiet),
       context)
+    if plan.shard != nil, plan.startAt == nil, sharding.runId == nil, !quiet {
+      context.inform(
+        "without --start-at or --run-id, merge cannot tell this run from an earlier one with the same options"
+      )
+    }
     if case .endpoint(let configuration) = target {
       client.tls.warnAboutInsecureTLS(configuration, context)
     }
@@ -199,16 +200,17 @@ struct Bench: VerboseCommand {
 
   // MARK: What was typed becomes what is meant
 
-  private func plan() throws -> LoadPlan {
-    try check()
+  private func plan(_ environment: [String: String]) throws -> LoadPlan {
+    let shard = try sharding.part(environment)
+    try check(shard)
     var plan = LoadPlan(
       mode: try mode.entry(), pacing: .closed(inflight: inflight?.value ?? 1),
       connections: connections.value,
       length: length, connectRate: connectRate.perSecond, minimumOpen: minOpen.share,
       warmUp: warmup?.nanoseconds, timeout: timeout.nanoseconds,
       maxInFlight: maxInflight.value, content: try content(), kind: binary ? .binary : .text,
-      matching: match, seed: seed ?? UInt64.random(in: .min ... .max), threads: threads,
-      shard: shard?.shard)
+      matching: match, seed: 0, threads: threads, shard: shard)
+    plan.startAt = sharding.startAt?.time.nanoseconds
     if let rate {
       plan.pacing = .open(rate: rate.perSecond, arrival: arrival)
       guard plan.schedule() != nil else {
@@ -222,6 +224,8 @@ struct Bench: VerboseCommand {
           ? "--match seq needs \(MessageID.length) bytes for its id: --size \(MessageID.length)"
           : "--match seq and --message cannot be used together: the id is part of the payload")
     }
+    // Shards must agree without a word between them.
+    plan.seed = seed ?? (shard == nil ? UInt64.random(in: .min ... .max) : plan.fingerprint())
     return plan
   }
 
@@ -245,7 +249,7 @@ struct Bench: VerboseCommand {
     return .fixed(try MessageOptions.message(message, binary ? .binary : .text).payload)
   }
 
-  private func check() throws {
+  private func check(_ shard: LoadReport.Shard?) throws {
     let positive: [(String, Int?)] = [
       ("--connections", connections.value), ("--messages", messages?.value),
       ("--inflight", inflight?.value), ("--max-inflight", maxInflight.value),

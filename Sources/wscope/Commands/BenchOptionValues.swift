@@ -53,24 +53,6 @@ struct PercentOption: ExpressibleByArgument, Hashable, Sendable {
   var defaultValueDescription: String { Figures.percent(share, decimals: 0) }
 }
 
-/// `--shard`: `0/4` is the first of four processes that share a run.
-struct ShardOption: ExpressibleByArgument, Hashable, Sendable {
-  var index: Int
-  var count: Int
-
-  init?(argument: String) {
-    let parts = argument.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, parts.allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isNumber } }),
-      let index = Int(parts[0]), let count = Int(parts[1]), (1...100_000).contains(count),
-      index < count
-    else { return nil }
-    self.index = index
-    self.count = count
-  }
-
-  var shard: LoadReport.Shard { LoadReport.Shard(index: index, count: count) }
-}
-
 /// `--local-ips`: `10.0.0.5,10.0.0.6`, or all hosts of a network of at most 65 536 addresses.
 struct LocalAddressesOption: ExpressibleByArgument, Sendable {
   var addresses: [SocketAddress]

@@ -8,7 +8,7 @@ import WebSocketProtocol
 struct Listen: VerboseCommand {
   static let configuration = CommandConfiguration(
     commandName: "listen",
-    abstract: "Run a throwaway server: echo or broadcast, with a page for browsers.",
+    abstract: "Run a throwaway server: echo, broadcast or chat, with a page for browsers.",
     discussion: """
       Examples:
         wscope listen 8080                              # an echo server, and a page for browsers
@@ -153,10 +153,11 @@ struct Listen: VerboseCommand {
     let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
     server.scripting = scripting?.scripting
     server.reportsReplies = output.isVerbose
+    try publishing.check(server.mode, hasTestPaths: scripting == nil)
     let feed = try publishing.feed(
       server.mode, maxMessage: maxMessage.bytes, isQuiet: quiet, endsAtEnd: end.exitAtEof)
     server.slow = publishing.slow ?? .close
-    server.keptMessages = publishing.keptMessages
+    server.keptMessages = publishing.keep
     server.origins = OriginRules(
       allowedOrigins: allowOrigin, allowedHosts: allowHost + [address.hostName].compactMap { $0 })
     server.originRemedy = Self.originRemedy

@@ -3,21 +3,23 @@ import Terminal
 import TestServer
 import WebSocketProtocol
 
-/// The options of `listen` for the modes that send what the clients did not ask for.
+/// The options of `listen` for channels: modes and paths whose clients receive what others send.
 struct PublishingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
       What to do with a client that does not read: close it, drop messages for it, or wait until it has caught \
-      up (default: close). Mode source.
+      up (default: close). Modes broadcast, chat and source, and the paths /broadcast and /room.
       """, valueName: "close|drop|wait"),
     completion: .list(SlowPolicy.allCases.map(\.rawValue)))
   var slow: SlowPolicy?
 
   @Option(
     help: ArgumentHelp(
-      "Send a new client the last n messages first, 0 to 1000 (default: 1). Mode source.",
-      valueName: "n"))
+      """
+      Send a new client the last n messages first, 0 to 1000 (default: 20 in rooms, 1 in mode source, otherwise 0). \
+      Modes broadcast, chat and source, and the paths /broadcast and /room.
+      """, valueName: "n"))
   var keep: Int?
 
   @Flag(name: .shortAndLong, help: "Send binary messages; the default is text. Mode source.")
@@ -28,7 +30,19 @@ struct PublishingOptions: ParsableArguments {
     help: "Messages on standard input end with a NUL byte, not with a line feed. Mode source.")
   var null = false
 
-  var keptMessages: Int { keep ?? 1 }
+  /// Checks the options that apply to every channel.
+  ///
+  /// - Throws: `CommandFailure`.
+  func check(_ mode: Mode, hasTestPaths: Bool) throws {
+    let given = [slow.map { _ in "--slow" }, keep.map { _ in "--keep" }].compactMap(\.self)
+    if let option = given.first, mode.entry.channel == nil, !hasTestPaths {
+      throw CommandFailure(
+        .usage, "\(option) requires mode broadcast, chat or source, or test paths")
+    }
+    guard (0...1000).contains(keep ?? 0) else {
+      throw CommandFailure(.usage, "--keep must be from 0 to 1000")
+    }
+  }
 
   /// - Returns: What the clients are fed with; nil if the mode is not fed.
   /// - Throws: `CommandFailure`.
@@ -37,16 +51,12 @@ struct PublishingOptions: ParsableArguments {
   ) throws -> SourceFeed.Configuration? {
     guard mode.entry.isFed else {
       let given = [
-        slow.map { _ in "--slow" }, keep.map { _ in "--keep" }, binary ? "--binary" : nil,
-        null ? "--null" : nil, endsAtEnd ? "--exit-at-eof" : nil,
+        binary ? "--binary" : nil, null ? "--null" : nil, endsAtEnd ? "--exit-at-eof" : nil,
       ].compactMap(\.self)
       if let option = given.first {
         throw CommandFailure(.usage, "\(option) requires mode source")
       }
       return nil
-    }
-    guard (0...1000).contains(keptMessages) else {
-      throw CommandFailure(.usage, "--keep must be from 0 to 1000")
     }
     return SourceFeed.Configuration(
       boundary: null ? .null : .newline, kind: binary ? .binary : .text, maxMessage: maxMessage,

@@ -121,7 +121,6 @@ extension SizeOption: Reportable { var reported: String { String(bytes) } }
 extension CountOption: Reportable { var reported: String { String(value) } }
 extension RateOption: Reportable { var reported: String { "\(perSecond)" } }
 extension PercentOption: Reportable { var reported: String { "\(share * 100)%" } }
-extension ShardOption: Reportable { var reported: String { "\(index)/\(count)" } }
 extension PercentilesOption: Reportable {
   var reported: String { levels.map(\.text).joined(separator: ",") }
 }

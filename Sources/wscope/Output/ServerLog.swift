@@ -42,6 +42,10 @@ struct ServerLog {
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
         + Figures.duration(summary.duration.nanoseconds)
+    case .published(let publication, let message, let delivered):
+      return "\(publication.method) \(safe(Redaction.url(publication.target))) from "
+        + "\(origin(publication.from)): \(text(message))   to \(Figures.count(delivered)) "
+        + (delivered == 1 ? "client" : "clients")
     case .rejectedByScript: return nil
     case .fault(let client, let fault):
       return "\(mark(client)) fault \(safe(fault))"
@@ -81,6 +85,9 @@ struct ServerLog {
         : "no complete request head came within the time limit"
     case .bareLineFeed(let line):
       "line \(line) of the request ends in LF; HTTP/1.1 lines end in CR LF (RFC 9112 section 2.2)"
+    case .body(.tooLarge(let limit)):
+      "the request body is over \(Figures.bytes(limit)); --max-message SIZE raises the limit"
+    case .body(let problem): problem.explanation
     case .notHTTP(let received):
       "not a valid HTTP/1.1 request: "
         + "\"\(ControlCharacters.escaped(Array(received.prefix { $0 != 0x0A && $0 != 0x0D }.prefix(80)), keepingNewlines: false, highlight: false))\""

@@ -1,3 +1,4 @@
+import Conversation
 import LoadTesting
 import NIOCore
 import NIOPosix
@@ -7,22 +8,24 @@ import TestServer
 import WebSocketNIO
 import WebSocketProtocol
 
-/// What `bench` is to do.
+/// The configuration of `bench`.
 struct BenchConfiguration: Sendable {
   /// The server under test.
   enum Target: Sendable {
     case endpoint(ClientConfiguration)
-    /// An echo server of this process; the URL lacks its port.
+    /// An echo server in this process, whose port is set in the URL when it has started.
     case embedded(ClientConfiguration)
   }
 
   var plan: LoadPlan
   var target: Target
-  /// The addresses to connect from.
+  /// The source addresses, used in turn; empty lets the kernel choose.
   var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
   var outputs: ReportOutputs
-  /// The command line, with secrets taken out.
+  /// The name of the run; nil for a random one, or for shards one that they have in common.
+  var runID: String?
+  /// The command line with secrets redacted.
   var argv: [String]
   var showsProgress: Bool
   var isQuiet: Bool
@@ -34,9 +37,10 @@ final class BenchSession: Sendable {
   private let context: CommandContext
   private let stopped = Mutex<TerminalSignal?>(nil)
 
-  /// Files open beside the connections: streams, event loops, what a library opens for a moment.
+  /// Descriptors needed besides those of the connections: streams, event loops, and files that a
+  /// library opens temporarily.
   private static let otherFiles = 100
-  /// Without a terminal a line of progress every ten seconds is enough.
+  /// Seconds between two progress lines if standard error is not a terminal.
   private static let plainLineEvery = 10
 
   init(_ configuration: BenchConfiguration, _ context: CommandContext) {
@@ -45,7 +49,9 @@ final class BenchSession: Sendable {
   }
 
   func run() async -> ExitStatus {
-    if let problem = tooFewFiles() ?? unusableSourceAddress() { return fail(problem) }
+    if let problem = tooFewFiles() ?? unusableSourceAddress() ?? missedStart() {
+      return fail(problem)
+    }
     let client: ClientConfiguration
     do {
       client = try await target()
@@ -58,11 +64,19 @@ final class BenchSession: Sendable {
     } catch {
       return explain(error, client)
     }
-    let watching = Task { await watchSignals(test) }
+    let waiting = waitForStart()
+    let watching = Task { await watchSignals(test, waiting) }
+    await waiting.value
+    if let signal = stopped.withLock({ $0 }) {
+      watching.cancel()
+      context.warn("interrupted before the run began")
+      return signal == .interrupt ? .interrupted : .terminated
+    }
     let shown = Atomic<Int>(0)
     let result = await test.run { progress in self.show(progress, shown) }
     watching.cancel()
     context.console.status(nil)
+    warnAboutLateWindow(result.report)
     let printed = printReport(result.report)
     let status = explain(result, client)
     return status == .ok ? printed : status
@@ -78,7 +92,7 @@ final class BenchSession: Sendable {
   private func tooFewFiles() -> CommandFailure? {
     let limit = OpenFiles.raiseLimit()
     var ends = 1
-    // The embedded server holds the other end of each connection.
+    // The embedded server also needs a descriptor for each connection.
     if case .embedded = configuration.target { ends = 2 }
     let needed = configuration.plan.ownConnections * ends + Self.otherFiles
     guard needed > limit else { return nil }
@@ -87,8 +101,8 @@ final class BenchSession: Sendable {
       "need \(Figures.count(needed)) files, limit \(Figures.count(limit)): ulimit -n \(needed)")
   }
 
-  /// The kernel has one error for an address that is not this machine's and for one without a free
-  /// port; only before the run they can be told apart.
+  /// Checks that the source addresses belong to this machine. During the run, the kernel reports
+  /// the same error for such an address and for one without a free port.
   private func unusableSourceAddress() -> CommandFailure? {
     for source in configuration.sources where !LocalAddress.isOfThisMachine(source) {
       return CommandFailure(
@@ -97,7 +111,15 @@ final class BenchSession: Sendable {
     return nil
   }
 
-  /// The server to connect to; starts the embedded one when no URL was given.
+  /// A shard that begins late would measure beside the others: a missing one is better.
+  private func missedStart() -> CommandFailure? {
+    guard let startAt = configuration.plan.startAt else { return nil }
+    let late = WallClock.now() - startAt
+    guard late > 1_000_000_000 else { return nil }
+    return CommandFailure(.usage, "--start-at was \(Figures.shortDuration(late)) ago")
+  }
+
+  /// The server to connect to; starts the embedded server if no URL was given.
   private func target() async throws -> ClientConfiguration {
     switch configuration.target {
     case .endpoint(let client):
@@ -109,7 +131,7 @@ final class BenchSession: Sendable {
       var server = TestServerConfiguration()
       server.loggedMessagesPerSecond = 0
       server.limits = Limits(messageSize: Limits.largestMessageSize)
-      // It lives as long as the process, which ends with the report.
+      // It is never stopped: the process ends after the report.
       let running = try await TestServer.start(
         at: .loopback(port: 0), group: MultiThreadedEventLoopGroup(numberOfThreads: 1),
         configuration: server
@@ -125,7 +147,8 @@ final class BenchSession: Sendable {
     }
   }
 
-  /// Where redirects lead is found out once, with one connection, before anything is measured.
+  /// Follows redirects with a single connection before the measurement, and returns the
+  /// configuration for their target.
   private func redirected(
     _ client: ClientConfiguration
   ) async throws(ConnectError) -> ClientConfiguration {
@@ -160,12 +183,38 @@ final class BenchSession: Sendable {
         configuration: client, route: route, lookUp: lookUp, sources: configuration.sources),
       origin: LoadOrigin(
         tool: LoadReport.Tool(version: Version.number, build: Version.build),
-        id: String(UInt64.random(in: 1 << 60...UInt64.max), radix: 16), argv: configuration.argv),
+        id: runID(client), argv: configuration.argv),
       levels: configuration.levels)
   }
 
-  /// The first signal ends the measurement, the second the process.
-  private func watchSignals(_ test: LoadTest) async {
+  private func runID(_ client: ClientConfiguration) -> String {
+    if let name = configuration.runID { return name }
+    let plan = configuration.plan
+    let number =
+      plan.shard == nil
+      ? UInt64.random(in: 1 << 60...UInt64.max)
+      : plan.fingerprint("\(client.url)\nseed=\(plan.seed)") | 1 << 60
+    return String(number, radix: 16)
+  }
+
+  /// Waits for the time of `--start-at`, or until the task is cancelled.
+  private func waitForStart() -> Task<Void, Never> {
+    let pause = configuration.plan.startAt.map { $0 - WallClock.now() } ?? 0
+    if let startAt = configuration.plan.startAt, pause > 0, !configuration.isQuiet {
+      context.inform("waiting until \(UTCTime(startAt).text), \(Figures.shortDuration(pause))")
+    }
+    return Task { if pause > 0 { try? await Task.sleep(for: .nanoseconds(pause)) } }
+  }
+
+  /// Warns if connecting took longer than a run with a start time has for it.
+  private func warnAboutLateWindow(_ report: LoadReport) {
+    guard let late = report.lateStart(configuration.plan), late > 100_000_000 else { return }
+    context.warn(
+      "the window started \(Figures.seconds(late)) late: connecting took longer than planned")
+  }
+
+  /// The first signal ends the measurement, the second one the process.
+  private func watchSignals(_ test: LoadTest, _ waiting: Task<Void, Never>) async {
     for await signal in context.signals.events {
       guard [.interrupt, .terminate, .hangup].contains(signal) else { continue }
       let isSecond = stopped.withLock { stopped in
@@ -176,6 +225,7 @@ final class BenchSession: Sendable {
         TerminalState.restore()
         Process.exit(signal == .interrupt ? .interrupted : .terminated)
       }
+      waiting.cancel()
       test.interrupt()
     }
   }
@@ -188,7 +238,7 @@ final class BenchSession: Sendable {
     guard !context.console.standardErrorIsTerminal else {
       return context.console.status(line.line(columns: TerminalSize.of(2).columns - 1))
     }
-    // Called once a second, and at the beginning of a phase, before a second has passed.
+    // Ignore the calls at the beginning of a phase: only the others are a second apart.
     guard progress.elapsed >= 900_000_000 else { return }
     let seconds = shown.add(1, ordering: .relaxed).newValue
     if seconds % Self.plainLineEvery == 0 { context.console.note(line.plainLine) }
@@ -200,7 +250,7 @@ final class BenchSession: Sendable {
     return configuration.outputs.write(report, context)
   }
 
-  /// What is this machine's doing must not be taken for the server's (SECURITY R20).
+  /// Warns about failures of this machine, which must not be blamed on the server (SECURITY R20).
   private func reportLocalFailures(_ report: LoadReport) {
     func count(_ class: ErrorTally.Class) -> Int {
       report.errors.reduce(0) { $1.class == `class` ? $0 + $1.count : $0 }
@@ -222,7 +272,7 @@ final class BenchSession: Sendable {
   private func explain(_ result: LoadResult, _ client: ClientConfiguration) -> ExitStatus {
     reportLocalFailures(result.report)
     let status = status(of: result, client)
-    // Numbers that contradict each other are worth nothing, whatever else has happened.
+    // Contradictory numbers make the result worthless, regardless of everything else.
     return result.report.contradictions().isEmpty ? status : .measurementInvalid
   }
 
@@ -246,7 +296,8 @@ final class BenchSession: Sendable {
     case .completed:
       return ExitStatus(thresholdsOf: result.report)
     case .aborted:
-      // The last answers, which came after the breach, may have mended the value.
+      // Answers received after the abort may have changed the value, so it no longer breaks the
+      // limit.
       let status = ExitStatus(thresholdsOf: result.report)
       return status == .ok ? .thresholdBroken : status
     }

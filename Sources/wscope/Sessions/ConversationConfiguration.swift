@@ -29,6 +29,6 @@ struct ConversationConfiguration: Sendable {
   var interruption: Interruption
   var reaction = Connection.Reaction.none
   var reconnect: ReconnectPolicy?
-  /// How long, in ns, to wait for the server to become available.
+  /// How long to wait for the server to become available, in nanoseconds.
   var waitUp: Int64?
 }

@@ -70,7 +70,7 @@ final class ConversationJudge: Sendable {
   /// - Parameters:
   ///   - outcome: how the connection ended.
   ///   - circumstances: further facts about the end.
-  ///   - waited: the time in ns after which the wait for a reply timed out, if it did.
+  ///   - waited: the time in nanoseconds after which the wait for a reply timed out, if it did.
   ///   - isLeaving: whether we wanted the end.
   /// - Returns: the exit code.
   func ended(
@@ -98,7 +98,7 @@ final class ConversationJudge: Sendable {
       hangs: outcome == .lost(.timedOut(.closingHandshake)))
   }
 
-  /// The exit code for the end of the connection: if a Close was expected, that decides.
+  /// The exit code for the end of the connection; an expected Close takes precedence.
   private func judged(_ outcome: CloseOutcome, isLeaving: Bool) -> ExitStatus {
     let status = ExitStatus(outcome)
     guard status == .ok || status == .unexpectedCloseCode || status == .connectionLost else {
@@ -121,7 +121,7 @@ final class ConversationJudge: Sendable {
         $0.closed(.abnormal, reason: CloseText.message(end), byPeer: !isLeaving, at: now)
       }
       let isAccepted = configuration.acceptedCloses?.contains(.abnormal) ?? false
-      // Everything was done when we closed: it is not a failure if the peer then ends TCP.
+      // Everything was done when we closed, so it is not a failure if the peer then just ends TCP.
       let isUnanswered = isLeaving && CloseText.unanswered(outcome) != nil
       return isAccepted || isUnanswered || (expectsClose && !isLeaving) ? .ok : status
     case .failed:

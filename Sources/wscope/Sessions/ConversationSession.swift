@@ -59,7 +59,7 @@ final class ConversationSession: OneShot {
 
   func end(for signal: TerminalSignal) -> Bool {
     ending.withLock { $0 = $0 ?? .signal(signal) }
-    // Before the connection is open there is nothing to close.
+    // Before the connection is open, there is nothing to close.
     guard judge.hasOpened else { return false }
     Task { await leave() }
     return true
@@ -84,7 +84,7 @@ final class ConversationSession: OneShot {
     }
     timer.withLock { $0?.cancel() }
     let outcome = outcome.withLock { $0 }
-    // If an attempt to reopen it failed, that has been reported.
+    // If an attempt to reconnect failed, its error has been reported already.
     guard await reconnector.isLeaving || status == ExitStatus(outcome) else { return status }
     return finish(outcome, isLeaving: await reconnector.isLeaving)
   }
@@ -130,7 +130,7 @@ final class ConversationSession: OneShot {
           command: configuration.command, configuration: client
         ).diagnose(error))
     case .waiting(let pause, let attempt, let limit):
-      // Only now is it certain that the session continues.
+      // Report this only now that the session is certain to continue.
       if attempt == 1 {
         context.warn(
           CloseText.line(

@@ -10,14 +10,14 @@ struct ReportConfiguration: Sendable {
   var isTAP = false
   /// The file for JUnit XML.
   var junit: String?
-  /// The deadline of the expectations, in ns.
+  /// The time limit of the expectations, in nanoseconds.
   var within: Int64?
 }
 
 /// Reports the results of the expectations of runs, and stores them for the reports about all runs.
 final class ExpectationReporter: Sendable {
   let configuration: ReportConfiguration
-  /// The name of what was tested, without secrets.
+  /// The name of the test target, without secrets.
   private let name: String
   private let start: NIODeadline
   private let context: CommandContext
@@ -49,7 +49,7 @@ final class ExpectationReporter: Sendable {
   ///   - results: the results, all decided.
   ///   - began: when the run began.
   ///   - opened: when the connection opened; nil if it never did.
-  ///   - failure: any other failure of the run.
+  ///   - failure: another failure of the run, if there was one.
   func report(
     _ results: [ExpectationResult], began: NIODeadline, opened: NIODeadline?, failure: String?
   ) {

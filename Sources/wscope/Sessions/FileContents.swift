@@ -29,8 +29,8 @@ enum FileContents {
 
   /// All bytes of a regular file that is to become a message.
   static func readFile(_ path: String) throws -> [UInt8] {
-    // Not checked here: if a module of Foundation is imported, the members of `stat` are taken to
-    // be its own.
+    // Read without `stat` here: with a module of Foundation imported, its members would resolve to
+    // those of Foundation.
     let size: Int?
     do throws(SystemError) {
       size = try RegularFile.size(path)
@@ -55,7 +55,7 @@ enum FileContents {
     try write(Array(text.utf8), to: path, mode: mode, console)
   }
 
-  /// The same for bytes.
+  /// As above, for bytes.
   static func write(
     _ bytes: [UInt8], to path: String, mode: mode_t = 0o644, _ console: Console = Console()
   ) throws {
@@ -88,7 +88,7 @@ enum FileContents {
     }
   }
 
-  /// Finds out, before anything is measured, whether a report can be written.
+  /// Checks whether a report can be written, before the measurement starts.
   ///
   /// - Throws: `CommandFailure` as `write` would.
   static func checkWritable(_ path: String) throws {

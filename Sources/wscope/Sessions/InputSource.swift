@@ -4,7 +4,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// Why standard input cannot be sent.
+/// The reason why standard input cannot be sent.
 struct InputError: Error {
   var message: String
 }
@@ -33,7 +33,7 @@ final class InputSource: Sendable {
   /// Waits for the next messages.
   ///
   /// - Throws: `SystemError`, `InputError`.
-  /// - Returns: nil at the end of the input, and when the task is cancelled.
+  /// - Returns: The messages; nil at the end of the input, or if the task is cancelled.
   func nextBatch() async throws -> [OutgoingMessage]? {
     guard let batch = try await standardInput?.nextBatch() else { return nil }
     switch input {

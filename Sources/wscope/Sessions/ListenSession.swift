@@ -7,33 +7,33 @@ import Terminal
 import TestServer
 import WebSocketNIO
 
-/// What `listen` is to do.
+/// The configuration of `listen`.
 struct ListenConfiguration: Sendable {
   var address: ListeningAddress
   var server: TestServerConfiguration
-  /// Set when the certificate was made for this run.
+  /// The certificate created for this run; nil if the user specified one, or without TLS.
   var certificate: SelfSignedCertificate?
   var threads: Int
   var portFile: String?
   var isQuiet: Bool
   /// A ready line about faults; nil if there are none.
   var faultSummary: String?
-  /// nil without scripts and rules.
+  /// Scripts and rules; nil if there are none.
   var scripts: ServerScriptConfiguration?
-  /// For how long it runs at most, in ns; nil without a limit.
+  /// The time limit in nanoseconds; nil for none.
   var timeLimit: Int64?
-  /// What the clients are fed with; nil if the mode is not fed.
+  /// How to publish standard input; nil if the mode does not publish it.
   var feed: SourceFeed.Configuration?
 }
 
-/// `listen`: binds, prints the ready lines, logs until a signal, the last connection or the time limit ends
-/// it, and closes every client.
+/// `listen`: binds, prints the ready lines, and logs until a signal, the last connection or the
+/// time limit ends the run; then closes all clients.
 final class ListenSession: Sendable {
   private let configuration: ListenConfiguration
   private let context: CommandContext
   private let droppedEvents = Atomic<Int>(0)
   private let scripts: ServerScriptRun?
-  /// nil if any number of connections is served.
+  /// Counts the served connections; nil if their number is not limited.
   private let served: ServedConnections?
 
   init(
@@ -47,7 +47,7 @@ final class ListenSession: Sendable {
 
   func run() async -> ExitStatus {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-    // A log that nobody reads must not stop the server, nor eat its memory.
+    // If nobody reads the log, it must neither block the server nor grow without bound.
     let (events, log) = AsyncStream.makeStream(
       of: ServerEvent.self, bufferingPolicy: .bufferingOldest(4096))
     let (ends, end) = AsyncStream.makeStream(of: End.self)
@@ -106,10 +106,10 @@ final class ListenSession: Sendable {
     return .ok
   }
 
-  /// Why the run ends.
+  /// The reason why the run ends.
   private enum End: Sendable, Equatable {
     case signal(TerminalSignal)
-    /// As many connections as were asked for have ended.
+    /// The requested number of connections has ended.
     case served
     case inputEnded
     case timeLimit
@@ -133,7 +133,7 @@ final class ListenSession: Sendable {
     case .served: served?.status ?? .ok
     case .inputEnded: .ok
     case .timeLimit: .timeout
-    // The connections that were asked for have not all been served.
+    // The requested number of connections was not reached.
     case .signal(let signal): served == nil ? .ok : Self.status(signal)
     }
   }
@@ -160,7 +160,8 @@ final class ListenSession: Sendable {
     switch event {
     case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
     case .script(_, let summary): summary.result != .done
-    case .opened, .message, .sent, .closed, .linted, .fault, .more, .rejectedByScript: false
+    case .opened, .message, .sent, .closed, .linted, .fault, .more, .published, .rejectedByScript:
+      false
     }
   }
 
@@ -189,13 +190,13 @@ final class ListenSession: Sendable {
     if let certificate = configuration.certificate, let address = places.first {
       context.inform(
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
-      // Who pins the key needs nobody's word for the certificate.
+      // A client that pins the key does not need a trusted certificate.
       let pin = certificate.tls.pin.map { " --pin \($0)" } ?? ""
       context.inform("try: wscope connect --insecure\(pin) \(ws)://\(address)/")
     }
   }
 
-  /// What a client of this machine can connect to: the unspecified address is not a destination.
+  /// Addresses that a client on this machine can connect to, in place of the unspecified address.
   private static func connectable(_ address: SocketAddress) -> [SocketAddress] {
     let addresses: [String]
     switch address.ipAddress {

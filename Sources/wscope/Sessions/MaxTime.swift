@@ -4,10 +4,10 @@ import WebSocketNIO
 
 /// `--max-time`: the time limit of a whole run, and the phase in which it was exceeded.
 final class MaxTime: Sendable {
-  /// In ns.
+  /// The limit in nanoseconds.
   private let limit: Int64
   private let client: ClientConfiguration
-  /// nil while a connection is open.
+  /// The phase of the connection; nil while it is open.
   private let phase = Mutex<ConnectError.Phase?>(.resolve)
 
   init(_ limit: Int64, _ client: ClientConfiguration) {

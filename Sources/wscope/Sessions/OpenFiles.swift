@@ -1,6 +1,6 @@
 import Glibc
 
-/// The limit of open files, which limits the number of connections.
+/// The limit on open files, which also limits the number of connections.
 enum OpenFiles {
   /// Raises the soft limit to the hard limit, which needs no privilege, and returns the new limit.
   @discardableResult

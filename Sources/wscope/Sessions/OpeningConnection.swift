@@ -2,8 +2,8 @@ import NIOPosix
 import Terminal
 import WebSocketNIO
 
-/// A connection being opened: started at once, so that signals can be handled in the meantime, and
-/// diagnosed if it fails.
+/// A connection being opened. It starts at once, which allows signals to be handled in the
+/// meantime, and a failure is diagnosed.
 struct OpeningConnection: Sendable {
   private let task: Task<Connection, any Error>
   private let endpoint: RedirectedEndpoint
@@ -11,7 +11,7 @@ struct OpeningConnection: Sendable {
   private let patience: WaitUp?
   private let context: CommandContext
   private let isVerbose: Bool
-  /// The heads of the handshake, for the case that it fails.
+  /// The heads of the handshake, for a diagnosis if it fails.
   let transcript = HandshakeTranscript()
 
   init(

@@ -5,7 +5,7 @@ import Terminal
 import WebSocketNIO
 import WebSocketProtocol
 
-/// A connection of a script or a replay: what it receives is queued until it is requested, or
+/// A connection of a script or a replay: received events are queued until they are requested, or
 /// passed to a sink.
 actor PlayedConnection {
   /// An event for a step.
@@ -13,7 +13,7 @@ actor PlayedConnection {
     case message(MessageKind, [UInt8])
     case pong([UInt8])
     case ended(CloseOutcome)
-    /// Nothing more until the deadline.
+    /// No further event before the deadline.
     case nothing
   }
 
@@ -21,7 +21,7 @@ actor PlayedConnection {
   nonisolated let connection: Connection
   private(set) var outcome: CloseOutcome?
   private(set) var circumstances: CloseCircumstances
-  /// Its end was expected, or has been reported already.
+  /// Whether the end of the connection was expected, or has been reported already.
   private(set) var isSettled = false
 
   /// Whether we started to close it.
@@ -33,7 +33,7 @@ actor PlayedConnection {
   private var feeder: CheckedContinuation<Void, Never>?
   private var isInterrupted = false
 
-  /// If more events than this wait, nothing more is read from the connection.
+  /// Reading from the connection stops while more events than this are queued.
   private static let maxWaiting = 1024
   /// Receives the events instead of the queue; nothing more is read until it returns.
   typealias Sink = @Sendable (Arrival) async -> Void

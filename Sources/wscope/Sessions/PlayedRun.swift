@@ -41,7 +41,7 @@ final class PlayedRun: Sendable {
 
   private let start = NIODeadline.now()
 
-  /// Why the run ends early.
+  /// The reason why the run ends early.
   enum Ending: Sendable {
     case signal(TerminalSignal)
     case outputClosed
@@ -131,7 +131,7 @@ final class PlayedRun: Sendable {
     return isFirst
   }
 
-  /// A pause, in ns, which ends early with the run.
+  /// Pauses for a number of nanoseconds, or until the run ends early.
   func pause(_ duration: Int64) async {
     let deadline = NIODeadline.now() + .nanoseconds(duration)
     while deadline > .now(), ending == nil {

@@ -19,9 +19,9 @@ struct ReplayConfiguration: Sendable {
   var name: String
   var timing: Timing
   var client: ClientConfiguration
-  /// The time to wait for a reply, in ns.
+  /// The time to wait for a reply, in nanoseconds.
   var wait: Int64
-  /// The time after the last reply in which no further message may arrive, in ns.
+  /// The time after the last reply in which no further message may arrive, in nanoseconds.
   var linger: Int64
   var acceptedCloses: CloseCodes?
   var waitUp: Int64?
@@ -66,7 +66,7 @@ final class ReplaySession: PlayedOneShot {
     return await played.concluded(summed(status))
   }
 
-  /// Reports how many replies were as recorded.
+  /// Reports how many replies matched the recording.
   private func summed(_ status: ExitStatus) -> ExitStatus {
     guard status == .ok, played.ending == nil else { return status }
     let (replies, differences) = state.withLock { ($0.replies, $0.differences) }

@@ -1,7 +1,7 @@
 import LoadTesting
 import Terminal
 
-/// Where the report of a result goes: standard output, and files.
+/// The outputs for the report of a result: standard output, and files.
 struct ReportOutputs: Sendable {
   struct File: Sendable {
     var path: String
@@ -14,10 +14,12 @@ struct ReportOutputs: Sendable {
   var format: ReportFormatEntry
   /// Whether a heat map for the terminal follows.
   var showsHeat = false
-  /// What else is written.
+  /// The files to write in addition.
   var files: [File] = []
 
-  /// Writes all of it. What cannot be written gets a line, and the rest is written all the same.
+  /// Writes all outputs. If one cannot be written, warns and continues with the others.
+  ///
+  /// - Returns: The status of the last failure, or `.ok`.
   func write(_ report: LoadReport, _ context: CommandContext) -> ExitStatus {
     var status = ExitStatus.ok
     for file in [File(path: "-", format: format)] + files {

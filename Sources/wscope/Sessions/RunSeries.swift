@@ -17,8 +17,8 @@ protocol OneShot: Sendable {
 struct Repetition: Sendable {
   /// At least 1.
   var count: Int
-  /// Time in ns from the start of one run to the start of the next; a longer run delays the next
-  /// one.
+  /// Time from the start of one run to the start of the next, in nanoseconds; a longer run delays
+  /// the next one.
   var interval: Int64
 }
 
@@ -35,7 +35,7 @@ final class RunSeries: Sendable {
     self.environment = environment
   }
 
-  /// - Parameter make: makes the run with a number, counted from 1.
+  /// - Parameter make: creates the run with a number, counted from 1.
   /// - Throws: `CommandFailure`.
   /// - Returns: the exit code of the first run that failed, or 0.
   func run(_ make: @Sendable (Int) -> any OneShot) async throws -> ExitStatus {

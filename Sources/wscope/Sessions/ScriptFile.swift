@@ -7,9 +7,9 @@ enum ScriptFile {
   /// Reads a file.
   ///
   /// - Parameters:
-  ///   - path: `-` is standard input.
+  ///   - path: The path of the file; `-` for standard input.
   ///   - context: Where the script is used.
-  ///   - environment: Variables for names that the script does not set.
+  ///   - environment: Values of variables that the script does not set.
   /// - Returns: The script, and the name of the file for messages.
   /// - Throws: `CommandFailure`.
   static func read(
@@ -35,11 +35,11 @@ enum ScriptFile {
     return (script, name)
   }
 
-  /// Parses rules that are given one by one.
+  /// Parses rules that are given individually.
   ///
   /// - Parameters:
-  ///   - texts: Each a rule, or an action of the rule before it.
-  ///   - environment: Variables for names that the rules do not set.
+  ///   - texts: The texts, each a rule or an action of the previous rule.
+  ///   - environment: Values of variables that the rules do not set.
   /// - Returns: The rules, with negative line numbers.
   /// - Throws: `CommandFailure`.
   static func rules(_ texts: [String], _ environment: [String: String]) throws -> [Script.Rule] {
@@ -70,7 +70,7 @@ enum ScriptFile {
 
   /// Reads the files that `>@` sends, relative to the script.
   ///
-  /// - Returns: Their contents, by the names in the script.
+  /// - Returns: The contents of the files, by the names in the script.
   /// - Throws: `CommandFailure`.
   static func files(
     _ script: Script, beside path: String?, _ environment: [String: String]

@@ -1,8 +1,8 @@
 import Conversation
 import NIOCore
 
-/// The events of a script's connections, in a single order. A connection is not read while the
-/// script pauses it, or while many events wait here.
+/// The events of all connections of a script, in a single queue. A connection is not read while the
+/// script pauses it or while many events are queued.
 actor ScriptInbox {
   private var events: [ScriptMachine.Event] = []
   private var next = 0

@@ -9,16 +9,16 @@ struct ScriptConfiguration: Sendable {
   var script: Script
   /// The name of its file, for messages.
   var name: String
-  /// The directory of the files of `>@`.
+  /// The directory of the files that `>@` sends.
   var directory: String
   var kind: MessageKind
-  /// The time that a step waits, in ns.
+  /// How long a step waits before it fails, in nanoseconds.
   var wait: Int64
   var environment: [String: String]
   var acceptedCloses: CloseCodes?
   var waitUp: Int64?
-  /// Makes the client configuration for a URL according to the options; nil means the command's own
-  /// URL.
+  /// Returns the client configuration for a URL, according to the options; nil stands for the URL
+  /// of the command.
   var endpoint: @Sendable (String?) throws -> ClientConfiguration
 }
 
@@ -81,12 +81,12 @@ final class ScriptSession: PlayedOneShot {
     var opening: Task<Failure?, Never>?
   }
 
-  /// Why a step failed, for the reports.
+  /// The reason why a step failed, for the reports.
   private struct Failure: Sendable {
-    /// nil: the expected message did not arrive.
+    /// The exit status; nil if the expected message did not arrive.
     var status: ExitStatus?
     var instead: String
-    /// Reported already, by the connection that did not open.
+    /// Whether the connection that did not open has reported it already.
     var isReported = false
   }
 
@@ -117,7 +117,7 @@ final class ScriptSession: PlayedOneShot {
     played["\(id)"]
   }
 
-  /// - Returns: why it could not be done; nil if it was done.
+  /// - Returns: the reason why it could not be done; nil if it was done.
   private func transmit(_ work: ScriptMachine.Work) async -> ScriptMachine.Obstacle? {
     switch work {
     case .send(.connection(let id), let kind, let payload): return await send(kind, payload, id)

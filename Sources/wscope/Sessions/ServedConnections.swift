@@ -3,29 +3,31 @@ import Synchronization
 import TestServer
 import WebSocketProtocol
 
-/// Follows the connections of a server that ends after a number of them, for its exit status.
+/// Counts the connections of a server that ends after a number of them, and determines its exit
+/// status.
 final class ServedConnections: Sendable {
   private let limit: Int
   private let acceptedCloses: CloseCodes?
   private let state = Mutex(State())
 
   private struct State {
-    /// Connections that have ended.
+    /// The number of connections that have ended.
     var ended = 0
-    /// The first failure of a connection, by the number of its client.
+    /// The first failure of each connection, by client number.
     var failures: [Int: ExitStatus] = [:]
   }
 
   /// - Parameters:
-  ///   - limit: Connections after which the run is over.
-  ///   - acceptedCloses: Close codes of a client that are not a failure, beside 1000, 1001 and 1005.
+  ///   - limit: The number of connections after which the run ends.
+  ///   - acceptedCloses: Close codes from clients that are not a failure, besides 1000, 1001 and
+  ///     1005.
   init(limit: Int, acceptedCloses: CloseCodes?) {
     (self.limit, self.acceptedCloses) = (limit, acceptedCloses)
   }
 
   /// Counts an event of the server; called on its event loops.
   ///
-  /// - Returns: Whether the last connection has ended by it.
+  /// - Returns: Whether the event ended the last connection.
   func add(_ event: ServerEvent) -> Bool {
     switch event {
     case .script(let client, let summary):
@@ -43,21 +45,22 @@ final class ServedConnections: Sendable {
     }
   }
 
-  /// The status of the first connection that failed, in the order of the clients.
+  /// The status of the failed connection with the lowest client number; `.ok` if none failed.
   var status: ExitStatus {
     state.withLock { state in
       state.failures.min { $0.key < $1.key }?.value ?? .ok
     }
   }
 
-  /// The first failure of a connection counts: a script that fails closes the connection.
+  /// Records the first failure of a connection only: a failed script then also closes the
+  /// connection.
   private func fail(_ client: Int, _ status: ExitStatus) {
     state.withLock { state in
       if state.failures[client] == nil { state.failures[client] = status }
     }
   }
 
-  /// A Close that this server began is not a failure of the client.
+  /// The exit status for the end of a connection. A Close that the server started is not a failure.
   private func status(_ outcome: CloseOutcome) -> ExitStatus {
     switch outcome {
     case .closed(_, by: .us): .ok

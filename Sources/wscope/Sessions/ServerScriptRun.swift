@@ -12,7 +12,7 @@ struct ServerScriptConfiguration: Sendable {
   var scriptName: String?
   /// The file of the rules.
   var rulesPath: String?
-  /// The rules given one by one, which come first.
+  /// The rules given individually, which come first.
   var single: [Script.Rule]
   /// Lines printed once at the start.
   var warnings: [String]
@@ -39,7 +39,7 @@ final class ServerScriptRun: Sendable {
     (self.configuration, self.context) = (configuration, context)
   }
 
-  /// A ready line about the rules; nil if there are none.
+  /// The ready line about the rules; nil if there are none.
   var rulesLine: String? {
     configuration.scripting.rules.isEmpty ? nil : Self.line("rules", configuration)
   }
@@ -90,7 +90,7 @@ final class ServerScriptRun: Sendable {
     }
   }
 
-  /// Writes the reports that are written once, at the end.
+  /// Writes the reports at the end of the run.
   ///
   /// - Returns: false if a report could not be written.
   func finish() -> Bool {

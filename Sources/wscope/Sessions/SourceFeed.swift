@@ -2,18 +2,18 @@ import Terminal
 import TestServer
 import WebSocketProtocol
 
-/// Publishes standard input, a message a line.
+/// Publishes standard input, one message per line or per NUL-terminated record.
 struct SourceFeed: Sendable {
-  /// Where messages end, and what they are.
+  /// How to split and publish the input.
   struct Configuration: Sendable {
     var boundary: MessageSplitter.Boundary
     var kind: MessageKind
-    /// Bytes.
+    /// The maximum size of a message in bytes; longer ones are skipped.
     var maxMessage: Int
-    /// Whether nothing is read before there is a client.
+    /// Whether to wait for the first client before reading.
     var waitsForClients: Bool
     var isQuiet: Bool
-    /// Whether the server ends with its input.
+    /// Whether the server ends when the input does.
     var endsAtEnd: Bool
   }
 
@@ -31,7 +31,7 @@ struct SourceFeed: Sendable {
     if case .null = configuration.boundary { "message" } else { "line" }
   }
 
-  /// Reads to the end of the input.
+  /// Publishes messages until the end of the input.
   func run(to server: TestServer) async {
     if configuration.waitsForClients { await server.firstClient() }
     var number = 0

@@ -2,9 +2,8 @@ import NIOCore
 import Synchronization
 import Terminal
 
-/// The file named by `SSLKEYLOGFILE`, with which recorded traffic can be decrypted (with Wireshark
-/// and other programs). Created for its owner only, when the first key is written, which is
-/// reported once.
+/// The file named by `SSLKEYLOGFILE`, with which Wireshark and other programs can decrypt recorded
+/// traffic. It is created with the first key, readable by its owner only, and reported once.
 final class TLSKeyLog: Sendable {
   private enum State {
     case unused

@@ -2,15 +2,15 @@ import NIOCore
 import NIOHTTP1
 import WebSocketNIO
 
-/// `--wait-up`: retries to open a connection until the server is available, for a server that has
+/// `--wait-up`: retries to open a connection until the server is available, for servers that have
 /// just been started.
 struct WaitUp: Sendable {
-  /// The limit in ns, for all attempts together.
+  /// The time limit in nanoseconds, for all attempts together.
   let limit: Int64
   /// Whether a failure is the expected result.
   private let isEnough: @Sendable (ConnectError) -> Bool
 
-  /// The pause after the first attempt, in ns; doubled each time.
+  /// The pause after the first attempt, in nanoseconds; doubled each time.
   private static let firstPause: Int64 = 50_000_000
   private static let longestPause: Int64 = 1_000_000_000
 
@@ -54,8 +54,8 @@ struct WaitUp: Sendable {
     !isEnough(error) && Self.isWorthAnother(error)
   }
 
-  /// A server that is not available yet cannot be reached, or something else replies with a 5xx in
-  /// its place. A server that replies with 401 or 404 is available.
+  /// Whether the server is not available yet: it cannot be reached, or something else replies with
+  /// a 5xx in its place. A server that replies with 401 or 404 is available.
   private static func isWorthAnother(_ error: ConnectError) -> Bool {
     switch error {
     case .unresolved, .unreachable, .closedBeforeReply, .timedOut, .tls(.closed): true
@@ -66,7 +66,7 @@ struct WaitUp: Sendable {
     }
   }
 
-  /// A proxy that is not available yet, or cannot reach the server yet.
+  /// Whether the proxy is not available yet, or cannot reach the server yet.
   private static func isWorthAnother(_ failure: ProxyFailure) -> Bool {
     switch failure {
     case .unresolved, .unreachable, .closed, .tls(.closed): true

@@ -63,6 +63,21 @@ struct FindingText {
         + "Measure longer (-d), or warm up longer (--warmup)"
     case .files(let used, let limit):
       "\(used) of \(limit) files open; connections may have failed here. Raise it: ulimit -n"
+    case .missingShards(let count, let whole):
+      "\(Figures.count(whole - count)) of \(Figures.count(whole)) shards; missing "
+        + "\(report.missingShards.map(String.init).joined(separator: ", ")): counts and rates are too low"
+    case .windowsApart(let overlap):
+      "the shards measured at the same time for \(Figures.percent(overlap, decimals: 0)) of the window "
+        + "only. Use --start-at, and synchronized clocks"
+    case .slowShard(let measured, let planned):
+      "a shard measured for \(Figures.seconds(measured)) instead of \(Figures.seconds(planned)): its "
+        + "machine did not keep up"
+    case .sameCeiling(let shards, let opened):
+      "\(Figures.count(shards)) shards opened exactly \(Figures.count(opened)) connections each, fewer than "
+        + "asked: a limit of the machines that measure, not of the server"
+    case .oneShard(let index, let p99, let median):
+      "shard \(index)\(host(index)) has a p99 of \(Figures.duration(p99)), the median of the shards is "
+        + "\(Figures.duration(median)): look at its machine before the server"
     }
   }
 
@@ -118,6 +133,10 @@ struct FindingText {
     }
     guard let cores = report.host.cores, threads > cores else { return "use --threads \(threads)" }
     return "use a second machine: all \(cores) cores have a thread"
+  }
+
+  private func host(_ index: Int) -> String {
+    report.shards.first { $0.shard.index == index }?.host.map { " (\($0))" } ?? ""
   }
 
   private func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }

@@ -68,6 +68,7 @@ struct ThresholdText {
     case .notObserved?, nil: "not measured"
     case .nothingDue?: "no message was due"
     case .censored?: "at least \(value ?? Figures.none), which does not decide it; raise --timeout"
+    case .missingShards?: "not all shards are in this result"
     case .invalidVerdict?: "\(value ?? Figures.none), but the measurement is invalid"
     }
   }

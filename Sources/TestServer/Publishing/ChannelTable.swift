@@ -1,0 +1,114 @@
+/// The members and the last messages of all channels: a value without effects. Each change returns
+/// the events that the members are to receive.
+struct ChannelTable {
+  private var channels: [ChannelKey: State] = [:]
+  private var kept = KeptMessages()
+
+  private struct State {
+    var lastSerial: UInt64 = 0
+    var lastNumber: UInt64 = 0
+    /// The names of the members in a room; empty names elsewhere.
+    var members: [Int: String] = [:]
+    var names: Set<String> = []
+  }
+
+  /// The result of joining.
+  struct Joining: Sendable {
+    /// Events after this one are for the new member.
+    var serial: UInt64
+    /// The kept messages that it receives first.
+    var kept: [MemberEvent]
+    /// nil outside rooms.
+    var event: MemberEvent?
+  }
+
+  /// Adds a member.
+  ///
+  /// - Parameters:
+  ///   - client: The number of the client.
+  ///   - key: The channel.
+  ///   - name: The name that the client asks for, in a room; a number is appended if it is taken.
+  ///   - number: The last message that the client received earlier.
+  mutating func join(
+    _ key: ChannelKey, client: Int, name: String?, after number: UInt64?
+  ) -> Joining {
+    var state = channels[key] ?? State()
+    let last = (serial: state.lastSerial, number: state.lastNumber)
+    var joined: String?
+    if case .room = key {
+      let free = Self.free(name ?? "guest-\(client)", in: state.names)
+      state.names.insert(free)
+      joined = free
+    }
+    state.members[client] = joined ?? ""
+    channels[key] = state
+    return Joining(
+      serial: last.serial, kept: kept.messages(of: key, after: number, last: last.number),
+      event: joined.flatMap { event(.joined($0), in: key) })
+  }
+
+  private static func free(_ name: String, in names: Set<String>) -> String {
+    guard names.contains(name) else { return name }
+    var number = 2
+    while names.contains("\(name)-\(number)") { number += 1 }
+    return "\(name)-\(number)"
+  }
+
+  /// Removes a member.
+  mutating func leave(_ key: ChannelKey, client: Int) -> MemberEvent? {
+    guard let name = channels[key]?.members.removeValue(forKey: client) else { return nil }
+    channels[key]?.names.remove(name)
+    defer { forgetIfEmpty(key) }
+    guard case .room = key else { return nil }
+    return event(.left(name), in: key)
+  }
+
+  /// Adds a message.
+  ///
+  /// - Parameters:
+  ///   - message: The message.
+  ///   - key: The channel.
+  ///   - author: The client that it is from; nil if it was published.
+  ///   - name: The name that it was published under.
+  ///   - limit: How many messages the channel keeps.
+  mutating func add(
+    _ message: PublishedMessage, to key: ChannelKey, from author: Int?, name: String?,
+    keeping limit: Int
+  ) -> MemberEvent {
+    if channels[key] == nil { channels[key] = State() }
+    defer { forgetIfEmpty(key) }
+    let name = author.flatMap { channels[key]?.members[$0] } ?? name
+    channels[key]?.lastNumber += 1
+    var event = event(.message(message, name: name), in: key)
+    event.number = channels[key]?.lastNumber
+    kept.keep(event, of: key, limit: limit)
+    return event
+  }
+
+  /// Changes the name of a member.
+  ///
+  /// - Returns: nil if another member has this name.
+  mutating func rename(_ client: Int, to name: String, in key: ChannelKey) -> MemberEvent? {
+    guard let old = channels[key]?.members[client], channels[key]?.names.contains(name) == false
+    else { return nil }
+    channels[key]?.names.remove(old)
+    channels[key]?.names.insert(name)
+    channels[key]?.members[client] = name
+    return event(.renamed(old, to: name), in: key)
+  }
+
+  /// The names of the members of a room, sorted.
+  func names(in key: ChannelKey) -> [String] { channels[key]?.names.sorted() ?? [] }
+
+  private mutating func event(_ content: MemberEvent.Content, in key: ChannelKey) -> MemberEvent {
+    channels[key]?.lastSerial += 1
+    return MemberEvent(
+      serial: channels[key]?.lastSerial ?? 0, here: channels[key]?.members.count ?? 0,
+      content: content)
+  }
+
+  /// A room without members and messages is as one that never existed.
+  private mutating func forgetIfEmpty(_ key: ChannelKey) {
+    if channels[key]?.members.isEmpty == true, kept.isEmpty(key) { channels[key] = nil }
+  }
+}

@@ -1,0 +1,79 @@
+import NIOCore
+
+/// The last messages of every channel, for clients that join later.
+///
+/// All channels together keep at most `maxBytes` of payload and `maxMessages` messages: the oldest
+/// message of all is discarded first.
+struct KeptMessages {
+  private var channels: [ChannelKey: CircularBuffer<Entry>] = [:]
+  /// The kept messages in the order in which they came. Some may have been discarded already.
+  private var order = CircularBuffer<(key: ChannelKey, serial: UInt64)>()
+  private var serial: UInt64 = 0
+  private(set) var bytes = 0
+  private(set) var count = 0
+
+  static let maxBytes = 1 << 20
+  static let maxMessages = 16_384
+
+  private struct Entry {
+    var serial: UInt64
+    var event: MemberEvent
+    var bytes: Int
+  }
+
+  /// Keeps a message.
+  ///
+  /// - Parameters:
+  ///   - event: A message.
+  ///   - key: Its channel.
+  ///   - limit: How many messages the channel keeps.
+  mutating func keep(_ event: MemberEvent, of key: ChannelKey, limit: Int) {
+    guard limit > 0, case .message(let message, _) = event.content else { return }
+    let size = message.payload.readableBytes
+    // Without a message in their middle the others are not the last ones.
+    guard size <= Self.maxBytes else { return discardAll(of: key) }
+    serial += 1
+    channels[key, default: []].append(Entry(serial: serial, event: event, bytes: size))
+    order.append((key, serial))
+    bytes += size
+    count += 1
+    while channels[key]?.count ?? 0 > limit { discardFirst(of: key) }
+    while bytes > Self.maxBytes || count > Self.maxMessages { discardOldest() }
+    // Each kept message is in `order` once; the others are few.
+    if order.count > 2 * count + 64 {
+      order = CircularBuffer(order.filter { isKept($0.key, $0.serial) })
+    }
+  }
+
+  /// The messages of a channel after the one with this number; all if the channel has not had that
+  /// number yet, as after a restart of the server.
+  func messages(of key: ChannelKey, after number: UInt64?, last: UInt64) -> [MemberEvent] {
+    let events = channels[key]?.map(\.event) ?? []
+    guard let number, number <= last else { return events }
+    return events.filter { $0.number ?? 0 > number }
+  }
+
+  func isEmpty(_ key: ChannelKey) -> Bool { channels[key]?.isEmpty ?? true }
+
+  private func isKept(_ key: ChannelKey, _ serial: UInt64) -> Bool {
+    channels[key]?.first.map { $0.serial <= serial } ?? false
+  }
+
+  private mutating func discardOldest() {
+    while let (key, serial) = order.popFirst() {
+      guard isKept(key, serial) else { continue }
+      return discardFirst(of: key)
+    }
+  }
+
+  private mutating func discardFirst(of key: ChannelKey) {
+    guard let entry = channels[key]?.popFirst() else { return }
+    bytes -= entry.bytes
+    count -= 1
+    if channels[key]?.isEmpty == true { channels[key] = nil }
+  }
+
+  private mutating func discardAll(of key: ChannelKey) {
+    while channels[key] != nil { discardFirst(of: key) }
+  }
+}
