@@ -360,7 +360,7 @@ _wscope_listen() {
         return
         ;;
     '--mode')
-        __wscope_add_completions -W 'echo'$'\n''broadcast'$'\n''broadcast=all'$'\n''sink'$'\n''source'
+        __wscope_add_completions -W 'echo'$'\n''broadcast'$'\n''broadcast=all'$'\n''chat'$'\n''sink'$'\n''source'
         return
         ;;
     '--port-file')
@@ -687,7 +687,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --heat --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--threshold -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --shard --local-ips --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
+    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -746,10 +746,16 @@ _wscope_bench() {
     '--threads')
         return
         ;;
+    '--local-ips')
+        return
+        ;;
     '--shard')
         return
         ;;
-    '--local-ips')
+    '--start-at')
+        return
+        ;;
+    '--run-id')
         return
         ;;
     '--format')
@@ -895,13 +901,13 @@ _wscope_bench() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    report)
+    report|merge)
         # Offer subcommand argument completions
         "_wscope_bench_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'report' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'report merge' -- "${cur}"))
         ;;
     esac
 }
@@ -950,6 +956,56 @@ _wscope_bench_report() {
     # Offer positional completions
     case "${positional_number}" in
     1)
+        __wscope_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_wscope_bench_merge() {
+    repeating_flags=()
+    non_repeating_flags=(--partial --force --heat --quiet -q --version -h --help)
+    repeating_options=(--threshold)
+    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
+    __wscope_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--format')
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        return
+        ;;
+    '--percentiles')
+        return
+        ;;
+    '--out')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--html')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--threshold')
+        return
+        ;;
+    '--junit')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--summary-md')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--color')
+        __wscope_add_completions -W 'auto'$'\n''always'$'\n''never'
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    *)
         __wscope_add_completions -f
         return
         ;;

@@ -52,7 +52,7 @@ import Testing
     // A merged result is a result.
     let again = try Wscope.run(["bench", "report", "-"], input: merged.outputText)
     #expect(again.exitCode == 0)
-    #expect(again.outputText.contains("4 open of 4"), "\(again.outputText)")
+    #expect(again.outputText.contains("4 of 4 open"), "\(again.outputText)")
   }
 
   @Test func filesAndFoldersAreRead() throws {

@@ -1065,9 +1065,12 @@ EXAMPLES
 
            wscope listen 8080 --script login.wscope --once --max-time 30s --junit client.xml
 
-     A chat between browsers and terminals; also open http://127.0.0.1:8080/:
+     A chat between browsers and terminals, to which scripts publish; also
+     open http://127.0.0.1:8080/:
 
-           wscope listen 8080 --mode broadcast
+           wscope listen 8080 --mode chat &
+           wscope connect ':8080/?name=ann'
+           curl -d 'deploy done' localhost:8080/room/lobby
 
      TLS with a certificate made for this run:
 
@@ -1085,25 +1088,32 @@ BEHAVIOUR
              client that does not read its echoes is not read from.
 
      broadcast
-             Send every message to all other clients.  A client that does not
-             read is closed with 1008 when more than --max-queue is queued for
-             it.
+             Send every message to all other clients.
 
      broadcast=all
              Send every message to all clients, the sender included.
 
+     chat    Send every message to the other clients in the room, with the
+             name of its sender; see Rooms.  All paths that are not test paths
+             join the room lobby.
+
      sink    Count every message and discard it.
 
      source  Send each line of standard input to all clients, and discard what
-             they send.  A new client first receives the last --keep lines.
-             With --null a NUL byte ends a message in place of a line feed;
-             with --binary messages are binary, otherwise a line that is not
-             valid UTF-8 is skipped.  --slow decides about a client that does
-             not read: close closes it with 1008 once more than --max-queue is
-             queued for it, drop drops messages for it until its queue is half
-             empty, and wait pauses standard input until the slowest client
-             has caught up; it also waits for the first client before it
-             reads.  At the end of the input the clients stay connected.
+             they send.  With --null a NUL byte ends a message in place of a
+             line feed; with --binary messages are binary, otherwise a line
+             that is not valid UTF-8 is skipped.  At the end of the input the
+             clients stay connected.
+
+     In the modes broadcast, chat and source, and on the paths /broadcast and
+     /room, a new client first receives the last --keep messages: 20 in a
+     room, 1 in mode source and otherwise none, unless the option says so.
+     All of them together keep at most 1 MiB.  --slow decides about a client
+     that does not read: close closes it with 1008 once more than --max-queue
+     is queued for it, drop drops messages for it until its queue is half
+     empty, and wait pauses the senders, or standard input, until the slowest
+     client has caught up; mode source also waits for the first client before
+     it reads.
 
    Test paths
      These paths behave as their names say, in every mode.  A trailing / is
@@ -1183,9 +1193,6 @@ BEHAVIOUR
 
      /room/name
              Join a room; see Rooms.  Alias: /chat.
-
-     /broadcast/sse, /room/name/sse
-             Send what happens there as server-sent events to a GET.
 
      On these paths the server breaks the protocol on purpose.  Compression is
      never used.
@@ -1269,24 +1276,6 @@ BEHAVIOUR
      modes broadcast, source and chat the path of the mode also exists with
      rules and scripts.  The rules for Host and Origin apply (see Who can
      connect): a form on a page of another site cannot publish.
-
-   Server-sent events
-     A GET of /broadcast or /room/name with Accept: text/event-stream, or of
-     /sse below it, receives the messages as server-sent events (EventSource
-     in a browser):
-
-           $ curl -N localhost:8080/room/ops/sse
-           data: * guest-1 joined (1 here)
-
-           id: 7
-           data: deploy done
-
-     The id counts the messages of the channel.  A client that connects again
-     with Last-Event-ID first receives the kept messages after that one.  A
-     binary message is an event binary with its base64.  A comment every 15
-     seconds keeps the stream alive.  Such a client counts as any other, for
-     --max-clients and --slow too; the log marks it with (sse).  Rules do not
-     apply to it.
 
    Faults
      A fault breaks connections on purpose, in every mode and on every path.
@@ -1543,10 +1532,11 @@ OPTIONS
              What answers a connection (default: echo).  echo: Sends every
              message back to the client that it came from.  broadcast: Sends
              every message to all other clients.  broadcast=all: Sends every
-             message to the sender too.  sink: Counts every message and
-             discards it.  source: Sends each line of standard input to all
-             clients and discards their messages.  Values: echo, broadcast,
-             broadcast=all, sink, source.
+             message to the sender too.  chat: Sends every message to the
+             others in the room, with the sender's name.  sink: Counts every
+             message and discards it.  source: Sends each line of standard
+             input to all clients and discards their messages.  Values: echo,
+             broadcast, broadcast=all, chat, sink, source.
 
      --strict-paths
              Reject paths that are not test paths with 404.
@@ -1657,11 +1647,13 @@ OPTIONS
      --slow close|drop|wait
              What to do with a client that does not read: close it, drop
              messages for it, or wait until it has caught up (default: close).
-             Mode source.  Values: close, drop, wait.
+             Modes broadcast, chat and source, and the paths /broadcast and
+             /room.  Values: close, drop, wait.
 
      --keep n
              Send a new client the last n messages first, 0 to 1000 (default:
-             1).  Mode source.
+             20 in rooms, 1 in mode source, otherwise 0).  Modes broadcast,
+             chat and source, and the paths /broadcast and /room.
 
      -b, --binary
              Send binary messages; the default is text.  Mode source.
@@ -2507,6 +2499,7 @@ NAME
 SYNOPSIS
      wscope bench [option ...] [url]
      wscope bench report [option ...] file
+     wscope bench merge [option ...] file ...
      wscope bench --schema
 
 DESCRIPTION
@@ -2563,10 +2556,12 @@ EXAMPLES
            wscope bench report run.json --percentiles 50,75,95
 
      Open 30,000 connections from two processes, each of which may have 20,000
-     open files:
+     open files, and merge their results:
 
-           wscope bench :8080 -c 30k -R 1000 --shard 0/2 &
-           wscope bench :8080 -c 30k -R 1000 --shard 1/2
+           wscope bench :8080 -c 30k -R 1000 --shard 0/2 --run-id two --out 0.json &
+           wscope bench :8080 -c 30k -R 1000 --shard 1/2 --run-id two --out 1.json
+           wait
+           wscope bench merge 0.json 1.json
 
 MEASUREMENT
    Timing
@@ -2610,8 +2605,98 @@ MEASUREMENT
    More than one process or machine
      With --shard i/n, a process runs part i of a test: its share of the
      connections, the rate and the messages, at its times in the schedule.
-     All parts must have the same other options.  The JSON report of a part is
-     on one line.
+     All parts must have the same other options.  Without --seed, the seed is
+     made from them, so that all parts have the same schedule.  The JSON
+     report of a part is on one line.
+
+     --start-at time lets all parts begin at the same moment.  They connect
+     from that time on, and send once there has been time for all connections
+     at --connect-rate and 5 more seconds.  The latency of a message is
+     measured by one clock, so that clocks that differ between machines only
+     shift the measurement.  A part that starts more than a second too late
+     ends with exit code 2.
+
+     wscope bench merge file ... adds the results of the parts.  Counts and
+     histograms are added exactly, and the percentiles are computed from the
+     sum; those of single intervals are up to 9 % too high.  A file may hold
+     several results, also behind a prefix on each line and among other lines;
+     a directory stands for its *.json files, and - is standard input.  Merged
+     results can be merged further.
+
+     Missing parts are named, with exit code 98.  Results that differ in their
+     configuration, seed, version or --run-id are rejected, and so are those
+     whose windows are more than 60 seconds apart.  wscope bench merge has
+     these options beside those of wscope bench report and --quiet:
+
+     --partial
+             Merge even if parts are missing.  The report names them, and
+             thresholds on counts and rates are undecided.
+
+     --force
+             Merge results even if their configuration, seed, version, run or
+             time differs.  Only results with different messages are still
+             rejected.
+
+     The same result twice counts once, and of two results for one part the
+     complete one counts.  The verdict is the worst of the parts, or worse if
+     they did not measure at the same time, or one of them is far slower than
+     the others.  Thresholds belong on the command line of wscope bench merge;
+     a part alone cannot judge them.
+
+     With --shard auto, the part and the number of parts are those of Slurm,
+     Open MPI or PMI, and with --shard auto/n the part is also that of a
+     Kubernetes Indexed Job:
+
+           START=$(date -u -d '+90 sec' +%FT%TZ)
+           kubectl apply -f - <<Y
+           apiVersion: batch/v1
+           kind: Job
+           metadata: {name: bench}
+           spec:
+             completionMode: Indexed
+             completions: 8
+             parallelism: 8
+             backoffLimit: 0
+             template:
+               spec:
+                 restartPolicy: Never
+                 containers:
+                 - name: wscope
+                   image: REGISTRY/wscope
+                   args: [bench, "wss://host/ws", -c, 80k, -R, 400k, -d, 60s,
+                     --shard, auto/8, --start-at, "$START", --format, json, -q]
+                   resources:
+                     requests: {cpu: "2", memory: 1Gi}
+                     limits: {cpu: "2", memory: 1Gi}
+           Y
+           kubectl wait --for=condition=complete job/bench --timeout=10m
+           kubectl logs -l batch.kubernetes.io/job-name=bench --tail=-1 \
+               --max-log-requests=8 | wscope bench merge - --threshold 'rtt.p99<50ms'
+
+     kubectl logs -f mixes the lines of the pods and cannot be used.  Without
+     --tail=-1, a selection by label prints the last 10 lines of each pod
+     only.  Pods on one node share its network interface.
+
+     The same with Slurm, with GNU parallel on four hosts and on one, with
+     pdsh and with MPI:
+
+           srun -n 8 -K1 --output r.%t.json wscope bench URL -c 80k -R 400k \
+               --shard auto --start-at $START --format json -q
+           wscope bench merge r.*.json
+
+           parallel -k --halt now,fail=1 -j0 -S h1,h2,h3,h4 'wscope bench URL \
+               --shard {}/4 --start-at '$START' --format json -q' ::: 0 1 2 3 |
+               wscope bench merge -
+
+           parallel -k -j4 'taskset -c {} wscope bench URL --shard {}/4 \
+               --start-at '$START' --format json -q' ::: 0 1 2 3 | wscope bench merge -
+
+           pdsh -N -R exec -w 'h[0-7]' ssh %h wscope bench URL --shard %n/8 \
+               --start-at $START --format json -q | wscope bench merge -
+
+           mpirun -n 8 --output-filename out wscope bench URL --shard auto \
+               --start-at $START --format json -q
+           wscope bench merge $(find out -name stdout)
 
      One address has about 28,000 ports for connections to one server, and
      they become slow to find above 14,000.  For more than 8000 connections to
@@ -2788,12 +2873,12 @@ MEASUREMENT
 
      wscope bench report file prints a stored result again, from JSON or from
      a page; - reads standard input.  It takes --format, --percentiles,
-     --threshold, --html, --junit, --summary-md, --out and --color.  The
-     thresholds of the result are judged again, or those on the command line
-     in their place.  Without --percentiles, it prints the ones that are in
-     the result.  Others are computed from the histograms.  Members of the
-     result that it does not know are ignored, so that it reads the results of
-     later versions.
+     --threshold, --html, --junit, --summary-md, --out and --color, and so
+     does wscope bench merge.  The thresholds of the result are judged again,
+     or those on the command line in their place.  Without --percentiles, it
+     prints the ones that are in the result.  Others are computed from the
+     histograms.  Members of the result that it does not know are ignored, so
+     that it reads the results of later versions.
 
    Progress and signals
      During the run, progress is shown on standard error: one line that
@@ -2874,13 +2959,25 @@ OPTIONS
      --threads n
              Number of event loop threads.  Default: 1.
 
-     --shard i/n
-             Run part i of n (counted from 0) of a run that is shared by n
-             processes; the other options describe the whole run.
-
      --local-ips addresses
              Connect from these local addresses in turn: a comma-separated
              list, or a network, as in 127.0.1.0/24.
+
+     --shard i/n
+             Run part i of n (counted from 0) of a run that n processes share;
+             the other options describe the whole run.  "auto" takes both
+             numbers from Slurm, Open MPI or PMI, "auto/n" the part also from
+             a Kubernetes Indexed Job.
+
+     --start-at time
+             Begin to connect at this time, as in 2026-12-01T08:00:00Z, and to
+             send once all shards have had time to connect; by default the run
+             begins at once.
+
+     --run-id name
+             Name of the run in its result, by which merge recognizes its
+             shards (default: a random one; with --shard one made from the
+             other options).
 
      --format format
              Format of the report on standard output.  Values: text, json,
@@ -3129,13 +3226,15 @@ EXIT STATUS
 
      0    The measurement was completed.  The verdict is in the report.
 
-     2    The command line is invalid, a stored result cannot be read, or the
-          run would need more open files than the system allows.
+     2    The command line is invalid, a stored result cannot be read or
+          merged, the time of --start-at has passed, or the run would need
+          more open files than the system allows.
 
      23   The report or a file could not be written.
 
-     98   Nothing was measured, the sums of the report do not agree, or the
-          measurement cannot decide a threshold.
+     98   Nothing was measured, the sums of the report do not agree, the
+          measurement cannot decide a threshold, or parts of a merged run are
+          missing.
 
      99   A threshold was broken.
 

@@ -14,9 +14,7 @@ struct HeatText {
   /// Characters of the plot.
   private let width: Int
 
-  /// - Parameters:
-  ///   - width: Columns of the terminal.
-  ///   - isColored: Whether escapes are written.
+  /// nil without a single duration; `width` is that of the terminal.
   init?(_ report: LoadReport, width: Int, isColored: Bool) {
     self.width = max(20, width - Self.labelWidth - 1)
     guard let grid = HeatGrid(TimeColumns(report, limit: self.width)) else { return nil }
