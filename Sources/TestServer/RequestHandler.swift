@@ -254,7 +254,7 @@ final class RequestHandler: Sendable {
 
   func admit(_ verdict: RequestVerdict, _ request: HTTPRequest) -> HTTPAnswer {
     switch verdict {
-    case .refuse(let refusal): return refuse(refusal, request)
+    case .refuse(let refusal): return refusal.answer(request, report)
     case .reply(let reply): return .reply(reply)
     case .page: return .reply(Page.reply())
     case .publish(let publication):
@@ -277,7 +277,7 @@ final class RequestHandler: Sendable {
     do throws(ClientSlots.NoSlot) {
       return accept(try slots.take())
     } catch {
-      return refuse(Self.refusal(error), request)
+      return Self.refusal(error).answer(request, report)
     }
   }
 
@@ -368,13 +368,5 @@ final class RequestHandler: Sendable {
     }
     guard configuration.lintsFrames, upgrade.request != nil else { return behaviour }
     return LintedClient(client.number, behaviour, report: report)
-  }
-
-  private func refuse(_ refusal: Refusal, _ request: HTTPRequest) -> HTTPAnswer {
-    report(
-      .refused(
-        from: request.remoteAddress, status: refusal.status, explanation: refusal.explanation))
-    return .reply(
-      HTTPReply(refusal.status, text: refusal.explanation, headers: refusal.fields))
   }
 }

@@ -47,4 +47,14 @@ struct Refusal: Error, Sendable {
     self.explanation = explanation
     self.fields = fields
   }
+
+  /// Reports the refusal of a request.
+  ///
+  /// - Returns: Its reply.
+  func answer(
+    _ request: HTTPRequest, _ report: @Sendable (ServerEvent) -> Void
+  ) -> HTTPAnswer {
+    report(.refused(from: request.remoteAddress, status: status, explanation: explanation))
+    return .reply(HTTPReply(status, text: explanation, headers: fields))
+  }
 }

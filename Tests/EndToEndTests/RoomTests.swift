@@ -170,6 +170,15 @@ import Testing
     Self.expect(client, "a")
   }
 
+  @Test func credentialsComeFirst() throws {
+    let listener = try Listener(["--bearer", "secret"])
+    #expect(try Self.post(listener, "/room/x?name=", "a").hasPrefix("401 "))
+    #expect(
+      try Self.request(
+        listener, "POST", "/room/x", ["Authorization: Bearer secret"], body: [0x61])
+        == #"200 {"delivered":0}"#)
+  }
+
   @Test func whatCannotBePublished() throws {
     let listener = try Listener(["--max-message", "4"])
     let rows: [(method: String, path: String, body: [UInt8], reply: String)] = [

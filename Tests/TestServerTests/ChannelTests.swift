@@ -108,6 +108,20 @@ import WebSocketProtocol
     #expect(table.add(Self.text("a"), to: Self.room, from: nil, name: nil, keeping: 0).number == 1)
   }
 
+  /// Rooms that only a publisher has named are forgotten with their messages.
+  @Test func thereIsABoundOnRooms() {
+    var table = ChannelTable()
+    _ = table.join(Self.room, client: 1, name: nil, after: nil)
+    for number in 0..<KeptMessages.maxMessages + 100 {
+      _ = table.add(Self.text("a"), to: .room("\(number)"), from: nil, name: nil, keeping: 2)
+    }
+    #expect(table.count == KeptMessages.maxMessages + 1)
+    let large = PublishedMessage(.binary, [UInt8](repeating: 0, count: 1 << 20 + 1))
+    _ = table.add(large, to: .room("large"), from: nil, name: nil, keeping: 2)
+    #expect(table.count == KeptMessages.maxMessages + 1)
+    #expect(table.names(in: Self.room) == ["guest-1"])
+  }
+
   private static func event(_ number: UInt64, bytes: Int) -> MemberEvent {
     MemberEvent(
       serial: number, number: number, here: 0,
@@ -118,18 +132,18 @@ import WebSocketProtocol
     var kept = KeptMessages()
     // A quarter of the limit each: the oldest of all goes first.
     for number in UInt64(1)...6 {
-      kept.keep(
+      _ = kept.keep(
         Self.event(number, bytes: 1 << 18), of: .room("\(number % 2)"), limit: 1000)
     }
     #expect(kept.bytes == 1 << 20 && kept.count == 4)
     #expect(kept.messages(of: .room("0"), after: nil, last: 6).map(\.number) == [4, 6])
     #expect(kept.messages(of: .room("1"), after: nil, last: 6).map(\.number) == [3, 5])
-    kept.keep(Self.event(7, bytes: 1 << 20), of: .broadcast, limit: 1)
+    _ = kept.keep(Self.event(7, bytes: 1 << 20), of: .broadcast, limit: 1)
     #expect(kept.bytes == 1 << 20 && kept.count == 1 && kept.isEmpty(.room("0")))
-    kept.keep(Self.event(8, bytes: 1 << 20 + 1), of: .broadcast, limit: 1)
+    _ = kept.keep(Self.event(8, bytes: 1 << 20 + 1), of: .broadcast, limit: 1)
     #expect(kept.bytes == 0 && kept.count == 0 && kept.isEmpty(.broadcast))
     for number in UInt64(0)..<100_000 {
-      kept.keep(Self.event(number, bytes: 0), of: .room("\(number % 30_000)"), limit: 3)
+      _ = kept.keep(Self.event(number, bytes: 0), of: .room("\(number % 30_000)"), limit: 3)
     }
     #expect(kept.count == KeptMessages.maxMessages && kept.bytes == 0)
   }

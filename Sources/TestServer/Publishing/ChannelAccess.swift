@@ -8,7 +8,7 @@ struct ChannelAccess: Sendable {
   let broadcast: any ChannelMaker
   private let rooms: Rooms
   private let registry: NIOLoopBound<ClientRegistry>?
-  private let report: @Sendable (ServerEvent) -> Void
+  let report: @Sendable (ServerEvent) -> Void
 
   init(
     _ mode: any BehaviourMaker, _ context: BehaviourContext,
@@ -74,13 +74,6 @@ struct ChannelAccess: Sendable {
   func log(_ event: ServerEvent) {
     guard let registry else { return }
     registry.eventLoop.execute { registry.value.budget.log(event) }
-  }
-
-  func refuse(_ refusal: Refusal, _ request: HTTPRequest) -> HTTPAnswer {
-    report(
-      .refused(
-        from: request.remoteAddress, status: refusal.status, explanation: refusal.explanation))
-    return .reply(HTTPReply(refusal.status, text: refusal.explanation, headers: refusal.fields))
   }
 }
 

@@ -83,7 +83,7 @@ struct ChannelTable {
     channels[key]?.lastNumber += 1
     var event = event(.message(message, name: name), in: key)
     event.number = channels[key]?.lastNumber
-    kept.keep(event, of: key, limit: limit)
+    for other in kept.keep(event, of: key, limit: limit) { forgetIfEmpty(other) }
     return event
   }
 
@@ -98,6 +98,9 @@ struct ChannelTable {
     channels[key]?.members[client] = name
     return event(.renamed(old, to: name), in: key)
   }
+
+  /// The number of channels that have members or messages.
+  var count: Int { channels.count }
 
   /// The names of the members of a room, sorted.
   func names(in key: ChannelKey) -> [String] { channels[key]?.names.sorted() ?? [] }

@@ -27,22 +27,31 @@ struct KeptMessages {
   ///   - event: A message.
   ///   - key: Its channel.
   ///   - limit: How many messages the channel keeps.
-  mutating func keep(_ event: MemberEvent, of key: ChannelKey, limit: Int) {
-    guard limit > 0, case .message(let message, _) = event.content else { return }
+  /// - Returns: The channels that have lost their last message.
+  mutating func keep(_ event: MemberEvent, of key: ChannelKey, limit: Int) -> [ChannelKey] {
+    guard limit > 0, case .message(let message, _) = event.content else { return [] }
     let size = message.payload.readableBytes
     // Without a message in their middle the others are not the last ones.
-    guard size <= Self.maxBytes else { return discardAll(of: key) }
+    guard size <= Self.maxBytes else {
+      while channels[key] != nil { discardFirst(of: key) }
+      return [key]
+    }
     serial += 1
     channels[key, default: []].append(Entry(serial: serial, event: event, bytes: size))
     order.append((key, serial))
     bytes += size
     count += 1
     while channels[key]?.count ?? 0 > limit { discardFirst(of: key) }
-    while bytes > Self.maxBytes || count > Self.maxMessages { discardOldest() }
+    var emptied: [ChannelKey] = []
+    while bytes > Self.maxBytes || count > Self.maxMessages {
+      guard let key = discardOldest() else { break }
+      if channels[key] == nil { emptied.append(key) }
+    }
     // Each kept message is in `order` once; the others are few.
     if order.count > 2 * count + 64 {
       order = CircularBuffer(order.filter { isKept($0.key, $0.serial) })
     }
+    return emptied
   }
 
   /// The messages of a channel after the one with this number; all if the channel has not had that
@@ -59,11 +68,16 @@ struct KeptMessages {
     channels[key]?.first.map { $0.serial <= serial } ?? false
   }
 
-  private mutating func discardOldest() {
+  /// Discards the oldest message of all.
+  ///
+  /// - Returns: Its channel; nil if there is none.
+  private mutating func discardOldest() -> ChannelKey? {
     while let (key, serial) = order.popFirst() {
       guard isKept(key, serial) else { continue }
-      return discardFirst(of: key)
+      discardFirst(of: key)
+      return key
     }
+    return nil
   }
 
   private mutating func discardFirst(of key: ChannelKey) {
@@ -71,9 +85,5 @@ struct KeptMessages {
     bytes -= entry.bytes
     count -= 1
     if channels[key]?.isEmpty == true { channels[key] = nil }
-  }
-
-  private mutating func discardAll(of key: ChannelKey) {
-    while channels[key] != nil { discardFirst(of: key) }
   }
 }

@@ -44,10 +44,9 @@ package struct Publication: Sendable {
         kind == .binary || String(validating: $0, as: UTF8.self) != nil
       }
       guard isValid else {
-        return access.refuse(
-          Refusal(
-            .badRequest, "the body is not valid UTF-8; send it as application/octet-stream"),
-          request)
+        return Refusal(
+          .badRequest, "the body is not valid UTF-8; send it as application/octet-stream"
+        ).answer(request, access.report)
       }
       return .later { loop in
         channel.publish([PublishedMessage(kind, body)], name: name, on: loop).map { delivered in

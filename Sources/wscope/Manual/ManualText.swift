@@ -1252,7 +1252,8 @@ BEHAVIOUR
              Receive the messages of this client too.
 
      In a message, /nick name changes the name and /who lists the members;
-     //text sends /text.  Clients with format=raw have no commands.
+     //text sends /text.  At the prompt of wscope-connect(1) type one more
+     slash.  Clients with format=raw have no commands.
 
            {"event":"join","name":"ann","here":2}
            {"event":"message","name":"ann","here":2,"text":"hello"}
