@@ -687,7 +687,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --heat --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--threshold -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
+    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --repeat --vs --metric --noise --fail-on --compare-format --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -756,6 +756,26 @@ _wscope_bench() {
         return
         ;;
     '--run-id')
+        return
+        ;;
+    '--repeat')
+        return
+        ;;
+    '--vs')
+        return
+        ;;
+    '--metric')
+        return
+        ;;
+    '--noise')
+        return
+        ;;
+    '--fail-on')
+        __wscope_add_completions -W 'worse'$'\n''unknown'$'\n''never'
+        return
+        ;;
+    '--compare-format')
+        __wscope_add_completions -W 'text'$'\n''json'
         return
         ;;
     '--format')
@@ -901,13 +921,13 @@ _wscope_bench() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    report|merge)
+    report|merge|compare)
         # Offer subcommand argument completions
         "_wscope_bench_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'report merge' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'report merge compare' -- "${cur}"))
         ;;
     esac
 }
@@ -995,6 +1015,48 @@ _wscope_bench_merge() {
         ;;
     '--summary-md')
         __wscope_add_completions -f
+        return
+        ;;
+    '--color')
+        __wscope_add_completions -W 'auto'$'\n''always'$'\n''never'
+        return
+        ;;
+    esac
+
+    # Offer positional completions
+    case "${positional_number}" in
+    *)
+        __wscope_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_wscope_bench_compare() {
+    repeating_flags=()
+    non_repeating_flags=(--force --quiet -q --version -h --help)
+    repeating_options=(--vs)
+    non_repeating_options=(--metric --noise --fail-on --compare-format --color)
+    __wscope_offer_flags_options -1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--vs')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--metric')
+        return
+        ;;
+    '--noise')
+        return
+        ;;
+    '--fail-on')
+        __wscope_add_completions -W 'worse'$'\n''unknown'$'\n''never'
+        return
+        ;;
+    '--compare-format')
+        __wscope_add_completions -W 'text'$'\n''json'
         return
         ;;
     '--color')

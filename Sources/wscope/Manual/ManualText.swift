@@ -1194,6 +1194,9 @@ BEHAVIOUR
      /room/name
              Join a room; see Rooms.  Alias: /chat.
 
+     /broadcast/sse, /room/name/sse
+             Send what happens there as server-sent events to a GET.
+
      On these paths the server breaks the protocol on purpose.  Compression is
      never used.
 
@@ -1277,6 +1280,24 @@ BEHAVIOUR
      modes broadcast, source and chat the path of the mode also exists with
      rules and scripts.  The rules for Host and Origin apply (see Who can
      connect): a form on a page of another site cannot publish.
+
+   Server-sent events
+     A GET of /broadcast or /room/name with Accept: text/event-stream, or of
+     /sse below it, receives the messages as server-sent events (EventSource
+     in a browser):
+
+           $ curl -N localhost:8080/room/ops/sse
+           data: * guest-1 joined (1 here)
+
+           id: 7
+           data: deploy done
+
+     The id counts the messages of the channel.  A client that connects again
+     with Last-Event-ID first receives the kept messages after that one.  A
+     binary message is an event binary with its base64.  A comment every 15
+     seconds keeps the stream alive.  Such a client counts as any other, for
+     --max-clients and --slow too; the log marks it with (sse).  Rules do not
+     apply to it.
 
    Faults
      A fault breaks connections on purpose, in every mode and on every path.
@@ -2501,6 +2522,7 @@ SYNOPSIS
      wscope bench [option ...] [url]
      wscope bench report [option ...] file
      wscope bench merge [option ...] file ...
+     wscope bench compare [option ...] file ... [--vs file ...]
      wscope bench --schema
 
 DESCRIPTION
@@ -2556,6 +2578,17 @@ EXAMPLES
            wscope bench :8080 -R 1000 --out run.json
            wscope bench report run.json --percentiles 50,75,95
 
+     Compare two servers, in eight pairs of runs, and fail if the second one
+     is slower:
+
+           wscope bench ws://old:8080 -c 100 -R 5000 --vs ws://new:8080 --out runs.jsonl
+
+     Compare the results of two commits, each measured at least six times:
+
+           wscope bench :8080 -c 100 -R 5000 -d 10s --repeat 10 --out old.jsonl
+           wscope bench :8080 -c 100 -R 5000 -d 10s --repeat 10 --out new.jsonl
+           wscope bench compare old.jsonl --vs new.jsonl
+
      Open 30,000 connections from two processes, each of which may have 20,000
      open files, and merge their results:
 
@@ -2602,6 +2635,49 @@ MEASUREMENT
      wrong message.  Replies that match no message, and replies that arrive
      after their message was given up, reveal this, and make the measurement
      INVALID.
+
+   Comparing
+     Two runs of the same thing differ, usually by more than the figures
+     within a run suggest.  So the unit of a comparison is the run, and exact
+     rank tests over the runs decide.
+
+     With --vs url, wscope bench measures both servers in turn, in the order A
+     B B A A B B A, so that both meet the same machine; with --vs=options it
+     measures one server with two configurations.  --repeat sets the number of
+     pairs, at least six.  An invalid run is made once more; if it is invalid
+     again, its pair is left out.  --out writes all results, one per line.
+
+     --repeat without --vs makes the same run several times, and prints the
+     median and the range of its figures.
+
+     wscope bench compare file ... --vs file ... compares stored results.  The
+     file of a --vs run holds both groups, which are compared pair by pair;
+     other groups are compared as independent ones.  It has these options
+     beside --metric, --noise, --fail-on and --compare-format:
+
+     --vs file ...
+             The results of group B.
+
+     --force
+             Compare even if the configurations differ, or a result is
+             invalid.
+
+     For each metric, the comparison has the median of both groups with half
+     the range of the middle 80 %, the Hodges-Lehmann estimate of the ratio
+     with its 95 % interval, the p value after Holm, and a word:
+
+     SLOWER, faster  The interval excludes no change, p is below 0.05, and the
+                     change is larger than --noise.
+
+     ~ equal         The interval is within --noise.
+
+     ?               The runs do not show it.  The line says how many runs
+                     would show a change of 10 %.
+
+     (not tested)    With six pairs only one metric can be tested, with seven
+                     three, and at most six.
+
+     The exit code is 99 if a metric is slower; see --fail-on.
 
    More than one process or machine
      With --shard i/n, a process runs part i of a test: its share of the
@@ -2899,7 +2975,8 @@ OPTIONS
              Number of connections, as in 200 or 10k.  Default: 50.
 
      -d, --duration duration
-             Duration of the measurement (default: 30s; 5s without a URL).
+             Duration of the measurement (default: 30s; 5s without a URL, 10s
+             with --vs).
 
      -n, --messages n
              End after this many messages of all connections together, as in
@@ -2979,6 +3056,32 @@ OPTIONS
              Name of the run in its result, by which merge recognizes its
              shards (default: a random one; with --shard one made from the
              other options).
+
+     --repeat n
+             Make this many runs and print the median and the range of their
+             figures; with --vs, this many pairs of runs (default: 8).
+
+     --vs url-or-options
+             Compare with this URL, or with these options in place of the ones
+             given, as in --vs='--compress': both are measured in turn, in the
+             order A B B A, for 10s each unless --duration is given.
+
+     --metric list
+             Test these metrics, at most six, as a comma-separated list
+             (default: rtt.p50,rtt.p99,rate.answered, of which few pairs
+             decide only the first).
+
+     --noise percent
+             Ignore changes up to this share.  Default: 5 %.
+
+     --fail-on when
+             When to fail: with exit code 99 if B is worse, with "unknown"
+             also with 98 if that cannot be decided, or never.  Values: worse,
+             unknown, never.  Default: worse.
+
+     --compare-format format
+             Format of the comparison: text or json.  Values: text, json.
+             Default: text.
 
      --format format
              Format of the report on standard output.  Values: text, json,
@@ -3237,7 +3340,7 @@ EXIT STATUS
           measurement cannot decide a threshold, or parts of a merged run are
           missing.
 
-     99   A threshold was broken.
+     99   A threshold was broken, or a comparison found B slower.
 
      130  The run was ended by SIGINT.
 
