@@ -135,6 +135,18 @@ import Testing
     _ = try PageReader.read(page)
   }
 
+  @Test func theShardsOfAMergedRunAreListed() throws {
+    var report = BenchFixture.open(shard: .init(index: 1, count: 4))
+    report.shards = [.init(report, .init(index: 1, count: 4))]
+    report.shards[0].host = "node<7>"
+    report.verdict = Verdict(reasons: [.init(.suspect, .missingShards(3, of: 4))])
+    let page = try PageReader.read(HTMLReport(report).text)
+    #expect(page.captions.contains("Parts of the run"))
+    #expect(page.text.contains("node<7>") && page.text.contains("missing_shards"))
+    let summary = MarkdownSummary(report).text
+    #expect(summary.contains("| 1/4 | node&#60;7&#62; | valid | 1000 of 1000 | "))
+  }
+
   /// A run that never began has a page, too.
   @Test func aPageOfNothing() throws {
     var report = BenchFixture.closed()

@@ -28,7 +28,7 @@ struct MarkdownSummary {
   private var lines: [String] {
     head + thresholds + numbers
       + ["<details><summary>Percentiles, errors, self-check and environment</summary>", ""]
-      + percentiles + errors + closes + selfCheck + environment + ["</details>", ""]
+      + percentiles + shards + errors + closes + selfCheck + environment + ["</details>", ""]
   }
 
   private var head: [String] {
@@ -81,6 +81,13 @@ struct MarkdownSummary {
     return Markdown.table(
       ["Metric"] + levels.map { "p\($0.text)" } + ["max", ""], rows,
       numbers: Set(1...(levels.count + 1)))
+  }
+
+  private var shards: [String] {
+    guard !report.shards.isEmpty else { return [] }
+    return Markdown.table(
+      ShardTable.columns, ShardTable(report).rows.map { $0.map(Markdown.escaped) },
+      numbers: Set(ShardTable.columns.indices).subtracting(ShardTable.textColumns + [0]))
   }
 
   private var errors: [String] {

@@ -16,7 +16,18 @@ struct SelfCheckRows {
 
   init(_ report: LoadReport) { self.report = report }
 
-  var all: [Row] { plan + answers + client }
+  var all: [Row] {
+    let rows = plan + answers + client
+    // Checks that only some runs have, as those of a merged one.
+    let others = report.verdict.reasons.map(\.finding.check.rawValue)
+      .filter { name in !rows.contains { $0.name == name } }
+    return rows
+      + report.verdict.reasons.filter { others.contains($0.finding.check.rawValue) }.map {
+        Row(
+          name: $0.finding.check.rawValue, measured: "see the verdict", suspect: Figures.none,
+          invalid: Figures.none, state: $0.state.rawValue)
+      }
+  }
 
   private func row(
     _ check: Verdict.Finding.Check, _ measured: String?, suspect: String = Figures.none,

@@ -28,7 +28,7 @@ struct HTMLReport {
     </head>
     <body>
     <main>
-    \(SummarySection(report).html)\(charts)\(FailureSection(report).html)\(RunSection(report).html)\
+    \(SummarySection(report).html)\(charts)\(shards)\(FailureSection(report).html)\(RunSection(report).html)\
     <footer><p>Made by \(report.tool.name) \(report.tool.version). This page contains its result: \
     <code>wscope bench report PAGE.html</code> prints it in other formats.</p></footer>
     </main>
@@ -52,6 +52,14 @@ struct HTMLReport {
     let heat = HeatMapChart(report, columns)?.html ?? ""
     return heat + TimeStrips(report, columns).html
       + "<p class=\"legend\" id=\"readout\" aria-live=\"off\"></p>\n"
+  }
+
+  private var shards: HTML {
+    guard !report.shards.isEmpty else { return "" }
+    let table = DataTable(
+      caption: "Parts of the run", columns: ShardTable.columns, rows: ShardTable(report).rows,
+      textColumns: ShardTable.textColumns)
+    return section("shards", "Shards", table.html)
   }
 
   private func section(_ id: String, _ title: String, _ content: HTML?) -> HTML {
