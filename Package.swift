@@ -128,7 +128,7 @@ let package = Package(
       name: "TestServerTests",
       dependencies: [
         "TestServer", "WebSocketProtocol", "WebSocketNIO", "Conversation", "TestPeers", nioCore,
-        nioHTTP1,
+        nioPosix, nioHTTP1,
       ],
       swiftSettings: house),
     .testTarget(

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import TestPeers
 import Testing
 import WebSocketNIO
@@ -36,5 +37,20 @@ import WebSocketProtocol
   func itIsAskedForByAccept(_ fields: [(String, String)], _ isAccepted: Bool) {
     let request = RequestHandlerTests.request("/room/x", .GET, fields)
     #expect(EventStreamRequest.isAccepted(request.head.headers) == isAccepted)
+  }
+
+  /// An idle stream has a comment now and then, under which no proxy ends it.
+  @Test func anIdleStreamIsKeptAlive() async throws {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    var configuration = TestServerConfiguration()
+    configuration.eventStreamPings = .milliseconds(10)
+    let server = try await TestServer.start(
+      at: .loopback(port: 0), group: group, configuration: configuration, report: { _ in })
+    let client = try RawClient(port: try #require(server.localAddresses.first?.port))
+    client.send("GET /broadcast/sse HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    #expect(client.readHead().hasPrefix("HTTP/1.1 200 "))
+    #expect(String(decoding: client.read(24), as: UTF8.self) == ": ping\n\n: ping\n\n: ping\n\n")
+    await server.stop()
+    try await group.shutdownGracefully()
   }
 }
