@@ -243,13 +243,18 @@ import Testing
     #expect(try Self.json(lenient)["messages", "difference"] == .number(0))
   }
 
+  /// Waits until the server has logged a message: without a warm-up the measurement has begun.
+  private static func waitForMessages(_ listener: Listener) throws {
+    _ = try listener.process.readLine(from: .standardError) { $0.contains(" < text ") }
+  }
+
   @Test func theServerDies() throws {
-    let listener = try Listener(["--quiet"])
+    let listener = try Listener()
     let bench = try Wscope.start([
       "bench", listener.url, "-c", "5", "--inflight", "3", "-d", "30s", "--warmup", "0",
       "--connect-rate", "5k", "--format", "json",
     ])
-    usleep(1_500_000)
+    try Self.waitForMessages(listener)
     listener.process.signal(SIGKILL)
     let finished = try bench.wait(deadline: 120)
     #expect(finished.exitCode == 56)
@@ -269,7 +274,7 @@ import Testing
     let bench = try Wscope.start([
       "bench", listener.url, "-c", "5", "-d", "60s", "--warmup", "0", "--connect-rate", "5k",
     ])
-    usleep(1_500_000)
+    try Self.waitForMessages(listener)
     bench.signal(SIGINT)
     let finished = try bench.wait(deadline: 120)
     #expect(finished.exitCode == 130)

@@ -12,6 +12,7 @@ struct ShardedRun {
   /// - Parameters:
   ///   - count: Number of shards.
   ///   - seed: Of the round trips, and of which shard has each.
+  ///   - samples: Messages of all shards.
   init(_ count: Int, seed: UInt64, samples: Int = 4000) {
     var random = SeededGenerator(seed: seed, stream: 0)
     let trips = (0..<samples).map { _ in

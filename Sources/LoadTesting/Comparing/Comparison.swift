@@ -60,7 +60,7 @@ package struct Comparison: Sendable, Equatable {
   }
 
   package static let fewestRuns = 6
-  private static let mostMetrics = 6
+  private static let maxMetrics = 6
 
   package let rows: [Row]
   /// Whether the runs were made in pairs, one of each group shortly after the other.
@@ -94,7 +94,7 @@ package struct Comparison: Sendable, Equatable {
     let isEnough = min(a.count, b.count) >= Self.fewestRuns
     let smallest =
       pairs == nil ? RankTests.smallestP(a.count, b.count) : RankTests.smallestP(pairs: a.count)
-    let limit = isEnough ? min(Self.mostMetrics, Int(0.05 / smallest)) : Self.mostMetrics
+    let limit = isEnough ? min(Self.maxMetrics, Int(0.05 / smallest)) : Self.maxMetrics
     let mode = a.first?.configuration.mode ?? LoadModes.echo
     let usual = Self.usual(mode)
     var tested = Array(usual.prefix(limit))

@@ -19,7 +19,7 @@ extension LoadReport {
     intervals = Self.sum(warmUps[0], warmUps[1]) + Self.sum(grid.window, rest.window)
   }
 
-  /// - Parameter grid: At least as many intervals as `rest` has.
+  /// Adds intervals by their number; `grid` has at least as many as `rest`.
   private static func sum(_ grid: [Interval], _ rest: [Interval]) -> [Interval] {
     grid.enumerated().map { index, interval in
       index < rest.count ? interval.adding(rest[index]) : interval

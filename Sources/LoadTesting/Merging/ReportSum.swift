@@ -27,7 +27,7 @@ extension LoadReport {
     sum.wire.add(other.wire)
     sum.compression = Compression.sum(compression, other.compression)
     sum.warmUp.merge(other.warmUp)
-    // The shortest window is the one to be told of.
+    // The shortest window is the one to report.
     let cuts = [cutShort, other.cutShort].compactMap(\.self)
     sum.cutShort = cuts.min {
       ($0.measured, $0.cause.rawValue) < ($1.measured, $1.cause.rawValue)

@@ -32,6 +32,7 @@ extension LoadPlan {
   /// or starts at another time.
   ///
   /// - Parameter further: What else distinguishes the run, such as its target.
+  /// - Returns: 64 bits.
   package func fingerprint(_ further: String = "") -> UInt64 {
     let members = LoadReport.Configuration(self).members.sorted { $0.key < $1.key }
     let text =

@@ -18,7 +18,10 @@ struct TestReport {
 
     /// A case of an expectation.
     ///
-    /// - Parameter failure: What came instead; nil if it was met.
+    /// - Parameters:
+    ///   - name: Its name, which stays the same between runs.
+    ///   - seconds: How long it took.
+    ///   - failure: What came instead; nil if it was met.
     init(name: String, seconds: Double, failure: String? = nil) {
       self.init(name: name, seconds: seconds, problem: failure.map(Problem.unmet))
     }

@@ -1,6 +1,6 @@
 import LoadTesting
 
-/// A comparison of two groups of runs for a person, at most 100 columns wide.
+/// A comparison of two groups of runs for a person, at most 100 columns wide unless a URL is longer.
 struct ComparisonText {
   private let comparison: Comparison
   private let groups: ComparedGroups

@@ -38,6 +38,7 @@ enum Markdown {
   ///   - columns: The headings, in Markdown.
   ///   - rows: Cells in Markdown, as many a row as there are columns.
   ///   - numbers: Columns that are aligned at the right.
+  /// - Returns: Its lines.
   static func table(_ columns: [String], _ rows: [[String]], numbers: Set<Int>) -> [String] {
     let rule = columns.indices.map { numbers.contains($0) ? "---:" : "---" }
     return ([columns, rule] + rows).map { "| " + $0.joined(separator: " | ") + " |" } + [""]

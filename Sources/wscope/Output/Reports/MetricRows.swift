@@ -27,6 +27,7 @@ struct MetricRows {
   /// - Parameters:
   ///   - metrics: In the order of the lines.
   ///   - notes: What is printed at the end of a line of the first table, or below it where it does not fit.
+  /// - Returns: The heading, a line for each metric, and the notes.
   func lines(_ metrics: [Metric], notes: [Metric: String]) -> [String] {
     let shown = metrics.filter { metric in
       report.metrics[metric].map { $0.count + $0.censored > 0 } ?? false
