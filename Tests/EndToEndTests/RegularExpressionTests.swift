@@ -21,8 +21,8 @@ import Testing
       "--junit", report,
     ])
     #expect(finished.exitCode == 1, "\(finished.errorText)")
-    #expect(finished.errorText.contains("  got: \"\(Self.message)\" (\(Self.message))\n"))
-    #expect(String(decoding: try FileContents.read(report), as: UTF8.self).contains(Self.message))
+    #expect(finished.errorText.contains("  got: \"\(Self.message)\" (\(Self.words))\n"))
+    #expect(String(decoding: try FileContents.read(report), as: UTF8.self).contains(Self.words))
   }
 
   @Test func maxTimeHolds() throws {
@@ -52,7 +52,7 @@ import Testing
     let peer = try peer()
     let finished = try Wscope.run(["send", peer.url, "--script", path, "-w", "500ms"])
     #expect(finished.exitCode == 1)
-    #expect(finished.errorText.contains(Self.message), "\(finished.errorText)")
+    #expect(finished.errorText.contains(Self.words), "\(finished.errorText)")
   }
 
   @Test func theFilterTurnsItselfOff() throws {

@@ -56,9 +56,10 @@ final class ChannelMember: Behaviour {
   }
 
   func opened(_ handler: ConnectionHandler) {
-    client.opened(handler)
-    settings.channels.join(settings.key, client, settings.options)
-    settings.joined()
+    client.opened(handler) {
+      settings.channels.join(settings.key, client, settings.options)
+      settings.joined()
+    }
   }
 
   func received(

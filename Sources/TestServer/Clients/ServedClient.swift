@@ -28,8 +28,13 @@ final class ServedClient {
     budget = registry.budget
   }
 
-  func opened(_ handler: ConnectionHandler) {
+  /// - Parameters:
+  ///   - handler: The connection.
+  ///   - join: Makes the client a member of what it belongs to. It comes before the report: a reader of the log
+  ///     may publish as soon as the client is open, and the client must receive that.
+  func opened(_ handler: ConnectionHandler, joining join: () -> Void = {}) {
     self.handler = handler
+    join()
     registry.report(.opened(client: number, from: handler.remoteAddress, info))
     for fault in info.faults { registry.report(.fault(client: number, fault)) }
     registry.add(handler)

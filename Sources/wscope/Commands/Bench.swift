@@ -12,7 +12,7 @@ struct Bench: VerboseCommand {
     discussion: """
       Examples:
         wscope bench                             # measure an echo server of its own
-        wscope bench :8080 -c 100 -R 5000        # latency at 5,000 messages per second
+        wscope bench :8080 -c 100 -R 5000        # latency at 5,000 messages/s
         wscope bench :8080 -c 100 -d 10s         # throughput
 
       With --rate, messages are sent on schedule, and latency is measured from the scheduled time, so that a \
