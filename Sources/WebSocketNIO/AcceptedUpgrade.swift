@@ -13,6 +13,10 @@ package struct AcceptedUpgrade: Sendable {
   package var deflate: DeflateParameters?
   /// Header fields of the reply in addition to those of the handshake.
   package var fields: [(name: String, value: String)] = []
+  /// Fields of the handshake that the reply lacks, to test clients.
+  package var omittedFields: [String] = []
+  /// The bytes sent in place of the reply, to test clients; not over HTTP/2.
+  package var wireText: String?
   /// The maximum size of a message in bytes, if lower than the server's limit.
   package var messageLimit: Int?
   /// Makes the owner of the connection. Called on the event loop of the connection.
@@ -35,11 +39,13 @@ package struct AcceptedUpgrade: Sendable {
       request.map { ServerHandshake.accept($0, subprotocol: subprotocol, deflate: deflate) }
       ?? HTTPResponseHead(version: .http1_1, status: .ok)
     for (name, value) in fields { reply.headers.add(name: name, value: value) }
+    for name in omittedFields { reply.headers.remove(name: name) }
     return reply
   }
 
   /// The reply in HTTP/1.1. A body ends with its connection (RFC 9112 section 6.3).
   var text: ByteBuffer {
+    if let wireText { return ByteBuffer(string: wireText) }
     let reply = reply
     var text = ByteBuffer()
     text.reserveCapacity(256)

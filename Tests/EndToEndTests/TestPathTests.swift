@@ -34,6 +34,17 @@ import Testing
     Row(path: "/relative-redirect/1", exitCode: 22, output: ""),
     Row(path: "/redirect-to?url=/echo&status_code=307", exitCode: 22, output: ""),
     Row(path: "/ping?every=10ms", exitCode: 0, output: "hi\n"),
+    Row(path: "/absolute-redirect/1", exitCode: 22, output: ""),
+    Row(path: "/fragment/1", exitCode: 0, output: "hi\n"),
+    Row(path: "/unstable?failure_rate=0", exitCode: 0, output: "hi\n"),
+    Row(path: "/unstable?failure_rate=1", exitCode: 22, output: ""),
+    Row(path: "/unstable?failure_rate=2", exitCode: 22, output: ""),
+    Row(path: "/basic-auth/ann/secret", exitCode: 22, output: ""),
+    Row(path: "/cookies/set?a=b&fault=delay%3D1ms", exitCode: 0, output: "{}\n"),
+    Row(path: "/cookies/set?a%20=b", exitCode: 22, output: ""),
+    Row(path: "/no-connection", exitCode: 8, output: ""),
+    Row(path: "/not-http", exitCode: 8, output: ""),
+    Row(path: "/invalid", exitCode: 8, output: ""),
     Row(path: "/no-upgrade", exitCode: 22, output: ""),
     Row(path: "/bad-accept", exitCode: 8, output: ""),
     Row(path: "/wrong_accept_key", exitCode: 8, output: ""),
@@ -161,6 +172,56 @@ import Testing
     #expect(own.contains("\"remote\":\"127.0.0.1\",\"tls\":false"), "\(own)")
     let page = try read(["-H", "Origin: http://127.0.0.1:\(listener.port)"])
     #expect(page.contains("{\"name\":\"Authorization\",\"value\":\"***\"}"), "\(page)")
+  }
+
+  @Test func anEchoComesInFragments() throws {
+    let listener = try Listener()
+    let client = try Self.open(listener, "/fragment/2")
+    client.send(RawClient.frame(1, Array("hello".utf8)) + RawClient.frame(2, []))
+    #expect(
+      client.read(13) == [1, 2, 0x68, 0x65, 0, 2, 0x6C, 0x6C, 0x80, 1, 0x6F, 0x82, 0])
+    let large = try Self.open(listener, "/fragment/70000")
+    large.send(RawClient.frame(2, [UInt8](repeating: 7, count: 70_001)))
+    #expect(large.read(10) == [2, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70])
+    #expect(large.read(70_003).suffix(3) == [0x80, 1, 7])
+  }
+
+  @Test func basicCredentialsAreAskedFor() throws {
+    let listener = try Listener()
+    let url = "\(listener.url)basic-auth/ann/s%3Acret"
+    let sent = try Wscope.run(["send", url, "hi", "-1", "--user", "ann:s:cret"])
+    #expect(sent.outputText == "hi\n", "\(sent.errorText)")
+    let wrong = try Wscope.run(["send", url, "hi", "-1", "--user", "ann:other"])
+    #expect(wrong.exitCode == 22 && wrong.errorText.contains("401"), "\(wrong.errorText)")
+  }
+
+  @Test func cookiesAreSetAndShown() throws {
+    let listener = try Listener()
+    let client = try RawClient(port: listener.port)
+    client.send(RawClient.request(path: "/cookies/set?a=1&b=x%2Dy"))
+    let head = client.readHead()
+    #expect(
+      head.contains("Set-Cookie: a=1\r\n") && head.contains("Set-Cookie: b=x-y\r\n"), "\(head)")
+    let shown = try Wscope.run([
+      "send", "\(listener.url)cookies/set", "-1", "--cookie", "a=1", "--cookie", "b=2",
+    ])
+    #expect(shown.outputText == "{\"a\":\"1\",\"b\":\"2\"}\n", "\(shown.errorText)")
+    let page = try Wscope.run([
+      "send", "\(listener.url)cookies/set", "-1", "--cookie", "a=1", "-H",
+      "Origin: http://127.0.0.1:\(listener.port)",
+    ])
+    #expect(page.outputText == "{\"a\":\"***\"}\n", "\(page.errorText)")
+  }
+
+  @Test func anUnstablePathRepeatsItsOrder() throws {
+    func order(_ listener: Listener) throws -> [Int32?] {
+      try (0..<8).map { _ in
+        try Wscope.run(["send", "\(listener.url)unstable?seed=7", "hi", "-1"]).exitCode
+      }
+    }
+    let first = try order(Listener())
+    #expect(Set(first) == [0, 22])
+    #expect(try order(Listener()) == first)
   }
 
   @Test func aBearerTokenIsAskedFor() throws {

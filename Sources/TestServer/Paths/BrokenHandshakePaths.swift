@@ -27,6 +27,12 @@ enum BrokenHandshakePaths {
     entry("/wrong-extension", "Chooses an extension that was never offered.") {
       $0.fields.append((name: "Sec-WebSocket-Extensions", value: "x-wscope-never-offered"))
     },
+    entry("/no-connection", "Answers 101 without the field Connection.") {
+      $0.omittedFields = ["Connection"]
+    },
+    entry("/not-http", aliases: ["/invalid"], "Answers with FOO BAR BAZ, which is not HTTP.") {
+      $0.wireText = "FOO BAR BAZ\r\n\r\n"
+    },
     TestPathEntry(
       pattern: "/slow-handshake/{ms}",
       summary: "Answers the upgrade request this much later; a bare number is milliseconds.",

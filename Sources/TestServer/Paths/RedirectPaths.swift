@@ -1,7 +1,7 @@
 /// `/redirect/N`: this many redirects, the last one to `/echo`.
 enum RedirectPath {
   static let entry = TestPathEntry(
-    pattern: "/redirect/{n}", aliases: ["/relative-redirect/{n}"],
+    pattern: "/redirect/{n}", aliases: ["/relative-redirect/{n}", "/absolute-redirect/{n}"],
     summary: "Redirects n times, at last to /echo.", answersHTTP: true
   ) { arguments throws(InvalidArgument) in
     let count = try arguments.number("n", in: 1...1_000_000) ?? 1

@@ -15,6 +15,8 @@ package struct TestPathEntry: Sendable {
   package var isBroken = false
   /// Whether the path also answers a plain GET, not only an upgrade.
   package var answersHTTP = false
+  /// Whether each query parameter means something, so that none is a misspelled one.
+  package var takesAnyQuery = false
   /// Whether it is a channel, to which POST publishes.
   package var isChannel = false
   /// Whether it is the event stream of a channel, and not a WebSocket path.
@@ -112,6 +114,15 @@ struct PathArguments: Sendable {
         "\(name): invalid duration \"\(text)\" (expected 200ms, 1s or 2m; at most 10m)")
     }
     return duration
+  }
+
+  /// A share from 0 to 1; nil if it is absent.
+  func share(_ name: String) throws(InvalidArgument) -> Double? {
+    guard let text = value(name) else { return nil }
+    guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }),
+      let share = Double(text), share <= 1
+    else { throw InvalidArgument("\(name): invalid share \"\(text)\" (expected 0 to 1)") }
+    return share
   }
 
   /// The start of a fault, as in `after=`: a number of messages, or a time after the opening.

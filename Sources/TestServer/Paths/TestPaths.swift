@@ -9,7 +9,8 @@ package enum TestPaths {
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
       BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
-      HeadersPath.entry,
+      HeadersPath.entry, FragmentPath.entry, UnstablePath.entry, BasicAuthPath.entry,
+      CookiesPath.entry,
     ] + BroadcastPath.all + RoomPath.all + BearerPath.all + RequestPaths.all
     + BrokenHandshakePaths.all + BrokenFramePaths.all
     + SilentPaths.all
@@ -80,7 +81,8 @@ package enum TestPaths {
     _ entry: TestPathEntry, _ arguments: PathArguments
   ) throws(InvalidArgument) -> PathAction {
     let known = entry.query + commonQuery
-    for parameter in arguments.target.query where !known.contains(parameter.name) {
+    for parameter in arguments.target.query
+    where !entry.takesAnyQuery && !known.contains(parameter.name) {
       guard let near = Nearest.word(to: parameter.name, among: known) else { continue }
       throw InvalidArgument("unknown parameter \"\(parameter.name)\"; did you mean \(near)?")
     }
