@@ -56,7 +56,12 @@ package final class RawClient {
     var bytes: [UInt8] = [0x80 | opcode]
     switch payload.count {
     case ..<126: bytes.append(0x80 | UInt8(payload.count))
-    default: bytes += [0x80 | 126, UInt8(payload.count >> 8), UInt8(payload.count & 0xFF)]
+    case ..<65536: bytes += [0x80 | 126, UInt8(payload.count >> 8), UInt8(payload.count & 0xFF)]
+    default:
+      bytes.append(0x80 | 127)
+      for shift in stride(from: 56, through: 0, by: -8) {
+        bytes.append(UInt8(truncatingIfNeeded: payload.count >> shift))
+      }
     }
     let key: [UInt8] = [0x12, 0x34, 0x56, 0x78]
     return bytes + key + payload.enumerated().map { $1 ^ key[$0 % 4] }

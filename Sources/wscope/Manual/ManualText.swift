@@ -1145,7 +1145,13 @@ BEHAVIOUR
      /redirect/n, /redirect-to?url=url
              Redirect n times, at last to /echo; redirect once to url, with
              the status ?status_code= (302).  An ordinary GET receives the
-             same response.  Alias of the first: /relative-redirect.
+             same response.  Alias of the first: /relative-redirect and
+             /absolute-redirect.
+
+     /unstable
+             Reject the share ?failure_rate= (0.5) of the upgrades with 503,
+             and echo on the others.  The same ?seed= gives the same order in
+             each run of the server.
 
      /drip   Send ?n= messages (10) of ?size= bytes (16), one ?every= second
              (1s), and close.  What the client sends is discarded, here and on
@@ -1182,6 +1188,18 @@ BEHAVIOUR
              Echo if the request has a bearer token, or this one; otherwise
              reject the upgrade with 401.
 
+     /basic-auth/user/pass
+             Echo if the request has these credentials; otherwise reject the
+             upgrade with 401.
+
+     /cookies/set
+             Set each parameter of the query as a cookie, as in ?a=1&b=2, send
+             the cookies of the request as JSON, and echo.  They are hidden if
+             the request has an Origin.
+
+     /fragment/n
+             Echo each message in fragments of n bytes, without compression.
+
      /subprotocol/name
              Choose this subprotocol, and echo; a client that does not offer
              it is rejected with 400.  Alias: /protocol.
@@ -1204,6 +1222,10 @@ BEHAVIOUR
              Answer the upgrade with 200 and a page; with a wrong
              Sec-WebSocket-Accept (alias /wrong_accept_key); with a
              subprotocol or an extension that was not offered.
+
+     /no-connection, /not-http
+             Answer the upgrade with a 101 without the field Connection; with
+             FOO BAR BAZ (alias /invalid).
 
      /slow-handshake/ms
              Answer the upgrade after this delay, and echo.
