@@ -157,8 +157,8 @@ import Testing
     let listener = try Listener()
     let out = try Self.file("vs.jsonl", [])
     let compared = try Wscope.run([
-      "bench", listener.url, "-c2", "-n1200", "--repeat", "6", "--out", out, "-q", "--seed", "2",
-      "--metric", "rtt.p50", "--vs", listener.url + "echo?fault=delay%3D20ms",
+      "bench", listener.url, "-c2", "-n60", "--repeat", "6", "--out", out, "-q", "--seed", "2",
+      "--metric", "rtt.p50", "--vs", listener.url + "echo?fault=delay%3D5ms",
     ])
     #expect(compared.exitCode == 99, "\(compared.errorText)")
     #expect(compared.errorText.isEmpty, "\(compared.errorText)")
@@ -189,6 +189,21 @@ import Testing
     #expect(compared.exitCode == 0, "\(compared.errorText)")
     #expect(compared.outputText.contains("differs  size: 64 and 20480"), "\(compared.outputText)")
     #expect(compared.outputText.contains("differs  type: text and binary"))
+  }
+
+  /// An option whose value is optional.
+  @Test func compressionIsComparedWithNone() throws {
+    let listener = try Listener()
+    let out = try Self.file("vs-compress.jsonl", [])
+    let compared = try Wscope.run([
+      "bench", listener.url, "-c2", "-n20", "--repeat", "6", "-q", "--out", out,
+      "--vs=--compress", "--fail-on", "never",
+    ])
+    #expect(compared.exitCode == 0, "\(compared.errorText)")
+    for line in try FileContents.read(out).split(separator: 0x0A) {
+      let run = try LoadReport(json: Array(line))
+      #expect(run.target.extensions.isEmpty == (run.run.pair?.side == .a))
+    }
   }
 
   @Test func theSecretsOfTheOtherSideAreNotReported() throws {

@@ -187,9 +187,10 @@ struct Bench: VerboseCommand {
       bench.url = url
       return bench
     case .options(let words):
-      let typed = try Spelling.normalized(Spelling.arguments()).dropFirst()
+      // Together, so that an option with an optional value is found at the end of them, too.
+      let typed = try Spelling.normalized(Spelling.arguments() + words).dropFirst()
       do {
-        return try Bench.parse(typed + words)
+        return try Bench.parse(Array(typed))
       } catch {
         throw CommandFailure(.usage, "--vs: \(Bench.message(for: error))")
       }
