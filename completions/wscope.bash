@@ -443,7 +443,7 @@ _wscope_listen() {
         return
         ;;
     '--fault')
-        __wscope_add_completions -W 'refuse=503'$'\n''slow-open=2s'$'\n''drop=5%'$'\n''dup=1%'$'\n''corrupt=1%'$'\n''delay=200ms~50ms'$'\n''close=1011'$'\n''rst'$'\n''fin'$'\n''limit=10KB'$'\n''life=30s'
+        __wscope_add_completions -W 'refuse=503'$'\n''slow-open=2s'$'\n''drop=5%'$'\n''dup=1%'$'\n''corrupt=1%'$'\n''delay=200ms~50ms'$'\n''fragment=16'$'\n''close=1011'$'\n''rst'$'\n''fin'$'\n''limit=10KB'$'\n''life=30s'
         return
         ;;
     '--seed')

@@ -475,6 +475,29 @@ package struct ConnectionMachine {
     counted.payloadOut &+= payload.count.asUInt64
   }
 
+  /// Adds a message in fragments to the output, uncompressed (RFC 6455 section 5.4).
+  ///
+  /// - Parameters:
+  ///   - kind: Text or binary.
+  ///   - payload: The message; text may be cut within a character.
+  ///   - size: The maximum number of bytes in a fragment, at least 1.
+  /// - Throws: `SendError.closing` as `send` does.
+  package mutating func send(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, inFragmentsOf size: Int
+  ) throws(SendError) {
+    guard phase == .open else { throw .closing }
+    var opcode = kind.opcode
+    var rest = payload[...]
+    repeat {
+      let fragment = rest.prefix(max(1, size))
+      rest = rest.dropFirst(fragment.count)
+      write(opcode, UnsafeRawBufferPointer(rebasing: fragment), isFinal: rest.isEmpty)
+      opcode = .continuation
+    } while !rest.isEmpty
+    counted.messagesOut &+= 1
+    counted.payloadOut &+= payload.count.asUInt64
+  }
+
   /// Adds a ping to the output.
   ///
   /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
@@ -536,10 +559,11 @@ package struct ConnectionMachine {
 
   @inline(__always)
   private mutating func write(
-    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, reservedBits: UInt8 = 0
+    _ opcode: Opcode, _ payload: UnsafeRawBufferPointer, isFinal: Bool = true,
+    reservedBits: UInt8 = 0
   ) {
     let header = FrameHeader(
-      reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
+      isFinal: isFinal, reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
       payloadLength: payload.count.asUInt64)
     counted.framesOut &+= 1
     let most = FrameHeader.maximumLength &+ payload.count

@@ -90,7 +90,7 @@ import Testing
     let connections = other[0].configuration.connections
     #expect(
       refused.errorText
-        == "wscope: the runs differ in more than their figures; --force compares them all the same\n"
+        == "wscope: the runs have different configurations; --force compares them anyway\n"
         + "  connections: \(connections - 1) and \(connections)\n")
     let forced = try Wscope.run(["bench", "compare", a, "--vs", b, "--force"])
     #expect(forced.exitCode == 0)
@@ -151,6 +151,15 @@ import Testing
     #expect(lines.count == 3)
     let seeds = try lines.map { try LoadReport(json: Array($0)).run.seed }
     #expect(Set(seeds).count == 3, "each run has a schedule of its own")
+    let shown = try Wscope.run(["bench", "report", out, "--format", "json"])
+    #expect(shown.exitCode == 0)
+    #expect(ResultStream(Array(shown.outputText.utf8)).results.count == 3)
+    let texts = try Wscope.run(["bench", "report", out, "--threshold", "messages.answered==200"])
+    #expect(texts.exitCode == 0)
+    #expect(texts.outputText.components("✓ messages.answered == 200") == 3)
+    let page = try Wscope.run(["bench", "report", out, "--html", "/tmp/never.html"])
+    #expect(page.exitCode == 2)
+    #expect(page.errorText.contains("has 3 results, and only one can be written to a file"))
   }
 
   @Test func twoServersAreMeasuredInTurn() throws {
@@ -223,12 +232,37 @@ import Testing
     (["--repeat", "2", "--html", "/tmp/x.html"], "--html and --repeat cannot be used together"),
     (["--vs", "ws://h/", "--threshold", "rtt.p99<1s"], "--threshold and --vs cannot be used"),
     (["--repeat", "2", "--shard", "0/2"], "--shard and --repeat cannot be used together"),
+    (["--metric", "rtt.p50"], "--metric requires --vs"),
+    (["--repeat", "2", "--noise", "1%"], "--noise requires --vs"),
+    (["--fail-on", "never"], "--fail-on requires --vs"),
+    (["--compare-format", "json"], "--compare-format requires --vs"),
+    (["--vs=--out x"], "--vs: --out applies to both sides: give it to bench itself"),
+    (["--vs=--seed=3 --size 9"], "--vs: --seed applies to both sides"),
+    (["--vs=--message 'a b"], "the value '--message 'a b' is invalid for '--vs"),
     (["--vs=--siz 3"], "--vs: "), (["--vs", "ftp://x/"], "unsupported URL scheme"),
   ])
   func aSeriesThatMakesNoSenseIsRejected(_ options: [String], _ message: String) throws {
     let refused = try Wscope.run(["bench", "ws://127.0.0.1:9/"] + options)
     #expect(refused.exitCode == (message.hasPrefix("unsupported") ? 3 : 2), "\(refused.errorText)")
     #expect(refused.errorText.contains(message), "\(refused.errorText)")
+  }
+
+  @Test(
+    arguments: [
+      ("", []), ("--size 3", ["--size", "3"]), ("  -b   --size=3 ", ["-b", "--size=3"]),
+      ("-H 'X: a b' -x \"c d\"", ["-H", "X: a b", "-x", "c d"]), ("-x ''", ["-x", ""]),
+      ("-x a\\ b -x 'c\\'", ["-x", "a b", "-x", "c\\"]), ("-x \"a\\\"b\"", ["-x", "a\"b"]),
+      ("-x 'a", nil), ("-x a\\", nil),
+    ] as [(String, [String]?)])
+  func optionsAreSplitAsByAShell(_ line: String, _ words: [String]?) {
+    #expect(OtherSideOption.words(line) == words)
+  }
+
+  /// One server for all runs: a thread and a port each would be lost a thousand times.
+  @Test func withoutAURLAllRunsMeasureOneServer() throws {
+    let repeated = try Wscope.run(["bench", "-c1", "-n20", "--repeat", "3", "--no-progress"])
+    #expect(repeated.exitCode == 0, "\(repeated.errorText)")
+    #expect(repeated.errorText.components("no URL: measuring an echo server") == 1)
   }
 
   @Test func aServerThatIsNotThereEndsTheSeries() throws {

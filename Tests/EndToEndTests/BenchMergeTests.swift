@@ -49,6 +49,14 @@ import Testing
     #expect(judged.outputText.contains("? messages.answered == 401"), "\(judged.outputText)")
     let schema = SchemaCheck(try JSONValue.parse(LoadReport.schemaDocument))
     #expect(schema.problems(of: try JSONValue.parse(Array(merged.outputText.utf8))) == [])
+    // So is a page.
+    let page = try Self.folder("page") + "/all.html"
+    let written = try Wscope.run(
+      ["bench", "report", "-", "--html", page], input: merged.outputText)
+    #expect(written.exitCode == 0, "\(written.errorText)")
+    let fromPage = try Wscope.run(["bench", "merge", page, "--format", "json"])
+    #expect(fromPage.outputText == merged.outputText)
+    #expect(fromPage.errorText.isEmpty, "\(fromPage.errorText)")
     // A merged result is a result.
     let again = try Wscope.run(["bench", "report", "-"], input: merged.outputText)
     #expect(again.exitCode == 0)
@@ -72,7 +80,7 @@ import Testing
     let alone = try Wscope.run(["bench", "merge", folder + "/1.json"])
     #expect(alone.exitCode == 98)
     #expect(
-      alone.errorText == "wscope: 1 of 2 shards; missing 1\n  --partial merges the others\n")
+      alone.errorText == "wscope: 1 of 2 shards; missing 1\n  --partial merges the rest\n")
     #expect(alone.outputText.isEmpty)
     let partial = try Wscope.run(["bench", "merge", folder + "/1.json", "--partial"])
     #expect(partial.exitCode == 0)
@@ -80,7 +88,7 @@ import Testing
 
     let twice = try Wscope.run(["bench", "merge", folder, folder + "/1.json"])
     #expect(twice.exitCode == 0)
-    #expect(twice.errorText == "* \(folder)/1.json is there twice and counts once\n")
+    #expect(twice.errorText == "* \(folder)/1.json appears twice and is counted once\n")
   }
 
   @Test func otherRunsAreNotMerged() throws {
@@ -90,7 +98,8 @@ import Testing
     let input = "\(lines[1])\n\(other[3])"
     let refused = try Wscope.run(["bench", "merge", "-"], input: input)
     #expect(refused.exitCode == 2)
-    #expect(refused.errorText.contains("the results are not of one run"), "\(refused.errorText)")
+    #expect(
+      refused.errorText.contains("the results are from different runs"), "\(refused.errorText)")
     #expect(
       refused.errorText.contains("config.timeout_ns: 5000000000 and 4000000000"),
       "\(refused.errorText)")
@@ -100,13 +109,14 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", "standard input: no result of bench"), ("noise\n", "standard input: no result of bench"),
-    ("a {\"schema\":\"bench/1\"", "standard input:1: a result without its end"),
+    ("", "standard input: no result of wscope bench found"),
+    ("noise\n", "standard input: no result of wscope bench found"),
+    ("a {\"schema\":\"bench/1\"", "standard input:1: unterminated result"),
     ("{\"schema\":\"bench/1\"}", "standard input: run: missing"),
     (
       "p {\"schema\":\"bench/1\",\np \"a\":1}",
       "standard input: not JSON: expected a member name at byte 21\n"
-        + "  a result behind a prefix must be on one line, as bench --shard writes it"
+        + "  if each line has a prefix, the result must be on one line, as bench --shard writes it"
     ),
   ])
   func whatIsNoResultIsRejected(_ text: String, _ message: String) throws {
@@ -188,7 +198,7 @@ import Testing
       "bench", "ws://127.0.0.1:9/", "--start-at", "2020-01-01T00:00:00Z",
     ])
     #expect(refused.exitCode == 2)
-    #expect(refused.errorText.contains("--start-at was "), "\(refused.errorText)")
+    #expect(refused.errorText.contains(" in the past"), "\(refused.errorText)")
   }
 
   @Test func shardsAgreeOnTheirSeed() throws {

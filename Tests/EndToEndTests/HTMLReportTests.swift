@@ -78,7 +78,7 @@ import Testing
     #expect(!text.unicodeScalars.contains("\u{1B}") && !text.unicodeScalars.contains("\u{202E}"))
     #expect(
       page.headings.first == "ws://h/</script><script>alert(1)</script>\"'&\\x1b[2J\\u{202e}]]>")
-    let json = try #require(EmbeddedResult.json(in: Array(text.utf8)))
+    let json = try #require(ResultStream(Array(text.utf8)).results.first)
     #expect(try LoadReport(json: json) == report)
   }
 
@@ -114,16 +114,21 @@ import Testing
   }
 
   @Test(arguments: [
-    ("<!DOCTYPE html><p>hello</p>", "this page does not contain a result of wscope bench"),
+    ("<!DOCTYPE html><p>hello</p>", ": no result of wscope bench found"),
     (
-      "<p><script type=\"application/json\" id=\"wscope-result\">{}</script>", "schema: missing"
+      "<p><script type=\"application/json\" id=\"wscope-result\">{}</script>",
+      ": no result of wscope bench found"
     ),
-    ("<script type=\"application/json\" id=\"wscope-result\">{", "this page does not contain"),
+    (
+      "<script type=\"application/json\" id=\"wscope-result\">{\"schema\":\"bench/1\"",
+      ":1: unterminated result"
+    ),
+    ("<script type=\"application/json\">{\"schema\":\"bench/1\"}", ": run: missing"),
   ])
   func aPageWithoutAResultIsRejected(_ page: String, _ message: String) throws {
     let refused = try Wscope.run(["bench", "report", "-"], input: page)
     #expect(refused.exitCode == 2)
-    #expect(refused.errorText.contains("standard input: \(message)"), "\(refused.errorText)")
+    #expect(refused.errorText.hasPrefix("wscope: standard input\(message)"), "\(refused.errorText)")
     #expect(refused.errorText.split(separator: "\n").count == 1)
   }
 

@@ -117,6 +117,8 @@ import Testing
       ("dup=100%", [0x81, 2, 0x68, 0x69, 0x81, 2, 0x68, 0x69, 0x8A, 0]),
       ("dup=0%", [0x81, 2, 0x68, 0x69, 0x8A, 0]),
       ("corrupt=0%", [0x81, 2, 0x68, 0x69, 0x8A, 0]),
+      ("fragment=1", [0x01, 1, 0x68, 0x80, 1, 0x69, 0x8A, 0]),
+      ("fragment=4KB", [0x81, 2, 0x68, 0x69, 0x8A, 0]),
       ("close=1011", [0x88, 2, 0x03, 0xF3]), ("close=1005,after=20ms", [0x88, 0]),
       ("close=4000,after=1", [0x81, 2, 0x68, 0x69]),
     ] as [(String, [UInt8])])
@@ -148,6 +150,14 @@ import Testing
       #expect(received.starts(with: [0x82, 100]))
       #expect(zip(received.dropFirst(2), sent).count { $0 != $1 } == 1)
     }
+  }
+
+  /// The delayed message keeps its fragments.
+  @Test func faultsOfAMessageAreCombined() throws {
+    let listener = try Listener(["--no-compress", "--fault", "delay=1ms", "--fault", "fragment=1"])
+    let client = try Self.open(listener, "/")
+    client.send(RawClient.frame(1, Array("hi".utf8)))
+    #expect(client.read(6) == [0x01, 1, 0x68, 0x80, 1, 0x69])
   }
 
   /// A message that a fault delays comes before the Close that follows it.

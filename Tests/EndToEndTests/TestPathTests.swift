@@ -184,6 +184,10 @@ import Testing
     large.send(RawClient.frame(2, [UInt8](repeating: 7, count: 70_001)))
     #expect(large.read(10) == [2, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70])
     #expect(large.read(70_003).suffix(3) == [0x80, 1, 7])
+    // Faults apply as on any other path.
+    let doubled = try Self.open(listener, "/fragment/2?fault=dup%3D100%25")
+    doubled.send(RawClient.frame(1, Array("abc".utf8)))
+    #expect(doubled.read(14) == [1, 2, 0x61, 0x62, 0x80, 1, 0x63, 1, 2, 0x61, 0x62, 0x80, 1, 0x63])
   }
 
   @Test func basicCredentialsAreAskedFor() throws {

@@ -312,6 +312,7 @@ struct ShardedRun {
     #expect(Self.texts("[pod/bench-3] \(one)\n3: \(one)\r\nnoise {\"schem\":1}\n") == [one, one])
     #expect(Self.texts("<script type=\"application/json\">\(one)</script>\n") == [one])
     #expect(Self.texts("{\n" + one) == [one])
+    #expect(Self.texts("<style>a{b:c}</style>" + one + "<script>f(){}</script>") == [one])
   }
 
   @Test(arguments: [

@@ -33,6 +33,8 @@ import WebSocketProtocol
     ("drop=101%", "drop", "invalid value \"101%\" (expected 5% or 0.05)"),
     ("dup", "dup", "missing value (expected 5% or 0.05)"),
     ("corrupt=x", "corrupt", "invalid value \"x\" (expected 5% or 0.05)"),
+    ("fragment=0", "fragment", "invalid value \"0\" (expected 16 or 4KB)"),
+    ("fragment", "fragment", "missing value (expected 16 or 4KB)"),
     (
       "close=1006", "close",
       "invalid value \"1006\" (expected a close code, as in 1011; fin sends no Close)"
@@ -149,7 +151,7 @@ import WebSocketProtocol
 @Suite struct DelayQueueTests {
   private static func add(_ queue: inout DelayQueue, _ text: String, due: UInt64) {
     Array(text.utf8).withUnsafeBytes {
-      queue.add(.text, $0, due: .uptimeNanoseconds(due))
+      queue.add(.init(kind: .text, payload: ByteBuffer(bytes: $0), due: .uptimeNanoseconds(due)))
     }
   }
 

@@ -65,14 +65,12 @@ package struct Comparison: Sendable, Equatable {
   package let rows: [Row]
   /// Whether the runs were made in pairs, one of each group shortly after the other.
   package let isPaired: Bool
-  /// Runs of each group.
-  package let sizes: (a: Int, b: Int)
+  /// Runs of group A.
+  package let countA: Int
+  /// Runs of group B.
+  package let countB: Int
+  /// A change up to this share is none.
   package let noise: Double
-
-  package static func == (one: Self, other: Self) -> Bool {
-    one.rows == other.rows && one.isPaired == other.isPaired && one.sizes == other.sizes
-      && one.noise == other.noise
-  }
 
   /// Compares two groups.
   ///
@@ -89,7 +87,7 @@ package struct Comparison: Sendable, Equatable {
     let pairs = Self.pairs(a, b)
     isPaired = pairs != nil
     let (a, b) = pairs ?? (a, b)
-    sizes = (a.count, b.count)
+    (countA, countB) = (a.count, b.count)
     noise = settings.noise
     let isEnough = min(a.count, b.count) >= Self.fewestRuns
     let smallest =

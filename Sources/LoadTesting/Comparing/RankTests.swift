@@ -153,12 +153,9 @@ package enum RankTests {
   }
 
   private static func estimate(_ sorted: [Double], _ depth: Int?, _ p: Double) -> Estimate {
-    let middle = sorted.count / 2
-    let median =
-      sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
     let interval = depth.flatMap { depth in
       depth <= sorted.count - 1 - depth ? sorted[depth]...sorted[sorted.count - 1 - depth] : nil
     }
-    return Estimate(shift: median, interval: interval, p: p)
+    return Estimate(shift: sorted.median ?? 0, interval: interval, p: p)
   }
 }

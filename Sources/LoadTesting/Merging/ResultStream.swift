@@ -14,9 +14,8 @@ package struct ResultStream: Sendable, Equatable {
 
   /// Finds the results in a text.
   ///
-  /// A result begins at the first brace of a line, whatever is in front of it, and ends with its own last
-  /// brace, on the same line or a later one. Objects without the member `schema` at their beginning are not
-  /// results.
+  /// A result is an object whose first member is `schema`. Anything may be in front of it on its line, and it
+  /// ends with its own last brace, on the same line or a later one.
   ///
   /// - Parameter bytes: Any text.
   package init(_ bytes: [UInt8]) {
@@ -24,7 +23,9 @@ package struct ResultStream: Sendable, Equatable {
     var line = 1
     while !rest.isEmpty {
       let end = rest.firstIndex(of: Self.lineFeed) ?? rest.endIndex
-      if let brace = rest[..<end].firstIndex(of: Self.brace), Self.isResult(rest[brace...]) {
+      if let brace = rest[..<end].indices.first(where: {
+        rest[$0] == Self.brace && Self.isResult(rest[$0...])
+      }) {
         guard let close = Self.end(of: rest[brace...]) else {
           unfinished = line
           return

@@ -6,6 +6,7 @@ struct DelayQueue {
   struct Message {
     var kind: MessageKind
     var payload: ByteBuffer
+    var fragmentSize: Int?
     var due: NIODeadline
   }
 
@@ -16,11 +17,12 @@ struct DelayQueue {
   var isEmpty: Bool { messages.isEmpty }
   var nextDue: NIODeadline? { messages.first?.due }
 
-  mutating func add(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, due: NIODeadline) {
-    bytes += payload.count
-    messages.append(
-      Message(
-        kind: kind, payload: ByteBuffer(bytes: payload), due: max(due, messages.last?.due ?? due)))
+  /// Adds a message, which is due no earlier than the one before it.
+  mutating func add(_ message: Message) {
+    bytes += message.payload.readableBytes
+    var last = message
+    last.due = max(message.due, messages.last?.due ?? message.due)
+    messages.append(last)
   }
 
   /// Removes and returns the first message if it is due.

@@ -52,8 +52,22 @@ struct OutgoingMessage: Hashable, Sendable {
   var delay: Int64 = 0
   var isDropped = false
   var isDoubled = false
+  /// The maximum number of bytes in a fragment; nil to send the message in one frame.
+  var fragmentSize: Int?
   /// A random number that selects one byte and its change; nil to change none.
   var corruption: UInt64?
+
+  /// Sends the message, or its fragments, at last.
+  static func send(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, fragmentSize: Int?,
+    _ machine: inout ConnectionMachine
+  ) throws(SendError) {
+    if let fragmentSize {
+      try machine.send(kind, payload, inFragmentsOf: fragmentSize)
+    } else {
+      try machine.send(kind, payload)
+    }
+  }
 
   /// - Returns: The payload with one byte changed.
   static func corrupted(_ payload: UnsafeRawBufferPointer, _ corruption: UInt64) -> [UInt8] {

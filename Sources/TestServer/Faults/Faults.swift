@@ -5,6 +5,7 @@ package enum Faults {
   /// All faults. Help, completion, errors and tests read this list.
   package static let all = [
     Refuse.entry, SlowOpen.entry, Drop.entry, Duplicate.entry, Corrupt.entry, Delay.entry,
+    Fragment.entry,
     CloseFault.entry, Reset.entry, Finish.entry, Limit.entry, Life.entry,
   ]
 

@@ -145,15 +145,20 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   ) {
     for _ in 0..<(message.isDoubled ? 2 : 1) {
       if message.delay == 0, waiting.isEmpty {
-        try? machine.send(kind, payload)
+        try? OutgoingMessage.send(kind, payload, fragmentSize: message.fragmentSize, &machine)
       } else {
-        keep(kind, payload, for: message.delay)
+        keep(kind, payload, message)
       }
     }
   }
 
-  private func keep(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, for delay: Int64) {
-    waiting.add(kind, payload, due: .now() + .nanoseconds(delay))
+  private func keep(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ message: OutgoingMessage
+  ) {
+    waiting.add(
+      DelayQueue.Message(
+        kind: kind, payload: ByteBuffer(bytes: payload), fragmentSize: message.fragmentSize,
+        due: .now() + .nanoseconds(message.delay)))
     if timer == nil { schedule() }
     guard waiting.bytes > queueLimit, !isReadingStopped else { return }
     isReadingStopped = true
@@ -176,7 +181,8 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     while let message = waiting.takeDue(at: now) {
       try? handler.prepare { machine throws(SendError) in
         try message.payload.withUnsafeReadableBytes { bytes throws(SendError) in
-          try machine.send(message.kind, bytes)
+          try OutgoingMessage.send(
+            message.kind, bytes, fragmentSize: message.fragmentSize, &machine)
         }
       }
     }

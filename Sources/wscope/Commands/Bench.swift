@@ -176,7 +176,7 @@ struct Bench: VerboseCommand {
     }
     guard status == .ok else { return status }
     let groups = try ComparedGroups(reports, [])
-    return try series.comparison.compare(groups, isQuiet: quiet, context)
+    return try series.comparison.compare(groups, context)
   }
 
   /// The command of the other side.
@@ -187,6 +187,7 @@ struct Bench: VerboseCommand {
       bench.url = url
       return bench
     case .options(let words):
+      try series.checkOtherOptions(words)
       // Together, so that an option with an optional value is found at the end of them, too.
       let typed = try Spelling.normalized(Spelling.arguments() + words).dropFirst()
       do {
@@ -198,6 +199,9 @@ struct Bench: VerboseCommand {
   }
 
   private func checkSeries() throws {
+    for (isChanged, option) in series.comparison.changed where isChanged && series.vs == nil {
+      throw CommandFailure(.usage, "\(option) requires --vs")
+    }
     guard series.isSeries else { return }
     let name = series.vs == nil ? "--repeat" : "--vs"
     let others = [

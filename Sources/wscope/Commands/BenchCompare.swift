@@ -41,12 +41,10 @@ struct BenchCompare: SessionCommand {
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let (first, skipped) = try StoredResult.readAll(files)
     let (second, further) = vs.isEmpty ? ([], 0) : try StoredResult.readAll(vs.map(\.text))
-    if skipped + further > 0, !quiet {
-      context.inform("skipped lines that are not part of a result")
-    }
+    if !quiet, let note = MergeText.skipped(skipped + further) { context.inform(note) }
     let groups = try ComparedGroups(first.map(\.report), second.map(\.report))
     try groups.check(isForced: force)
-    return try comparison.compare(groups, isQuiet: quiet, context)
+    return try comparison.compare(groups, context)
   }
 }
 
@@ -70,9 +68,16 @@ struct ComparisonOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Format of the comparison: text or json.", valueName: "format"))
   var compareFormat = ComparisonFormatOption.text
 
-  func compare(
-    _ groups: ComparedGroups, isQuiet: Bool, _ context: CommandContext
-  ) throws -> ExitStatus {
+  /// Whether each was set to something else than its default.
+  var changed: [(isChanged: Bool, name: String)] {
+    [
+      (metric != nil, "--metric"), (noise != PercentOption(share: 0.05), "--noise"),
+      (failOn != .worse, "--fail-on"), (compareFormat != .text, "--compare-format"),
+    ]
+  }
+
+  /// Compares the groups and prints the comparison.
+  func compare(_ groups: ComparedGroups, _ context: CommandContext) throws -> ExitStatus {
     var settings = Comparison.Settings()
     settings.metrics = metric?.names ?? []
     settings.noise = noise.share

@@ -42,10 +42,7 @@ struct BenchMerge: SessionCommand {
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let outputs = try report.outputs()
     let (parts, skipped) = try StoredResult.readAll(files)
-    if skipped > 0, !quiet {
-      let lines = skipped == 1 ? "1 line that is" : "\(Figures.count(skipped)) lines that are"
-      context.inform("skipped \(lines) not part of a result")
-    }
+    if !quiet, let note = MergeText.skipped(skipped) { context.inform(note) }
     let merge: ShardMerge
     do throws(ShardMerge.Failure) {
       merge = try ShardMerge(parts, isForced: force)
@@ -53,14 +50,9 @@ struct BenchMerge: SessionCommand {
       throw MergeText.failure(error)
     }
     for note in merge.notes where !quiet { context.inform(MergeText.line(note)) }
-    var result = merge.report
+    let result = merge.report
     let missing = result.missingShards
     guard missing.isEmpty || partial else { throw MergeText.missing(missing, of: result) }
-    if let levels = report.percentiles?.levels { result = result.showing(levels) }
-    let thresholds = try report.thresholds(for: result.configuration.mode.metrics)
-    if !thresholds.isEmpty { result.thresholds = thresholds }
-    let printed = outputs.write(result, context)
-    let status = ExitStatus(thresholdsOf: result)
-    return status == .ok ? printed : status
+    return try report.write(result, to: outputs, context)
   }
 }

@@ -5,11 +5,13 @@ import LoadTesting
 struct BenchReport: SessionCommand {
   static let configuration = CommandConfiguration(
     commandName: "report", _superCommandName: "wscope bench",
-    abstract: "Print a stored result of bench again.",
-    discussion: "The result is a file that bench --out, --html or --format json wrote.")
+    abstract: "Print stored results of bench again.",
+    discussion:
+      "bench --out, --html and --format json write results; the file of bench --repeat has several."
+  )
 
   @Argument(
-    help: ArgumentHelp("A stored result; - reads standard input.", valueName: "file"),
+    help: ArgumentHelp("File with results; - reads standard input.", valueName: "file"),
     completion: .file())
   var file: String
 
@@ -22,12 +24,22 @@ struct BenchReport: SessionCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let outputs = try report.outputs()
-    var result = try StoredResult.read(file)
-    if let levels = report.percentiles?.levels { result = result.showing(levels) }
-    let thresholds = try report.thresholds(for: result.configuration.mode.metrics)
-    if !thresholds.isEmpty { result.thresholds = thresholds }
-    let printed = outputs.write(result, context)
-    let status = ExitStatus(thresholdsOf: result)
-    return status == .ok ? printed : status
+    let results = try StoredResult.read(file)
+    guard results.count == 1 || outputs.files.isEmpty else {
+      throw CommandFailure(
+        .usage,
+        "\(file) has \(Figures.count(results.count)) results, and only one can be written to a file"
+      )
+    }
+    // The first status that is not ok decides, as it would for that result alone.
+    var status = ExitStatus.ok
+    for (index, result) in results.enumerated() {
+      if index > 0, outputs.format == ReportFormats.text {
+        try FileContents.write("\n", to: "-", context.console)
+      }
+      let own = try report.write(result, to: outputs, context)
+      if status == .ok { status = own }
+    }
+    return status
   }
 }

@@ -82,6 +82,22 @@ struct ReportOptions: ParsableArguments {
     return thresholds
   }
 
+  /// Writes a stored or merged result, with the percentiles and thresholds that were typed in place of its own.
+  ///
+  /// - Returns: The status of its thresholds, or else of the outputs.
+  /// - Throws: `CommandFailure` for a threshold that does not fit its mode.
+  func write(
+    _ stored: LoadReport, to outputs: ReportOutputs, _ context: CommandContext
+  ) throws -> ExitStatus {
+    var result = stored
+    if let levels = percentiles?.levels { result = result.showing(levels) }
+    let thresholds = try thresholds(for: result.configuration.mode.metrics)
+    if !thresholds.isEmpty { result.thresholds = thresholds }
+    let printed = outputs.write(result, context)
+    let status = ExitStatus(thresholdsOf: result)
+    return status == .ok ? printed : status
+  }
+
   /// - Throws: `CommandFailure`, also for a file that cannot be written.
   func outputs() throws -> ReportOutputs {
     let wanted: [(option: String, path: PublicText?, format: ReportFormatEntry)] = [

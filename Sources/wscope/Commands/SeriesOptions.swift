@@ -22,6 +22,23 @@ struct SeriesOptions: ParsableArguments {
 
   var isSeries: Bool { repetitions != nil || vs != nil }
 
+  /// Options that concern both sides or their comparison.
+  private static let common: Set<String> = [
+    "--repeat", "--vs", "--metric", "--noise", "--fail-on", "--compare-format", "--out", "--html",
+    "--junit", "--summary-md", "--threshold", "--format", "--heat", "--percentiles", "--shard",
+    "--start-at", "--run-id", "--seed", "--schema", "--no-progress", "--quiet", "-q", "--color",
+    "--verbose", "-v", "--help", "-h", "--version",
+  ]
+
+  /// Checks the options of the other side.
+  ///
+  /// - Throws: `CommandFailure` for one that would have no effect there.
+  func checkOtherOptions(_ words: [String]) throws {
+    for word in words.map({ String($0.prefix { $0 != "=" }) }) where Self.common.contains(word) {
+      throw CommandFailure(.usage, "--vs: \(word) applies to both sides: give it to bench itself")
+    }
+  }
+
   /// The number of runs, or of pairs.
   ///
   /// - Throws: `CommandFailure` for a number that shows nothing.
@@ -47,7 +64,40 @@ enum OtherSideOption: ExpressibleByArgument, Hashable, Sendable {
       self = .url(URLText(argument: argument))
       return
     }
-    self = .options(argument.split(separator: " ").map(String.init))
+    guard let words = Self.words(argument) else { return nil }
+    self = .options(words)
+  }
+}
+
+extension OtherSideOption {
+  /// The words of a line, as a shell would split it at spaces; quotes keep spaces, a backslash the next
+  /// character. nil if a quote is not closed.
+  static func words(_ line: String) -> [String]? {
+    var words: [String] = []
+    var word: String?
+    var quote: Character?
+    var isEscaped = false
+    for character in line {
+      if isEscaped {
+        word = (word ?? "") + String(character)
+        isEscaped = false
+      } else if character == "\\", quote != "'" {
+        isEscaped = true
+      } else if character == quote {
+        quote = nil
+      } else if quote == nil, character == "\"" || character == "'" {
+        quote = character
+        word = word ?? ""
+      } else if quote == nil, character == " " {
+        if let word { words.append(word) }
+        word = nil
+      } else {
+        word = (word ?? "") + String(character)
+      }
+    }
+    guard quote == nil, !isEscaped else { return nil }
+    if let word { words.append(word) }
+    return words
   }
 }
 

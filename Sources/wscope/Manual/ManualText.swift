@@ -1350,6 +1350,10 @@ BEHAVIOUR
              client.  Messages still waiting when the connection closes are
              dropped.
 
+     fragment=size
+             Send each message in uncompressed fragments of at most this many
+             bytes.
+
      close=code
              Close with this code; 1005 sends a Close frame without a code.
 
@@ -1373,8 +1377,8 @@ BEHAVIOUR
              opening.  Not available for refuse and slow-open.
 
      for=duration
-             End the fault after this long.  Available for delay, drop, dup
-             and corrupt.
+             End the fault after this long.  Available for delay, fragment,
+             drop, dup and corrupt.
 
      p=share
              The share of connections that have the fault, as in 30% or 0.3.
@@ -1743,12 +1747,13 @@ OPTIONS
              this share of the messages twice.  corrupt=1%: Changes one byte
              in this share of the messages; text may not be UTF-8 then.
              delay=200ms~50ms: Sends each message this much later, in order;
-             ~50ms spreads the delay.  close=1011: Closes with this code.
-             rst: Ends the connection with a TCP reset (RST).  fin: Ends the
-             connection without a Close frame (FIN).  limit=10KB: Ends the
-             connection with a TCP reset after this many bytes.  life=30s:
-             Ends the connection with a TCP reset after this time, under
-             traffic too.
+             ~50ms spreads the delay.  fragment=16: Sends each message in
+             uncompressed fragments of at most this many bytes.  close=1011:
+             Closes with this code.  rst: Ends the connection with a TCP reset
+             (RST).  fin: Ends the connection without a Close frame (FIN).
+             limit=10KB: Ends the connection with a TCP reset after this many
+             bytes.  life=30s: Ends the connection with a TCP reset after this
+             time, under traffic too.
 
      --no-url-faults
              Ignore ?fault= in client URLs, which adds a fault to that

@@ -1,10 +1,17 @@
 import LoadTesting
 
-/// What `bench merge` says about its inputs.
+/// What `bench merge` and `bench compare` say about their inputs.
 enum MergeText {
+  /// nil for 0 lines.
+  static func skipped(_ lines: Int) -> String? {
+    guard lines > 0 else { return nil }
+    let text = lines == 1 ? "1 line that is" : "\(Figures.count(lines)) lines that are"
+    return "skipped \(text) not part of a result"
+  }
+
   static func failure(_ failure: ShardMerge.Failure) -> CommandFailure {
     switch failure {
-    case .nothing: CommandFailure(.usage, "no result of bench in the input")
+    case .nothing: CommandFailure(.usage, "no result of wscope bench found")
     case .notAShard(let name):
       CommandFailure(.usage, "\(name) is not the result of a shard: run bench with --shard")
     case .duplicate(let index, let names):
@@ -12,18 +19,18 @@ enum MergeText {
         .usage, "two different results for shard \(index): \(names.joined(separator: " and "))")
     case .differing(let lines):
       CommandFailure(
-        .usage, "the results are not of one run; --force merges them all the same", details: lines)
+        .usage, "the results are from different runs; --force merges them anyway", details: lines)
     case .incompatible(let lines):
-      CommandFailure(.usage, "results of different messages cannot be merged", details: lines)
+      CommandFailure(.usage, "results with different messages cannot be merged", details: lines)
     case .unreadable(let name, let error): CommandFailure(.usage, "\(name): \(error.text)")
     }
   }
 
   static func line(_ note: ShardMerge.Note) -> String {
     switch note {
-    case .repeated(let name): "\(name) is there twice and counts once"
+    case .repeated(let name): "\(name) appears twice and is counted once"
     case .incomplete(let index, let name):
-      "\(name) is left out: its run of shard \(index) did not complete, and another one did"
+      "ignored \(name): shard \(index) was interrupted in it, and is complete in another result"
     }
   }
 
@@ -33,6 +40,6 @@ enum MergeText {
       .measurementInvalid,
       "\(Figures.count(count - missing.count)) of \(Figures.count(count)) shards; missing "
         + missing.map(String.init).joined(separator: ", "),
-      details: ["--partial merges the others"])
+      details: ["--partial merges the rest"])
   }
 }

@@ -13,6 +13,8 @@ struct BenchSeries: Sendable {
   /// The file for all results, one a line; nil for none.
   let out: String?
   let isQuiet: Bool
+  /// Shared by the runs that have no URL.
+  let embedded = EmbeddedServer()
 
   /// The results, each as one line of JSON.
   private static func line(_ report: LoadReport) -> String {
@@ -66,7 +68,7 @@ struct BenchSeries: Sendable {
         return (reports, keep(reports, own, context))
       }
       if report.verdict.state == .invalid, b != nil {
-        context.warn("\(step.label) is invalid a second time; pair \(step.pair.number) is left out")
+        context.warn("\(step.label) is invalid again; pair \(step.pair.number) is skipped")
         dropped.insert(step.pair.number)
         reports.removeAll { $0.run.pair?.number == step.pair.number }
         continue
@@ -89,10 +91,10 @@ struct BenchSeries: Sendable {
     var configuration = step.pair.side == .b ? b ?? a : a
     // Both sides of a pair have the same schedule.
     configuration.plan.seed = a.plan.seed &+ UInt64(step.pair.number - 1)
-    let session = BenchSession(configuration, context, signals: signals)
+    let session = BenchSession(configuration, context, signals: signals, embedded: embedded)
     var (report, status) = await session.measure()
     if b != nil, report?.verdict.state == .invalid, signals.stopped == nil {
-      (report, status) = await BenchSession(configuration, context, signals: signals).measure()
+      (report, status) = await session.measure()
     }
     if b != nil { report?.run.pair = step.pair }
     return (report, status)

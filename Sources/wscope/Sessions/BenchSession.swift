@@ -4,7 +4,6 @@ import NIOCore
 import NIOPosix
 import Synchronization
 import Terminal
-import TestServer
 import WebSocketNIO
 import WebSocketProtocol
 
@@ -36,6 +35,7 @@ final class BenchSession: Sendable {
   private let configuration: BenchConfiguration
   private let context: CommandContext
   private let signals: BenchSignals
+  private let embedded: EmbeddedServer
 
   /// Descriptors needed besides those of the connections: streams, event loops, and files that a
   /// library opens temporarily.
@@ -45,11 +45,12 @@ final class BenchSession: Sendable {
 
   init(
     _ configuration: BenchConfiguration, _ context: CommandContext,
-    signals: BenchSignals = BenchSignals()
+    signals: BenchSignals = BenchSignals(), embedded: EmbeddedServer = EmbeddedServer()
   ) {
     self.configuration = configuration
     self.context = context
     self.signals = signals
+    self.embedded = embedded
   }
 
   /// Measures, and prints the report.
@@ -134,7 +135,7 @@ final class BenchSession: Sendable {
     guard let startAt = configuration.plan.startAt else { return nil }
     let late = WallClock.now() - startAt
     guard late > 1_000_000_000 else { return nil }
-    return CommandFailure(.usage, "--start-at was \(Figures.shortDuration(late)) ago")
+    return CommandFailure(.usage, "--start-at is \(Figures.shortDuration(late)) in the past")
   }
 
   /// The server to connect to; starts the embedded server if no URL was given.
@@ -146,17 +147,9 @@ final class BenchSession: Sendable {
       }
       return client
     case .embedded(var client):
-      var server = TestServerConfiguration()
-      server.loggedMessagesPerSecond = 0
-      server.limits = Limits(messageSize: Limits.largestMessageSize)
-      // It is never stopped: the process ends after the report.
-      let running = try await TestServer.start(
-        at: .loopback(port: 0), group: MultiThreadedEventLoopGroup(numberOfThreads: 1),
-        configuration: server
-      ) { _ in }
-      let port = running.localAddresses.first?.port ?? 0
+      let (port, isNew) = try await embedded.start()
       client.url.endpoint = .host("127.0.0.1", port: port)
-      if !configuration.isQuiet {
+      if isNew, !configuration.isQuiet {
         context.inform(
           "no URL: measuring an echo server inside this process at \(client.url), on the same machine"
         )

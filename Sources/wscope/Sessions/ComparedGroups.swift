@@ -41,7 +41,7 @@ struct ComparedGroups: Sendable {
     let lines = isPaired ? [] : differences
     guard lines.isEmpty else {
       throw CommandFailure(
-        .usage, "the runs differ in more than their figures; --force compares them all the same",
+        .usage, "the runs have different configurations; --force compares them anyway",
         details: lines)
     }
     let invalid = (a + b).count { $0.verdict.state == .invalid }
@@ -49,13 +49,13 @@ struct ComparedGroups: Sendable {
       throw CommandFailure(
         .usage,
         "\(Figures.count(invalid)) of \(Figures.count(a.count + b.count)) results are invalid; "
-          + "--force compares them all the same")
+          + "--force compares them anyway")
     }
   }
 
   /// Members of the configuration that are not the same in all runs, as in `rate: 1000 and 2000`.
   var differences: [String] {
-    let all = (a + b).map { $0.configuration.members }
+    let all = (a + b).map(\.comparedMembers)
     guard let first = all.first else { return [] }
     return Set(all.flatMap(\.keys)).sorted().compactMap { name in
       let values = all.map { $0[name] ?? "none" }
@@ -73,5 +73,17 @@ struct ComparedGroups: Sendable {
     else { return nil }
     if lastA < firstB { return firstB - lastA }
     return lastB < firstA ? firstA - lastB : nil
+  }
+}
+
+extension LoadReport {
+  /// What two runs must have in common to be compared, beside their figures.
+  fileprivate var comparedMembers: [String: String] {
+    var members = configuration.members
+    members["tls"] = target.tls?.version ?? "none"
+    members["extensions"] =
+      target.extensions.isEmpty ? "none" : target.extensions.joined(separator: ", ")
+    members["shards"] = "\(max(1, shards.count))"
+    return members
   }
 }

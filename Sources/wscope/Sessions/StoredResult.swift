@@ -1,59 +1,77 @@
 import LoadTesting
 import Terminal
 
-/// Reads results of `bench` from files.
+/// Reads results of `bench` from files: JSON, lines of JSON, logs, and pages that contain a result.
 enum StoredResult {
-  /// Reads the result in a file, which is JSON or a page that contains it; `-` is standard input.
+  /// Reads the results in a file; `-` is standard input.
   ///
-  /// - Throws: `CommandFailure` with the file, the member and the problem.
-  static func read(_ path: String) throws -> LoadReport {
+  /// - Throws: `CommandFailure` with the file, the member and the problem, also if there is no result.
+  static func read(_ path: String) throws -> [LoadReport] {
     let bytes = try FileContents.readText(path)
-    let name = name(path)
-    guard let json = EmbeddedResult.json(in: bytes) else {
-      throw CommandFailure(.usage, "\(name): this page does not contain a result of wscope bench")
+    let stream = ResultStream(bytes)
+    guard stream.results.isEmpty, stream.unfinished == nil, !isPage(bytes) else {
+      return try parts(of: stream, in: path).map(\.report)
     }
-    do throws(ResultError) {
-      return try LoadReport(json: json)
-    } catch {
-      throw CommandFailure(.usage, "\(name): \(error.text)")
-    }
+    // Not even the beginning of a result: say what is wrong with the first byte or member.
+    return [try report(bytes, name(path))]
   }
 
-  /// The results in several files and directories, and how many lines were not part of one.
+  /// Reads the results in several files and directories.
   ///
-  /// - Throws: `CommandFailure`, also for a file without any result.
+  /// - Returns: The results, and the number of lines that are not part of one.
+  /// - Throws: As `read`.
   static func readAll(
     _ paths: [String]
   ) throws -> (parts: [ShardMerge.Part], skippedLines: Int) {
     var parts: [ShardMerge.Part] = []
     var skipped = 0
     for path in try paths.flatMap(files) {
-      let stream = ResultStream(try FileContents.readText(path))
-      if let line = stream.unfinished {
-        throw CommandFailure(.usage, "\(name(path)):\(line): a result without its end")
-      }
-      guard !stream.results.isEmpty else {
-        throw CommandFailure(.usage, "\(name(path)): no result of bench")
-      }
-      skipped += stream.skippedLines
-      for (index, bytes) in stream.results.enumerated() {
-        let name = stream.results.count == 1 ? name(path) : "\(name(path)), result \(index + 1)"
-        do throws(ResultError) {
-          parts.append(.init(name: name, report: try LoadReport(json: bytes)))
-        } catch {
-          // A result on several lines, each with a prefix, has the prefixes inside.
-          let isSpread = error.path.isEmpty && bytes.contains(0x0A)
-          throw CommandFailure(
-            .usage, "\(name): \(error.text)",
-            details: isSpread
-              ? ["a result behind a prefix must be on one line, as bench --shard writes it"] : [])
-        }
-      }
+      let bytes = try FileContents.readText(path)
+      let stream = ResultStream(bytes)
+      parts += try Self.parts(of: stream, in: path)
+      // Nobody expects a page to be a result and nothing else.
+      if !isPage(bytes) { skipped += stream.skippedLines }
     }
     return (parts, skipped)
   }
 
-  /// The file itself, or the files in it that end in `.json`, by name.
+  private static func parts(
+    of stream: ResultStream, in path: String
+  ) throws -> [ShardMerge.Part] {
+    if let line = stream.unfinished {
+      throw CommandFailure(.usage, "\(name(path)):\(line): unterminated result")
+    }
+    guard !stream.results.isEmpty else {
+      throw CommandFailure(.usage, "\(name(path)): no result of wscope bench found")
+    }
+    return try stream.results.enumerated().map { index, bytes in
+      let name = stream.results.count == 1 ? name(path) : "\(name(path)), result \(index + 1)"
+      return ShardMerge.Part(name: name, report: try report(bytes, name))
+    }
+  }
+
+  private static func report(_ bytes: [UInt8], _ name: String) throws -> LoadReport {
+    do throws(ResultError) {
+      return try LoadReport(json: bytes)
+    } catch {
+      // A result on several lines, each with a prefix, has the prefixes inside.
+      let isSpread = error.path.isEmpty && bytes.contains(0x0A) && bytes.first == UInt8(ascii: "{")
+      throw CommandFailure(
+        .usage, "\(name): \(error.text)",
+        details: isSpread
+          ? [
+            "if each line has a prefix, the result must be on one line, as bench --shard writes it"
+          ]
+          : [])
+    }
+  }
+
+  /// No JSON text begins with a less-than sign.
+  private static func isPage(_ bytes: [UInt8]) -> Bool {
+    bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "<")
+  }
+
+  /// The file itself, or the files in a directory that end in `.json`, by name.
   private static func files(_ path: String) throws -> [String] {
     guard path != "-", let names = FileNames.inDirectory(path) else { return [path] }
     let files = names.filter { $0.hasSuffix(".json") }.sorted()

@@ -50,8 +50,8 @@ struct ComparisonText {
     let columns = ["B/A", "95 % interval", "p (Holm)"]
     let heading =
       Figures.left("", Self.nameWidth)
-      + Figures.left("A (n=\(comparison.sizes.a))", Self.valueWidth)
-      + Figures.left("B (n=\(comparison.sizes.b))", Self.valueWidth)
+      + Figures.left("A (n=\(comparison.countA))", Self.valueWidth)
+      + Figures.left("B (n=\(comparison.countB))", Self.valueWidth)
       + Figures.left(columns[0], 10) + Figures.left(columns[1], 18) + columns[2]
     return [heading] + comparison.rows.map(line)
   }
@@ -77,8 +77,7 @@ struct ComparisonText {
   /// The median, and half the range of the middle 80 % as a share of it.
   private func value(_ values: [Double?], _ row: Comparison.Row) -> String {
     let known = values.compactMap(\.self).sorted()
-    guard !known.isEmpty, known.count == values.count else { return Figures.none }
-    let median = Self.median(known)
+    guard known.count == values.count, let median = known.median else { return Figures.none }
     guard median.isFinite else { return "over the timeout" }
     let text =
       switch row.unit {
@@ -91,12 +90,6 @@ struct ComparisonText {
     let (low, high) = (known[cut], known[known.count - 1 - cut])
     guard known.count > 1, median > 0, high.isFinite else { return text }
     return text + " ±" + Figures.percent((high - low) / 2 / median, decimals: 0)
-  }
-
-  private static func median(_ sorted: [Double]) -> Double {
-    let middle = sorted.count / 2
-    return sorted.count.isMultiple(of: 2)
-      ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
   }
 
   private func word(_ row: Comparison.Row) -> String {
@@ -122,9 +115,9 @@ struct ComparisonText {
     var lines = [""]
     lines.append(
       comparison.isPaired
-        ? "paired, \(comparison.sizes.a) pairs in the order A B B A; \(noise)"
+        ? "paired, \(comparison.countA) pairs in the order A B B A; \(noise)"
         : "not paired; \(noise)")
-    if comparison.sizes.a == 1, comparison.sizes.b == 1 {
+    if comparison.countA == 1, comparison.countB == 1 {
       lines.append("one run a side: no verdict; bench --repeat 8 --vs gives one")
     }
     if let apart = groups.apart, apart > Self.tenMinutes {

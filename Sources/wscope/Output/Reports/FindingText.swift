@@ -67,17 +67,17 @@ struct FindingText {
       "\(Figures.count(whole - count)) of \(Figures.count(whole)) shards; missing "
         + "\(report.missingShards.map(String.init).joined(separator: ", ")): counts and rates are too low"
     case .windowsApart(let overlap):
-      "the shards measured at the same time for \(Figures.percent(overlap, decimals: 0)) of the window "
-        + "only. Use --start-at, and synchronized clocks"
+      "the windows of the shards overlap by only \(Figures.percent(overlap, decimals: 0)). Use "
+        + "--start-at, and synchronize the clocks"
     case .slowShard(let measured, let planned):
       "a shard measured for \(Figures.seconds(measured)) instead of \(Figures.seconds(planned)): its "
         + "machine did not keep up"
     case .sameCeiling(let shards, let opened):
       "\(Figures.count(shards)) shards opened exactly \(Figures.count(opened)) connections each, fewer than "
-        + "asked: a limit of the machines that measure, not of the server"
+        + "asked: probably a limit of the load generators, not of the server"
     case .oneShard(let index, let p99, let median):
       "shard \(index)\(host(index)) has a p99 of \(Figures.duration(p99)), the median of the shards is "
-        + "\(Figures.duration(median)): look at its machine before the server"
+        + "\(Figures.duration(median)): check its machine first"
     }
   }
 

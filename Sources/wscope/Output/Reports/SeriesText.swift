@@ -27,17 +27,15 @@ struct SeriesText {
     let invalid = reports.count { $0.verdict.state == .invalid }
     let suspect = reports.count { $0.verdict.state == .suspect }
     if invalid + suspect > 0 {
-      lines += ["", "\(invalid) invalid, \(suspect) suspect; bench report shows why, from --out"]
+      let verdicts = [(invalid, "invalid"), (suspect, "suspect")].filter { $0.0 > 0 }
+        .map { "\($0.0) \($0.1)" }.joined(separator: ", ")
+      lines += ["", "\(verdicts); to see why: --out FILE, then wscope bench report FILE"]
     }
     return lines.map { $0 + "\n" }.joined()
   }
 
   private func row(_ name: String, _ values: [Double], _ text: (Double) -> String) -> String {
-    let sorted = values.sorted()
-    let middle = sorted.count / 2
-    let median =
-      sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
-    return Figures.left(name, 14) + Figures.left(text(median), 14)
-      + Figures.left(text(sorted.first ?? 0), 14) + text(sorted.last ?? 0)
+    Figures.left(name, 14) + Figures.left(text(values.median ?? 0), 14)
+      + Figures.left(text(values.min() ?? 0), 14) + text(values.max() ?? 0)
   }
 }
