@@ -244,7 +244,7 @@ final class RequestHandler: Sendable {
     switch verdict {
     case .allowed: return nil
     case .refusedHost(let host): explanation = "the Host \"\(host)\" is not this server"
-    case .refusedOrigin(let origin): explanation = "refused page \(origin)"
+    case .refusedOrigin(let origin): explanation = "rejected origin \(origin)"
     }
     let remedy = configuration.originRemedy(verdict).map { "; \($0)" } ?? ""
     return Refusal(.forbidden, explanation + remedy)

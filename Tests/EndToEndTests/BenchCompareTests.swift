@@ -265,6 +265,25 @@ import Testing
     #expect(repeated.errorText.components("no URL: measuring an echo server") == 1)
   }
 
+  /// What was measured before a signal is kept.
+  @Test func anInterruptedSeriesKeepsItsRuns() throws {
+    let listener = try Listener()
+    let out = try Self.file("interrupted.jsonl", [])
+    let bench = try Wscope.start([
+      "bench", listener.url, "-c1", "-n20", "--repeat", "1000", "--out", out, "--no-progress",
+    ])
+    _ = try bench.readLine(from: .standardError) { $0.hasPrefix("* run 2/1000") }
+    bench.signal(SIGINT)
+    let finished = try bench.wait()
+    #expect(finished.exitCode == 130)
+    let stopped = finished.errorText.split(separator: "\n").last ?? ""
+    #expect(stopped.hasPrefix("! stopped in run "), "\(finished.errorText)")
+    #expect(stopped.hasSuffix("complete runs; their results are in \(out)"))
+    let kept = ResultStream(try FileContents.read(out)).results.count
+    #expect(kept >= 2 && stopped.contains(", after \(kept) complete runs;"), "\(stopped)")
+    #expect(finished.outputText.contains("\(kept) runs "), "\(finished.outputText)")
+  }
+
   @Test func aServerThatIsNotThereEndsTheSeries() throws {
     let refused = try Wscope.run([
       "bench", "ws://127.0.0.1:9/", "-c1", "-n5", "--repeat", "3", "-q",

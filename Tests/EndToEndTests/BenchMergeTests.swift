@@ -134,6 +134,14 @@ import Testing
         == "wscope: standard input is not the result of a shard: run bench with --shard\n")
   }
 
+  @Test(arguments: [
+    ([0], "0"), (Array(0..<10), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
+    (Array(5..<9000), "5, 6, 7, 8, 9, 10, 11, 12, 13, 14 and 8985 more"),
+  ])
+  func aLongListIsCut(_ numbers: [Int], _ text: String) {
+    #expect(MergeText.list(numbers) == text)
+  }
+
   @Test func anEmptyFolderIsRejected() throws {
     let folder = try Self.folder("empty")
     let refused = try Wscope.run(["bench", "merge", folder])

@@ -161,7 +161,7 @@ import Testing
         listener, "POST", "/room/x",
         ["Origin: \(origin)", "Content-Type: application/x-www-form-urlencoded"],
         body: Array("a=b".utf8))
-      #expect(reply.hasPrefix("403 refused page \(origin)"), "\(reply)")
+      #expect(reply.hasPrefix("403 rejected origin \(origin)"), "\(reply)")
     }
     #expect(
       try Self.request(

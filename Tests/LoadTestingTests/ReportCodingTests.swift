@@ -231,6 +231,7 @@ struct ReportGenerator {
 
   static let damaged: [(old: String, new: String, problem: String)] = [
     ("bench/1", "bench/2", "schema: not bench/1"),
+    (#""shard":null"#, #""shard":[0,4611686018427387904]"#, "run.shard: not a part of a run"),
     (#""mode":"echo""#, #""mode":"eco""#, #"config.mode: unknown word "eco""#),
     (#""model":"closed""#, #""model":"shut""#, #"config.model: unknown word "shut""#),
     (#""name":"measure""#, #""name":"sleep""#, #"phases[0].name: unknown word "sleep""#),

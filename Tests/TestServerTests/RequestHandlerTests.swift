@@ -174,7 +174,7 @@ import WebSocketProtocol
     Row(
       target: "/broadcast", method: .POST,
       fields: [("Content-Length", "1"), ("Origin", "http://evil.example")],
-      verdict: "403 refused page http://evil.example; or not"),
+      verdict: "403 rejected origin http://evil.example; or not"),
     Row(target: "/room/a/sse", method: .GET, verdict: "stream"),
     Row(
       target: "/chat/a?fault=rst", method: .GET,
@@ -195,14 +195,14 @@ import WebSocketProtocol
     Row(target: "/room/a/sse", verdict: "400 /room/a/sse is an event stream, not a WebSocket path"),
     Row(
       target: "/room/a/sse", method: .GET, fields: [("Origin", "http://evil.example")],
-      verdict: "403 refused page http://evil.example; or not"),
+      verdict: "403 rejected origin http://evil.example; or not"),
     // What comes first.
     Row(
       target: "/close/x", fields: [("Origin", "http://evil.example")],
-      verdict: "403 refused page http://evil.example; or not"),
+      verdict: "403 rejected origin http://evil.example; or not"),
     Row(
       target: "/paths", method: .GET, fields: [("Origin", "null")],
-      verdict: "403 refused page null; or not"),
+      verdict: "403 rejected origin null; or not"),
     Row(
       target: "/status/503", fields: [("Sec-WebSocket-Extensions", ";")],
       verdict: "400 Sec-WebSocket-Extensions is not valid (RFC 6455 section 9.1)"),

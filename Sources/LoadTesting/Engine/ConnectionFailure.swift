@@ -75,7 +75,7 @@ struct ConnectionFailure {
     case .refusedBySOCKS(let refusal):
       self.init(.proxy, .refused, "\(refusal)")
     case .malformedReply, .notSOCKS:
-      self.init(.proxy, .violation, "the proxy's reply is none")
+      self.init(.proxy, .violation, "the proxy sent no valid reply")
     case .closed(_, let errno):
       self.init(.proxy, errno == nil ? .lost : .reset, code: errno.map { Int($0) })
     }

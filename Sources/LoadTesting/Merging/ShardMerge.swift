@@ -238,7 +238,7 @@ extension Verdict {
     {
       reasons.append(Reason(.suspect, .sameCeiling(shards: short.count, opened: opened)))
     }
-    // With two there is no telling which one is off.
+    // Of two shards, neither can be called the outlier.
     let ranked = parts.filter { $0.p99 != nil }.sorted { ($0.p99 ?? 0) < ($1.p99 ?? 0) }
     if ranked.count > 2, let worst = ranked.last, let p99 = worst.p99,
       let median = ranked[(ranked.count - 1) / 2].p99, Double(p99) > 3 * Double(median)

@@ -34,6 +34,9 @@ extension LoadReport {
 
   /// Part `index` (from 0) of `count` of a run that several processes share.
   package struct Shard: Sendable, Equatable {
+    /// The largest number of parts.
+    package static let maxCount = 100_000
+
     package var index: Int
     package var count: Int
 
@@ -51,7 +54,10 @@ extension LoadReport {
       guard numbers.count == 2 else { throw json.error("not two numbers") }
       index = try numbers[0].integer()
       count = try numbers[1].integer()
-      guard count > 0, (0..<count).contains(index) else { throw json.error("not a part of a run") }
+      // More parts than `--shard` takes would only come from a damaged file.
+      guard (1...Self.maxCount).contains(count), (0..<count).contains(index) else {
+        throw json.error("not a part of a run")
+      }
     }
   }
 

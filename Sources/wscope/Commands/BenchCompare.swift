@@ -52,7 +52,7 @@ struct BenchCompare: SessionCommand {
 struct ComparisonOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Test these metrics, at most six, as a comma-separated list (default: rtt.p50,rtt.p99,rate.answered, of which few pairs decide only the first).",
+      "Test these metrics, at most six, as a comma-separated list (default: rtt.p50,rtt.p99,rate.answered; with six pairs only the first).",
       valueName: "list"))
   var metric: MetricListOption?
 
@@ -61,7 +61,7 @@ struct ComparisonOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "When to fail: with exit code 99 if B is worse, with \"unknown\" also with 98 if that cannot be decided, or never.",
+      "Fail with exit code 99 if B is worse (worse), also with 98 if that cannot be decided (unknown), or never.",
       valueName: "when"))
   var failOn = FailOnOption.worse
 

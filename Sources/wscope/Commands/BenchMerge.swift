@@ -7,8 +7,8 @@ struct BenchMerge: SessionCommand {
     commandName: "merge", _superCommandName: "wscope bench",
     abstract: "Merge the results of the shards of a run into one.",
     discussion: """
-      Each input holds any number of results of bench --shard, also between other lines and behind a prefix on \
-      each line, as kubectl logs and GNU parallel write them. Counts are added exactly, and percentiles are computed \
+      Each input may contain several results of bench --shard, with other lines between them and a prefix on each \
+      line, as in the output of kubectl logs and GNU parallel. Counts are added exactly, and percentiles are computed \
       from the merged histograms.
       """)
 
@@ -21,7 +21,7 @@ struct BenchMerge: SessionCommand {
 
   @Flag(
     help:
-      "Merge even if shards are missing; otherwise that is an error with exit code 98."
+      "Merge even if shards are missing, which is an error with exit code 98 otherwise."
   )
   var partial = false
 

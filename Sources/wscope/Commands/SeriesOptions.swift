@@ -6,14 +6,14 @@ struct SeriesOptions: ParsableArguments {
   @Option(
     name: .customLong("repeat"),
     help: ArgumentHelp(
-      "Make this many runs and print the median and the range of their figures; with --vs, this many pairs of runs (default: 8).",
+      "Repeat the run this many times and print the median and the range of each figure; with --vs, the number of pairs of runs (default: 8).",
       valueName: "n"))
   var repetitions: CountOption?
 
   @Option(
     help: ArgumentHelp(
       """
-      Compare with this URL, or with these options in place of the ones given, as in --vs='--compress': both are \
+      Compare with this URL, or with these options added to the others, as in --vs='--compress': both sides are \
       measured in turn, in the order A B B A, for 10s each unless --duration is given.
       """, valueName: "url-or-options"))
   var vs: OtherSideOption?

@@ -8,21 +8,21 @@ struct ShardingOptions: ParsableArguments {
     help: ArgumentHelp(
       """
       Run part i of n (counted from 0) of a run that n processes share; the other options describe the whole run. \
-      "auto" takes both numbers from Slurm, Open MPI or PMI, "auto/n" the part also from a Kubernetes Indexed Job.
+      "auto" takes both numbers from Slurm, Open MPI or PMI; "auto/n" also takes the part from a Kubernetes Indexed Job.
       """, valueName: "i/n"))
   var shard: ShardOption?
 
   @Option(
     help: ArgumentHelp(
       """
-      Begin to connect at this time, as in 2026-12-01T08:00:00Z, and to send once all shards have had time to \
-      connect; by default the run begins at once.
+      Start connecting at this time, as in 2026-12-01T08:00:00Z, and start sending when all shards have had time to \
+      connect; the default is now.
       """, valueName: "time"))
   var startAt: StartTimeOption?
 
   @Option(
     help: ArgumentHelp(
-      "Name of the run in its result, by which merge recognizes its shards (default: a random one; with --shard one made from the other options).",
+      "Name of the run in its result, by which merge recognizes its shards (default: a random one; with --shard, one derived from the other options).",
       valueName: "name"))
   var runId: PublicText?
 
@@ -89,7 +89,9 @@ enum ShardOption: ExpressibleByArgument, Hashable, Sendable {
       self = .automatic(count: nil)
       return
     }
-    guard parts.count == 2, let count = number(parts[1]), (1...100_000).contains(count) else {
+    guard parts.count == 2, let count = number(parts[1]),
+      (1...LoadReport.Shard.maxCount).contains(count)
+    else {
       return nil
     }
     if parts[0] == "auto" {

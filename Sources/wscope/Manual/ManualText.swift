@@ -1549,7 +1549,7 @@ BEHAVIOUR
            #1 open   /chat from 127.0.0.1:53412
            #1 < text 5 B  hello
            #1 closed 1000 normal (by the peer)   1 in, 1 out, 1.92 ms
-           ! 403 to 127.0.0.1:53414: refused page http://example.com; ...
+           ! 403 to 127.0.0.1:53414: rejected origin http://example.com; ...
 
      At most 50 messages per second and thread are logged individually; the
      others are counted.  --verbose logs all of them.  --quiet logs rejected
@@ -2664,23 +2664,23 @@ MEASUREMENT
      INVALID.
 
    Comparing
-     Two runs of the same thing differ, usually by more than the figures
-     within a run suggest.  So the unit of a comparison is the run, and exact
-     rank tests over the runs decide.
+     Two runs of the same test usually differ by more than the figures of each
+     run suggest.  A comparison therefore treats the run as the unit, and uses
+     exact rank tests.
 
      With --vs url, wscope bench measures both servers in turn, in the order A
      B B A A B B A, so that both meet the same machine; with --vs=options it
      measures one server with two configurations.  --repeat sets the number of
-     pairs, at least six.  An invalid run is made once more; if it is invalid
-     again, its pair is left out.  --out writes all results, one per line.
+     pairs, at least six.  An invalid run is repeated once; if it is invalid
+     again, its pair is skipped.  --out writes all results, one per line.
 
-     --repeat without --vs makes the same run several times, and prints the
-     median and the range of its figures.
+     --repeat without --vs repeats the same run, and prints the median and the
+     range of each figure.
 
      wscope bench compare file ... --vs file ... compares stored results.  The
-     file of a --vs run holds both groups, which are compared pair by pair;
-     other groups are compared as independent ones.  It has these options
-     beside --metric, --noise, --fail-on and --compare-format:
+     file of a --vs run contains both groups, which are compared in pairs;
+     other groups are compared as independent samples.  Its options are, in
+     addition to --metric, --noise, --fail-on and --compare-format:
 
      --vs file ...
              The results of group B.
@@ -2699,10 +2699,10 @@ MEASUREMENT
      ~ equal         The interval is within --noise.
 
      ?               The runs do not show it.  The line says how many runs
-                     would show a change of 10 %.
+                     would be needed to show a change of 10 %.
 
-     (not tested)    With six pairs only one metric can be tested, with seven
-                     three, and at most six.
+     (not tested)    Six pairs can decide one metric, seven pairs three, and
+                     more pairs six.
 
      The exit code is 99 if a metric is slower; see --fail-on.
 
@@ -2713,24 +2713,24 @@ MEASUREMENT
      made from them, so that all parts have the same schedule.  The JSON
      report of a part is on one line.
 
-     --start-at time lets all parts begin at the same moment.  They connect
-     from that time on, and send once there has been time for all connections
-     at --connect-rate and 5 more seconds.  The latency of a message is
-     measured by one clock, so that clocks that differ between machines only
-     shift the measurement.  A part that starts more than a second too late
-     ends with exit code 2.
+     --start-at time lets all parts begin at the same moment.  They start
+     connecting at that time.  They start sending when there has been time to
+     open all connections at --connect-rate, plus 5 seconds.  The latency of a
+     message is measured with a single clock, so differences between the
+     clocks of the machines only shift the measurement.  A part that starts
+     more than a second too late ends with exit code 2.
 
      wscope bench merge file ... adds the results of the parts.  Counts and
      histograms are added exactly, and the percentiles are computed from the
-     sum; those of single intervals are up to 9 % too high.  A file may hold
-     several results, also behind a prefix on each line and among other lines;
-     a directory stands for its *.json files, and - is standard input.  Merged
-     results can be merged further.
+     sum.  Only the percentiles of intervals are approximate: up to 9 % too
+     high.  A file may contain several results, with other lines between them
+     and a prefix on each line; a directory stands for its *.json files, and -
+     is standard input.  Merged results can be merged further.
 
-     Missing parts are named, with exit code 98.  Results that differ in their
-     configuration, seed, version or --run-id are rejected, and so are those
-     whose windows are more than 60 seconds apart.  wscope bench merge has
-     these options beside those of wscope bench report and --quiet:
+     Missing parts are reported, with exit code 98.  Results that differ in
+     their configuration, seed, version or --run-id are rejected, and so are
+     those whose windows are more than 60 seconds apart.  wscope bench merge
+     has these options beside those of wscope bench report and --quiet:
 
      --partial
              Merge even if parts are missing.  The report names them, and
@@ -2741,11 +2741,12 @@ MEASUREMENT
              time differs.  Only results with different messages are still
              rejected.
 
-     The same result twice counts once, and of two results for one part the
-     complete one counts.  The verdict is the worst of the parts, or worse if
-     they did not measure at the same time, or one of them is far slower than
-     the others.  Thresholds belong on the command line of wscope bench merge;
-     a part alone cannot judge them.
+     A result that appears twice is counted once.  Of two results for one
+     part, an interrupted one is ignored if the other is complete.  The
+     verdict is the worst of the parts, or worse if they did not measure at
+     the same time, or one of them is far slower than the others.  Put
+     thresholds on the command line of wscope bench merge: they concern the
+     whole run.
 
      With --shard auto, the part and the number of parts are those of Slurm,
      Open MPI or PMI, and with --shard auto/n the part is also that of a
@@ -3071,39 +3072,40 @@ OPTIONS
      --shard i/n
              Run part i of n (counted from 0) of a run that n processes share;
              the other options describe the whole run.  "auto" takes both
-             numbers from Slurm, Open MPI or PMI, "auto/n" the part also from
-             a Kubernetes Indexed Job.
+             numbers from Slurm, Open MPI or PMI; "auto/n" also takes the part
+             from a Kubernetes Indexed Job.
 
      --start-at time
-             Begin to connect at this time, as in 2026-12-01T08:00:00Z, and to
-             send once all shards have had time to connect; by default the run
-             begins at once.
+             Start connecting at this time, as in 2026-12-01T08:00:00Z, and
+             start sending when all shards have had time to connect; the
+             default is now.
 
      --run-id name
              Name of the run in its result, by which merge recognizes its
-             shards (default: a random one; with --shard one made from the
+             shards (default: a random one; with --shard, one derived from the
              other options).
 
      --repeat n
-             Make this many runs and print the median and the range of their
-             figures; with --vs, this many pairs of runs (default: 8).
+             Repeat the run this many times and print the median and the range
+             of each figure; with --vs, the number of pairs of runs (default:
+             8).
 
      --vs url-or-options
-             Compare with this URL, or with these options in place of the ones
-             given, as in --vs='--compress': both are measured in turn, in the
+             Compare with this URL, or with these options added to the others,
+             as in --vs='--compress': both sides are measured in turn, in the
              order A B B A, for 10s each unless --duration is given.
 
      --metric list
              Test these metrics, at most six, as a comma-separated list
-             (default: rtt.p50,rtt.p99,rate.answered, of which few pairs
-             decide only the first).
+             (default: rtt.p50,rtt.p99,rate.answered; with six pairs only the
+             first).
 
      --noise percent
              Ignore changes up to this share.  Default: 5 %.
 
      --fail-on when
-             When to fail: with exit code 99 if B is worse, with "unknown"
-             also with 98 if that cannot be decided, or never.  Values: worse,
+             Fail with exit code 99 if B is worse (worse), also with 98 if
+             that cannot be decided (unknown), or never.  Values: worse,
              unknown, never.  Default: worse.
 
      --compare-format format

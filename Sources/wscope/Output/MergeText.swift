@@ -34,12 +34,19 @@ enum MergeText {
     }
   }
 
+  /// The first of some numbers, and how many more there are.
+  static func list(_ numbers: [Int]) -> String {
+    let first = numbers.prefix(10).map(String.init).joined(separator: ", ")
+    let rest = numbers.count - 10
+    return rest > 0 ? "\(first) and \(Figures.count(rest)) more" : first
+  }
+
   static func missing(_ missing: [Int], of report: LoadReport) -> CommandFailure {
     let count = report.shards.first?.shard.count ?? 0
     return CommandFailure(
       .measurementInvalid,
       "\(Figures.count(count - missing.count)) of \(Figures.count(count)) shards; missing "
-        + missing.map(String.init).joined(separator: ", "),
+        + list(missing),
       details: ["--partial merges the rest"])
   }
 }

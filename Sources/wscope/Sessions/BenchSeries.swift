@@ -60,12 +60,15 @@ struct BenchSeries: Sendable {
     var status = ExitStatus.ok
     for step in steps where !dropped.contains(step.pair.number) {
       let (report, own) = await measure(step, signals, context)
-      guard let report, ![.interrupted, .terminated].contains(own) else {
-        return (reports, keep(reports, own, context))
-      }
-      // One that could not be opened, or that lost its connections, ends the series.
-      guard [.ok, .thresholdBroken, .measurementInvalid].contains(own) else {
-        return (reports, keep(reports, own, context))
+      // A signal ends the series, and so does a run that could not be opened or lost its connections.
+      guard let report, [.ok, .thresholdBroken, .measurementInvalid].contains(own) else {
+        let status = keep(reports, own, context)
+        let file = out.map { "; their results are in \($0)" } ?? ""
+        context.warn(
+          "stopped in \(step.label), after \(Figures.count(reports.count)) complete "
+            + (reports.count == 1 ? "run" : "runs")
+            + (reports.isEmpty ? "" : file))
+        return (reports, status)
       }
       if report.verdict.state == .invalid, b != nil {
         context.warn("\(step.label) is invalid again; pair \(step.pair.number) is skipped")

@@ -10,7 +10,7 @@ struct ComparedGroups: Sendable {
   /// - Parameters:
   ///   - first: Group A, or both groups if `second` is empty.
   ///   - second: Group B.
-  /// - Throws: `CommandFailure` when there is no group B.
+  /// - Throws: `CommandFailure` without a group B.
   init(_ first: [LoadReport], _ second: [LoadReport]) throws {
     isPaired = (first + second).allSatisfy { $0.run.pair != nil }
     guard second.isEmpty else {

@@ -65,7 +65,7 @@ struct FindingText {
       "\(used) of \(limit) files open; connections may have failed here. Raise it: ulimit -n"
     case .missingShards(let count, let whole):
       "\(Figures.count(whole - count)) of \(Figures.count(whole)) shards; missing "
-        + "\(report.missingShards.map(String.init).joined(separator: ", ")): counts and rates are too low"
+        + "\(MergeText.list(report.missingShards)): counts and rates are too low"
     case .windowsApart(let overlap):
       "the windows of the shards overlap by only \(Figures.percent(overlap, decimals: 0)). Use "
         + "--start-at, and synchronize the clocks"
