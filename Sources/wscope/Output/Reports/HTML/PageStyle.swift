@@ -44,7 +44,7 @@ enum PageStyle {
     font-weight:600}.undecided>th,span.undecided{color:var(--warn);font-weight:600}
     h2 span{font-size:16px;margin-left:8px}
     .tiles,.tiles tbody{display:block}.tiles caption{display:none}
-    .tiles tbody{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px}
+    .tiles tbody{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px}
     .tiles tr{display:flex;flex-direction:column;background:var(--tint);border-radius:8px;\
     padding:10px 14px}
     .tiles th,.tiles td{padding:0;text-align:left;font-weight:400;font-size:13px;color:var(--dim)}
