@@ -20,6 +20,8 @@ struct ListenConfiguration: Sendable {
   var faultSummary: String?
   /// Scripts and rules; nil if there are none.
   var scripts: ServerScriptConfiguration?
+  /// The program of the connections, or of the feed; nil if there is none.
+  var program: ServedProgram?
   /// The time limit in nanoseconds; nil for none.
   var timeLimit: Int64?
   /// How to publish standard input; nil if the mode does not publish it.
@@ -52,6 +54,7 @@ final class ListenSession: Sendable {
       of: ServerEvent.self, bufferingPolicy: .bufferingOldest(4096))
     let (ends, end) = AsyncStream.makeStream(of: End.self)
     let server: TestServer
+    var feed: SourceFeed?
     do {
       server = try await TestServer.start(
         at: configuration.address, group: group, configuration: configuration.server
@@ -60,6 +63,12 @@ final class ListenSession: Sendable {
         if case .dropped = log.yield(event) { self.droppedEvents.add(1, ordering: .relaxed) }
       }
       try printReadyLines(server)
+      feed = try configuration.feed.map {
+        try SourceFeed($0, context) { log.yield(.program(client: nil, $0)) }
+      }
+    } catch let failure as ProgramFailure {
+      context.explain(Diagnosis(cause: "cannot run the program: \(failure.reason)"))
+      return .usage
     } catch let failure as CommandFailure {
       context.explain(Diagnosis(cause: failure.message, details: failure.details))
       return failure.status
@@ -69,10 +78,10 @@ final class ListenSession: Sendable {
     }
     let logging = Task { await self.log(events) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
-    let feeding = Task { [configuration, context] in
-      guard let feed = configuration.feed else { return }
-      await SourceFeed(feed, context).run(to: server)
-      if feed.endsAtEnd { end.yield(.inputEnded) }
+    let feeding = Task { [feed, endsAtEnd = configuration.feed?.endsAtEnd ?? false] in
+      guard let feed else { return }
+      await feed.run(to: server)
+      if endsAtEnd { end.yield(.inputEnded) }
     }
     let waiting = [Task { await self.passOnSignals(to: end) }, Task { await self.passTime(end) }]
     defer {
@@ -95,8 +104,9 @@ final class ListenSession: Sendable {
         )
       }
       let status = status(reason)
-      Task {
+      Task { [feed] in
         await server.stop()
+        await feed?.stop()
         log.finish()
         await logging.value
         let isWritten = self.scripts?.finish() ?? true
@@ -160,6 +170,8 @@ final class ListenSession: Sendable {
     switch event {
     case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
     case .script(_, let summary): summary.result != .done
+    case .program(_, .ended(let end, _)): !end.isSuccess
+    case .program: false
     case .opened, .message, .sent, .closed, .linted, .fault, .more, .published, .rejectedByScript:
       false
     }
@@ -169,7 +181,11 @@ final class ListenSession: Sendable {
 
   private func printReadyLines(_ server: TestServer) throws {
     let secure = configuration.server.tls != nil
-    let mode = configuration.scripts?.behaviour ?? configuration.server.mode.text
+    let mode =
+      configuration.server.program.map {
+        "exec \(ControlCharacters.escaped($0.text, keepingNewlines: false, highlight: false))"
+      }
+      ?? configuration.scripts?.behaviour ?? configuration.server.mode.text
     if let port = server.localAddresses.first?.port, let file = configuration.portFile {
       try FileContents.write("\(port)\n", to: file, context.console)
     }
