@@ -126,7 +126,7 @@ final class ServedProcess: Sendable {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      guard let descriptor = CInt(name), descriptor > STDERR_FILENO else { continue }
+      guard let descriptor = CInt(name), descriptor > 2 else { continue }
       _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }
   }
