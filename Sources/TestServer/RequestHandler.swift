@@ -36,14 +36,13 @@ final class RequestHandler: Sendable {
       uniqueKeysWithValues: registries.map { (ObjectIdentifier($0.eventLoop), $0) })
     scripts = configuration.scripting.map {
       ScriptedContext(
-        $0, registries: registries, queueLimit: configuration.queueLimit,
-        reportsReplies: configuration.reportsReplies)
+        $0, registries: registries, queueLimit: configuration.queueLimit)
     }
     let context = BehaviourContext(
       registries: registries, queueLimit: configuration.queueLimit,
       channels: Channels(ChannelSettings(configuration), registries), joined: joined)
     mode = configuration.mode.makeBehaviours(context)
-    channels = ChannelAccess(mode, context, report: report)
+    channels = ChannelAccess(mode, context, configuration.capture, report: report)
     paths = TestPaths.entries(
       configuration.mode.entry, hasScripts: configuration.scripting != nil)
   }

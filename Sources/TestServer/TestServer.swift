@@ -53,9 +53,7 @@ package final class TestServer: Sendable {
       registries.append(
         try await loop.submit {
           NIOLoopBound(
-            ClientRegistry(
-              on: loop, loggedMessagesPerSecond: configuration.loggedMessagesPerSecond,
-              report: report),
+            ClientRegistry(on: loop, configuration.capture, report: report),
             eventLoop: loop)
         }.get())
     }

@@ -45,8 +45,8 @@ package struct TestServerConfiguration: Sendable {
   package var keptMessages: Int?
   /// Time between two comments that keep an event stream alive.
   package var eventStreamPings = TimeAmount.seconds(15)
-  /// Messages that are logged one by one, a second and event loop.
-  package var loggedMessagesPerSecond = 50
+  /// Which messages are reported.
+  package var capture = Capture()
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.
   package var isStrictAboutPaths = false
   /// Faults of connections.
@@ -55,8 +55,6 @@ package struct TestServerConfiguration: Sendable {
   package var allowsURLFaults = true
   /// Scripts and rules for connections; nil if there are none. They replace the test paths.
   package var scripting: Scripting?
-  /// Whether to report the messages that scripts and rules send.
-  package var reportsReplies = false
   /// Whether to count oddities in the frames of clients, for `ServerEvent.linted`.
   package var lintsFrames = false
 

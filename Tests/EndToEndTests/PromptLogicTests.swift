@@ -261,7 +261,7 @@ import WebSocketProtocol
   }
 
   @Test func aWrongPatternIsAMistake() {
-    #expect(throws: CommandError.self) { try MessageFilter("(") }
+    #expect(throws: Pattern.Failure.self) { try MessageFilter("(") }
   }
 }
 

@@ -7,6 +7,7 @@ import WebSocketProtocol
 final class ClientRegistry {
   let loop: any EventLoop
   let report: @Sendable (ServerEvent) -> Void
+  let capture: Capture
   let budget: LogBudget
   /// The clients that receive plain broadcasts.
   let audience: BroadcastAudience
@@ -19,12 +20,12 @@ final class ClientRegistry {
   private var isStopping = false
 
   init(
-    on loop: any EventLoop, loggedMessagesPerSecond: Int,
-    report: @escaping @Sendable (ServerEvent) -> Void
+    on loop: any EventLoop, _ capture: Capture, report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.loop = loop
     self.report = report
-    budget = LogBudget(perSecond: loggedMessagesPerSecond, on: loop, report: report)
+    self.capture = capture
+    budget = LogBudget(capture, on: loop, report: report)
     audience = BroadcastAudience(on: loop)
   }
 

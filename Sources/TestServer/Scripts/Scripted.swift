@@ -80,19 +80,19 @@ final class Scripted: Behaviour {
     switch self.machine.fate {
     case .kept: client.received(kind, payload)
     case .taken(let line):
-      client.received(kind, payload, note: "rule \(Script.ruleName(line))")
+      client.received(kind, payload, note: MessageNote(rule: Script.ruleName(line)))
     case .unmatched:
       if let inner {
         inner.received(kind, payload, &machine)
       } else {
-        client.received(kind, payload, note: "(no rule)")
+        client.received(kind, payload, note: .unmatched)
       }
     }
     perform(&machine)
   }
 
   func received(control step: Step, _ machine: inout ConnectionMachine) {
-    inner?.received(control: step, &machine)
+    if let inner { inner.received(control: step, &machine) } else { client.received(step) }
     if case .pong(let payload) = step { run(.pong(Self.id, Array(payload)), &machine) }
   }
 
@@ -281,12 +281,9 @@ final class Scripted: Behaviour {
     _ machine: inout ConnectionMachine
   ) -> ScriptMachine.Obstacle? {
     guard !isStalled, machine.isOpen else { return .closing(Self.id) }
+    if case .rule(let line) = origin { client.sendingRule = Script.ruleName(line) }
     payload.withUnsafeBytes { client.send(kind, $0, &machine) }
-    if context.reportsReplies {
-      let rule: String? =
-        if case .rule(let line) = origin { "rule \(Script.ruleName(line))" } else { nil }
-      payload.withUnsafeBytes { client.sent(kind, $0, note: rule) }
-    }
+    client.sendingRule = nil
     return nil
   }
 

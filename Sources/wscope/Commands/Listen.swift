@@ -131,15 +131,13 @@ struct Listen: VerboseCommand {
       """)
   var lint = false
 
-  @Flag(name: .shortAndLong, help: "Log only rejected requests and errors.")
-  var quiet = false
-
   @OptionGroup(title: "Access") var access: AccessOptions
   @OptionGroup(title: "End") var end: ServerEndOptions
   @OptionGroup(title: "Publishing") var publishing: PublishingOptions
   @OptionGroup(title: "Scripts and rules") var scripts: ServerScriptOptions
   @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
+  @OptionGroup(title: "Log") var log: LogOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
@@ -152,10 +150,10 @@ struct Listen: VerboseCommand {
     }
     let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
     server.scripting = scripting?.scripting
-    server.reportsReplies = output.isVerbose
+    server.capture = try log.capture(isVerbose: output.isVerbose)
     try publishing.check(server.mode, hasTestPaths: scripting == nil)
     let feed = try publishing.feed(
-      server.mode, maxMessage: maxMessage.bytes, isQuiet: quiet, endsAtEnd: end.exitAtEof)
+      server.mode, maxMessage: maxMessage.bytes, isQuiet: log.quiet, endsAtEnd: end.exitAtEof)
     server.slow = publishing.slow ?? .close
     server.keptMessages = publishing.keep
     server.origins = OriginRules(
@@ -194,8 +192,6 @@ struct Listen: VerboseCommand {
       throw CommandFailure(.usage, "--max-clients must be at least 1")
     }
     server.maxClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
-    if output.isVerbose { server.loggedMessagesPerSecond = .max }
-    if quiet { server.loggedMessagesPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity
     server.http2 = http2
@@ -206,7 +202,7 @@ struct Listen: VerboseCommand {
     let session = ListenSession(
       ListenConfiguration(
         address: address, server: server, certificate: certificate, threads: threads,
-        portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
+        portFile: portFile, log: log.look, faultSummary: faults.summary(server.faults),
         scripts: scripting, timeLimit: try end.timeLimit(), feed: feed),
       served, context)
     return await session.run()

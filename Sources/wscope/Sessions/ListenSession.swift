@@ -15,7 +15,7 @@ struct ListenConfiguration: Sendable {
   var certificate: SelfSignedCertificate?
   var threads: Int
   var portFile: String?
-  var isQuiet: Bool
+  var log: ServerLogLook
   /// A ready line about faults; nil if there are none.
   var faultSummary: String?
   /// Scripts and rules; nil if there are none.
@@ -31,7 +31,6 @@ struct ListenConfiguration: Sendable {
 final class ListenSession: Sendable {
   private let configuration: ListenConfiguration
   private let context: CommandContext
-  private let droppedEvents = Atomic<Int>(0)
   private let scripts: ServerScriptRun?
   /// Counts the served connections; nil if their number is not limited.
   private let served: ServedConnections?
@@ -47,9 +46,11 @@ final class ListenSession: Sendable {
 
   func run() async -> ExitStatus {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-    // If nobody reads the log, it must neither block the server nor grow without bound.
-    let (events, log) = AsyncStream.makeStream(
-      of: ServerEvent.self, bufferingPolicy: .bufferingOldest(4096))
+    let events = ServerEventQueue()
+    let startOfClock = UTCTime.now
+    let lines = ServerLog(
+      context.style, configuration.log, scriptName: configuration.scripts?.scriptName ?? "",
+      start: .now(), startOfClock: startOfClock)
     let (ends, end) = AsyncStream.makeStream(of: End.self)
     let server: TestServer
     do {
@@ -57,7 +58,7 @@ final class ListenSession: Sendable {
         at: configuration.address, group: group, configuration: configuration.server
       ) { [served] event in
         if served?.add(event) == true { end.yield(.served) }
-        if case .dropped = log.yield(event) { self.droppedEvents.add(1, ordering: .relaxed) }
+        events.add(event)
       }
       try printReadyLines(server)
     } catch let failure as CommandFailure {
@@ -67,7 +68,7 @@ final class ListenSession: Sendable {
       explain(error)
       return .cannotListen
     }
-    let logging = Task { await self.log(events) }
+    let logging = Task { await self.log(events, lines) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
     let feeding = Task { [configuration, context] in
       guard let feed = configuration.feed else { return }
@@ -97,7 +98,7 @@ final class ListenSession: Sendable {
       let status = status(reason)
       Task {
         await server.stop()
-        log.finish()
+        events.finish()
         await logging.value
         let isWritten = self.scripts?.finish() ?? true
         Process.exit(status == .ok && !isWritten ? .outputFailed : status)
@@ -142,17 +143,21 @@ final class ListenSession: Sendable {
     signal == .interrupt ? .interrupted : .terminated
   }
 
-  private func log(_ events: AsyncStream<ServerEvent>) async {
-    let lines = ServerLog(
-      style: context.style, scriptName: configuration.scripts?.scriptName ?? "")
-    for await event in events {
+  private func log(_ events: ServerEventQueue, _ lines: ServerLog) async {
+    var lines = lines
+    for await entry in events.entries {
+      let event = entry.event
       if case .script(let client, let summary) = event { scripts?.add(client, summary) }
-      let missed = droppedEvents.exchange(0, ordering: .relaxed)
+      let missed = events.takeDropped()
       if missed > 0 {
         context.inform("\(missed) events dropped from the log: the reader is too slow")
       }
-      if configuration.isQuiet, !Self.isWrong(event) { continue }
-      if let line = lines.line(event) { context.console.note(line) }
+      if !configuration.log.isQuiet || Self.isWrong(event),
+        let line = lines.line(event, at: entry.time)
+      {
+        context.console.note(line)
+      }
+      events.took(entry)
     }
   }
 
@@ -160,7 +165,8 @@ final class ListenSession: Sendable {
     switch event {
     case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
     case .script(_, let summary): summary.result != .done
-    case .opened, .message, .sent, .closed, .linted, .fault, .more, .published, .rejectedByScript:
+    case .opened, .message, .sent, .ping, .pong, .closed, .linted, .fault, .more, .published,
+      .rejectedByScript:
       false
     }
   }
