@@ -22,6 +22,7 @@ final class ServedClient {
   private let slot: ClientSlot
   private let openedAt = NIODeadline.now()
   private var lastActivity = CoarseClock.now()
+  private var pingRate = PingRate()
   private let budget: LogBudget
 
   init(_ number: Int, _ info: ClientInfo, slot: ClientSlot, registry: ClientRegistry) {
@@ -58,8 +59,11 @@ final class ServedClient {
     budget.log(number, kind, payload, note: note)
   }
 
-  /// Reports a ping or a pong if they are captured.
+  /// Reports a ping or a pong if they are captured, and once a flood of pings.
   func received(_ control: Step) {
+    if case .ping = control, pingRate.add(at: CoarseClock.now()) {
+      registry.report(.pingFlood(client: number))
+    }
     guard registry.capture.includesPings else { return }
     switch control {
     case .ping(let payload): registry.report(.ping(client: number, Array(payload)))

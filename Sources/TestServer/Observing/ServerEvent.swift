@@ -23,6 +23,8 @@ package enum ServerEvent: Sendable {
   case published(Publication, MessageSummary, delivered: Int)
   /// A client that was too slow did not get so many messages.
   case dropped(client: Int, messages: Int)
+  /// A client has sent more than 1000 pings in a second; reported once.
+  case pingFlood(client: Int)
   /// Counts of the oddities in the frames of a client; reported right before its `closed`.
   case linted(client: Int, [Oddity: Int])
   /// A request was rejected. Pages that are served are not reported.

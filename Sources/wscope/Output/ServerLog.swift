@@ -97,6 +97,9 @@ struct ServerLog {
     case .dropped(let client, let messages):
       return
         "\(mark(client)) \(style(.yellow, "!")) slow consumer: \(Figures.count(messages)) messages dropped"
+    case .pingFlood(let client):
+      return "\(mark(client)) \(style(.yellow, "!")) ping flood: over 1 000 pings in a second; "
+        + "further ones are answered and not reported"
     case .linted(let client, let counts):
       return "\(mark(client)) * \(LintText.line(counts))"
     case .refused(let from, let status, let explanation):
