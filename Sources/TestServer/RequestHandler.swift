@@ -322,6 +322,7 @@ final class RequestHandler: Sendable {
         return true
       }
       guard case .handshake(let change) = rule.action else { return false }
+      extensions: [upgrade.deflate?.text].compactMap(\.self),
       changes.append(change)
       info.faults += [rule.text].compactMap(\.self)
       return true

@@ -108,6 +108,13 @@ package final class TestServer: Sendable {
     for server in servers { await server.stopAccepting() }
     let ends = registries.map { registry in
       registry.eventLoop.flatSubmit { registry.value.stop() }
+  /// Stops reading from all clients, new ones too, or resumes.
+  package func pauseReading(_ isPaused: Bool) {
+    for registry in registries {
+      registry.eventLoop.execute { registry.value.pauseReading(isPaused) }
+    }
+  }
+
     }
     guard let loop = registries.first?.eventLoop else { return }
     let all = EventLoopFuture.andAllComplete(ends, on: loop)

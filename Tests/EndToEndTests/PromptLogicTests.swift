@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 import Terminal
 import TestPeers

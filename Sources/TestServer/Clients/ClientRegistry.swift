@@ -20,6 +20,7 @@ final class ClientRegistry {
   private var isStopping = false
 
   init(
+  private var isReadingPaused = false
     on loop: any EventLoop, _ capture: Capture, report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.loop = loop
@@ -33,6 +34,7 @@ final class ClientRegistry {
     clients[ObjectIdentifier(handler)] = handler
     // It was accepted while the server began to stop.
     if isStopping { handler.closeGoingAway() }
+    if isReadingPaused { handler.pauseReading(true) }
   }
 
   func remove(_ handler: ConnectionHandler) {

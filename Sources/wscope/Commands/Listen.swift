@@ -142,6 +142,7 @@ struct Listen: VerboseCommand {
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let address = try self.address()
+    if log.format == .jsonl { try checkStandardOutput() }
     var server = TestServerConfiguration()
     server.mode = try mode?.mode() ?? .echo
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
@@ -202,7 +203,8 @@ struct Listen: VerboseCommand {
     let session = ListenSession(
       ListenConfiguration(
         address: address, server: server, certificate: certificate, threads: threads,
-        portFile: portFile, log: log.look, faultSummary: faults.summary(server.faults),
+        portFile: portFile, log: log.look, isJSONLines: log.format == .jsonl,
+        faultSummary: faults.summary(server.faults),
         scripts: scripting, timeLimit: try end.timeLimit(), feed: feed),
       served, context)
     return await session.run()
@@ -210,6 +212,17 @@ struct Listen: VerboseCommand {
 
   private func identity() throws -> (ServerTLS?, SelfSignedCertificate?) {
     switch (cert, key) {
+  /// - Throws: `CommandFailure` if another option writes to the standard output of the events.
+  private func checkStandardOutput() throws {
+    for (option, isUsed) in [
+      ("--tap-output", scripts.tapOutput), ("--junit -", scripts.junit == "-"),
+      ("--port-file -", portFile == "-"),
+    ] where isUsed {
+      throw CommandFailure(
+        .usage, "\(option) and --format jsonl cannot be used together: both use standard output")
+    }
+  }
+
     case (let cert?, let key?):
       guard !tls else {
         throw CommandFailure(.usage, "--tls and --cert cannot be used together")

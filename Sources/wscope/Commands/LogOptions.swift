@@ -9,6 +9,14 @@ struct LogOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
+      Format of the events: text, a log on standard error, or jsonl, one JSON object per event on \
+      standard output.
+      """, valueName: "format"))
+  var format = MessageOptions.FormatOption.text
+
+  @Option(
+    help: ArgumentHelp(
+      """
       Show the time before each line: iso (UTC; the default without a value), rel (since the start) or \
       delta (since the previous line).
       """, valueName: "kind"))

@@ -107,7 +107,7 @@ struct ServerLog {
         + " \(status.code) to \(origin(from)): \(safe(explanation))"
     case .malformed(let from, let status, let problem):
       let reply = status.map { "\($0.code) to " } ?? "closed "
-      return style(.yellow, "!") + " \(reply)\(origin(from)): \(text(problem))"
+      return style(.yellow, "!") + " \(reply)\(origin(from)): \(safe(Self.text(problem)))"
     case .acceptFailed(let code):
       return style(.yellow, "!")
         + " cannot accept more clients for now: \(SystemError(code: code).reason)"
@@ -117,12 +117,12 @@ struct ServerLog {
     }
   }
 
-  private func text(_ problem: MalformedRequest) -> String {
+  static func text(_ problem: MalformedRequest) -> String {
     switch problem {
     case .tlsHello: "the client speaks TLS, this port does not; --tls serves wss"
     case .plainHTTP: "the client speaks plain HTTP, this port TLS; without --tls it serves ws"
     case .tlsFailed(let reason):
-      "the TLS handshake failed: \(safe(reason)); does the client trust the certificate?"
+      "the TLS handshake failed: \(reason); does the client trust the certificate?"
     case .http2Preface: "the client speaks HTTP/2; --http2 accepts it"
     case .headTooLarge(let limits):
       "the request head is over \(Figures.bytes(limits.head)), \(Figures.bytes(limits.line)) a line or "

@@ -16,6 +16,8 @@ struct ListenConfiguration: Sendable {
   var threads: Int
   var portFile: String?
   var log: ServerLogLook
+  /// Whether events go to standard output as JSON Lines, in place of the log.
+  var isJSONLines: Bool
   /// A ready line about faults; nil if there are none.
   var faultSummary: String?
   /// Scripts and rules; nil if there are none.
@@ -46,11 +48,8 @@ final class ListenSession: Sendable {
 
   func run() async -> ExitStatus {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-    let events = ServerEventQueue()
-    let startOfClock = UTCTime.now
-    let lines = ServerLog(
-      context.style, configuration.log, scriptName: configuration.scripts?.scriptName ?? "",
-      start: .now(), startOfClock: startOfClock)
+    let events = ServerEventQueue(configuration.isJSONLines ? .pauseReading : .drop)
+    var output = eventOutput()
     let (ends, end) = AsyncStream.makeStream(of: End.self)
     let server: TestServer
     do {
@@ -60,6 +59,7 @@ final class ListenSession: Sendable {
         if served?.add(event) == true { end.yield(.served) }
         events.add(event)
       }
+      events.attach(server)
       try printReadyLines(server)
     } catch let failure as CommandFailure {
       context.explain(Diagnosis(cause: failure.message, details: failure.details))
@@ -68,7 +68,10 @@ final class ListenSession: Sendable {
       explain(error)
       return .cannotListen
     }
-    let logging = Task { await self.log(events, lines) }
+    output.begin(
+      urls: urls(server), behaviour: behaviour,
+      seed: configuration.faultSummary == nil ? nil : configuration.server.faults.seed)
+    let logging = Task { [output] in await self.log(events, output) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
     let feeding = Task { [configuration, context] in
       guard let feed = configuration.feed else { return }
@@ -97,10 +100,11 @@ final class ListenSession: Sendable {
       }
       let status = status(reason)
       Task {
+        events.detach()
         await server.stop()
         events.finish()
-        await logging.value
-        let isWritten = self.scripts?.finish() ?? true
+        let isPrinted = await logging.value
+        let isWritten = self.scripts?.finish() ?? true && isPrinted
         Process.exit(status == .ok && !isWritten ? .outputFailed : status)
       }
     }
@@ -143,50 +147,44 @@ final class ListenSession: Sendable {
     signal == .interrupt ? .interrupted : .terminated
   }
 
-  private func log(_ events: ServerEventQueue, _ lines: ServerLog) async {
-    var lines = lines
-    for await entry in events.entries {
-      let event = entry.event
-      if case .script(let client, let summary) = event { scripts?.add(client, summary) }
-      let missed = events.takeDropped()
-      if missed > 0 {
-        context.inform("\(missed) events dropped from the log: the reader is too slow")
-      }
-      if !configuration.log.isQuiet || Self.isWrong(event),
-        let line = lines.line(event, at: entry.time)
-      {
-        context.console.note(line)
-      }
-      events.took(entry)
-    }
+  private func eventOutput() -> ServerEventOutput {
+    let start = NIODeadline.now()
+    let log = ServerLog(
+      context.style, configuration.log, scriptName: configuration.scripts?.scriptName ?? "",
+      start: start, startOfClock: UTCTime.now)
+    return ServerEventOutput(
+      log, configuration.isJSONLines ? ServerJSONLines(start: start) : nil,
+      isQuiet: configuration.log.isQuiet, context)
   }
 
-  private static func isWrong(_ event: ServerEvent) -> Bool {
-    switch event {
-    case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
-    case .script(_, let summary): summary.result != .done
-    case .opened, .message, .sent, .ping, .pong, .closed, .linted, .fault, .more, .published,
-      .rejectedByScript:
-      false
+  /// Prints the events until no more follow.
+  ///
+  /// - Returns: false if standard output could not be written.
+  private func log(_ events: ServerEventQueue, _ output: ServerEventOutput) async -> Bool {
+    var output = output
+    for await entry in events.entries {
+      if case .script(let client, let summary) = entry.event { scripts?.add(client, summary) }
+      output.show(entry, dropped: events.takeDropped())
+      events.took(entry)
     }
+    return !output.hasFailed
   }
 
   // MARK: Words
 
   private func printReadyLines(_ server: TestServer) throws {
-    let secure = configuration.server.tls != nil
-    let mode = configuration.scripts?.behaviour ?? configuration.server.mode.text
     if let port = server.localAddresses.first?.port, let file = configuration.portFile {
       try FileContents.write("\(port)\n", to: file, context.console)
     }
-    let (ws, http) = secure ? ("wss", "https") : ("ws", "http")
-    let places = server.localAddresses.flatMap(Self.connectable).map { Diagnostician.text($0) }
+    let urls = urls(server)
+    let places = places(server)
     switch configuration.address {
-    case .unixSocket(let path):
-      context.console.note("listening on \(ws)+unix:\(path):/  \(mode)")
+    case .unixSocket:
+      context.console.note("listening on \(urls.joined())  \(behaviour)")
     case .loopback, .host:
-      let urls = places.map { "\(ws)://\($0)/" }.joined(separator: " and ")
-      context.console.note("listening on \(context.style(.bold, urls))  \(mode)")
+      let text = urls.joined(separator: " and ")
+      context.console.note("listening on \(context.style(.bold, text))  \(behaviour)")
+      let http = configuration.server.tls == nil ? "http" : "https"
       context.inform("page for browsers: \(http)://\(places.first ?? "")/")
     }
     if let rules = scripts?.rulesLine { context.inform(rules) }
@@ -198,8 +196,26 @@ final class ListenSession: Sendable {
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
       // A client that pins the key does not need a trusted certificate.
       let pin = certificate.tls.pin.map { " --pin \($0)" } ?? ""
-      context.inform("try: wscope connect --insecure\(pin) \(ws)://\(address)/")
+      context.inform("try: wscope connect --insecure\(pin) wss://\(address)/")
     }
+  }
+
+  /// What answers a connection.
+  private var behaviour: String {
+    configuration.scripts?.behaviour ?? configuration.server.mode.text
+  }
+
+  private func urls(_ server: TestServer) -> [String] {
+    let ws = configuration.server.tls == nil ? "ws" : "wss"
+    return switch configuration.address {
+    case .unixSocket(let path): ["\(ws)+unix:\(path):/"]
+    case .loopback, .host: places(server).map { "\(ws)://\($0)/" }
+    }
+  }
+
+  /// The addresses, with the ports, that a client on this machine can connect to.
+  private func places(_ server: TestServer) -> [String] {
+    server.localAddresses.flatMap(Self.connectable).map { Diagnostician.text($0) }
   }
 
   /// Addresses that a client on this machine can connect to, in place of the unspecified address.
