@@ -58,5 +58,10 @@ package struct TestServerConfiguration: Sendable {
   /// Whether to count oddities in the frames of clients, for `ServerEvent.linted`.
   package var lintsFrames = false
 
+  /// The version of the program, for the metrics.
+  package var version = ""
+  /// What answers connections, for the metrics; nil for the mode.
+  package var behaviour: String?
+
   package init() {}
 }

@@ -37,6 +37,8 @@ package final class ConnectionHandler {
 
   /// The counters of the connection.
   package var traffic: Traffic { machine.traffic }
+  /// The pings and pongs of the connection.
+  package var pings: PingCounts { machine.pings }
   /// Bytes before and after compression; nil without compression.
   package var compressionTraffic: CompressionTraffic? { machine.compressionTraffic }
   /// Whether messages can be sent.
@@ -169,9 +171,9 @@ package final class ConnectionHandler {
       transport.closeOutput()
     }
     // Resume reading, or the end of the peer's stream would not be seen.
+    isReadingPaused = false
     setReading(true)
   }
-    isReadingPaused = false
 
   private func closeAfter(
     _ delay: TimeAmount, as end: TransportEnd, _ transport: any ConnectionTransport

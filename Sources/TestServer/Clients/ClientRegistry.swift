@@ -15,12 +15,14 @@ final class ClientRegistry {
   var channels: [ChannelKey: Channel] = [:]
   /// Those that a script acts on, by their numbers.
   var scripted: [Int: Scripted] = [:]
+  /// The counters of the connections that have ended, and of events; see `currentCounters`.
+  var counters = LoopCounters()
   private var clients: [ObjectIdentifier: ConnectionHandler] = [:]
   private var whenEmpty: [EventLoopPromise<Void>] = []
   private var isStopping = false
+  private var isReadingPaused = false
 
   init(
-  private var isReadingPaused = false
     on loop: any EventLoop, _ capture: Capture, report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.loop = loop
@@ -32,14 +34,33 @@ final class ClientRegistry {
 
   func add(_ handler: ConnectionHandler) {
     clients[ObjectIdentifier(handler)] = handler
+    if isReadingPaused { handler.pauseReading(true) }
     // It was accepted while the server began to stop.
     if isStopping { handler.closeGoingAway() }
-    if isReadingPaused { handler.pauseReading(true) }
   }
 
   func remove(_ handler: ConnectionHandler) {
-    clients[ObjectIdentifier(handler)] = nil
+    guard clients.removeValue(forKey: ObjectIdentifier(handler)) != nil else { return }
+    counters.add(handler)
     if clients.isEmpty { succeedWaiting() }
+  }
+
+  /// The counters of all connections, open ones too.
+  var currentCounters: LoopCounters {
+    var sum = counters
+    for client in clients.values {
+      sum.add(client)
+      sum.queuedBytes += client.bufferedBytes
+    }
+    sum.connections = clients.count
+    sum.slowConsumers += audience.slowConsumers
+    return sum
+  }
+
+  /// Stops reading from all clients, new ones too, or resumes.
+  func pauseReading(_ isPaused: Bool) {
+    isReadingPaused = isPaused
+    for client in clients.values { client.pauseReading(isPaused) }
   }
 
   /// Sends Close 1001 to every client; the future succeeds when all are gone.

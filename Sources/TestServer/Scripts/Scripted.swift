@@ -80,11 +80,13 @@ final class Scripted: Behaviour {
     switch self.machine.fate {
     case .kept: client.received(kind, payload)
     case .taken(let line):
+      client.registry.counters.ruleMatches[line, default: 0] += 1
       client.received(kind, payload, note: MessageNote(rule: Script.ruleName(line)))
     case .unmatched:
       if let inner {
         inner.received(kind, payload, &machine)
       } else {
+        client.registry.counters.unmatched += 1
         client.received(kind, payload, note: .unmatched)
       }
     }
@@ -351,6 +353,7 @@ final class Scripted: Behaviour {
   private func take(_ effect: ScriptMachine.Effect) {
     guard let handler = client.handler, handler.isOpen else { return }
     if !handler.isWritable, handler.bufferedBytes > context.queueLimit {
+      client.registry.counters.slowConsumers += 1
       return handler.closeSlow()
     }
     try? handler.perform { machine throws(SendError) in _ = perform(effect, &machine) }

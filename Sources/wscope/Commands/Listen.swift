@@ -151,6 +151,8 @@ struct Listen: VerboseCommand {
     }
     let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
     server.scripting = scripting?.scripting
+    server.version = Version.number
+    server.behaviour = scripting?.behaviour
     server.capture = try log.capture(isVerbose: output.isVerbose)
     try publishing.check(server.mode, hasTestPaths: scripting == nil)
     let feed = try publishing.feed(
@@ -210,8 +212,6 @@ struct Listen: VerboseCommand {
     return await session.run()
   }
 
-  private func identity() throws -> (ServerTLS?, SelfSignedCertificate?) {
-    switch (cert, key) {
   /// - Throws: `CommandFailure` if another option writes to the standard output of the events.
   private func checkStandardOutput() throws {
     for (option, isUsed) in [
@@ -223,6 +223,8 @@ struct Listen: VerboseCommand {
     }
   }
 
+  private func identity() throws -> (ServerTLS?, SelfSignedCertificate?) {
+    switch (cert, key) {
     case (let cert?, let key?):
       guard !tls else {
         throw CommandFailure(.usage, "--tls and --cert cannot be used together")

@@ -46,7 +46,16 @@ struct LogOptions: ParsableArguments {
   /// - Throws: `CommandFailure`.
   func capture(isVerbose: Bool) throws -> Capture {
     var capture = Capture()
-    if quiet {
+    try format.check(hasTimestamps: timestamps != nil, indentsJSON: json)
+    if format == .jsonl {
+      guard !quiet else {
+        throw CommandFailure(.usage, "--quiet and --format jsonl cannot be used together")
+      }
+      capture.messagesPerSecond = .max
+      capture.includesSent = true
+      capture.includesPings = true
+      capture.maxPayload = .max
+    } else if quiet {
       if filter != nil || filterJson != nil {
         let option = filter != nil ? "--filter" : "--filter-json"
         throw CommandFailure(
