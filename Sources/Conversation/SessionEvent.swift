@@ -13,18 +13,80 @@ package struct SessionEvent: Sendable {
     /// The first line of a recording: the URL, and the start time (RFC 3339, UTC). After this line,
     /// a reader resends only messages that were sent.
     case record(url: String, started: String)
+    /// `client` is the request as a server sees it.
     case open(
-      status: Int, subprotocol: String?, extensions: [String], tls: TLS?, timings: [Phase] = [])
+      status: Int, subprotocol: String?, extensions: [String], tls: TLS?, timings: [Phase] = [],
+      client: Client? = nil)
+    /// The first line of a server: its URLs, what answers a connection, and the seed of its faults.
+    case listening(urls: [String], behaviour: String, seed: UInt64?)
+    /// A server rejected a request; the status is nil if it sent no reply.
+    case rejected(status: Int?, reason: String, from: String?)
     /// The server answered with HTTP, but did not upgrade. Values of fields that hold secrets are
     /// replaced.
     case refused(status: Int, reason: String, fields: [(name: String, value: String)], body: String)
     /// `wire` is the size including frame headers in bytes, if known.
-    case message(Direction, MessageKind, [UInt8], wire: Int?)
+    case message(Direction, MessageKind, [UInt8], wire: Int?, Handling = Handling())
     case ping(Direction, [UInt8])
     case pong(Direction, [UInt8])
     case close(Direction, CloseCode, reason: String, isClean: Bool)
     /// The oddities in the peer's frames.
     case lint([Finding])
+    /// A fault acts on the connection from now on.
+    case fault(kind: String)
+    /// The program of the connection, or of the server, has ended.
+    case exec(ProgramExit)
+    /// The program has written a line to its standard error.
+    case standardError(String)
+    /// The script of the connection has ended; nil if it succeeded.
+    case script(failure: ScriptFailure?)
+  }
+
+  /// How a program has ended.
+  package enum ProgramExit: Sendable {
+    case status(Int32)
+    /// The name of the signal.
+    case signal(String)
+  }
+
+  /// The request of a server's client.
+  package struct Client: Sendable {
+    /// The path and query; secrets are replaced.
+    package var path: String
+    /// The address and port; nil on a unix socket.
+    package var from: String?
+
+    package init(path: String, from: String?) {
+      self.path = path
+      self.from = from
+    }
+  }
+
+  /// How a server handled a message.
+  package struct Handling: Sendable {
+    /// The name of the rule that took or sent it.
+    package var rule: String?
+    /// The fault that changed it.
+    package var fault: String?
+
+    package init(rule: String? = nil, fault: String? = nil) {
+      self.rule = rule
+      self.fault = fault
+    }
+  }
+
+  /// The step at which a script failed.
+  package struct ScriptFailure: Sendable {
+    /// The line of the file, from 1.
+    package var line: Int
+    package var step: String
+    /// What happened in place of what was expected.
+    package var got: String
+
+    package init(line: Int, step: String, got: String) {
+      self.line = line
+      self.step = step
+      self.got = got
+    }
   }
 
   /// The result of the TLS handshake.
@@ -98,11 +160,11 @@ package struct SessionEvent: Sendable {
 
   /// Time since the start of the session in ns.
   package var time: Int64
-  /// The number of the connection: 1 for a client's first one.
-  package var connection: Int
+  /// The number of the connection: 1 for a client's first one; nil for an event of the server.
+  package var connection: Int?
   package var what: What
 
-  package init(time: Int64, connection: Int, _ what: What) {
+  package init(time: Int64, connection: Int?, _ what: What) {
     self.time = time
     self.connection = connection
     self.what = what
@@ -115,7 +177,7 @@ package struct SessionEvent: Sendable {
       json.member("v", 1)
       // Four decimals, tenths of a millisecond, as in the schema; more would be noise.
       json.member("t", Double(max(time, 0) / 100_000) / 10_000)
-      json.member("conn", connection)
+      if let connection { json.member("conn", connection) }
       write(to: &json)
     }
     json.startLine()
@@ -128,7 +190,7 @@ package struct SessionEvent: Sendable {
       json.member("event", "record")
       json.member("url", url)
       json.member("started", started)
-    case .open(let status, let subprotocol, let extensions, let tls, let timings):
+    case .open(let status, let subprotocol, let extensions, let tls, let timings, let client):
       json.member("event", "open")
       json.member("status", status)
       json.member("subprotocol", subprotocol)
@@ -143,6 +205,21 @@ package struct SessionEvent: Sendable {
             }
           })
       }
+      if let client {
+        json.member("path", client.path)
+        if let from = client.from { json.member("from", from) }
+      }
+    case .listening(let urls, let behaviour, let seed):
+      json.member("event", "listening")
+      json.member("role", "server")
+      json.member("urls", array: urls) { json, url in json.string(url) }
+      json.member("behaviour", behaviour)
+      if let seed { json.member("seed", seed) }
+    case .rejected(let status, let reason, let from):
+      json.member("event", "refused")
+      if let status { json.member("status", status) }
+      json.member("reason", reason)
+      if let from { json.member("from", from) }
     case .refused(let status, let reason, let fields, let body):
       json.member("event", "refused")
       json.member("status", status)
@@ -151,7 +228,7 @@ package struct SessionEvent: Sendable {
         json.array([field.name, field.value]) { $0.string($1) }
       }
       json.member("body", body)
-    case .message(let direction, let kind, let payload, let wire):
+    case .message(let direction, let kind, let payload, let wire, let handling):
       json.member("event", "message")
       json.member("dir", direction.rawValue)
       json.member("type", kind == .text ? "text" : "binary")
@@ -161,6 +238,8 @@ package struct SessionEvent: Sendable {
       case .text: json.member("text", String(decoding: payload, as: UTF8.self))
       case .binary: json.member("base64", Self.base64(payload))
       }
+      if let rule = handling.rule { json.member("rule", rule) }
+      if let fault = handling.fault { json.member("fault", fault) }
     case .ping(let direction, let payload): control("ping", direction, payload, &json)
     case .pong(let direction, let payload): control("pong", direction, payload, &json)
     case .close(let direction, let code, let reason, let isClean):
@@ -170,6 +249,26 @@ package struct SessionEvent: Sendable {
       json.member("name", code.name)
       json.member("reason", reason)
       json.member("clean", isClean)
+    case .exec(let exit):
+      json.member("event", "exec")
+      switch exit {
+      case .status(let status): json.member("status", status)
+      case .signal(let signal): json.member("signal", signal)
+      }
+    case .standardError(let text):
+      json.member("event", "stderr")
+      json.member("text", text)
+    case .fault(let kind):
+      json.member("event", "fault")
+      json.member("kind", kind)
+    case .script(let failure):
+      json.member("event", "script")
+      json.member("ok", failure == nil)
+      if let failure {
+        json.member("line", failure.line)
+        json.member("step", failure.step)
+        json.member("got", failure.got)
+      }
     case .lint(let findings):
       json.member("event", "lint")
       json.member("findings", array: findings) { json, finding in

@@ -22,14 +22,17 @@ final class RequestHandler: Sendable {
   let programs = ProgramTable(limit: ServedProgram.maxProcesses)
   private let upgrades: UpgradeCounter
   private let report: @Sendable (ServerEvent) -> Void
+  private let metrics: MetricsReport
   /// Set when the server stops accepting connections.
   private let isStopping = Atomic<Bool>(false)
 
   init(
     _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
-    joined: AsyncStream<Void>.Continuation, _ report: @escaping @Sendable (ServerEvent) -> Void
+    joined: AsyncStream<Void>.Continuation, counters: EventCounters = EventCounters(),
+    _ report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.configuration = configuration
+    metrics = MetricsReport(configuration, registries, counters, programs)
     self.report = report
     slots = ClientSlots(
       maxClients: configuration.maxClients, maxUpgrades: configuration.maxUpgrades)
@@ -38,8 +41,7 @@ final class RequestHandler: Sendable {
       uniqueKeysWithValues: registries.map { (ObjectIdentifier($0.eventLoop), $0) })
     scripts = configuration.scripting.map {
       ScriptedContext(
-        $0, registries: registries, queueLimit: configuration.queueLimit,
-        reportsReplies: configuration.reportsReplies)
+        $0, registries: registries, queueLimit: configuration.queueLimit)
     }
     let context = BehaviourContext(
       registries: registries, queueLimit: configuration.queueLimit,
@@ -48,7 +50,7 @@ final class RequestHandler: Sendable {
     mode =
       configuration.program.map { [programs] in Program.Maker(program: $0, table: programs) }
       ?? named
-    channels = ChannelAccess(named, context, report: report)
+    channels = ChannelAccess(named, context, configuration.capture, report: report)
     paths = TestPaths.entries(
       configuration.mode.entry,
       areReplaced: configuration.scripting != nil || configuration.program != nil)
@@ -225,6 +227,7 @@ final class RequestHandler: Sendable {
       return .reply(
         isStopping.load(ordering: .relaxed)
           ? HTTPReply(.serviceUnavailable, text: "stopping") : HTTPReply(.ok, text: "ok"))
+    case ["metrics"]: return .metrics
     case ["paths"]:
       return .reply(
         HTTPReplyText(
@@ -265,14 +268,19 @@ final class RequestHandler: Sendable {
     case .refusedOrigin(let origin): explanation = "rejected origin \(origin)"
     }
     let remedy = configuration.originRemedy(verdict).map { "; \($0)" } ?? ""
-    return Refusal(.forbidden, explanation + remedy)
+    var refusal = Refusal(.forbidden, explanation + remedy)
+    refusal.isForOrigin = true
+    return refusal
   }
 
   // MARK: Its consequences
 
   func admit(_ verdict: RequestVerdict, _ request: HTTPRequest) -> HTTPAnswer {
     switch verdict {
-    case .refuse(let refusal): return refusal.answer(request, report)
+    case .refuse(let refusal):
+      if refusal.isForOrigin { metrics.counters.countRefusedOrigin() }
+      return refusal.answer(request, report)
+    case .metrics: return metrics.answer
     case .reply(let reply): return .reply(reply)
     case .page: return .reply(Page.reply())
     case .publish(let publication):
@@ -342,6 +350,7 @@ final class RequestHandler: Sendable {
       number, path: path, and: upgrade.faults + upgrade.connection.faults)
     var info = ClientInfo(
       target: request.head.uri, subprotocol: upgrade.subprotocol,
+      extensions: [upgrade.deflate?.text].compactMap(\.self),
       isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
     var refusal: (reply: HTTPReplyText?, fault: String)?
@@ -363,6 +372,7 @@ final class RequestHandler: Sendable {
     accepted.messageLimit = upgrade.connection.messageLimit
     accepted.fields = upgrade.fields
     if let refusal {
+      metrics.counters.count(fault: refusal.fault)
       report(
         .refused(
           from: request.remoteAddress, status: refusal.reply?.status,

@@ -9,6 +9,8 @@ enum RequestVerdict: Sendable {
   case page
   /// Reply to a request that is not an upgrade.
   case reply(HTTPReply)
+  /// Reply with the metrics.
+  case metrics
   /// The body is published.
   case publish(Publication)
   /// The client receives an event stream.
@@ -39,6 +41,8 @@ struct Refusal: Error, Sendable {
   /// One sentence.
   var explanation: String
   var fields: [(String, String)]
+  /// Whether the rules for Host and Origin reject the request.
+  var isForOrigin = false
 
   init(
     _ status: HTTPResponseStatus, _ explanation: String, fields: [(String, String)] = []

@@ -37,13 +37,19 @@ package final class TestServer: Sendable {
   ///   - group: The event loops that accept connections. Plain connections move to as many epoll
   ///     loops after the upgrade.
   ///   - configuration: The settings of the server.
-  ///   - report: Receives events on the event loops; must not block.
+  ///   - observer: Receives events on the event loops; must not block.
   /// - Returns: The server, which already accepts connections.
   /// - Throws: An `IOError` if an address cannot be bound, or a `TLSFailure`.
   package static func start(
     at address: ListeningAddress, group: any EventLoopGroup,
-    configuration: TestServerConfiguration, report: @escaping @Sendable (ServerEvent) -> Void
+    configuration: TestServerConfiguration,
+    report observer: @escaping @Sendable (ServerEvent) -> Void
   ) async throws -> TestServer {
+    let counters = EventCounters()
+    let report: @Sendable (ServerEvent) -> Void = { event in
+      counters.count(event)
+      observer(event)
+    }
     var registries: [NIOLoopBound<ClientRegistry>] = []
     let accepting = Array(group.makeIterator())
     // TLS and HTTP/2 need NIO's channels; a plain connection needs them only until the upgrade.
@@ -53,9 +59,7 @@ package final class TestServer: Sendable {
       registries.append(
         try await loop.submit {
           NIOLoopBound(
-            ClientRegistry(
-              on: loop, loggedMessagesPerSecond: configuration.loggedMessagesPerSecond,
-              report: report),
+            ClientRegistry(on: loop, configuration.capture, report: report),
             eventLoop: loop)
         }.get())
     }
@@ -70,7 +74,8 @@ package final class TestServer: Sendable {
     transport.loops = loops
     transport.reusesPort = configuration.reusesPort
     let (joined, joining) = AsyncStream.makeStream(of: Void.self)
-    let handler = RequestHandler(configuration, registries, joined: joining, report)
+    let handler = RequestHandler(
+      configuration, registries, joined: joining, counters: counters, report)
     let configured = transport
     let servers = try await address.bind { address in
       try await Server.bind(
@@ -101,6 +106,13 @@ package final class TestServer: Sendable {
     guard let loop = registries.first?.eventLoop else { return }
     // A loop that has stopped has no clients.
     _ = try? await handler.channels.broadcast.publish(messages, name: nil, on: loop).get()
+  }
+
+  /// Stops reading from all clients, new ones too, or resumes.
+  package func pauseReading(_ isPaused: Bool) {
+    for registry in registries {
+      registry.eventLoop.execute { registry.value.pauseReading(isPaused) }
+    }
   }
 
   /// Stops accepting, sends a Close frame with code 1001 to every client and waits until all have

@@ -45,8 +45,8 @@ package struct TestServerConfiguration: Sendable {
   package var keptMessages: Int?
   /// Time between two comments that keep an event stream alive.
   package var eventStreamPings = TimeAmount.seconds(15)
-  /// Messages that are logged one by one, a second and event loop.
-  package var loggedMessagesPerSecond = 50
+  /// Which messages are reported.
+  package var capture = Capture()
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.
   package var isStrictAboutPaths = false
   /// Faults of connections.
@@ -57,10 +57,13 @@ package struct TestServerConfiguration: Sendable {
   package var scripting: Scripting?
   /// The program that answers connections; nil if there is none. It replaces the mode and the test paths.
   package var program: ServedProgram?
-  /// Whether to report the messages that scripts and rules send.
-  package var reportsReplies = false
   /// Whether to count oddities in the frames of clients, for `ServerEvent.linted`.
   package var lintsFrames = false
+
+  /// The version of the program, for the metrics.
+  package var version = ""
+  /// What answers connections, for the metrics; nil for the mode.
+  package var behaviour: String?
 
   package init() {}
 }

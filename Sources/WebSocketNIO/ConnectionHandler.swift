@@ -14,6 +14,10 @@ package final class ConnectionHandler {
   private var applied = TransportDemand.keepOpen
   private var timer: Scheduled<Void>?
   private var end = TransportEnd.endOfStream
+  /// Whether the consumer wants to read.
+  private var reads = true
+  /// Whether the owner of many connections has paused reading.
+  private var isReadingPaused = false
 
   /// How long to wait for the end of the byte stream after the closing handshake. Nothing depends
   /// on it any more, so this is shorter than the timeout of the closing handshake.
@@ -33,6 +37,8 @@ package final class ConnectionHandler {
 
   /// The counters of the connection.
   package var traffic: Traffic { machine.traffic }
+  /// The pings and pongs of the connection.
+  package var pings: PingCounts { machine.pings }
   /// Bytes before and after compression; nil without compression.
   package var compressionTraffic: CompressionTraffic? { machine.compressionTraffic }
   /// Whether messages can be sent.
@@ -82,7 +88,19 @@ package final class ConnectionHandler {
   }
 
   /// Stops or resumes reading: backpressure for a consumer that cannot keep up with its peer.
-  package func setReading(_ reads: Bool) { transport?.setReading(reads) }
+  package func setReading(_ reads: Bool) {
+    self.reads = reads
+    transport?.setReading(reads && !isReadingPaused)
+  }
+
+  /// Stops reading whatever the consumer wants, or resumes it if the consumer wants to read:
+  /// backpressure for what all connections of an owner feed. A connection that is ending is read
+  /// to its end.
+  package func pauseReading(_ isPaused: Bool) {
+    guard applied == .keepOpen else { return }
+    isReadingPaused = isPaused
+    setReading(reads)
+  }
 
   /// Ends our direction of the transport once everything is written, without a Close frame.
   package func closeOutput() { transport?.closeOutput() }
@@ -153,6 +171,7 @@ package final class ConnectionHandler {
       transport.closeOutput()
     }
     // Resume reading, or the end of the peer's stream would not be seen.
+    isReadingPaused = false
     setReading(true)
   }
 

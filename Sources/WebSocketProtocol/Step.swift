@@ -86,6 +86,18 @@ package struct Traffic: Sendable, Hashable {
 
   package init() {}
 
+  package static func += (sum: inout Self, other: Self) {
+    sum.messagesIn &+= other.messagesIn
+    sum.payloadIn &+= other.payloadIn
+    sum.messagesOut &+= other.messagesOut
+    sum.payloadOut &+= other.payloadOut
+    sum.framesIn &+= other.framesIn
+    sum.wireIn &+= other.wireIn
+    sum.framesOut &+= other.framesOut
+    sum.wireOut &+= other.wireOut
+    sum.discarded &+= other.discarded
+  }
+
   /// Counts a run of echoed messages.
   mutating func echoed(_ run: EchoRun) {
     messagesIn &+= run.messages.asUInt64
@@ -97,4 +109,14 @@ package struct Traffic: Sendable, Hashable {
     payloadOut &+= run.payload.asUInt64
     wireOut &+= run.written.asUInt64
   }
+}
+
+/// Pings and pongs of one connection.
+package struct PingCounts: Sendable, Hashable {
+  package var pingsIn: UInt32 = 0
+  package var pongsIn: UInt32 = 0
+  /// Pings sent.
+  package var pingsOut: UInt32 = 0
+
+  package init() {}
 }

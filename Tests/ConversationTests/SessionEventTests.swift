@@ -46,6 +46,46 @@ import WebSocketProtocol
         + "\n")
   }
 
+  /// The lines that only a server has.
+  @Test func serverLines() {
+    func line(_ connection: Int?, _ what: SessionEvent.What) -> String {
+      let line = SessionEvent(time: 1_000_000_000, connection: connection, what).line
+      return String(decoding: line.dropLast(), as: UTF8.self)
+    }
+    #expect(
+      line(nil, .listening(urls: ["ws://h/"], behaviour: "echo", seed: .max))
+        == #"{"v":1,"t":1.0,"event":"listening","role":"server","urls":["ws://h/"],"behaviour":"echo","#
+        + #""seed":18446744073709551615}"#)
+    #expect(
+      line(nil, .rejected(status: nil, reason: "not HTTP", from: "1.2.3.4:5"))
+        == #"{"v":1,"t":1.0,"event":"refused","reason":"not HTTP","from":"1.2.3.4:5"}"#)
+    #expect(
+      line(
+        3,
+        .open(
+          status: 101, subprotocol: nil, extensions: [], tls: nil,
+          client: .init(path: "/x", from: nil)))
+        == #"{"v":1,"t":1.0,"conn":3,"event":"open","status":101,"subprotocol":null,"extensions":[],"#
+        + #""path":"/x"}"#)
+    #expect(
+      line(3, .message(.outgoing, .text, [0x61], wire: nil, .init(rule: "on1", fault: "delay=1s")))
+        == #"{"v":1,"t":1.0,"conn":3,"event":"message","dir":"out","type":"text","size":1,"text":"a","#
+        + #""rule":"on1","fault":"delay=1s"}"#)
+    #expect(
+      line(3, .fault(kind: "rst")) == #"{"v":1,"t":1.0,"conn":3,"event":"fault","kind":"rst"}"#)
+    #expect(
+      line(3, .exec(.status(4))) == #"{"v":1,"t":1.0,"conn":3,"event":"exec","status":4}"#)
+    #expect(
+      line(nil, .exec(.signal("SIGKILL"))) == #"{"v":1,"t":1.0,"event":"exec","signal":"SIGKILL"}"#)
+    #expect(
+      line(3, .standardError("a")) == #"{"v":1,"t":1.0,"conn":3,"event":"stderr","text":"a"}"#)
+    #expect(
+      line(3, .script(failure: nil)) == #"{"v":1,"t":1.0,"conn":3,"event":"script","ok":true}"#)
+    #expect(
+      line(3, .script(failure: .init(line: 7, step: "< a", got: "b")))
+        == #"{"v":1,"t":1.0,"conn":3,"event":"script","ok":false,"line":7,"step":"< a","got":"b"}"#)
+  }
+
   /// A recording is text that somebody will look at in a terminal.
   @Test func nothingInALineSpeaksToATerminal() {
     let text = (0...0xFF).map { String(Unicode.Scalar($0) ?? " ") }.joined() + "\u{202e}\u{e0041}"

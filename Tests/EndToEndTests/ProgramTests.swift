@@ -273,6 +273,25 @@ import Testing
     #expect(ended.errorText.contains("exec exit 4"))
   }
 
+  @Test func jsonLinesAndMetricsCountProcesses() throws {
+    let listener = try Self.listen(
+      ["--format", "jsonl"], "/bin/sh", "-c", "echo no >&2; kill -KILL $$")
+    let client = try Self.open(listener)
+    _ = client.read(4)
+    for expected in [#""event":"stderr","text":"no""#, #""event":"exec","signal":"SIGKILL""#] {
+      _ = try listener.process.readLine(from: .standardOutput) { $0.contains(expected) }
+    }
+    let page = try RawClient(port: listener.port)
+    page.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    let metrics = String(decoding: page.readToEnd(), as: UTF8.self)
+    for line in [
+      "wscope_exec_processes 0", #"wscope_exec_exits_total{status="signal"} 1"#,
+      #"wscope_exec_exits_total{status="0"} 0"#,
+    ] {
+      #expect(metrics.contains(line + "\n"), "\(metrics)")
+    }
+  }
+
   @Test(arguments: [
     (["--exec"], "--exec requires a program after --"),
     (["--", "cat"], "a program after -- requires --exec"),

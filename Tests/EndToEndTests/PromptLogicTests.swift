@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 import Terminal
 import TestPeers
@@ -261,7 +262,7 @@ import WebSocketProtocol
   }
 
   @Test func aWrongPatternIsAMistake() {
-    #expect(throws: CommandError.self) { try MessageFilter("(") }
+    #expect(throws: Pattern.Failure.self) { try MessageFilter("(") }
   }
 }
 

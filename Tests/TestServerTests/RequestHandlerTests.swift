@@ -138,6 +138,9 @@ import WebSocketProtocol
     Row(target: "/.ws", method: .HEAD, verdict: "page"),
     Row(target: "/favicon.ico", method: .GET, verdict: "reply 204"),
     Row(target: "/paths", method: .GET, verdict: "reply 200"),
+    Row(target: "/metrics", method: .GET, strict: true, verdict: "metrics"),
+    Row(target: "/metrics", method: .POST, verdict: "reply 405"),
+    Row(target: "/metrics", verdict: "upgrade"),
     Row(target: "/paths", method: .POST, verdict: "reply 405"),
     Row(target: "/status/404", method: .GET, verdict: "reply 404"),
     Row(
@@ -251,6 +254,7 @@ import WebSocketProtocol
         + (stream.faults.isEmpty ? "" : ", \(stream.faults.count) fault")
     case .publish(let publication):
       return "publish \(publication.kind)" + (publication.name.map { " as \($0)" } ?? "")
+    case .metrics: return "metrics"
     case .reply(let reply): return "reply \(reply.status.code)"
     case .reject(let reply, _):
       let fields = reply.fields.map { "\($0.0): \($0.1)" }.joined(separator: ", ")

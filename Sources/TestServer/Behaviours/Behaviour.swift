@@ -9,6 +9,7 @@ protocol Behaviour: ConnectionConsumer {
 
 extension Behaviour {
   func opened(_ handler: ConnectionHandler) { client.opened(handler) }
+  func received(control step: Step, _ machine: inout ConnectionMachine) { client.received(step) }
   func burstEnded(_ machine: inout ConnectionMachine) { client.noteActivity() }
   func closed(_ outcome: CloseOutcome) { client.closed(outcome) }
 }

@@ -6,12 +6,17 @@ package struct ClientInfo: Sendable, Hashable {
   /// The request target as the client sent it.
   package var target: String
   package var subprotocol: String?
+  /// The negotiated extensions, with their parameters.
+  package var extensions: [String] = []
   /// Whether the connection is a stream of HTTP/2 (RFC 8441).
   package var isHTTP2: Bool
   /// Whether it receives an event stream in place of WebSocket messages.
   package var isEventStream = false
   /// Handshake faults that have acted, as typed.
   package var faults: [String] = []
+
+  /// The HTTP status of the reply.
+  package var status: Int { isHTTP2 || isEventStream ? 200 : 101 }
 }
 
 /// How a connection ended, for the log.

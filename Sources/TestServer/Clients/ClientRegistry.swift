@@ -7,6 +7,7 @@ import WebSocketProtocol
 final class ClientRegistry {
   let loop: any EventLoop
   let report: @Sendable (ServerEvent) -> Void
+  let capture: Capture
   let budget: LogBudget
   /// The clients that receive plain broadcasts.
   let audience: BroadcastAudience
@@ -14,29 +15,52 @@ final class ClientRegistry {
   var channels: [ChannelKey: Channel] = [:]
   /// Those that a script acts on, by their numbers.
   var scripted: [Int: Scripted] = [:]
+  /// The counters of the connections that have ended, and of events; see `currentCounters`.
+  var counters = LoopCounters()
   private var clients: [ObjectIdentifier: ConnectionHandler] = [:]
   private var whenEmpty: [EventLoopPromise<Void>] = []
   private var isStopping = false
+  private var isReadingPaused = false
 
   init(
-    on loop: any EventLoop, loggedMessagesPerSecond: Int,
-    report: @escaping @Sendable (ServerEvent) -> Void
+    on loop: any EventLoop, _ capture: Capture, report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.loop = loop
     self.report = report
-    budget = LogBudget(perSecond: loggedMessagesPerSecond, on: loop, report: report)
+    self.capture = capture
+    budget = LogBudget(capture, on: loop, report: report)
     audience = BroadcastAudience(on: loop)
   }
 
   func add(_ handler: ConnectionHandler) {
     clients[ObjectIdentifier(handler)] = handler
+    if isReadingPaused { handler.pauseReading(true) }
     // It was accepted while the server began to stop.
     if isStopping { handler.closeGoingAway() }
   }
 
   func remove(_ handler: ConnectionHandler) {
-    clients[ObjectIdentifier(handler)] = nil
+    guard clients.removeValue(forKey: ObjectIdentifier(handler)) != nil else { return }
+    counters.add(handler)
     if clients.isEmpty { succeedWaiting() }
+  }
+
+  /// The counters of all connections, open ones too.
+  var currentCounters: LoopCounters {
+    var sum = counters
+    for client in clients.values {
+      sum.add(client)
+      sum.queuedBytes += client.bufferedBytes
+    }
+    sum.connections = clients.count
+    sum.slowConsumers += audience.slowConsumers
+    return sum
+  }
+
+  /// Stops reading from all clients, new ones too, or resumes.
+  func pauseReading(_ isPaused: Bool) {
+    isReadingPaused = isPaused
+    for client in clients.values { client.pauseReading(isPaused) }
   }
 
   /// Sends Close 1001 to every client; the future succeeds when all are gone.

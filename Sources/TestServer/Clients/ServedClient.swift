@@ -13,11 +13,16 @@ final class ServedClient {
   private(set) var handler: ConnectionHandler?
   /// Handles messages to the client while the connection is open; nil sends them directly.
   var outlet: (any MessageOutlet)?
+  /// The rule that is sending a message.
+  var sendingRule: String?
+  /// Reports of messages that were sent before `opened` was reported; nil after that.
+  private var sentEarly: [ServerEvent]? = []
   /// Set if the client receives an event stream.
   var events: EventStream?
   private let slot: ClientSlot
   private let openedAt = NIODeadline.now()
   private var lastActivity = CoarseClock.now()
+  private var pingRate = PingRate()
   private let budget: LogBudget
 
   init(_ number: Int, _ info: ClientInfo, slot: ClientSlot, registry: ClientRegistry) {
@@ -34,8 +39,11 @@ final class ServedClient {
   ///     may publish as soon as the client is open, and the client must receive that.
   func opened(_ handler: ConnectionHandler, joining join: () -> Void = {}) {
     self.handler = handler
+    if outlet == nil, reportsSent { outlet = ReportingOutlet(for: self) }
     join()
     registry.report(.opened(client: number, from: handler.remoteAddress, info))
+    for event in sentEarly ?? [] { registry.report(event) }
+    sentEarly = nil
     for fault in info.faults { registry.report(.fault(client: number, fault)) }
     registry.add(handler)
   }
@@ -47,15 +55,33 @@ final class ServedClient {
   }
 
   /// As above, with a note on how the message was handled.
-  func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: String) {
+  func received(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: MessageNote) {
     budget.log(number, kind, payload, note: note)
   }
 
-  /// Reports a message that was sent to this client.
-  func sent(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: String?) {
-    var summary = MessageSummary(kind, payload)
-    summary.note = note
-    registry.report(.sent(client: number, summary))
+  /// Reports a ping or a pong if they are captured, and once a flood of pings.
+  func received(_ control: Step) {
+    if case .ping = control, pingRate.add(at: CoarseClock.now()) {
+      registry.report(.pingFlood(client: number))
+    }
+    guard registry.capture.includesPings else { return }
+    switch control {
+    case .ping(let payload): registry.report(.ping(client: number, Array(payload)))
+    case .pong(let payload): registry.report(.pong(client: number, Array(payload)))
+    case .message, .close, .violation: break
+    }
+  }
+
+  /// Whether messages to this client are reported.
+  var reportsSent: Bool { registry.capture.includesSent }
+
+  /// Reports a message that was sent to this client, if the capture includes it.
+  func sent(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer, note: MessageNote) {
+    let capture = registry.capture
+    guard capture.includesSent, capture.filter?(kind, payload) ?? true else { return }
+    let event = ServerEvent.sent(
+      client: number, MessageSummary(kind, payload, capture, note))
+    if sentEarly == nil { registry.report(event) } else { sentEarly?.append(event) }
   }
 
   /// Whether messages are currently only counted, without a look at their contents.
@@ -110,6 +136,23 @@ protocol MessageOutlet: AnyObject {
   /// Accepts a message for the client; `machine` is that of its connection.
   func send(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine)
+}
+
+/// Sends messages at once, and reports them.
+private final class ReportingOutlet: MessageOutlet {
+  // The client owns its outlet.
+  private unowned let client: ServedClient
+
+  init(for client: ServedClient) { self.client = client }
+
+  var waitingBytes: Int { 0 }
+
+  func send(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
+  ) {
+    guard (try? machine.send(kind, payload)) != nil else { return }
+    client.sent(kind, payload, note: MessageNote(rule: client.sendingRule))
+  }
 }
 
 /// The coarse monotonic clock of the kernel, accurate to a few milliseconds. It costs a tenth of

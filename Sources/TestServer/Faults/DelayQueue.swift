@@ -8,6 +8,7 @@ struct DelayQueue {
     var payload: ByteBuffer
     var fragmentSize: Int?
     var due: NIODeadline
+    var note = MessageNote.none
   }
 
   private var messages = CircularBuffer<Message>()

@@ -125,9 +125,15 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     // Nothing is sent after the last message before the end of the connection.
     guard !isOver, !endsNow, machine.isOpen, stall == .none else { return }
     var message = OutgoingMessage()
+    var note = MessageNote(rule: client.sendingRule)
     for index in faults.indices {
       guard case .message(let change) = faults[index].rule.action, isActive(index) else { continue }
+      let before = message
       change(&message, &random)
+      if message != before {
+        note.fault = [note.fault, faults[index].rule.text].compactMap(\.self)
+          .joined(separator: "; ")
+      }
     }
     sent += 1
     let now = NIODeadline.now()
@@ -135,10 +141,10 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     if !message.isDropped {
       if let corruption = message.corruption {
         OutgoingMessage.corrupted(payload, corruption).withUnsafeBytes {
-          deliver(kind, $0, message, &machine)
+          deliver(kind, $0, message, note, &machine)
         }
       } else {
-        deliver(kind, payload, message, &machine)
+        deliver(kind, payload, message, note, &machine)
       }
     }
     // Not right now, because `machine` is borrowed by the caller.
@@ -147,24 +153,26 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
 
   private func deliver(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ message: OutgoingMessage,
-    _ machine: inout ConnectionMachine
+    _ note: MessageNote, _ machine: inout ConnectionMachine
   ) {
     for _ in 0..<(message.isDoubled ? 2 : 1) {
       if message.delay == 0, waiting.isEmpty {
         try? OutgoingMessage.send(kind, payload, fragmentSize: message.fragmentSize, &machine)
+        client.sent(kind, payload, note: note)
       } else {
-        keep(kind, payload, message)
+        keep(kind, payload, message, note)
       }
     }
   }
 
   private func keep(
-    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ message: OutgoingMessage
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ message: OutgoingMessage,
+    _ note: MessageNote
   ) {
     waiting.add(
       DelayQueue.Message(
         kind: kind, payload: ByteBuffer(bytes: payload), fragmentSize: message.fragmentSize,
-        due: .now() + .nanoseconds(message.delay)))
+        due: .now() + .nanoseconds(message.delay), note: note))
     if timer == nil { schedule() }
     guard waiting.bytes > queueLimit, !isReadingStopped else { return }
     isReadingStopped = true
@@ -189,6 +197,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
         try message.payload.withUnsafeReadableBytes { bytes throws(SendError) in
           try OutgoingMessage.send(
             message.kind, bytes, fragmentSize: message.fragmentSize, &machine)
+          client.sent(message.kind, bytes, note: message.note)
         }
       }
     }

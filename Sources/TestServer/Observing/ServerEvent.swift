@@ -7,8 +7,10 @@ package import WebSocketProtocol
 package enum ServerEvent: Sendable {
   case opened(client: Int, from: SocketAddress?, ClientInfo)
   case message(client: Int, MessageSummary)
-  /// A script has sent a message.
+  /// A message has been sent, and perhaps is still queued.
   case sent(client: Int, MessageSummary)
+  case ping(client: Int, [UInt8])
+  case pong(client: Int, [UInt8])
   /// The script of a client has ended; reported before its `closed`.
   case script(client: Int, ScriptSummary)
   /// A `status` step of the script rejected an upgrade, which counts as a client; reported after a
@@ -23,6 +25,8 @@ package enum ServerEvent: Sendable {
   case published(Publication, MessageSummary, delivered: Int)
   /// A client that was too slow did not get so many messages.
   case dropped(client: Int, messages: Int)
+  /// A client has sent more than 1000 pings in a second; reported once.
+  case pingFlood(client: Int)
   /// Counts of the oddities in the frames of a client; reported right before its `closed`.
   case linted(client: Int, [Oddity: Int])
   /// A request was rejected; the status is nil if a fault ended the connection without a reply. Pages that are served
@@ -38,21 +42,36 @@ package enum ServerEvent: Sendable {
   case more(messages: UInt64)
 }
 
-/// The part of a message that a log line shows.
+/// The part of a message that a report has.
 package struct MessageSummary: Sendable {
   package var kind: MessageKind
   /// The size of the payload in bytes.
   package var size: Int
-  /// The first bytes of the payload, at most `previewLength`.
+  /// The first bytes of the payload, at most `Capture.maxPayload`.
   package var preview: [UInt8]
-  /// How the message was handled, such as `rule 7`.
-  package var note: String?
+  package var note: MessageNote
 
-  static let previewLength = 256
-
-  init(_ kind: MessageKind, _ payload: UnsafeRawBufferPointer) {
+  init(
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ capture: Capture,
+    _ note: MessageNote = MessageNote()
+  ) {
     self.kind = kind
     size = payload.count
-    preview = Array(payload.prefix(Self.previewLength))
+    preview = Array(payload.prefix(capture.maxPayload))
+    self.note = note
   }
+}
+
+/// How a message was handled.
+package struct MessageNote: Sendable, Hashable {
+  /// The name of the rule that took or sent it.
+  package var rule: String?
+  /// Whether no rule took it, and nothing else answers.
+  package var isUnmatched = false
+  /// The faults that changed it, as typed.
+  package var fault: String?
+
+  static let none = MessageNote()
+  static let unmatched = MessageNote(isUnmatched: true)
+
 }

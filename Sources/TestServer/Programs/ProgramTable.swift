@@ -25,6 +25,9 @@ final class ProgramTable: Sendable {
     return isTaken ? ProgramSlot(of: self) : nil
   }
 
+  /// The number of processes that run.
+  var count: Int { state.withLock { $0.running } }
+
   /// Waits until all slots are free.
   func allEnded() async {
     await withCheckedContinuation { continuation in

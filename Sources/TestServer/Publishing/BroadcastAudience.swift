@@ -10,6 +10,8 @@ final class BroadcastAudience {
   private var members: [ObjectIdentifier: ConnectionHandler] = [:]
   /// Messages to these go through their outlets, or are events.
   private var filtered: [ObjectIdentifier: ServedClient] = [:]
+  /// Members that were closed for being slow.
+  private(set) var slowConsumers: UInt64 = 0
   private var unwritten: [ConnectionHandler] = []
   /// Senders that are not read from, until the others have caught up.
   private var paused: [ConnectionHandler] = []
@@ -48,7 +50,7 @@ final class BroadcastAudience {
   ) {
     for member in members.values where member !== sender && member.isOpen {
       if !member.isWritable, member.bufferedBytes > queueLimit {
-        member.closeSlow()
+        closeSlow(member)
         continue
       }
       // It is open, as has been asked; a message that cannot be sent is none of the sender's fault.
@@ -65,7 +67,7 @@ final class BroadcastAudience {
     for client in filtered.values {
       guard let member = client.handler, member !== sender, member.isOpen else { continue }
       if member.bufferedBytes + (client.outlet?.waitingBytes ?? 0) > queueLimit {
-        member.closeSlow()
+        closeSlow(member)
         continue
       }
       try? member.prepare { machine throws(SendError) in
@@ -73,6 +75,11 @@ final class BroadcastAudience {
       }
       unwritten.append(member)
     }
+  }
+
+  private func closeSlow(_ member: ConnectionHandler) {
+    slowConsumers += 1
+    member.closeSlow()
   }
 
   /// Writes what `deliver` has prepared: one write a member, however many messages it is.

@@ -159,8 +159,12 @@ final class Channel {
     }
     switch settings.slow {
     case .wait: return true
-    case .drop: dropped[client.number, default: 0] += 1
-    case .close: handler.closeSlow()
+    case .drop:
+      if dropped[client.number] == nil { client.registry.counters.slowConsumers += 1 }
+      dropped[client.number, default: 0] += 1
+    case .close:
+      client.registry.counters.slowConsumers += 1
+      handler.closeSlow()
     }
     return false
   }

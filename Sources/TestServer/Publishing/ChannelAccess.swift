@@ -8,15 +8,17 @@ struct ChannelAccess: Sendable {
   let broadcast: any ChannelMaker
   private let rooms: Rooms
   private let registry: NIOLoopBound<ClientRegistry>?
+  let capture: Capture
   let report: @Sendable (ServerEvent) -> Void
 
   init(
-    _ mode: any BehaviourMaker, _ context: BehaviourContext,
+    _ mode: any BehaviourMaker, _ context: BehaviourContext, _ capture: Capture,
     report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     broadcast = mode as? any ChannelMaker ?? Broadcast.maker(context, includesSender: false)
     rooms = Rooms(channels: context.channels)
     registry = context.registries.first
+    self.capture = capture
     self.report = report
   }
 

@@ -50,7 +50,9 @@ package struct Publication: Sendable {
       }
       return .later { loop in
         channel.publish([PublishedMessage(kind, body)], name: name, on: loop).map { delivered in
-          let summary = body.withUnsafeReadableBytes { MessageSummary(kind, $0) }
+          let summary = body.withUnsafeReadableBytes {
+            MessageSummary(kind, $0, access.capture)
+          }
           access.log(.published(self, summary, delivered: delivered))
           return .reply(
             HTTPReplyText(

@@ -80,19 +80,21 @@ final class Scripted: Behaviour {
     switch self.machine.fate {
     case .kept: client.received(kind, payload)
     case .taken(let line):
-      client.received(kind, payload, note: "rule \(Script.ruleName(line))")
+      client.registry.counters.ruleMatches[line, default: 0] += 1
+      client.received(kind, payload, note: MessageNote(rule: Script.ruleName(line)))
     case .unmatched:
       if let inner {
         inner.received(kind, payload, &machine)
       } else {
-        client.received(kind, payload, note: "(no rule)")
+        client.registry.counters.unmatched += 1
+        client.received(kind, payload, note: .unmatched)
       }
     }
     perform(&machine)
   }
 
   func received(control step: Step, _ machine: inout ConnectionMachine) {
-    inner?.received(control: step, &machine)
+    if let inner { inner.received(control: step, &machine) } else { client.received(step) }
     if case .pong(let payload) = step { run(.pong(Self.id, Array(payload)), &machine) }
   }
 
@@ -281,12 +283,9 @@ final class Scripted: Behaviour {
     _ machine: inout ConnectionMachine
   ) -> ScriptMachine.Obstacle? {
     guard !isStalled, machine.isOpen else { return .closing(Self.id) }
+    if case .rule(let line) = origin { client.sendingRule = Script.ruleName(line) }
     payload.withUnsafeBytes { client.send(kind, $0, &machine) }
-    if context.reportsReplies {
-      let rule: String? =
-        if case .rule(let line) = origin { "rule \(Script.ruleName(line))" } else { nil }
-      payload.withUnsafeBytes { client.sent(kind, $0, note: rule) }
-    }
+    client.sendingRule = nil
     return nil
   }
 
@@ -354,6 +353,7 @@ final class Scripted: Behaviour {
   private func take(_ effect: ScriptMachine.Effect) {
     guard let handler = client.handler, handler.isOpen else { return }
     if !handler.isWritable, handler.bufferedBytes > context.queueLimit {
+      client.registry.counters.slowConsumers += 1
       return handler.closeSlow()
     }
     try? handler.perform { machine throws(SendError) in _ = perform(effect, &machine) }

@@ -11,17 +11,13 @@ struct ScriptedContext: Sendable {
   var registries: [NIOLoopBound<ClientRegistry>]
   /// Maximum number of bytes queued for one client.
   var queueLimit: Int
-  /// Whether to report the messages that scripts and rules send.
-  var reportsReplies: Bool
 
   init(
-    _ scripting: Scripting, registries: [NIOLoopBound<ClientRegistry>], queueLimit: Int,
-    reportsReplies: Bool
+    _ scripting: Scripting, registries: [NIOLoopBound<ClientRegistry>], queueLimit: Int
   ) {
     self.scripting = scripting
     self.registries = registries
     self.queueLimit = queueLimit
-    self.reportsReplies = reportsReplies
     let variables = ScriptVariables(environment: scripting.environment)
     script = scripting.script.map { PreparedScript($0, variables) }
     book =

@@ -259,8 +259,8 @@ struct OutputOptions: ParsableArguments {
   @Flag(
     name: .shortAndLong,
     help: """
-      Print the handshake, timings, sizes and the close; in listen, log every message. Given twice, \
-      connect also prints every frame and the sizes on the wire.
+      Print the handshake, timings, sizes and the close; in listen, log every message, sent ones too. \
+      Given twice, connect also prints every frame and the sizes on the wire.
       """)
   var verbose: Int
 

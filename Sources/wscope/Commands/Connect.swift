@@ -89,9 +89,7 @@ struct Connect: VerboseCommand {
     _ = try message.conversationFormat(toTerminal: true)
     _ = try record.recording()
     try stamps.check(message)
-    guard message.format == .text || !look.json else {
-      throw CommandFailure(.usage, "--format jsonl and --json cannot be used together")
-    }
+    try message.format.check(indentsJSON: look.json)
   }
 
   /// The URL of the command line, or one that the user chooses; nil if the user chooses none.

@@ -221,18 +221,34 @@ struct ExpectationOptions: ParsableArguments {
     do {
       return .pattern(try Pattern(text))
     } catch {
-      throw CommandFailure(.usage, "\(name) \"\(text)\": not a regular expression: \(error)")
+      throw CommandFailure(pattern: text, of: name, error)
     }
   }
 
   private static func condition(_ text: String, _ name: String) throws -> MessageTest {
+    .json(try JSONCondition(text, of: name))
+  }
+}
+
+extension CommandFailure {
+  /// The failure for an option whose value is not a regular expression.
+  init(pattern: String, of option: String, _ failure: Pattern.Failure) {
+    self.init(.usage, "\(option) \"\(pattern)\": not a regular expression: \(failure)")
+  }
+}
+
+extension JSONCondition {
+  /// The condition that is the value of an option.
+  ///
+  /// - Throws: `CommandFailure`.
+  init(_ text: String, of option: String) throws {
     do throws(JSONConditionError) {
-      return .json(try JSONCondition(text))
+      try self.init(text)
     } catch {
       // The position of the error, marked under the text as it was typed.
       let line = String(text.map { $0.isNewline ? " " : $0 })
       throw CommandFailure(
-        .usage, "\(name): \(error.problem)",
+        .usage, "\(option): \(error.problem)",
         details: [line, String(repeating: " ", count: error.offset) + "^"])
     }
   }

@@ -136,9 +136,6 @@ struct Listen: VerboseCommand {
       """)
   var lint = false
 
-  @Flag(name: .shortAndLong, help: "Log only rejected requests and errors.")
-  var quiet = false
-
   @OptionGroup(title: "Access") var access: AccessOptions
   @OptionGroup(title: "End") var end: ServerEndOptions
   @OptionGroup(title: "Publishing") var publishing: PublishingOptions
@@ -146,10 +143,12 @@ struct Listen: VerboseCommand {
   @OptionGroup(title: "Programs") var programs: ProgramOptions
   @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
+  @OptionGroup(title: "Log") var log: LogOptions
   @OptionGroup(title: "Output") var output: OutputOptions
 
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let address = try self.address()
+    if log.format == .jsonl { try checkStandardOutput() }
     var server = TestServerConfiguration()
     server.mode = try mode?.mode() ?? .echo
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
@@ -165,12 +164,14 @@ struct Listen: VerboseCommand {
       hasMode: mode != nil || program != nil, context.environment)
     server.scripting = scripting?.scripting
     if !server.mode.entry.isFed { server.program = program }
-    server.reportsReplies = output.isVerbose
+    server.version = Version.number
+    server.behaviour = server.program.map { "exec \($0.text)" } ?? scripting?.behaviour
+    server.capture = try log.capture(isVerbose: output.isVerbose)
     try publishing.check(
       server.mode, hasTestPaths: scripting == nil && server.program == nil,
       hasProgram: program != nil)
     var feed = try publishing.feed(
-      server.mode, maxMessage: maxMessage.bytes, isQuiet: quiet, endsAtEnd: end.exitAtEof)
+      server.mode, maxMessage: maxMessage.bytes, isQuiet: log.quiet, endsAtEnd: end.exitAtEof)
     feed?.program = program
     server.slow = publishing.slow ?? .close
     server.keptMessages = publishing.keep
@@ -210,8 +211,6 @@ struct Listen: VerboseCommand {
       throw CommandFailure(.usage, "--max-clients must be at least 1")
     }
     server.maxClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
-    if output.isVerbose { server.loggedMessagesPerSecond = .max }
-    if quiet { server.loggedMessagesPerSecond = 0 }
     let (identity, certificate) = try self.identity()
     server.tls = identity
     server.http2 = http2
@@ -222,10 +221,22 @@ struct Listen: VerboseCommand {
     let session = ListenSession(
       ListenConfiguration(
         address: address, server: server, certificate: certificate, threads: threads,
-        portFile: portFile, isQuiet: quiet, faultSummary: faults.summary(server.faults),
+        portFile: portFile, log: log.look, isJSONLines: log.format == .jsonl,
+        faultSummary: faults.summary(server.faults),
         scripts: scripting, program: program, timeLimit: try end.timeLimit(), feed: feed),
       served, context)
     return await session.run()
+  }
+
+  /// - Throws: `CommandFailure` if another option writes to the standard output of the events.
+  private func checkStandardOutput() throws {
+    for (option, isUsed) in [
+      ("--tap-output", scripts.tapOutput), ("--junit -", scripts.junit == "-"),
+      ("--port-file -", portFile == "-"),
+    ] where isUsed {
+      throw CommandFailure(
+        .usage, "\(option) and --format jsonl cannot be used together: both use standard output")
+    }
   }
 
   private func identity() throws -> (ServerTLS?, SelfSignedCertificate?) {

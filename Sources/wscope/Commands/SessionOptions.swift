@@ -89,14 +89,25 @@ struct TimestampOptions: ParsableArguments {
   /// - Throws: `CommandFailure` if the output has no place for timestamps.
   func check(_ message: MessageOptions) throws {
     guard timestamps != nil else { return }
-    guard message.format == .text else {
+    try message.format.check(hasTimestamps: true)
+    guard !message.raw, !message.null else {
+      throw CommandFailure(
+        .usage, "--timestamps cannot be used together with --raw or --null")
+    }
+  }
+}
+
+extension MessageOptions.FormatOption {
+  /// - Throws: `CommandFailure` if the format has no place for what else was asked for.
+  func check(hasTimestamps: Bool = false, indentsJSON: Bool = false) throws {
+    guard self == .jsonl else { return }
+    if hasTimestamps {
       throw CommandFailure(
         .usage,
         "--format jsonl and --timestamps cannot be used together: JSON Lines contain the times")
     }
-    guard !message.raw, !message.null else {
-      throw CommandFailure(
-        .usage, "--timestamps cannot be used together with --raw or --null")
+    if indentsJSON {
+      throw CommandFailure(.usage, "--format jsonl and --json cannot be used together")
     }
   }
 }

@@ -923,8 +923,8 @@ OPTIONS
 
      -v, --verbose
              Print the handshake, timings, sizes and the close; in listen, log
-             every message.  Given twice, connect also prints every frame and
-             the sizes on the wire.
+             every message, sent ones too.  Given twice, connect also prints
+             every frame and the sizes on the wire.
 
 ENVIRONMENT
      NO_COLOR, CLICOLOR_FORCE, TERM
@@ -1641,9 +1641,19 @@ BEHAVIOUR
            ! 403 to 127.0.0.1:53414: rejected origin http://example.com; ...
 
      At most 50 messages per second and thread are logged individually; the
-     others are counted.  --verbose logs all of them.  --quiet logs rejected
-     requests only.  Text from clients is escaped in the log, even when it
-     goes to a file.
+     others are counted.  --verbose logs all of them, and those that the
+     server sends too, with the fault that changed a message or the rule that
+     sent it.  --quiet logs rejected requests only.  Text from clients is
+     escaped in the log, even when it goes to a file.
+
+     --filter and --filter-json log only the messages that match, in whichever
+     direction; with both, a message must match both.  Every message is
+     compared, also those beyond the 50 of a second.  --filter searches the
+     first 64 KiB of a message; one on which the search takes too many steps
+     is logged.  --json prints JSON of up to 64 KiB on indented lines, and
+     --timestamps puts the time in front of each line:
+
+           wscope listen 8080 -v --timestamps=rel --filter-json '.op == "subscribe"'
 
      With --lint, one more line before the end of each client counts what the
      standard permits, or a receiver may overlook, but a client should not
@@ -1654,6 +1664,106 @@ BEHAVIOUR
      the line.
 
            #1 * lint: 2 frames that reuse the previous masking key (RFC 6455 section 5.3)
+
+     A client that sends more than 1000 pings in a second is logged once; its
+     pings are answered nevertheless.
+
+   JSON Lines
+     With --format jsonl, every event is a line of JSON on standard output, in
+     place of the log; the lines with the URLs and warnings stay on standard
+     error.
+
+     wscope listen 8080 --format jsonl | jq -r 'select(.event == "message").text'
+
+     wscope --schema prints the JSON Schema of the lines.  The first one is
+     the event listening.  Then come open, message, ping, pong, fault, script,
+     lint and close of the connections, which conn numbers, and refused for
+     rejected requests.  in and out are meant from the side of the server.
+     Payloads are complete, and messages are not limited to 50 in a second;
+     --filter and --filter-json select messages.  Secrets in URLs are replaced
+     by ***.
+
+     While more than 16 MiB of events wait because the reader of standard
+     output is too slow, the server does not read from its clients, and no
+     event is lost.  Messages that the server sends by itself go on; events
+     beyond 64 MiB are dropped, and their number is reported on standard
+     error.  If standard output is closed, the server goes on without it.
+
+   Metrics
+     GET /metrics returns counters in the text format of Prometheus (version
+     0.0.4).  It requires what other requests require: a Host that is allowed,
+     and the credentials.  The counters are kept by the connections and added
+     up when they are asked for.
+
+     wscope_build_info
+             The labels are the version and what answers connections.
+
+     wscope_connections
+
+     wscope_connections_total
+
+     wscope_handshakes_total
+             Opened connections and rejected requests by status.
+
+     wscope_refused_origins_total
+
+     wscope_closes_total
+             By code and by, which is client, server or none for a lost
+             connection.
+
+     wscope_connection_duration_seconds
+             A histogram.
+
+     wscope_protocol_errors_total
+             By the close code that the client was sent.
+
+     wscope_messages_received_total
+
+     wscope_messages_sent_total
+
+     wscope_received_bytes_total
+
+     wscope_sent_bytes_total
+             Bytes of payload, uncompressed.
+
+     wscope_wire_received_bytes_total
+
+     wscope_wire_sent_bytes_total
+             Bytes of frames.
+
+     wscope_pings_received_total
+
+     wscope_pongs_received_total
+
+     wscope_pings_sent_total
+
+     wscope_send_queue_bytes
+             Bytes that wait for clients that read slowly.
+
+     wscope_slow_consumers_total
+
+     wscope_faults_total
+             Connections and handshakes on which a fault acted, by kind.
+
+     wscope_rule_matches_total
+             Messages, by rule.
+
+     wscope_unmatched_messages_total
+             Messages that no rule took.
+
+     process_cpu_seconds_total
+
+     process_resident_memory_bytes
+
+     process_open_fds
+
+     process_max_fds
+
+     process_start_time_seconds
+
+     Labels are never what a client sent.  Close codes from 3000 on get a
+     series each until there are 64 codes, statuses until there are 40, and
+     rules until there are 100; further ones are counted as other.
 
 OPTIONS
      port    [HOST:]PORT to listen on (default: 8080).
@@ -1739,9 +1849,6 @@ OPTIONS
              them when it disconnects: lengths encoded in more bytes than
              necessary, empty fragments, text fragments that end inside a
              character, masking keys used again.
-
-     -q, --quiet
-             Log only rejected requests and errors.
 
      --version
              Show the version.
@@ -1905,6 +2012,29 @@ OPTIONS
      --no-compress
              Do not compress messages, and do not negotiate compression.
 
+   Log
+     --format format
+             Format of the events: text, a log on standard error, or jsonl,
+             one JSON object per event on standard output.  Values: text,
+             jsonl.  Default: text.
+
+     --timestamps[=kind]
+             Show the time before each line: iso (UTC; the default without a
+             value), rel (since the start) or delta (since the previous line).
+             Values: iso, rel, delta.
+
+     --json  Pretty-print JSON messages in the log.
+
+     --filter regex
+             Log only messages that match this regular expression (PCRE2).
+
+     --filter-json expr
+             Log only JSON messages for which this expression is true, as in
+             '.op == "sub"'.
+
+     -q, --quiet
+             Log only rejected requests and errors.
+
    Output
      --color when
              When to use colour: auto (on a terminal), always or never.
@@ -1912,8 +2042,8 @@ OPTIONS
 
      -v, --verbose
              Print the handshake, timings, sizes and the close; in listen, log
-             every message.  Given twice, connect also prints every frame and
-             the sizes on the wire.
+             every message, sent ones too.  Given twice, connect also prints
+             every frame and the sizes on the wire.
 
 ENVIRONMENT
      NO_COLOR, CLICOLOR_FORCE, TERM
@@ -2622,8 +2752,8 @@ OPTIONS
 
      -v, --verbose
              Print the handshake, timings, sizes and the close; in listen, log
-             every message.  Given twice, connect also prints every frame and
-             the sizes on the wire.
+             every message, sent ones too.  Given twice, connect also prints
+             every frame and the sizes on the wire.
 
 ENVIRONMENT
      NO_COLOR, CLICOLOR_FORCE, TERM
@@ -3468,8 +3598,8 @@ OPTIONS
 
      -v, --verbose
              Print the handshake, timings, sizes and the close; in listen, log
-             every message.  Given twice, connect also prints every frame and
-             the sizes on the wire.
+             every message, sent ones too.  Given twice, connect also prints
+             every frame and the sizes on the wire.
 
 ENVIRONMENT
      NO_COLOR, CLICOLOR_FORCE, TERM

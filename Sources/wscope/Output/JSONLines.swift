@@ -70,16 +70,16 @@ struct JSONLines {
     line(.pong(direction, payload), time)
   }
 
-  func linted(_ counts: [Oddity: Int]) -> [UInt8] {
+  func linted(_ counts: [Oddity: Int], time: NIODeadline = .now()) -> [UInt8] {
     let findings = Oddity.allCases.compactMap { oddity in
       counts[oddity].map {
         SessionEvent.Finding(name: LintText.name(oddity), section: oddity.section, count: $0)
       }
     }
-    return line(.lint(findings), .now())
+    return line(.lint(findings), time)
   }
 
-  func ended(_ outcome: CloseOutcome) -> [UInt8] {
+  func ended(_ outcome: CloseOutcome, time: NIODeadline = .now()) -> [UInt8] {
     let what: SessionEvent.What =
       switch outcome {
       case .closed(let frame, let initiator):
@@ -91,10 +91,10 @@ struct JSONLines {
       case .lost(let end):
         .close(.incoming, .abnormal, reason: CloseText.message(end), isClean: false)
       }
-    return line(what, .now())
+    return line(what, time)
   }
 
-  private func line(_ what: SessionEvent.What, _ time: NIODeadline) -> [UInt8] {
+  func line(_ what: SessionEvent.What, _ time: NIODeadline) -> [UInt8] {
     SessionEvent(time: (time - start).nanoseconds, connection: connection, what).line
   }
 }

@@ -7,15 +7,54 @@ import TestServer
 import WebSocketNIO
 import WebSocketProtocol
 
+/// What the user wants to see in the log of `listen`.
+struct ServerLogLook: Sendable {
+  /// Whether only rejected requests and errors are logged.
+  var isQuiet = false
+  var timestamps: MessageStamps.Kind?
+  /// Whether JSON messages are pretty-printed.
+  var indentsJSON = false
+}
+
 /// The log of `listen`: one line per event. Untrusted text is escaped even in a file: a newline in
-/// it would forge an event.
+/// it would forge an event. The further lines of pretty-printed JSON are indented.
 struct ServerLog {
   let style: Style
   /// The name of the script that the connections run.
-  var scriptName = ""
+  private let scriptName: String
+  private let indentsJSON: Bool
+  private var stamps: MessageStamps?
 
+  /// JSON longer than this, in bytes, is not pretty-printed.
+  static let maxIndented = ControlCharacters.displayLimit
+  private static let maxTextBytes = 256
+
+  /// - Parameters:
+  ///   - style: The style of standard error.
+  ///   - look: What the user wants to see.
+  ///   - scriptName: The name of the script that the connections run.
+  ///   - start: The start of the server on the monotonic clock.
+  ///   - startOfClock: The same on the wall clock, in ns since 1970.
+  init(
+    _ style: Style, _ look: ServerLogLook, scriptName: String, start: NIODeadline,
+    startOfClock: Int64
+  ) {
+    self.style = style
+    self.scriptName = scriptName
+    indentsJSON = look.indentsJSON
+    stamps = look.timestamps.map { MessageStamps($0, start: start, startOfClock: startOfClock) }
+  }
+
+  /// The line of an event, with its timestamp.
+  ///
   /// - Returns: nil for an event that another one has reported already.
-  func line(_ event: ServerEvent) -> String? {
+  mutating func line(_ event: ServerEvent, at time: NIODeadline) -> String? {
+    guard let line = line(event) else { return nil }
+    guard let stamp = stamps?.text(time) else { return line }
+    return style(.dim, stamp) + " " + line
+  }
+
+  private func line(_ event: ServerEvent) -> String? {
     switch event {
     case .opened(let client, let from, let info):
       let version = info.isHTTP2 ? ", HTTP/2" : ""
@@ -29,6 +68,10 @@ struct ServerLog {
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"
     case .sent(let client, let message):
       return "\(mark(client)) \(style(.green, ">")) \(text(message))"
+    case .ping(let client, let payload):
+      return "\(mark(client)) \(style(.cyan, "<")) ping \(Figures.bytes(payload.count))"
+    case .pong(let client, let payload):
+      return "\(mark(client)) \(style(.cyan, "<")) pong \(Figures.bytes(payload.count))"
     case .script(let client, let summary):
       return "\(mark(client)) \(text(summary))"
     case .ruleSkipped(let client, let rule, let bytes):
@@ -56,6 +99,9 @@ struct ServerLog {
     case .dropped(let client, let messages):
       return
         "\(mark(client)) \(style(.yellow, "!")) slow consumer: \(Figures.count(messages)) messages dropped"
+    case .pingFlood(let client):
+      return "\(mark(client)) \(style(.yellow, "!")) ping flood: over 1 000 pings in a second; "
+        + "further ones are answered and not reported"
     case .linted(let client, let counts):
       return "\(mark(client)) * \(LintText.line(counts))"
     case .refused(let from, let status, let explanation):
@@ -63,7 +109,7 @@ struct ServerLog {
       return style(.yellow, "!") + " \(reply) \(origin(from)): \(safe(explanation))"
     case .malformed(let from, let status, let problem):
       let reply = status.map { "\($0.code) to " } ?? "closed "
-      return style(.yellow, "!") + " \(reply)\(origin(from)): \(text(problem))"
+      return style(.yellow, "!") + " \(reply)\(origin(from)): \(safe(Self.text(problem)))"
     case .acceptFailed(let code):
       return style(.yellow, "!")
         + " cannot accept more clients for now: \(SystemError(code: code).reason)"
@@ -73,12 +119,12 @@ struct ServerLog {
     }
   }
 
-  private func text(_ problem: MalformedRequest) -> String {
+  static func text(_ problem: MalformedRequest) -> String {
     switch problem {
     case .tlsHello: "the client speaks TLS, this port does not; --tls serves wss"
     case .plainHTTP: "the client speaks plain HTTP, this port TLS; without --tls it serves ws"
     case .tlsFailed(let reason):
-      "the TLS handshake failed: \(safe(reason)); does the client trust the certificate?"
+      "the TLS handshake failed: \(reason); does the client trust the certificate?"
     case .http2Preface: "the client speaks HTTP/2; --http2 accepts it"
     case .headTooLarge(let limits):
       "the request head is over \(Figures.bytes(limits.head)), \(Figures.bytes(limits.line)) a line or "
@@ -108,12 +154,20 @@ struct ServerLog {
 
   private func text(_ message: MessageSummary) -> String {
     let kind = message.kind == .text ? "text" : "binary"
+    let notes = text(message.note)
     let shown: String
     switch message.kind {
     case .text:
+      if indentsJSON, message.preview.count == message.size,
+        let json = JSONText(style: style).indented(message.preview)
+      {
+        return "\(kind) \(Figures.bytes(message.size))\(notes)\n  "
+          + json.text.split(separator: "\n", omittingEmptySubsequences: false)
+          .joined(separator: "\n  ") + (json.isCut ? "\n  ... and more" : "")
+      }
       // The preview may end inside a character; the incomplete character is cut off.
-      let whole = message.preview.count == message.size
-      let text = String(decoding: message.preview, as: UTF8.self)
+      let whole = message.size <= Self.maxTextBytes
+      let text = String(decoding: message.preview.prefix(Self.maxTextBytes), as: UTF8.self)
       let cut = whole ? text : String(text.prefix(100)) + "..."
       shown = safe(cut)
     case .binary:
@@ -123,8 +177,12 @@ struct ServerLog {
       }
       shown = hex.joined(separator: " ") + (message.size > 24 ? " ..." : "")
     }
-    return "\(kind) \(Figures.bytes(message.size))  \(shown)"
-      + (message.note.map { "   \($0)" } ?? "")
+    return "\(kind) \(Figures.bytes(message.size))  \(shown)\(notes)"
+  }
+
+  private func text(_ note: MessageNote) -> String {
+    (note.rule.map { "   rule \($0)" } ?? "") + (note.isUnmatched ? "   (no rule)" : "")
+      + (note.fault.map { "   fault \(safe($0))" } ?? "")
   }
 
   private func text(_ summary: ScriptSummary) -> String {

@@ -169,36 +169,3 @@ struct DisplayQueue {
     return (items[..<end], messages, bytes)
   }
 }
-
-/// The filter of `/filter`.
-struct MessageFilter {
-  private let pattern: Pattern
-  /// The text itself if it is ASCII without special characters: it is then searched for
-  /// directly.
-  private let plain: [UInt8]?
-
-  /// - Throws: the error in the pattern.
-  init(_ text: String) throws(CommandError) {
-    do throws(Pattern.Failure) {
-      pattern = try Pattern(text)
-    } catch {
-      throw CommandError("/filter: not a regular expression: \(error)")
-    }
-    let isPlain = text.allSatisfy { $0.isASCII && !"\\^$.|?*+()[]{}".contains($0) }
-    plain = isPlain ? Array(text.utf8) : nil
-  }
-
-  /// - Returns: nil if the pattern takes too many steps on this message.
-  func matches(_ payload: ByteBuffer) -> Bool? {
-    if let plain {
-      return payload.withUnsafeReadableBytes { $0.firstRange(of: plain) != nil }
-    }
-    // Text beyond the shown part is not searched.
-    let text = String(decoding: payload.readableBytesView.prefix(64 * 1024), as: UTF8.self)
-    switch pattern.find(in: text) {
-    case .found: return true
-    case .notFound: return false
-    case .tooManySteps: return nil
-    }
-  }
-}

@@ -89,12 +89,21 @@ final class PromptDisplay: Sendable {
   func setFilter(_ pattern: String?) throws(CommandError) -> Int {
     let result = change { state -> Result<Int, CommandError> in
       Result { () throws(CommandError) in
-        let filter: MessageFilter? = if let pattern { try MessageFilter(pattern) } else { nil }
+        let filter = try Self.filter(pattern)
         defer { state.queue.set(filter) }
         return state.queue.hiddenCount
       }
     }
     return try result.get()
+  }
+
+  private static func filter(_ pattern: String?) throws(CommandError) -> MessageFilter? {
+    guard let pattern else { return nil }
+    do {
+      return try MessageFilter(pattern)
+    } catch {
+      throw CommandError("/filter: not a regular expression: \(error)")
+    }
   }
 
   /// Sets whether another program is using the terminal, so that nothing is drawn.

@@ -15,7 +15,7 @@ actor EmbeddedServer {
   func start() async throws -> (port: Int, isNew: Bool) {
     if let port = running?.localAddresses.first?.port { return (port, false) }
     var configuration = TestServerConfiguration()
-    configuration.loggedMessagesPerSecond = 0
+    configuration.capture.messagesPerSecond = 0
     configuration.limits = Limits(messageSize: Limits.largestMessageSize)
     let server = try await TestServer.start(
       at: .loopback(port: 0), group: MultiThreadedEventLoopGroup(numberOfThreads: 1),

@@ -15,7 +15,9 @@ struct ListenConfiguration: Sendable {
   var certificate: SelfSignedCertificate?
   var threads: Int
   var portFile: String?
-  var isQuiet: Bool
+  var log: ServerLogLook
+  /// Whether events go to standard output as JSON Lines, in place of the log.
+  var isJSONLines: Bool
   /// A ready line about faults; nil if there are none.
   var faultSummary: String?
   /// Scripts and rules; nil if there are none.
@@ -33,7 +35,6 @@ struct ListenConfiguration: Sendable {
 final class ListenSession: Sendable {
   private let configuration: ListenConfiguration
   private let context: CommandContext
-  private let droppedEvents = Atomic<Int>(0)
   private let scripts: ServerScriptRun?
   /// Counts the served connections; nil if their number is not limited.
   private let served: ServedConnections?
@@ -49,9 +50,8 @@ final class ListenSession: Sendable {
 
   func run() async -> ExitStatus {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
-    // If nobody reads the log, it must neither block the server nor grow without bound.
-    let (events, log) = AsyncStream.makeStream(
-      of: ServerEvent.self, bufferingPolicy: .bufferingOldest(4096))
+    let events = ServerEventQueue(configuration.isJSONLines ? .pauseReading : .drop)
+    var output = eventOutput()
     let (ends, end) = AsyncStream.makeStream(of: End.self)
     let server: TestServer
     var feed: SourceFeed?
@@ -60,11 +60,12 @@ final class ListenSession: Sendable {
         at: configuration.address, group: group, configuration: configuration.server
       ) { [served] event in
         if served?.add(event) == true { end.yield(.served) }
-        if case .dropped = log.yield(event) { self.droppedEvents.add(1, ordering: .relaxed) }
+        events.add(event)
       }
+      events.attach(server)
       try printReadyLines(server)
       feed = try configuration.feed.map {
-        try SourceFeed($0, context) { log.yield(.program(client: nil, $0)) }
+        try SourceFeed($0, context) { events.add(.program(client: nil, $0)) }
       }
     } catch let failure as ProgramFailure {
       context.explain(Diagnosis(cause: "cannot run the program: \(failure.reason)"))
@@ -76,7 +77,10 @@ final class ListenSession: Sendable {
       explain(error)
       return .cannotListen
     }
-    let logging = Task { await self.log(events) }
+    output.begin(
+      urls: urls(server), behaviour: behaviour,
+      seed: configuration.faultSummary == nil ? nil : configuration.server.faults.seed)
+    let logging = Task { [output] in await self.log(events, output) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
     let feeding = Task { [feed, endsAtEnd = configuration.feed?.endsAtEnd ?? false] in
       guard let feed else { return }
@@ -105,11 +109,12 @@ final class ListenSession: Sendable {
       }
       let status = status(reason)
       Task { [feed] in
+        events.detach()
         await server.stop()
         await feed?.stop()
-        log.finish()
-        await logging.value
-        let isWritten = self.scripts?.finish() ?? true
+        events.finish()
+        let isPrinted = await logging.value
+        let isWritten = self.scripts?.finish() ?? true && isPrinted
         Process.exit(status == .ok && !isWritten ? .outputFailed : status)
       }
     }
@@ -152,51 +157,44 @@ final class ListenSession: Sendable {
     signal == .interrupt ? .interrupted : .terminated
   }
 
-  private func log(_ events: AsyncStream<ServerEvent>) async {
-    let lines = ServerLog(
-      style: context.style, scriptName: configuration.scripts?.scriptName ?? "")
-    for await event in events {
-      if case .script(let client, let summary) = event { scripts?.add(client, summary) }
-      let missed = droppedEvents.exchange(0, ordering: .relaxed)
-      if missed > 0 {
-        context.inform("\(missed) events dropped from the log: the reader is too slow")
-      }
-      if configuration.isQuiet, !Self.isWrong(event) { continue }
-      if let line = lines.line(event) { context.console.note(line) }
-    }
+  private func eventOutput() -> ServerEventOutput {
+    let start = NIODeadline.now()
+    let log = ServerLog(
+      context.style, configuration.log, scriptName: configuration.scripts?.scriptName ?? "",
+      start: start, startOfClock: UTCTime.now)
+    return ServerEventOutput(
+      log, configuration.isJSONLines ? ServerJSONLines(start: start) : nil,
+      isQuiet: configuration.log.isQuiet, context)
   }
 
-  private static func isWrong(_ event: ServerEvent) -> Bool {
-    switch event {
-    case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped: true
-    case .script(_, let summary): summary.result != .done
-    case .program(_, .ended(let end, _)): !end.isSuccess
-    case .program: false
-    case .opened, .message, .sent, .closed, .linted, .fault, .more, .published, .rejectedByScript:
-      false
+  /// Prints the events until no more follow.
+  ///
+  /// - Returns: false if standard output could not be written.
+  private func log(_ events: ServerEventQueue, _ output: ServerEventOutput) async -> Bool {
+    var output = output
+    for await entry in events.entries {
+      if case .script(let client, let summary) = entry.event { scripts?.add(client, summary) }
+      output.show(entry, dropped: events.takeDropped())
+      events.took(entry)
     }
+    return !output.hasFailed
   }
 
   // MARK: Words
 
   private func printReadyLines(_ server: TestServer) throws {
-    let secure = configuration.server.tls != nil
-    let mode =
-      configuration.server.program.map {
-        "exec \(ControlCharacters.escaped($0.text, keepingNewlines: false, highlight: false))"
-      }
-      ?? configuration.scripts?.behaviour ?? configuration.server.mode.text
     if let port = server.localAddresses.first?.port, let file = configuration.portFile {
       try FileContents.write("\(port)\n", to: file, context.console)
     }
-    let (ws, http) = secure ? ("wss", "https") : ("ws", "http")
-    let places = server.localAddresses.flatMap(Self.connectable).map { Diagnostician.text($0) }
+    let urls = urls(server)
+    let places = places(server)
     switch configuration.address {
-    case .unixSocket(let path):
-      context.console.note("listening on \(ws)+unix:\(path):/  \(mode)")
+    case .unixSocket:
+      context.console.note("listening on \(urls.joined())  \(behaviour)")
     case .loopback, .host:
-      let urls = places.map { "\(ws)://\($0)/" }.joined(separator: " and ")
-      context.console.note("listening on \(context.style(.bold, urls))  \(mode)")
+      let text = urls.joined(separator: " and ")
+      context.console.note("listening on \(context.style(.bold, text))  \(behaviour)")
+      let http = configuration.server.tls == nil ? "http" : "https"
       context.inform("page for browsers: \(http)://\(places.first ?? "")/")
     }
     if let rules = scripts?.rulesLine { context.inform(rules) }
@@ -208,8 +206,28 @@ final class ListenSession: Sendable {
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")
       // A client that pins the key does not need a trusted certificate.
       let pin = certificate.tls.pin.map { " --pin \($0)" } ?? ""
-      context.inform("try: wscope connect --insecure\(pin) \(ws)://\(address)/")
+      context.inform("try: wscope connect --insecure\(pin) wss://\(address)/")
     }
+  }
+
+  /// What answers a connection.
+  private var behaviour: String {
+    configuration.server.behaviour.map {
+      ControlCharacters.escaped($0, keepingNewlines: false, highlight: false)
+    } ?? configuration.server.mode.text
+  }
+
+  private func urls(_ server: TestServer) -> [String] {
+    let ws = configuration.server.tls == nil ? "ws" : "wss"
+    return switch configuration.address {
+    case .unixSocket(let path): ["\(ws)+unix:\(path):/"]
+    case .loopback, .host: places(server).map { "\(ws)://\($0)/" }
+    }
+  }
+
+  /// The addresses, with the ports, that a client on this machine can connect to.
+  private func places(_ server: TestServer) -> [String] {
+    server.localAddresses.flatMap(Self.connectable).map { Diagnostician.text($0) }
   }
 
   /// Addresses that a client on this machine can connect to, in place of the unspecified address.
