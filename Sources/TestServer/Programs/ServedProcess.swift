@@ -20,10 +20,14 @@ final class ServedProcess: Sendable {
 
   let streams: Streams
   private let pid: pid_t
-  private let slot: ProgramSlot?
-  /// Until the process is reaped, its number and that of its group belong to it.
-  private let isReaped = Mutex(false)
+  private let state: Mutex<State>
   private let ending: Task<ProgramEnd, Never>
+
+  private struct State {
+    /// Until the process is reaped, its number and that of its group belong to it.
+    var isReaped = false
+    var slot: ProgramSlot?
+  }
 
   /// Time from SIGTERM to SIGKILL.
   private static let patience = Swift.Duration.seconds(2)
@@ -34,7 +38,7 @@ final class ServedProcess: Sendable {
   ///   - program: The program and what its streams are.
   ///   - environment: All of its environment.
   ///   - hasInput: Whether something is written to it.
-  ///   - slot: Released after `release`.
+  ///   - slot: Released by `release`.
   /// - Throws: `SystemFailure`.
   init(
     _ program: ServedProgram, environment: [String: String], hasInput: Bool, slot: ProgramSlot?
@@ -51,7 +55,7 @@ final class ServedProcess: Sendable {
       throw error
     }
     self.pid = pid
-    self.slot = slot
+    state = Mutex(State(slot: slot))
     streams = pipes.ours
     ending = Task { await Self.wait(for: pid) }
   }
@@ -70,9 +74,10 @@ final class ServedProcess: Sendable {
 
   /// Ends what the process has left behind in its group, after its end. Its last call.
   func release() {
-    isReaped.withLock { isReaped in
-      guard !isReaped else { return }
-      isReaped = true
+    state.withLock { state in
+      guard !state.isReaped else { return }
+      state.isReaped = true
+      state.slot = nil
       kill(-pid, SIGKILL)
       var status: CInt = 0
       while waitpid(pid, &status, 0) < 0, errno == EINTR {}
@@ -80,7 +85,7 @@ final class ServedProcess: Sendable {
   }
 
   private func signal(_ number: CInt) {
-    isReaped.withLock { if !$0 { kill(-pid, number) } }
+    state.withLock { if !$0.isReaped { kill(-pid, number) } }
   }
 
   // MARK: System calls
