@@ -141,7 +141,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "wscope", "LoadTesting", "TestServer", "WebSocketNIO", "WebSocketProtocol", "Conversation",
-        "Terminal", "TestPeers", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1, crypto,
+        "Terminal", "TestPeers", nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, x509, asn1, crypto,
       ],
       swiftSettings: house),
     .testTarget(

@@ -33,6 +33,10 @@ package struct SessionEvent: Sendable {
     case lint([Finding])
     /// A fault acts on the connection from now on.
     case fault(kind: String)
+    /// The process of the connection, or of a server, has ended: with a status or by a signal.
+    case programEnded(status: Int?, signal: String?)
+    /// A line of the standard error of that process.
+    case programError(text: String)
     /// The script of the connection has ended; nil if it succeeded.
     case script(failure: ScriptFailure?)
   }
@@ -241,6 +245,13 @@ package struct SessionEvent: Sendable {
     case .fault(let kind):
       json.member("event", "fault")
       json.member("kind", kind)
+    case .programEnded(let status, let signal):
+      json.member("event", "exec")
+      if let status { json.member("status", status) }
+      if let signal { json.member("signal", signal) }
+    case .programError(let text):
+      json.member("event", "stderr")
+      json.member("text", text)
     case .script(let failure):
       json.member("event", "script")
       json.member("ok", failure == nil)

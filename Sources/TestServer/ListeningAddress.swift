@@ -18,6 +18,16 @@ package enum ListeningAddress: Sendable, Hashable {
     return name
   }
 
+  /// Whether only processes of this machine can connect, as far as the text says; the name of another host
+  /// counts as open.
+  package var isLoopback: Bool {
+    switch self {
+    case .loopback, .unixSocket: true
+    case .host(let name, _):
+      name == "localhost" || name == "::1" || name.hasPrefix("127.") && IPAddress(name) != nil
+    }
+  }
+
   /// Binds all addresses.
   func bind(
     _ open: (Server.Address) async throws -> Server

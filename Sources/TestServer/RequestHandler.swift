@@ -18,6 +18,8 @@ final class RequestHandler: Sendable {
   /// The rules for all connections; nil if there are none.
   var rules: RuleBook? { scripts?.book }
   private let slots: ClientSlots
+  /// The processes of connections.
+  let programs = ProgramTable(limit: ServedProgram.maxProcesses)
   private let upgrades: UpgradeCounter
   private let report: @Sendable (ServerEvent) -> Void
   private let metrics: MetricsReport
@@ -30,7 +32,7 @@ final class RequestHandler: Sendable {
     _ report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.configuration = configuration
-    metrics = MetricsReport(configuration, registries, counters)
+    metrics = MetricsReport(configuration, registries, counters, programs)
     self.report = report
     slots = ClientSlots(
       maxClients: configuration.maxClients, maxUpgrades: configuration.maxUpgrades)
@@ -44,10 +46,14 @@ final class RequestHandler: Sendable {
     let context = BehaviourContext(
       registries: registries, queueLimit: configuration.queueLimit,
       channels: Channels(ChannelSettings(configuration), registries), joined: joined)
-    mode = configuration.mode.makeBehaviours(context)
-    channels = ChannelAccess(mode, context, configuration.capture, report: report)
+    let named = configuration.mode.makeBehaviours(context)
+    mode =
+      configuration.program.map { [programs] in Program.Maker(program: $0, table: programs) }
+      ?? named
+    channels = ChannelAccess(named, context, configuration.capture, report: report)
     paths = TestPaths.entries(
-      configuration.mode.entry, hasScripts: configuration.scripting != nil)
+      configuration.mode.entry,
+      areReplaced: configuration.scripting != nil || configuration.program != nil)
   }
 
   /// Makes `GET /healthz` return 503 from now on.
@@ -116,10 +122,22 @@ final class RequestHandler: Sendable {
     return .upgrade(
       AcceptableUpgrade(
         request: upgrade, target: target, subprotocol: subprotocol,
-        deflate: (connection.allowsDeflate ? configuration.deflate : nil).flatMap {
-          DeflateChoice.answer(upgrade.extensions, wishes: $0)
-        },
-        connection: connection, faults: faults))
+        deflate: try deflate(upgrade, connection), connection: connection, faults: faults))
+  }
+
+  private func deflate(
+    _ upgrade: ServerHandshake.Request, _ connection: PathConnection
+  ) throws(Refusal) -> DeflateParameters? {
+    let standard = connection.requiresDeflate ? DeflateParameters() : nil
+    guard let wishes = connection.allowsDeflate ? configuration.deflate ?? standard : standard
+    else {
+      return nil
+    }
+    let answer = DeflateChoice.answer(upgrade.extensions, wishes: wishes)
+    if answer == nil, connection.requiresDeflate {
+      throw Refusal(.badRequest, "offer \(DeflateParameters.name)")
+    }
+    return answer
   }
 
   /// These paths are always the mode's: applications and the page use them.
@@ -273,28 +291,38 @@ final class RequestHandler: Sendable {
           from: request.remoteAddress, status: reply.status, explanation: "as \(path) asks for"))
       return .reply(reply.reply)
     case .upgrade(let upgrade):
-      return takingSlot(request) { accept(upgrade, $0, request) }
+      return takingSlot(request) { slot throws(Refusal) in
+        var admitted = upgrade
+        admitted.connection.behaviour = try upgrade.connection.behaviour.admitting(
+          request, upgrade.target, subprotocol: upgrade.subprotocol)
+        return accept(admitted, slot, request)
+      }
     case .subscribe(let stream):
       return takingSlot(request) { upgraded(stream.upgrade, nil, $0, request) }
     }
   }
 
   private func takingSlot(
-    _ request: HTTPRequest, _ accept: (ClientSlot) -> HTTPAnswer
+    _ request: HTTPRequest, _ accept: (ClientSlot) throws(Refusal) -> HTTPAnswer
   ) -> HTTPAnswer {
-    do throws(ClientSlots.NoSlot) {
-      return accept(try slots.take())
+    do throws(Refusal) {
+      return try accept(try takeSlot())
     } catch {
-      return Self.refusal(error).answer(request, report)
+      return error.answer(request, report)
     }
   }
 
-  private static func refusal(_ reason: ClientSlots.NoSlot) -> Refusal {
-    switch reason {
-    case .full:
-      Refusal(
-        .serviceUnavailable, "the limit of clients is reached", fields: [("Retry-After", "1")])
-    case .noMoreUpgrades: Refusal(.serviceUnavailable, "no more connections are accepted")
+  private func takeSlot() throws(Refusal) -> ClientSlot {
+    do throws(ClientSlots.NoSlot) {
+      return try slots.take()
+    } catch {
+      switch error {
+      case .full:
+        throw Refusal(
+          .serviceUnavailable, "the limit of clients is reached", fields: [("Retry-After", "1")])
+      case .noMoreUpgrades:
+        throw Refusal(.serviceUnavailable, "no more connections are accepted")
+      }
     }
   }
 
@@ -325,7 +353,7 @@ final class RequestHandler: Sendable {
       extensions: [upgrade.deflate?.text].compactMap(\.self),
       isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
-    var refusal: (reply: HTTPReplyText, fault: String)?
+    var refusal: (reply: HTTPReplyText?, fault: String)?
     draw.rules.removeAll { rule in
       if case .refuse(let reply) = rule.action {
         refusal = refusal ?? (reply, rule.text ?? "")
@@ -347,11 +375,18 @@ final class RequestHandler: Sendable {
       metrics.counters.count(fault: refusal.fault)
       report(
         .refused(
-          from: request.remoteAddress, status: refusal.reply.status,
+          from: request.remoteAddress, status: refusal.reply?.status,
           explanation: "fault \(refusal.fault)"))
     }
-    let answer = refusal.map { HTTPAnswer.reply($0.reply.reply) } ?? .upgrade(accepted)
+    let answer =
+      refusal.map { $0.reply.map { .reply($0.reply) } ?? Self.noReply } ?? .upgrade(accepted)
     return changes.reduce(answer) { answer, change in change(answer) }
+  }
+
+  /// Ends the connection without a reply.
+  private static let noReply = HTTPAnswer.later { loop in
+    struct NoReply: Error {}
+    return loop.makeFailedFuture(NoReply())
   }
 
   /// Creates the consumer of a connection; called on the event loop of the connection.

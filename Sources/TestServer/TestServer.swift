@@ -132,6 +132,8 @@ package final class TestServer: Sendable {
     all.whenComplete { _ in deadline.succeed() }
     try? await deadline.futureResult.get()
     timer.cancel()
+    // Bounded: what outlives its client is ended with signals.
+    await handler.programs.allEnded()
     loops?.stop()
   }
 }

@@ -55,6 +55,8 @@ package struct TestServerConfiguration: Sendable {
   package var allowsURLFaults = true
   /// Scripts and rules for connections; nil if there are none. They replace the test paths.
   package var scripting: Scripting?
+  /// The program that answers connections; nil if there is none. It replaces the mode and the test paths.
+  package var program: ServedProgram?
   /// Whether to count oddities in the frames of clients, for `ServerEvent.linted`.
   package var lintsFrames = false
 

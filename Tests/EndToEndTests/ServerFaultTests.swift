@@ -103,6 +103,92 @@ import Testing
     #expect(try Wscope.run(["send", listener.url, "hi", "-1"]).outputText == "hi\n")
   }
 
+  @Test func anUpgradeMayEndWithoutAReply() throws {
+    let listener = try Listener(["--fault", "refuse,conn=1"])
+    let client = try RawClient(port: listener.port)
+    client.send(RawClient.request())
+    #expect(client.readToEnd() == [])
+    _ = try listener.process.readLine(from: .standardError) {
+      $0.contains("! closed 127.0.0.1:") && $0.contains("fault refuse")
+    }
+    #expect(try Wscope.run(["send", listener.url, "hi", "-1"]).outputText == "hi\n")
+  }
+
+  /// More than the kernel holds for a connection.
+  private static let flood = Array(
+    repeatElement(RawClient.frame(2, [UInt8](repeating: 1, count: 60_000)), count: 400).joined())
+  private static let ping = RawClient.frame(9, [0x70])
+  private static let hi = RawClient.frame(1, Array("hi".utf8))
+  private static let echo: [UInt8] = [0x81, 2, 0x68, 0x69]
+
+  @Test func pingsAreNotAnswered() throws {
+    let listener = try Listener(["--no-compress", "--fault", "no-pong"])
+    let client = try Self.open(listener, "/")
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("fault no-pong") }
+    client.send(Self.ping + Self.hi)
+    #expect(client.read(4) == Self.echo)
+  }
+
+  /// Pings, some of which may be lost, until one is answered.
+  @Test(arguments: ["no-pong,for=300ms", "stall,for=300ms", "no-read,for=300ms"])
+  func aConditionEnds(_ fault: String) throws {
+    let listener = try Listener(["--no-compress", "--fault", fault])
+    let client = try Self.open(listener, "/")
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("fault ") }
+    let end = ContinuousClock.now + .seconds(100)
+    repeat { client.send(Self.ping) } while client.isSilent(for: 0.05) && ContinuousClock.now < end
+    #expect(client.read(3) == [0x8A, 1, 0x70])
+  }
+
+  @Test func aCloseIsAnsweredLate() throws {
+    let listener = try Listener(["--no-compress", "--fault", "slow-close=1500ms"])
+    let client = try Self.open(listener, "/")
+    let start = ContinuousClock.now
+    client.send(Self.hi + RawClient.frame(8, [0x03, 0xE8]))
+    #expect(client.readToEnd() == Self.echo + [0x88, 2, 0x03, 0xE8])
+    #expect(ContinuousClock.now - start >= .milliseconds(1500))
+  }
+
+  @Test func aStalledServerSaysNothing() throws {
+    let listener = try Listener(["--no-compress", "--fault", "stall,after=1,conn=1"])
+    let client = try Self.open(listener, "/")
+    client.send(Self.hi)
+    #expect(client.read(4) == Self.echo)
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("fault stall") }
+    client.send(Self.hi + Self.ping + RawClient.frame(8, [0x03, 0xE8]))
+    #expect(client.isSilent(for: 0.3))
+    let sent = try Wscope.run(
+      ["send", "\(listener.url)?fault=stall", "hi", "-1", "--wait", "300ms"])
+    #expect(sent.exitCode == 28, "\(sent.errorText)")
+  }
+
+  @Test func aServerThatDoesNotReadFillsTheClient() throws {
+    let listener = try Listener(["--mode", "sink", "--fault", "no-read"])
+    let client = try Self.open(listener, "/")
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("fault no-read") }
+    #expect(client.sendUntilFull(Self.flood) < Self.flood.count)
+  }
+
+  @Test(arguments: ["throttle=40KB/s", "slice=64~63,gap=1ms", "slice=100&fault=throttle=40KB/s"])
+  func aSlowPathLosesNothing(_ fault: String) throws {
+    let listener = try Listener(["--no-compress"])
+    let client = try Self.open(listener, "/?fault=\(fault)")
+    let payload = (0..<20_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let start = ContinuousClock.now
+    client.send(RawClient.frame(2, payload) + Self.ping)
+    #expect(client.read(20_004).suffix(20_000).elementsEqual(payload))
+    #expect(client.read(3) == [0x8A, 1, 0x70])
+    // 20 000 bytes at 40 KiB a second, or some 300 pieces a millisecond apart.
+    #expect(ContinuousClock.now - start >= .milliseconds(150))
+  }
+
+  /// Above the mark, the server does not read from the client either.
+  @Test func aThrottledClientHasBackpressure() throws {
+    let listener = try Listener(["--no-compress", "--fault", "throttle=1KB/s"])
+    let client = try Self.open(listener, "/")
+    #expect(client.sendUntilFull(Self.flood) < Self.flood.count)
+  }
+
   private static func open(_ listener: Listener, _ path: String) throws -> RawClient {
     let client = try RawClient(port: listener.port)
     client.send(RawClient.request(path: path))

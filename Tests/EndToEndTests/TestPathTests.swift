@@ -36,6 +36,11 @@ import Testing
     Row(path: "/ping?every=10ms", exitCode: 0, output: "hi\n"),
     Row(path: "/absolute-redirect/1", exitCode: 22, output: ""),
     Row(path: "/fragment/1", exitCode: 0, output: "hi\n"),
+    Row(path: "/deflate", exitCode: 0, output: "hi\n"),
+    Row(path: "/deflate-bomb", exitCode: 63, output: ""),
+    Row(path: "/slow-reader", exitCode: 0, output: "hi\n"),
+    Row(path: "/slow-reader?rate=1", exitCode: 22, output: ""),
+    Row(path: "/handshake_sleep_2", exitCode: 0, output: "hi\n"),
     Row(path: "/unstable?failure_rate=0", exitCode: 0, output: "hi\n"),
     Row(path: "/unstable?failure_rate=1", exitCode: 22, output: ""),
     Row(path: "/unstable?failure_rate=2", exitCode: 22, output: ""),
@@ -105,7 +110,9 @@ import Testing
       ("/count/3", [0x81, 1, 0x31, 0x81, 1, 0x32, 0x81, 1, 0x33, 0x88, 2, 3, 0xE8]),
       ("/stream/1", [0x81, 7] + Array("{\"n\":1}".utf8) + [0x88, 2, 3, 0xE8]),
       ("/drip?n=2&size=3&every=1ms", [0x81, 3, 42, 42, 42, 0x81, 3, 42, 42, 42, 0x88, 2, 3, 0xE8]),
-      ("/flood?size=1", [0x82, 1, 42, 0x82, 1, 42]), ("/ping?every=1ms", [0x89, 0, 0x89, 0]),
+      ("/flood?size=1", [0x82, 1, 42, 0x82, 1, 42]),
+      ("/flood?size=1&rate=1KB/s", [0x82, 1, 42, 0x82, 1, 42]),
+      ("/ping?every=1ms", [0x89, 0, 0x89, 0]),
       ("/user-agent", [0x81, 0]), ("/ip", [0x81, 9] + Array("127.0.0.1".utf8)),
       ("/origin", [0x81, 0]),
       ("/cookies/set?a=b&fault=delay%3D1ms", [0x81, 2] + Array("{}".utf8)),
@@ -113,6 +120,39 @@ import Testing
   func whatIsOnTheWire(_ path: String, _ bytes: [UInt8]) throws {
     let listener = try Listener()
     #expect(try Self.open(listener, path).read(bytes.count) == bytes)
+  }
+
+  @Test func compressionIsUsedWhereItIsOffered() throws {
+    let listener = try Listener(["--no-compress"])
+    let sent = try Wscope.run(
+      ["send", "\(listener.url)deflate", "hi", "-1", "--compress", "-v"])
+    #expect(sent.outputText == "hi\n")
+    #expect(sent.errorText.contains("permessage-deflate"), "\(sent.errorText)")
+  }
+
+  @Test(arguments: ["deflate", "deflate-bomb"])
+  func compressionMustBeOffered(_ path: String) throws {
+    let listener = try Listener()
+    let sent = try Wscope.run(["send", "\(listener.url)\(path)", "hi", "--no-compress"])
+    #expect(sent.exitCode == 22 && sent.errorText.contains("offer permessage-deflate"))
+  }
+
+  @Test(arguments: [1, 2, 257, 258, 259, 516, 100_000])
+  func aDeflateBombInflatesToItsSize(_ size: Int) throws {
+    let listener = try Listener()
+    let sent = try Wscope.run(
+      ["send", "\(listener.url)deflate-bomb?size=\(size)", "hi", "--count", "2", "--compress"])
+    #expect(sent.exitCode == 0, "\(sent.errorText)")
+    #expect(sent.standardOutput.prefix(size).allSatisfy { $0 == 0 })
+    // The echo follows.
+    #expect(sent.standardOutput.count == size + 3 && sent.outputText.hasSuffix("hi\n"))
+  }
+
+  @Test func aDeflateBombIsRejectedByItsSize() throws {
+    let listener = try Listener()
+    let sent = try Wscope.run(["send", "\(listener.url)deflate-bomb", "hi", "-1", "--compress"])
+    #expect(sent.exitCode == 63, "\(sent.errorText)")
+    #expect(sent.peakMemory < 200 << 20)
   }
 
   /// As many messages as a number, then the client's own; the client reads late.

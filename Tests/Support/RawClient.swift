@@ -48,6 +48,9 @@ package final class RawClient {
     return bytes
   }
 
+  /// Whether nothing arrives for so many seconds; what arrives is kept.
+  package func isSilent(for seconds: Double) -> Bool { connection.isSilent(for: seconds) }
+
   /// Reads until the server ends the connection.
   package func readToEnd() -> [UInt8] { connection.readToEnd() }
 

@@ -118,6 +118,12 @@ package struct RawSocket: Sendable {
   }
 
   /// Reads until the blank line that ends an HTTP head, and not a byte more.
+  /// Whether there is nothing to read for so many seconds, not even the end.
+  package func isSilent(for seconds: Double) -> Bool {
+    var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&state, 1, Int32(seconds * 1000)) == 0
+  }
+
   package func readHead() -> [UInt8] {
     var head: [UInt8] = []
     while !head.suffix(4).elementsEqual("\r\n\r\n".utf8), head.count < 65_536 {

@@ -12,7 +12,9 @@ import WebSocketProtocol
     ("rst,after=2s", "time(2000000000)", "1.0"), ("rst,p=30%", "time(0)", "0.3"),
     ("delay=200ms~50ms,for=10s,p=0.25,conn=2-,path=/a*b", "time(0)", "0.25"),
     ("delay=1s±1ms", "time(0)", "1.0"), ("delay=1s+-1ms,conn=1-3", "time(0)", "1.0"),
-    ("slow-open=2s,conn=7", "time(0)", "1.0"),
+    ("slow-open=2s,conn=7", "time(0)", "1.0"), ("refuse", "time(0)", "1.0"),
+    ("slice=16~8,gap=2ms", "time(0)", "1.0"), ("stall,for=2s", "time(0)", "1.0"),
+    ("no-read,after=3", "messages(3)", "1.0"), ("throttle=1KB/s", "time(0)", "1.0"),
   ])
   func areRead(_ text: String, _ start: String, _ share: String) throws {
     let rule = try Faults.parse(text)
@@ -43,7 +45,16 @@ import WebSocketProtocol
     ("life=x", "life", "invalid value \"x\" (expected 200ms, 1s or 2m)"),
     ("life=1s,for=1s", "life", "for= is not valid with life"),
     ("refuse=503,after=1", "refuse", "after= is not valid with refuse"),
-    ("refuse", "refuse", "missing value (expected a status from 200 to 599, as in 503)"),
+    ("refuse=", "refuse", "invalid value \"\" (expected a value after =)"),
+    ("throttle=1KB", "throttle", "invalid value \"1KB\" (expected 1KB/s or 2M/s)"),
+    ("throttle=0/s", "throttle", "invalid value \"0/s\" (expected 1KB/s or 2M/s)"),
+    ("slice=8~8", "slice", "invalid value \"8~8\" (expected 16, 16~8 or 1KB)"),
+    ("slice=0", "slice", "invalid value \"0\" (expected 16, 16~8 or 1KB)"),
+    ("slice=8,gap=x", "slice", "invalid gap=x (expected a duration as in 2ms)"),
+    ("stall,gap=1ms", "stall", "unknown parameter \"gap\""),
+    ("slow-close=x", "slow-close", "invalid value \"x\" (expected 200ms, 1s or 2m)"),
+    ("slow-close=1s,for=1s", "slow-close", "for= is not valid with slow-close"),
+    ("no-pong=1", "no-pong", "no-pong takes no value"),
     ("rst,for=1s", "rst", "for= is not valid with rst"),
     ("slow-open=1s,after=1", "slow-open", "after= is not valid with slow-open"),
     ("slow-open=1s,for=1s", "slow-open", "for= is not valid with slow-open"),

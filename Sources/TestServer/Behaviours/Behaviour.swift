@@ -20,10 +20,20 @@ protocol BehaviourMaker: Sendable {
   func makeBehaviour(for client: ServedClient) -> any Behaviour
   /// The maker for a client with these parameters in its URL, of which most modes have none.
   func reading(_ arguments: PathArguments) throws(InvalidArgument) -> any BehaviourMaker
+  /// The maker for the connection of a request that is about to be accepted. It takes what the connection needs
+  /// and is scarce, which becomes free with the returned maker and its behaviour.
+  ///
+  /// - Throws: `Refusal` if nothing is free.
+  func admitting(
+    _ request: HTTPRequest, _ target: RequestTarget, subprotocol: String?
+  ) throws(Refusal) -> any BehaviourMaker
 }
 
 extension BehaviourMaker {
   func reading(_ arguments: PathArguments) throws(InvalidArgument) -> any BehaviourMaker { self }
+  func admitting(
+    _ request: HTTPRequest, _ target: RequestTarget, subprotocol: String?
+  ) throws(Refusal) -> any BehaviourMaker { self }
 }
 
 /// Makes the behaviour of the members of a channel, to which messages can be published.

@@ -7,10 +7,9 @@ enum Delay {
     summary: "Sends each message this much later, in order; ~50ms spreads the delay.",
     example: "200ms~50ms", canEnd: true
   ) { value throws(InvalidFaultValue) in
-    let parts = value.replacing("+-", with: "~").replacing("±", with: "~")
-      .split(separator: "~", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard let delay = Duration.nanoseconds(parts[0]),
-      let jitter = parts.count > 1 ? Duration.nanoseconds(parts[1]) : 0
+    let parts = Spread.parts(value)
+    guard let delay = Duration.nanoseconds(parts.middle),
+      let jitter = parts.variation.map({ Duration.nanoseconds($0) }) ?? 0
     else { throw InvalidFaultValue(expected: "200ms or 200ms~50ms") }
     return .message(action(delay, jitter: jitter))
   }

@@ -20,8 +20,12 @@ package struct FaultEntry: Sendable {
   package var summary: String
   /// An example of its value as typed; nil if it takes none.
   package var example: String?
+  /// Whether the fault does without its value.
+  package var isValueOptional = false
   /// Whether the fault lasts and `for=` can end it.
   package var canEnd: Bool
+  /// The parameters that only this fault has.
+  package var parameters: [String] = []
   /// Parses the value, which is empty if the fault takes none.
   var parse: @Sendable (_ value: String) throws(InvalidFaultValue) -> FaultAction
 
@@ -34,14 +38,16 @@ package struct FaultEntry: Sendable {
 enum FaultAction: Sendable {
   /// Changes the answer to an upgrade request that was accepted.
   case handshake(@Sendable (HTTPAnswer) -> HTTPAnswer)
-  /// Rejects an upgrade request that was accepted.
-  case refuse(HTTPReplyText)
+  /// Rejects an upgrade request that was accepted; without a reply, the connection just ends.
+  case refuse(HTTPReplyText?)
   /// Changes a message to the client.
   case message(@Sendable (inout OutgoingMessage, inout SeededGenerator) -> Void)
   /// Closes the connection with any close code when the fault begins.
   case close(CloseFrame)
   /// Acts on the connection once, when the fault begins; the connection stays open.
   case lasting(@Sendable (FaultyTransport) -> Void)
+  /// Changes the connection for as long as the fault lasts.
+  case condition(FaultCondition)
   /// Ends the connection once, when the fault begins.
   case transport(@Sendable (FaultyTransport) -> Void)
 }

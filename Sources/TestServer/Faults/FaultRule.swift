@@ -18,6 +18,8 @@ package struct FaultRule: Sendable {
   var start = Start.time(0)
   /// Duration in nanoseconds; nil lasts until the end of the connection.
   var duration: Int64?
+  /// Nanoseconds between two pieces of a fault that has them.
+  var gap: Int64?
   /// The share of connections that have the fault, from 0 to 1.
   var share = 1.0
   /// The range of upgrade requests, counted from 1 among those that fit the path; nil for all.
@@ -46,8 +48,9 @@ package struct FaultRule: Sendable {
     _ parameter: Faults.Pair, _ entry: FaultEntry, isURL: Bool
   ) throws(FaultError) {
     let name = parameter.name
-    guard Self.parameters.contains(name) else {
-      let near = Nearest.word(to: name, among: Self.parameters)
+    let known = Self.parameters + entry.parameters
+    guard known.contains(name) else {
+      let near = Nearest.word(to: name, among: known)
       throw FaultError(
         fault: entry.name,
         problem: "unknown parameter \"\(name)\"" + (near.map { "; did you mean \($0)?" } ?? ""))
@@ -68,6 +71,7 @@ package struct FaultRule: Sendable {
 
   private static let expected = [
     "after": "a number of messages, or a duration as in 2s", "for": "a duration as in 2s",
+    "gap": "a duration as in 2ms",
     "p": "30% or 0.3", "conn": "N, N-M or N-", "path": "a path, with * for any characters",
   ]
 
@@ -85,6 +89,9 @@ package struct FaultRule: Sendable {
     case "for":
       duration = Duration.nanoseconds(value)
       return duration.map { $0 > 0 } ?? false
+    case "gap":
+      gap = Duration.nanoseconds(value)
+      return gap != nil
     case "p":
       guard let share = Share.parse(value) else { return false }
       self.share = share

@@ -5,8 +5,8 @@ package enum Faults {
   /// All faults. Help, completion, errors and tests read this list.
   package static let all = [
     Refuse.entry, SlowOpen.entry, Drop.entry, Duplicate.entry, Corrupt.entry, Delay.entry,
-    Fragment.entry,
-    CloseFault.entry, Reset.entry, Finish.entry, Limit.entry, Life.entry,
+    Fragment.entry, NoPong.entry, SlowClose.entry, CloseFault.entry, Throttle.entry, Slice.entry,
+    Stall.entry, NoRead.entry, Reset.entry, Finish.entry, Limit.entry, Life.entry,
   ]
 
   /// Parses `KIND[=VALUE][,PARAM=VALUE...]`.
@@ -37,6 +37,7 @@ package enum Faults {
       throw FaultError(fault: entry.name, problem: "\(entry.name) takes no value")
     }
     do throws(InvalidFaultValue) {
+      if value == "", entry.isValueOptional { throw InvalidFaultValue(expected: "a value after =") }
       return try entry.parse(value ?? "")
     } catch {
       let found = value.map { "invalid value \"\($0)\"" } ?? "missing value"

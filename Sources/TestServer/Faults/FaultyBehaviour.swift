@@ -44,7 +44,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   func carried(by transport: any ConnectionTransport) -> any ConnectionTransport {
     let isNeeded = faults.contains {
       switch $0.rule.action {
-      case .transport, .lasting: true
+      case .transport, .lasting, .condition: true
       case .handshake, .refuse, .message, .close: false
       }
     }
@@ -52,6 +52,9 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     let faulty = FaultyTransport(inner.carried(by: transport))
     faulty.written = { [weak self] in self?.beginTransportFaults() }
     faulty.willReset = { [weak self] in self?.isOver = true }
+    faulty.writabilityChanged = { [weak self] in self?.writabilityChanged($0) }
+    var sizes = SeededGenerator(seed: random.next())
+    faulty.randomSize = { Int.random(in: $0, using: &sizes) }
     self.transport = faulty
     return faulty
   }
@@ -64,7 +67,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     inner.opened(handler)
     for fault in faults {
       switch fault.rule.action {
-      case .transport, .lasting, .close: break
+      case .transport, .lasting, .condition, .close: break
       case .handshake, .refuse, .message: continue
       }
       let delay: Int64
@@ -85,10 +88,12 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   func received(
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
+    guard stall == .none else { return }
     inner.received(kind, payload, &machine)
   }
 
   func received(control step: Step, _ machine: inout ConnectionMachine) {
+    if case .close = step, let closeDelay { transport?.hold(for: .nanoseconds(closeDelay)) }
     inner.received(control: step, &machine)
   }
 
@@ -96,7 +101,8 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
 
   func writabilityChanged(_ isWritable: Bool) {
     inner.writabilityChanged(isWritable)
-    if isReadingStopped { client.handler?.setReading(false) }
+    if isReadingStopped || isReadingFaulty { client.handler?.setReading(false) }
+    if isWritable { transport?.pump() }
   }
 
   func closed(_ outcome: CloseOutcome) {
@@ -117,7 +123,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
     // Nothing is sent after the last message before the end of the connection.
-    guard !isOver, !endsNow, machine.isOpen else { return }
+    guard !isOver, !endsNow, machine.isOpen, stall == .none else { return }
     var message = OutgoingMessage()
     var note = MessageNote(rule: client.sendingRule)
     for index in faults.indices {
@@ -200,7 +206,48 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     beginClose()
     guard isReadingStopped, waiting.bytes <= queueLimit / 2 else { return }
     isReadingStopped = false
-    handler.setReading(handler.isWritable)
+    handler.setReading(handler.isWritable && !isReadingFaulty)
+  }
+
+  // MARK: Conditions
+
+  private enum StallState {
+    case none
+    /// Messages are discarded both ways, so that the connection can go on afterwards.
+    case passing
+    /// Bytes are discarded, so that a Close frame of the client has no effect either.
+    case lasting
+  }
+
+  private var stall = StallState.none
+  private var isReadingFaulty = false
+  /// Nanoseconds by which the answer to a Close frame is late; nil for no delay.
+  var closeDelay: Int64?
+
+  func setStalled(_ isStalled: Bool, ends: Bool) {
+    stall = isStalled ? (ends ? .passing : .lasting) : .none
+    transport?.isStalled = isStalled
+  }
+
+  /// Discards the bytes of a stalled client before the machine, which would reply.
+  func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine) {
+    guard stall != .lasting else { return }
+    while step(&window, &machine) {}
+  }
+
+  func setReading(_ reads: Bool) {
+    isReadingFaulty = !reads
+    guard let handler = client.handler else { return }
+    handler.setReading(reads && !isReadingStopped && handler.isWritable)
+  }
+
+  func setAnsweringPings(_ answers: Bool) {
+    try? client.handler?.prepare { machine throws(SendError) in machine.answersPings = answers }
+  }
+
+  func setPace(_ change: (inout WritePace) -> Void) {
+    guard let transport else { return }
+    change(&transport.pace)
   }
 
   // MARK: When faults act
@@ -237,8 +284,20 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
       guard case .messages(let count) = fault.rule.start else { return false }
       switch fault.rule.action {
       case .transport, .close: return sent >= count
-      case .handshake, .refuse, .message, .lasting: return false
+      case .handshake, .refuse, .message, .lasting, .condition: return false
       }
+    }
+  }
+
+  private func begin(_ condition: FaultCondition, _ index: Int) {
+    guard isActive(index) else { return }
+    let rule = faults[index].rule
+    condition.begin(self, rule)
+    guard let duration = rule.duration, let began = faults[index].began else { return }
+    let end = began + .nanoseconds(duration)
+    client.registry.loop.assumeIsolated().scheduleTask(deadline: end) { [weak self] in
+      guard let self, self.client.handler != nil else { return }
+      condition.end(self)
     }
   }
 
@@ -270,6 +329,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
         isOver = true
         act(transport)
       case .lasting(let act): if isActive(index) { act(transport) }
+      case .condition(let condition): begin(condition, index)
       case .handshake, .refuse, .message, .close: continue
       }
     }

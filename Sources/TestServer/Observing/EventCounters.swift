@@ -27,6 +27,8 @@ final class EventCounters: Sendable {
     var durations = DurationCounts()
     /// Violations of the protocol by clients, by the close code of the answer.
     var violations = LabelledCounts(known: [1002, 1007, 1009], limit: 3)
+    /// Processes of connections that have ended.
+    var programs = ProgramEnds()
     /// Connections on which a fault has acted, by its kind.
     var faults: [String: UInt64] = [:]
   }
@@ -52,11 +54,13 @@ final class EventCounters: Sendable {
         counts.clients += 1
         counts.statuses.add(info.status)
       }
-    case .refused(_, let status, _): counts.withLock { $0.statuses.add(Int(status.code)) }
+    case .refused(_, let status?, _): counts.withLock { $0.statuses.add(Int(status.code)) }
     case .malformed(_, let status?, _): counts.withLock { $0.statuses.add(Int(status.code)) }
     case .closed(_, let summary): count(summary)
     case .fault(_, let fault): count(fault: fault)
-    case .message, .sent, .ping, .pong, .script, .rejectedByScript, .ruleSkipped, .published,
+    case .program(_, .ended(let end, _)): counts.withLock { $0.programs.add(end) }
+    case .program, .refused, .message, .sent, .ping, .pong, .script, .rejectedByScript,
+      .ruleSkipped, .published,
       .dropped, .pingFlood, .linted, .malformed, .acceptFailed, .more:
       break
     }
@@ -75,6 +79,23 @@ final class EventCounters: Sendable {
       counts.closes[closer]?.add(Int(code.rawValue))
       counts.durations.add(seconds)
       if case .failed = summary.outcome { counts.violations.add(Int(code.rawValue)) }
+    }
+  }
+}
+
+/// How the processes of connections have ended.
+struct ProgramEnds: Sendable {
+  var successes: UInt64 = 0
+  /// With a status other than 0.
+  var errors: UInt64 = 0
+  /// By a signal.
+  var signals: UInt64 = 0
+
+  mutating func add(_ end: ProgramEnd) {
+    switch end {
+    case .exited(0): successes += 1
+    case .exited: errors += 1
+    case .killed: signals += 1
     }
   }
 }

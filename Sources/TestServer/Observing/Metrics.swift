@@ -55,6 +55,8 @@ struct MetricFigures: Sendable {
   var events: EventCounters.Counts
   var process: ProcessFigures
   var version: String
+  /// Processes of connections that run.
+  var processes: Int
   /// What answers connections.
   var behaviour: String
   /// The rules that have a count of their own, by their lines.
@@ -147,6 +149,17 @@ package enum Metrics {
     },
     MetricEntry("wscope_unmatched_messages_total", "Messages that no rule took.") {
       $0.loops.unmatched
+    },
+    MetricEntry("wscope_exec_processes", .gauge, "Processes of connections that run.") {
+      [MetricSample($0.processes)]
+    },
+    MetricEntry(
+      "wscope_exec_exits_total", .counter, "Processes of connections that have ended."
+    ) { figures in
+      let ends = figures.events.programs
+      return [("0", ends.successes), ("error", ends.errors), ("signal", ends.signals)].map {
+        MetricSample($0.1, [("status", $0.0)])
+      }
     },
   ]
 

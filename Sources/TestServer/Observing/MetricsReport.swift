@@ -10,14 +10,16 @@ struct MetricsReport: Sendable {
   private let version: String
   private let behaviour: String
   private let rules: [Int]
+  private let programs: ProgramTable
 
   /// Further rules share a count.
   private static let maxRules = 100
 
   init(
     _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
-    _ counters: EventCounters
+    _ counters: EventCounters, _ programs: ProgramTable
   ) {
+    self.programs = programs
     self.counters = counters
     self.registries = registries
     version = configuration.version
@@ -38,7 +40,7 @@ struct MetricsReport: Sendable {
         for sum in sums { total += sum }
         let figures = MetricFigures(
           loops: total, events: counters.snapshot, process: .current(), version: version,
-          behaviour: behaviour, rules: rules)
+          processes: programs.running, behaviour: behaviour, rules: rules)
         return .reply(
           HTTPReply(
             .ok,

@@ -19,6 +19,8 @@ package enum ServerEvent: Sendable {
   /// The regular expression of a rule took too many steps on a message of this size in bytes.
   case ruleSkipped(client: Int, rule: String, bytes: Int)
   case closed(client: Int, ClientSummary)
+  /// Something happened to the process of a client; without a client, to the process that feeds all.
+  case program(client: Int?, ProgramEvent)
   /// A message was published by HTTP, and sent to so many clients.
   case published(Publication, MessageSummary, delivered: Int)
   /// A client that was too slow did not get so many messages.
@@ -27,8 +29,9 @@ package enum ServerEvent: Sendable {
   case pingFlood(client: Int)
   /// Counts of the oddities in the frames of a client; reported right before its `closed`.
   case linted(client: Int, [Oddity: Int])
-  /// A request was rejected. Pages that are served are not reported.
-  case refused(from: SocketAddress?, status: HTTPResponseStatus, explanation: String)
+  /// A request was rejected; the status is nil if a fault ended the connection without a reply. Pages that are served
+  /// are not reported.
+  case refused(from: SocketAddress?, status: HTTPResponseStatus?, explanation: String)
   /// Received bytes were not a valid request; the status is nil if no reply was sent.
   case malformed(from: SocketAddress?, status: HTTPResponseStatus?, MalformedRequest)
   /// Accepting a connection failed with this `errno`.

@@ -50,7 +50,7 @@ enum BrokenFramePaths {
     }
   }
 
-  private static func connection(_ bytes: [UInt8], closesFirst: Bool) -> PathConnection {
+  static func connection(_ bytes: [UInt8], closesFirst: Bool) -> PathConnection {
     PathConnection(
       behaviour: BrokenFrame.Maker(bytes: bytes, closesFirst: closesFirst), allowsDeflate: false)
   }

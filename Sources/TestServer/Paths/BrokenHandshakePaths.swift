@@ -34,11 +34,12 @@ enum BrokenHandshakePaths {
       $0.wireText = "FOO BAR BAZ\r\n\r\n"
     },
     TestPathEntry(
-      pattern: "/slow-handshake/{ms}",
-      summary: "Answers the upgrade request this much later; a bare number is milliseconds.",
+      pattern: "/slow-handshake/{ms}", aliases: ["/handshake_sleep_2"],
+      summary:
+        "Answers the upgrade request this much later; a bare number is milliseconds. The alias waits 2 s.",
       isBroken: true
     ) { arguments throws(InvalidArgument) in
-      let delay = try arguments.duration("ms") ?? 0
+      let delay = try arguments.duration("ms") ?? 2_000_000_000
       return .accept(
         PathConnection(
           behaviour: Echo.Maker(),

@@ -1,5 +1,15 @@
 /// Parses a number of bytes as typed.
 package enum ByteSize {
+  /// Parses a rate such as `1KB/s`.
+  ///
+  /// - Returns: Bytes a second, at least 1; nil if the text is invalid.
+  static func parse(perSecond text: String) -> Int? {
+    guard text.hasSuffix("/s"), let bytes = parse(String(text.dropLast(2))), bytes > 0 else {
+      return nil
+    }
+    return bytes
+  }
+
   /// Parses `64`, `16k`, `4KiB`, `1M` or `1 GiB`; k, M and G are powers of 1024.
   ///
   /// - Returns: The number of bytes, not negative; nil if the text is invalid or the number too

@@ -105,11 +105,15 @@ enum PingPath {
 /// `/flood`: messages as fast as the client reads them.
 enum FloodPath {
   static let entry = TestPathEntry(
-    pattern: "/flood", query: ["size"],
-    summary: "Sends binary messages of size bytes (64) as fast as the client takes them."
+    pattern: "/flood", query: ["size", "rate"],
+    summary:
+      "Sends binary messages of size bytes (64) at this rate, as in 1KB/s, or as fast as the client takes them."
   ) { arguments throws(InvalidArgument) in
     let payload = [UInt8](repeating: UInt8(ascii: "*"), count: try arguments.size("size") ?? 64)
-    return .accept(
-      PathConnection(behaviour: Performance.Maker { _ in .message(.binary, payload) }))
+    var maker = Performance.Maker { _ in .message(.binary, payload) }
+    if let rate = try arguments.rate("rate") {
+      maker.interval = Int64(payload.count) * 1_000_000_000 / Int64(rate)
+    }
+    return .accept(PathConnection(behaviour: maker))
   }
 }

@@ -39,6 +39,8 @@ struct PathConnection: Sendable {
   var behaviour: any BehaviourMaker
   /// Whether the server accepts permessage-deflate if the client offers it.
   var allowsDeflate = true
+  /// Whether the client must offer permessage-deflate, which is then used whatever the server's settings are.
+  var requiresDeflate = false
   /// The subprotocol to choose, instead of one that the server supports; the client offers it.
   var subprotocol: String?
   /// Maximum size of a message in bytes; nil for the limit of the server.
@@ -99,6 +101,15 @@ struct PathArguments: Sendable {
         "\(name): invalid size \"\(text)\" (expected 64, 16k or 1M, at most \(maxMessage) bytes)")
     }
     return size
+  }
+
+  /// A rate in bytes a second, as in `1KB/s`; nil if it is absent.
+  func rate(_ name: String) throws(InvalidArgument) -> Int? {
+    guard let text = value(name) else { return nil }
+    guard let rate = ByteSize.parse(perSecond: text) else {
+      throw InvalidArgument("\(name): invalid rate \"\(text)\" (expected 1KB/s or 2M/s)")
+    }
+    return rate
   }
 
   /// A duration in nanoseconds, at most ten minutes; nil if it is absent. A number without a unit

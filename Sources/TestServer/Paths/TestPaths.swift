@@ -9,12 +9,13 @@ package enum TestPaths {
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
       BinaryPath.entry, PingPath.entry, FloodPath.entry, SubprotocolPath.entry,
-      HeadersPath.entry, FragmentPath.entry, UnstablePath.entry, BasicAuthPath.entry,
+      HeadersPath.entry, DeflatePath.entry, FragmentPath.entry, UnstablePath.entry,
+      BasicAuthPath.entry,
       CookiesPath.entry,
     ] + BroadcastPath.all + RoomPath.all + BearerPath.all + RequestPaths.all
     + BrokenHandshakePaths.all + BrokenFramePaths.all
     + SilentPaths.all
-    + [NoPongPath.entry] + EndPaths.all
+    + [NoPongPath.entry, SlowReaderPath.entry, DeflateBombPath.entry] + EndPaths.all
 
   /// The query parameters of all paths.
   static let commonQuery = ["fault"]
@@ -34,10 +35,10 @@ package enum TestPaths {
   ///
   /// - Parameters:
   ///   - mode: The mode, whose channels exist in any case.
-  ///   - hasScripts: Whether scripts or rules answer, so that there are no other test paths.
+  ///   - areReplaced: Whether scripts, rules or a program answer, so that there are no other test paths.
   /// - Returns: In the order of `all`.
-  static func entries(_ mode: ModeEntry, hasScripts: Bool) -> [TestPathEntry] {
-    guard hasScripts else { return all }
+  static func entries(_ mode: ModeEntry, areReplaced: Bool) -> [TestPathEntry] {
+    guard areReplaced else { return all }
     return switch mode.channel {
     case .broadcast: BroadcastPath.all
     case .rooms: RoomPath.all

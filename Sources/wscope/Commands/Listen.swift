@@ -23,6 +23,11 @@ struct Listen: VerboseCommand {
   @Argument(help: ArgumentHelp("[HOST:]PORT to listen on (default: 8080).", valueName: "port"))
   var port: String?
 
+  @Argument(
+    parsing: .postTerminator,
+    help: ArgumentHelp("The program of --exec and its arguments.", valueName: "command"))
+  var command: [String] = []
+
   @Option(
     help: ArgumentHelp(
       "Listen on this address or host name, which may open the server to other machines; by default on loopback only.",
@@ -135,6 +140,7 @@ struct Listen: VerboseCommand {
   @OptionGroup(title: "End") var end: ServerEndOptions
   @OptionGroup(title: "Publishing") var publishing: PublishingOptions
   @OptionGroup(title: "Scripts and rules") var scripts: ServerScriptOptions
+  @OptionGroup(title: "Programs") var programs: ProgramOptions
   @OptionGroup(title: "Faults") var faults: FaultOptions
   @OptionGroup(title: "Compression") var compression: CompressionOptions
   @OptionGroup(title: "Log") var log: LogOptions
@@ -146,17 +152,27 @@ struct Listen: VerboseCommand {
     var server = TestServerConfiguration()
     server.mode = try mode?.mode() ?? .echo
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
+    try programs.check(
+      command, server.mode, hasMode: mode != nil, script: scripts.script, isStrict: strictPaths)
     if server.mode.entry.isFed, scripts.rules == "-" {
       throw CommandFailure(.usage, "standard input is already used by --rules -")
     }
-    let scripting = try scripts.configuration(hasMode: mode != nil, context.environment)
+    let program = try programs.program(
+      command, publishing, maxMessage: maxMessage.bytes, isOpen: !address.isLoopback,
+      context.environment)
+    let scripting = try scripts.configuration(
+      hasMode: mode != nil || program != nil, context.environment)
     server.scripting = scripting?.scripting
+    if !server.mode.entry.isFed { server.program = program }
     server.version = Version.number
-    server.behaviour = scripting?.behaviour
+    server.behaviour = server.program == nil ? scripting?.behaviour : "exec"
     server.capture = try log.capture(isVerbose: output.isVerbose)
-    try publishing.check(server.mode, hasTestPaths: scripting == nil)
-    let feed = try publishing.feed(
+    try publishing.check(
+      server.mode, hasTestPaths: scripting == nil && server.program == nil,
+      hasProgram: program != nil)
+    var feed = try publishing.feed(
       server.mode, maxMessage: maxMessage.bytes, isQuiet: log.quiet, endsAtEnd: end.exitAtEof)
+    feed?.program = program
     server.slow = publishing.slow ?? .close
     server.keptMessages = publishing.keep
     server.origins = OriginRules(
@@ -207,7 +223,7 @@ struct Listen: VerboseCommand {
         address: address, server: server, certificate: certificate, threads: threads,
         portFile: portFile, log: log.look, isJSONLines: log.format == .jsonl,
         faultSummary: faults.summary(server.faults),
-        scripts: scripting, timeLimit: try end.timeLimit(), feed: feed),
+        scripts: scripting, program: program, timeLimit: try end.timeLimit(), feed: feed),
       served, context)
     return await session.run()
   }

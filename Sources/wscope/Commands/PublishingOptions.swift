@@ -22,18 +22,25 @@ struct PublishingOptions: ParsableArguments {
       """, valueName: "n"))
   var keep: Int?
 
-  @Flag(name: .shortAndLong, help: "Send binary messages; the default is text. Mode source.")
+  @Flag(
+    name: .shortAndLong, help: "Send binary messages; the default is text. Mode source and --exec.")
   var binary = false
 
   @Flag(
     name: [.customShort("0"), .long],
-    help: "Messages on standard input end with a NUL byte, not with a line feed. Mode source.")
+    help:
+      "Messages on standard input, or of the program, end with a NUL byte, not with a line feed. Mode source and --exec."
+  )
   var null = false
 
   /// Checks the options that apply to every channel.
   ///
   /// - Throws: `CommandFailure`.
-  func check(_ mode: Mode, hasTestPaths: Bool) throws {
+  func check(_ mode: Mode, hasTestPaths: Bool, hasProgram: Bool) throws {
+    let forms = [binary ? "--binary" : nil, null ? "--null" : nil].compactMap(\.self)
+    if let option = forms.first, !mode.entry.isFed, !hasProgram {
+      throw CommandFailure(.usage, "\(option) requires mode source or --exec")
+    }
     let given = [slow.map { _ in "--slow" }, keep.map { _ in "--keep" }].compactMap(\.self)
     if let option = given.first, mode.entry.channel == nil, !hasTestPaths {
       throw CommandFailure(
@@ -50,12 +57,7 @@ struct PublishingOptions: ParsableArguments {
     _ mode: Mode, maxMessage: Int, isQuiet: Bool, endsAtEnd: Bool
   ) throws -> SourceFeed.Configuration? {
     guard mode.entry.isFed else {
-      let given = [
-        binary ? "--binary" : nil, null ? "--null" : nil, endsAtEnd ? "--exit-at-eof" : nil,
-      ].compactMap(\.self)
-      if let option = given.first {
-        throw CommandFailure(.usage, "\(option) requires mode source")
-      }
+      if endsAtEnd { throw CommandFailure(.usage, "--exit-at-eof requires mode source") }
       return nil
     }
     return SourceFeed.Configuration(

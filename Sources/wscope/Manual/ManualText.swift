@@ -1002,6 +1002,8 @@ NAME
 
 SYNOPSIS
      wscope listen [option ...] [[host:]port]
+     wscope listen [option ...] [[host:]port] --exec [--mode source] --
+            command [argument ...]
 
 DESCRIPTION
      wscope listen is a WebSocket server for tests.  It accepts connections on
@@ -1044,6 +1046,12 @@ EXAMPLES
      A live feed of a command, for any number of clients:
 
            vmstat 1 | wscope listen --mode source
+
+     A program behind a socket: one process for each client, lines in and
+     lines out; and one process whose output goes to every client:
+
+           wscope listen 8080 --exec --exec-pty -- bc -l
+           wscope listen 8080 --exec --mode source -- vmstat 1
 
      A reconnect drill: the first three upgrades are rejected, every
      connection lives ten seconds:
@@ -1166,7 +1174,7 @@ BEHAVIOUR
              (1s), without end.
 
      /flood  Send binary messages of ?size= bytes (64) as fast as the client
-             takes them.
+             takes them, or at ?rate=, as in 1KB/s.
 
      /binary/size
              Send one binary message of random bytes, the same for the same
@@ -1196,6 +1204,10 @@ BEHAVIOUR
              Set each parameter of the query as a cookie, as in ?a=1&b=2, send
              the cookies of the request as JSON, and echo.  They are hidden if
              the request has an Origin.
+
+     /deflate
+             Echo with permessage-deflate, even with --no-compress; a client
+             that does not offer it is rejected with 400.
 
      /fragment/n
              Echo each message in fragments of n bytes, without compression.
@@ -1228,11 +1240,15 @@ BEHAVIOUR
              FOO BAR BAZ (alias /invalid).
 
      /slow-handshake/ms
-             Answer the upgrade after this delay, and echo.
+             Answer the upgrade after this delay, and echo.  Alias, with a
+             delay of 2 s: /handshake_sleep_2.
 
      /silent, /half-close, /no-pong
              Send nothing after the 101 and read on; the same after a FIN;
              echo, but answer no ping.
+
+     /slow-reader
+             Read at ?rate= (1KB/s), and echo.
 
      /drop, /reset
              Echo, and end TCP with a FIN or with a reset, without a Close
@@ -1250,6 +1266,11 @@ BEHAVIOUR
      /bad-length, /oversize
              Send a header whose length has its top bit set, or announces 1
              TiB.
+
+     /deflate-bomb
+             Send a compressed message that inflates to ?size= bytes (256M, at
+             most 1G); a client that does not offer permessage-deflate is
+             rejected with 400.
 
      GET /paths lists the test paths as JSON.  An ordinary GET of a WebSocket
      path is answered with 426, and an invalid value with 400, before the
@@ -1327,8 +1348,9 @@ BEHAVIOUR
      ?fault= in the URL of a client applies to its connection alone;
      --no-url-faults ignores it.
 
-     refuse=status
-             Reject the upgrade with this HTTP status, from 200 to 599.
+     refuse[=status]
+             Reject the upgrade with this HTTP status, from 200 to 599;
+             without a status, end the connection without a reply.
 
      slow-open=duration
              Delay the response to the upgrade request.
@@ -1354,6 +1376,27 @@ BEHAVIOUR
              Send each message in uncompressed fragments of at most this many
              bytes.
 
+     no-pong
+             Do not answer pings.
+
+     slow-close=duration
+             Answer the Close frame of the client this much later.
+
+     throttle=rate
+             Limit the bytes to the client, as in throttle=1KB/s.
+
+     slice=size[~spread]
+             Write the bytes to the client in pieces of this size, gap apart
+             (1ms); slice=16~8,gap=2ms writes 8 to 24 bytes every 2 ms.
+
+     stall   Send nothing more and discard what arrives, but keep the
+             connection open: the nearest to packets that are lost without an
+             error, which would need privileges.
+
+     no-read
+             Stop reading from the connection, so that the client's output
+             fills up.
+
      close=code
              Close with this code; 1005 sends a Close frame without a code.
 
@@ -1378,7 +1421,10 @@ BEHAVIOUR
 
      for=duration
              End the fault after this long.  Available for delay, fragment,
-             drop, dup and corrupt.
+             drop, dup, corrupt, no-pong, throttle, slice, stall and no-read.
+
+     gap=duration
+             The time between two pieces of slice.
 
      p=share
              The share of connections that have the fault, as in 30% or 0.3.
@@ -1479,6 +1525,49 @@ BEHAVIOUR
 
      In the reports of --junit and --tap-output each step that can fail is a
      test, and each connection a suite.
+
+   Programs
+     With --exec, each connection is answered by a process of its own, which
+     is started without a shell.  A text message becomes a line of its
+     standard input, and each line of its standard output becomes a text
+     message; --null uses NUL in place of the line feed.  With --binary, the
+     bytes of a message are written unchanged, and what one read returns, up
+     to 64 KiB, becomes a binary message.  A client that does not read stops
+     the process, and a process that does not read stops the client.  There
+     are no test paths.
+
+     Programs buffer their output if it goes to a pipe.  --exec-pty gives them
+     a pseudo-terminal in place of both pipes, without echo and without
+     changes to the bytes, so that they write each line at once; stdbuf -oL
+     and python -u may do the same.
+
+     When the client leaves, the standard input of the process ends (a pseudo-
+     terminal hangs up); after --exec-grace (2s) its process group gets
+     SIGTERM, and SIGKILL 2 s later.  When the process ends, the client
+     receives the rest of its output, and Close 1000 if the exit status was 0,
+     or else 1011 with a reason such as “exit 3” or “killed by SIGSEGV”.  What
+     the process has left in its process group is ended too.  Output that is
+     not UTF-8, or longer than --max-message, is answered with Close 1011.  At
+     most 64 processes run at a time; further clients are rejected with 503.
+
+     The standard error goes to the log; --exec-stderr client sends both
+     outputs to the client, each line as {"stream":"stdout","data":"text"} or
+     {"stream":"stderr","data":"text"}.
+
+     The environment of a process has PATH, HOME, LANG, TZ, TERM and USER of
+     wscope-listen, the variables of --pass-env, and WS_CLIENT (the number in
+     the log), WS_PATH, WS_QUERY, WS_ORIGIN, WS_SUBPROTOCOL, WS_REMOTE_ADDR
+     and WS_REMOTE_PORT.  Scripts for websocketd find REMOTE_ADDR,
+     REMOTE_PORT, REQUEST_URI, PATH_INFO, QUERY_STRING, SERVER_PORT and
+     UNIQUE_ID.  --pass-header X-Tenant adds WS_HEADER_X_TENANT.  Nothing else
+     of the request reaches the environment, and a value with a control
+     character that ends a line is left out.
+
+     With --mode source, one process runs, with an empty input, and each line
+     of its output goes to all clients.
+
+     A server that other machines can reach lets them run the program: --exec
+     then requires --i-know.
 
    The browser page
      GET / returns a page that turns any browser into a client.  It is a
@@ -1588,11 +1677,11 @@ BEHAVIOUR
 
      wscope --schema prints the JSON Schema of the lines.  The first one is
      the event listening.  Then come open, message, ping, pong, fault, script,
-     lint and close of the connections, which conn numbers, and refused for
-     rejected requests.  in and out are meant from the side of the server.
-     Payloads are complete, and messages are not limited to 50 in a second;
-     --filter and --filter-json select messages.  Secrets in URLs are replaced
-     by ***.
+     exec, stderr, lint and close of the connections, which conn numbers, and
+     refused for rejected requests.  in and out are meant from the side of the
+     server.  Payloads are complete, and messages are not limited to 50 in a
+     second; --filter and --filter-json select messages.  Secrets in URLs are
+     replaced by ***.
 
      While more than 16 MiB of events wait because the reader of standard
      output is too slow, the server does not read from its clients, and no
@@ -1662,6 +1751,11 @@ BEHAVIOUR
      wscope_unmatched_messages_total
              Messages that no rule took.
 
+     wscope_exec_processes
+
+     wscope_exec_exits_total
+             Processes of connections by status, which is 0, error or signal.
+
      process_cpu_seconds_total
 
      process_resident_memory_bytes
@@ -1678,6 +1772,9 @@ BEHAVIOUR
 
 OPTIONS
      port    [HOST:]PORT to listen on (default: 8080).
+
+     command ...
+             The program of --exec and its arguments.
 
      --host host
              Listen on this address or host name, which may open the server to
@@ -1811,11 +1908,12 @@ OPTIONS
              chat and source, and the paths /broadcast and /room.
 
      -b, --binary
-             Send binary messages; the default is text.  Mode source.
+             Send binary messages; the default is text.  Mode source and
+             --exec.
 
      -0, --null
-             Messages on standard input end with a NUL byte, not with a line
-             feed.  Mode source.
+             Messages on standard input, or of the program, end with a NUL
+             byte, not with a line feed.  Mode source and --exec.
 
    Scripts and rules
      --script file
@@ -1844,23 +1942,61 @@ OPTIONS
      --tap-output
              Write a TAP report of --script to standard output at the end.
 
+   Programs
+     --exec  Run the program after -- for each connection: messages become
+             lines of its input, and lines of its output become messages.
+             With mode source, run it once and send its output to all clients.
+
+     --exec-pty
+             Give the program a pseudo-terminal in place of pipes, so that it
+             does not buffer its output.
+
+     --exec-grace duration
+             Time from the end of the program's input, once its client has
+             left, to SIGTERM; SIGKILL follows 2 s later (default: 2s).
+
+     --exec-stderr log|client
+             What to do with the program's standard error: log, or client to
+             send both outputs to the client as JSON,
+             {"stream":"stderr","data":"text"} (default: log).  Values: log,
+             client.
+
+     --pass-env name
+             Pass this variable of the environment to the program; may be
+             repeated.
+
+     --pass-header field
+             Pass this field of the request to the program, as WS_HEADER_NAME;
+             may be repeated.
+
+     --i-know
+             Allow --exec on an address that other machines can reach: they
+             can then run the program.
+
    Faults
      --fault fault
              Break connections on purpose:
              KIND[=VALUE][,after=N|D][,for=D][,p=30%][,conn=N-M][,path=GLOB];
              may be repeated.  refuse=503: Rejects the upgrade with this HTTP
-             status.  slow-open=2s: Answers the upgrade request this much
-             later.  drop=5%: Loses this share of the messages.  dup=1%: Sends
-             this share of the messages twice.  corrupt=1%: Changes one byte
-             in this share of the messages; text may not be UTF-8 then.
-             delay=200ms~50ms: Sends each message this much later, in order;
-             ~50ms spreads the delay.  fragment=16: Sends each message in
-             uncompressed fragments of at most this many bytes.  close=1011:
-             Closes with this code.  rst: Ends the connection with a TCP reset
-             (RST).  fin: Ends the connection without a Close frame (FIN).
-             limit=10KB: Ends the connection with a TCP reset after this many
-             bytes.  life=30s: Ends the connection with a TCP reset after this
-             time, under traffic too.
+             status; without one, closes without a reply.  slow-open=2s:
+             Answers the upgrade request this much later.  drop=5%: Loses this
+             share of the messages.  dup=1%: Sends this share of the messages
+             twice.  corrupt=1%: Changes one byte in this share of the
+             messages; text may not be UTF-8 then.  delay=200ms~50ms: Sends
+             each message this much later, in order; ~50ms spreads the delay.
+             fragment=16: Sends each message in uncompressed fragments of at
+             most this many bytes.  no-pong: Does not answer pings.
+             slow-close=2s: Answers the client's Close this much later.
+             close=1011: Closes with this code.  throttle=1KB/s: Limits the
+             bytes sent to the client to this many a second.  slice=16~8:
+             Writes pieces of this many bytes, gap= apart (1ms by default);
+             16~8 is 8 to 24 bytes.  stall: Sends nothing more and discards
+             what arrives, but keeps the connection open.  no-read: Stops
+             reading from the connection.  rst: Ends the connection with a TCP
+             reset (RST).  fin: Ends the connection without a Close frame
+             (FIN).  limit=10KB: Ends the connection with a TCP reset after
+             this many bytes.  life=30s: Ends the connection with a TCP reset
+             after this time, under traffic too.
 
      --no-url-faults
              Ignore ?fault= in client URLs, which adds a fault to that

@@ -33,7 +33,11 @@ struct ServerJSONLines: Sendable {
       line(Self.rejected(status, explanation, from), time)
     case .malformed(let from, let status, let problem):
       line(Self.rejected(status, ServerLog.text(problem), from), time)
-    case .rejectedByScript, .ruleSkipped, .published, .dropped, .pingFlood, .acceptFailed, .more:
+    case .program(let client, .ended(let end, _)): line(Self.ended(end), time, client)
+    case .program(let client, .errorLine(let text)):
+      line(.programError(text: text), time, client)
+    case .program(_, .silent), .rejectedByScript, .ruleSkipped, .published, .dropped, .pingFlood,
+      .acceptFailed, .more:
       nil
     }
   }
@@ -41,16 +45,26 @@ struct ServerJSONLines: Sendable {
   /// Whether an event is a warning, which goes to standard error.
   static func isWarning(_ event: ServerEvent) -> Bool {
     switch event {
-    case .ruleSkipped, .dropped, .pingFlood, .acceptFailed: true
+    case .ruleSkipped, .dropped, .pingFlood, .acceptFailed, .program(_, .silent): true
     default: false
     }
   }
 
   private func lines(_ client: Int) -> JSONLines { JSONLines(start: start, connection: client) }
 
-  /// The line of an event of the server.
-  private func line(_ what: SessionEvent.What, _ time: NIODeadline) -> [UInt8] {
-    SessionEvent(time: (time - start).nanoseconds, connection: nil, what).line
+  /// The line of an event of a client, or of the server.
+  private func line(
+    _ what: SessionEvent.What, _ time: NIODeadline, _ client: Int? = nil
+  ) -> [UInt8] {
+    SessionEvent(time: (time - start).nanoseconds, connection: client, what).line
+  }
+
+  private static func ended(_ end: ProgramEnd) -> SessionEvent.What {
+    if case .exited(let status) = end {
+      .programEnded(status: Int(status), signal: nil)
+    } else {
+      .programEnded(status: nil, signal: end.signalName)
+    }
   }
 
   private static func opened(_ info: ClientInfo, _ from: SocketAddress?) -> SessionEvent.What {

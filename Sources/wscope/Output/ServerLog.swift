@@ -91,6 +91,8 @@ struct ServerLog {
       return "\(publication.method) \(safe(Redaction.url(publication.target))) from "
         + "\(origin(publication.from)): \(text(message))   to \(Figures.count(delivered)) "
         + (delivered == 1 ? "client" : "clients")
+    case .program(let client, let event):
+      return (client.map { mark($0) + " " } ?? "") + text(event)
     case .rejectedByScript: return nil
     case .fault(let client, let fault):
       return "\(mark(client)) fault \(safe(fault))"
@@ -103,8 +105,8 @@ struct ServerLog {
     case .linted(let client, let counts):
       return "\(mark(client)) * \(LintText.line(counts))"
     case .refused(let from, let status, let explanation):
-      return style(.yellow, "!")
-        + " \(status.code) to \(origin(from)): \(safe(explanation))"
+      let reply = status.map { "\($0.code) to" } ?? "closed"
+      return style(.yellow, "!") + " \(reply) \(origin(from)): \(safe(explanation))"
     case .malformed(let from, let status, let problem):
       let reply = status.map { "\($0.code) to " } ?? "closed "
       return style(.yellow, "!") + " \(reply)\(origin(from)): \(safe(Self.text(problem)))"
@@ -195,6 +197,18 @@ struct ServerLog {
       return
         "\(style(.red, "script failed"))  \(safe(scriptName)):\(step.line)  \(safe(step.text))   "
         + "got \(safe(got))"
+    }
+  }
+
+  private func text(_ event: ProgramEvent) -> String {
+    switch event {
+    case .ended(let end, let duration):
+      let mark = end.isSuccess ? "" : style(.yellow, "!") + " "
+      return "\(mark)exec \(safe(end.text)), \(Figures.duration(duration.nanoseconds))"
+    case .errorLine(let line): return "stderr \(safe(line))"
+    case .silent(let program):
+      return "* \(safe(program)) has written nothing: programs buffer output to a pipe; "
+        + "try --exec-pty, stdbuf -oL, python -u"
     }
   }
 

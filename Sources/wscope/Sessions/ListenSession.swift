@@ -22,6 +22,8 @@ struct ListenConfiguration: Sendable {
   var faultSummary: String?
   /// Scripts and rules; nil if there are none.
   var scripts: ServerScriptConfiguration?
+  /// The program of the connections, or of the feed; nil if there is none.
+  var program: ServedProgram?
   /// The time limit in nanoseconds; nil for none.
   var timeLimit: Int64?
   /// How to publish standard input; nil if the mode does not publish it.
@@ -52,6 +54,7 @@ final class ListenSession: Sendable {
     var output = eventOutput()
     let (ends, end) = AsyncStream.makeStream(of: End.self)
     let server: TestServer
+    var feed: SourceFeed?
     do {
       server = try await TestServer.start(
         at: configuration.address, group: group, configuration: configuration.server
@@ -61,6 +64,12 @@ final class ListenSession: Sendable {
       }
       events.attach(server)
       try printReadyLines(server)
+      feed = try configuration.feed.map {
+        try SourceFeed($0, context) { events.add(.program(client: nil, $0)) }
+      }
+    } catch let failure as ProgramFailure {
+      context.explain(Diagnosis(cause: "cannot run the program: \(failure.reason)"))
+      return .usage
     } catch let failure as CommandFailure {
       context.explain(Diagnosis(cause: failure.message, details: failure.details))
       return failure.status
@@ -73,10 +82,10 @@ final class ListenSession: Sendable {
       seed: configuration.faultSummary == nil ? nil : configuration.server.faults.seed)
     let logging = Task { [output] in await self.log(events, output) }
     let watch = Task { [scripts] in await scripts?.followChanges(of: server) }
-    let feeding = Task { [configuration, context] in
-      guard let feed = configuration.feed else { return }
-      await SourceFeed(feed, context).run(to: server)
-      if feed.endsAtEnd { end.yield(.inputEnded) }
+    let feeding = Task { [feed, endsAtEnd = configuration.feed?.endsAtEnd ?? false] in
+      guard let feed else { return }
+      await feed.run(to: server)
+      if endsAtEnd { end.yield(.inputEnded) }
     }
     let waiting = [Task { await self.passOnSignals(to: end) }, Task { await self.passTime(end) }]
     defer {
@@ -99,9 +108,10 @@ final class ListenSession: Sendable {
         )
       }
       let status = status(reason)
-      Task {
+      Task { [feed] in
         events.detach()
         await server.stop()
+        await feed?.stop()
         events.finish()
         let isPrinted = await logging.value
         let isWritten = self.scripts?.finish() ?? true && isPrinted
@@ -202,7 +212,9 @@ final class ListenSession: Sendable {
 
   /// What answers a connection.
   private var behaviour: String {
-    configuration.scripts?.behaviour ?? configuration.server.mode.text
+    configuration.server.program.map {
+      "exec \(ControlCharacters.escaped($0.text, keepingNewlines: false, highlight: false))"
+    } ?? configuration.scripts?.behaviour ?? configuration.server.mode.text
   }
 
   private func urls(_ server: TestServer) -> [String] {

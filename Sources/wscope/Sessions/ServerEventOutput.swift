@@ -65,6 +65,8 @@ struct ServerEventOutput {
     switch event {
     case .refused, .malformed, .acceptFailed, .ruleSkipped, .dropped, .pingFlood: true
     case .script(_, let summary): summary.result != .done
+    case .program(_, .ended(let end, _)): !end.isSuccess
+    case .program: false
     case .opened, .message, .sent, .ping, .pong, .closed, .linted, .fault, .more, .published,
       .rejectedByScript:
       false

@@ -1,3 +1,4 @@
+import Glibc
 import Terminal
 import TestServer
 import WebSocketProtocol
@@ -15,17 +16,40 @@ struct SourceFeed: Sendable {
     var isQuiet: Bool
     /// Whether the server ends when the input does.
     var endsAtEnd: Bool
+    /// The program whose output is published in place of standard input.
+    var program: ServedProgram?
   }
 
   private let configuration: Configuration
   private let context: CommandContext
   private let input: StandardInput
+  private let program: ProgramFeed?
 
-  init(_ configuration: Configuration, _ context: CommandContext) {
+  /// - Parameters:
+  ///   - configuration: What to publish.
+  ///   - context: For warnings.
+  ///   - report: Called for what happens to the program.
+  /// - Throws: `ProgramFailure` if the program cannot be started.
+  init(
+    _ configuration: Configuration, _ context: CommandContext,
+    report: @escaping @Sendable (ProgramEvent) -> Void
+  ) throws(ProgramFailure) {
     self.configuration = configuration
     self.context = context
-    input = StandardInput(boundary: configuration.boundary)
+    if let served = configuration.program {
+      let program = try ProgramFeed(served, report: report)
+      self.program = program
+      input = StandardInput(descriptor: program.output, boundary: configuration.boundary)
+    } else {
+      program = nil
+      input = StandardInput(boundary: configuration.boundary)
+    }
   }
+
+  /// Ends the program, if there is one.
+  func stop() async { await program?.stop() }
+
+  private var source: String { configuration.program == nil ? "standard input" : "the output" }
 
   private var unit: String {
     if case .null = configuration.boundary { "message" } else { "line" }
@@ -41,7 +65,7 @@ struct SourceFeed: Sendable {
         for payload in batch {
           number += 1
           if let problem = problem(payload) {
-            context.warn("\(unit) \(number) of standard input is \(problem)")
+            context.warn("\(unit) \(number) of \(source) is \(problem)")
           } else {
             messages.append(PublishedMessage(configuration.kind, payload))
           }
@@ -49,11 +73,14 @@ struct SourceFeed: Sendable {
         await server.publish(messages)
       }
     } catch {
-      return context.warn("cannot read standard input: \(error.reason)")
+      // A pseudo-terminal whose process has gone has no other end.
+      guard program != nil, error.code == EIO else {
+        return context.warn("cannot read \(source): \(error.reason)")
+      }
     }
     guard !configuration.isQuiet, !configuration.endsAtEnd, !Task.isCancelled else { return }
     context.inform(
-      "standard input ended after \(Figures.count(number)) \(unit)\(number == 1 ? "" : "s"); "
+      "\(source) ended after \(Figures.count(number)) \(unit)\(number == 1 ? "" : "s"); "
         + "clients stay connected")
   }
 
