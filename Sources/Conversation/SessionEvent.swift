@@ -33,19 +33,12 @@ package struct SessionEvent: Sendable {
     case lint([Finding])
     /// A fault acts on the connection from now on.
     case fault(kind: String)
-    /// The program of the connection, or of the server, has ended.
-    case exec(ProgramExit)
-    /// The program has written a line to its standard error.
-    case standardError(String)
+    /// The process of the connection, or of a server, has ended: with a status or by a signal.
+    case programEnded(status: Int?, signal: String?)
+    /// A line of the standard error of that process.
+    case programError(text: String)
     /// The script of the connection has ended; nil if it succeeded.
     case script(failure: ScriptFailure?)
-  }
-
-  /// How a program has ended.
-  package enum ProgramExit: Sendable {
-    case status(Int32)
-    /// The name of the signal.
-    case signal(String)
   }
 
   /// The request of a server's client.
@@ -249,18 +242,16 @@ package struct SessionEvent: Sendable {
       json.member("name", code.name)
       json.member("reason", reason)
       json.member("clean", isClean)
-    case .exec(let exit):
-      json.member("event", "exec")
-      switch exit {
-      case .status(let status): json.member("status", status)
-      case .signal(let signal): json.member("signal", signal)
-      }
-    case .standardError(let text):
-      json.member("event", "stderr")
-      json.member("text", text)
     case .fault(let kind):
       json.member("event", "fault")
       json.member("kind", kind)
+    case .programEnded(let status, let signal):
+      json.member("event", "exec")
+      if let status { json.member("status", status) }
+      if let signal { json.member("signal", signal) }
+    case .programError(let text):
+      json.member("event", "stderr")
+      json.member("text", text)
     case .script(let failure):
       json.member("event", "script")
       json.member("ok", failure == nil)

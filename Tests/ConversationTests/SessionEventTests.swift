@@ -74,12 +74,6 @@ import WebSocketProtocol
     #expect(
       line(3, .fault(kind: "rst")) == #"{"v":1,"t":1.0,"conn":3,"event":"fault","kind":"rst"}"#)
     #expect(
-      line(3, .exec(.status(4))) == #"{"v":1,"t":1.0,"conn":3,"event":"exec","status":4}"#)
-    #expect(
-      line(nil, .exec(.signal("SIGKILL"))) == #"{"v":1,"t":1.0,"event":"exec","signal":"SIGKILL"}"#)
-    #expect(
-      line(3, .standardError("a")) == #"{"v":1,"t":1.0,"conn":3,"event":"stderr","text":"a"}"#)
-    #expect(
       line(3, .script(failure: nil)) == #"{"v":1,"t":1.0,"conn":3,"event":"script","ok":true}"#)
     #expect(
       line(3, .script(failure: .init(line: 7, step: "< a", got: "b")))

@@ -123,6 +123,23 @@ import Testing
     #expect(failure["got"]?.string?.contains("wrong") == true, "\(failure)")
   }
 
+  @Test(arguments: [
+    ("cat; exit 3", ["event": JSONValue.string("exec"), "status": .number("3")]),
+    ("read x; echo $x; kill -9 $$", ["event": .string("exec"), "signal": .string("SIGKILL")]),
+  ]) func programs(_ command: String, _ end: [String: JSONValue]) throws {
+    let listener = try Listener([
+      "--format", "jsonl", "--exec", "--", "sh", "-c", "echo oops >&2; \(command)",
+    ])
+    _ = try Wscope.run(["send", listener.url, "hello", "-N1"])
+    let values = try lines(of: listener) { $0["event"]?.string == "exec" }
+    #expect(end.allSatisfy { values.last?[$0.key] == $0.value }, "\(values)")
+    #expect(has(values, ["event": .string("stderr"), "text": .string("oops")]), "\(values)")
+    #expect(has(values, ["dir": .string("out"), "text": .string("hello")]), "\(values)")
+    let metrics = try MetricsText(port: listener.port)
+    let kind = end["signal"] == nil ? "error" : "signal"
+    #expect(metrics.value("wscope_exec_exits_total{status=\"\(kind)\"}") == 1)
+  }
+
   @Test func aFilterIsForMessagesOnly() throws {
     let listener = try Listener(["--format", "jsonl", "--filter", "needle"])
     _ = try Wscope.run(["send", listener.url, "hay", "needle", "-N2"])

@@ -27,16 +27,10 @@ final class EventCounters: Sendable {
     var durations = DurationCounts()
     /// Violations of the protocol by clients, by the close code of the answer.
     var violations = LabelledCounts(known: [1002, 1007, 1009], limit: 3)
+    /// Processes of connections that have ended.
+    var programs = ProgramEnds()
     /// Connections on which a fault has acted, by its kind.
     var faults: [String: UInt64] = [:]
-    /// Processes that have ended, by their exit.
-    var programs: [ProgramExit: UInt64] = [:]
-  }
-
-  /// How a process has ended.
-  enum ProgramExit: String, Sendable, CaseIterable {
-    case success = "0"
-    case error, signal
   }
 
   private let counts = Mutex(Counts())
@@ -64,21 +58,12 @@ final class EventCounters: Sendable {
     case .malformed(_, let status?, _): counts.withLock { $0.statuses.add(Int(status.code)) }
     case .closed(_, let summary): count(summary)
     case .fault(_, let fault): count(fault: fault)
-    case .program(_, .ended(let end, _)): count(end)
-    case .message, .sent, .ping, .pong, .script, .rejectedByScript, .ruleSkipped, .published,
-      .dropped, .pingFlood, .linted, .refused, .malformed, .acceptFailed, .program, .more:
+    case .program(_, .ended(let end, _)): counts.withLock { $0.programs.add(end) }
+    case .program, .refused, .message, .sent, .ping, .pong, .script, .rejectedByScript,
+      .ruleSkipped, .published,
+      .dropped, .pingFlood, .linted, .malformed, .acceptFailed, .more:
       break
     }
-  }
-
-  private func count(_ end: ProgramEnd) {
-    let exit: ProgramExit =
-      switch end {
-      case .exited(0): .success
-      case .exited: .error
-      case .killed: .signal
-      }
-    counts.withLock { $0.programs[exit, default: 0] += 1 }
   }
 
   private func count(_ summary: ClientSummary) {
@@ -94,6 +79,23 @@ final class EventCounters: Sendable {
       counts.closes[closer]?.add(Int(code.rawValue))
       counts.durations.add(seconds)
       if case .failed = summary.outcome { counts.violations.add(Int(code.rawValue)) }
+    }
+  }
+}
+
+/// How the processes of connections have ended.
+struct ProgramEnds: Sendable {
+  var successes: UInt64 = 0
+  /// With a status other than 0.
+  var errors: UInt64 = 0
+  /// By a signal.
+  var signals: UInt64 = 0
+
+  mutating func add(_ end: ProgramEnd) {
+    switch end {
+    case .exited(0): successes += 1
+    case .exited: errors += 1
+    case .killed: signals += 1
     }
   }
 }

@@ -54,9 +54,9 @@ struct MetricFigures: Sendable {
   var loops: LoopCounters
   var events: EventCounters.Counts
   var process: ProcessFigures
-  /// Processes of connections that run.
-  var programs: Int
   var version: String
+  /// Processes of connections that run.
+  var processes: Int
   /// What answers connections.
   var behaviour: String
   /// The rules that have a count of their own, by their lines.
@@ -150,15 +150,15 @@ package enum Metrics {
     MetricEntry("wscope_unmatched_messages_total", "Messages that no rule took.") {
       $0.loops.unmatched
     },
-    MetricEntry("wscope_exec_processes", .gauge, "Running processes of connections.") {
-      [MetricSample($0.programs)]
+    MetricEntry("wscope_exec_processes", .gauge, "Processes of connections that run.") {
+      [MetricSample($0.processes)]
     },
     MetricEntry(
-      "wscope_exec_exits_total", .counter,
-      "Ended processes by exit: status 0, another status (error), or a signal."
+      "wscope_exec_exits_total", .counter, "Processes of connections that have ended."
     ) { figures in
-      EventCounters.ProgramExit.allCases.map {
-        MetricSample(figures.events.programs[$0] ?? 0, [("status", $0.rawValue)])
+      let ends = figures.events.programs
+      return [("0", ends.successes), ("error", ends.errors), ("signal", ends.signals)].map {
+        MetricSample($0.1, [("status", $0.0)])
       }
     },
   ]

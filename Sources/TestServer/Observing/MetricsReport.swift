@@ -6,11 +6,11 @@ import WebSocketNIO
 /// Answers `GET /metrics`: adds up the counters of the loops when it is asked.
 struct MetricsReport: Sendable {
   let counters: EventCounters
-  private let programs: ProgramTable
   private let registries: [NIOLoopBound<ClientRegistry>]
   private let version: String
   private let behaviour: String
   private let rules: [Int]
+  private let programs: ProgramTable
 
   /// Further rules share a count.
   private static let maxRules = 100
@@ -39,9 +39,8 @@ struct MetricsReport: Sendable {
         var total = LoopCounters()
         for sum in sums { total += sum }
         let figures = MetricFigures(
-          loops: total, events: counters.snapshot, process: .current(),
-          programs: programs.count, version: version,
-          behaviour: behaviour, rules: rules)
+          loops: total, events: counters.snapshot, process: .current(), version: version,
+          processes: programs.running, behaviour: behaviour, rules: rules)
         return .reply(
           HTTPReply(
             .ok,

@@ -15,6 +15,9 @@ final class ProgramTable: Sendable {
     self.limit = limit
   }
 
+  /// The number of processes.
+  var running: Int { state.withLock { $0.running } }
+
   /// - Returns: A slot, which becomes free when it is released; nil if all are taken.
   func take() -> ProgramSlot? {
     let isTaken = state.withLock { state in
@@ -24,9 +27,6 @@ final class ProgramTable: Sendable {
     }
     return isTaken ? ProgramSlot(of: self) : nil
   }
-
-  /// The number of processes that run.
-  var count: Int { state.withLock { $0.running } }
 
   /// Waits until all slots are free.
   func allEnded() async {

@@ -60,6 +60,11 @@ package enum ProgramEnd: Sendable, Hashable {
   }
 
   package var isSuccess: Bool { self == .exited(0) }
+
+  /// The name of the signal that ended it, such as `SIGSEGV`; nil if it exited.
+  package var signalName: String? {
+    if case .killed(let signal) = self { SignalName.name(signal) } else { nil }
+  }
 }
 
 /// Something that happened to a process, for the log.

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The names of signals.
-package enum SignalName {
+enum SignalName {
   private static let names: [Int32: String] = [
     SIGHUP: "SIGHUP", SIGINT: "SIGINT", SIGQUIT: "SIGQUIT", SIGILL: "SIGILL", SIGTRAP: "SIGTRAP",
     SIGABRT: "SIGABRT", SIGBUS: "SIGBUS", SIGFPE: "SIGFPE", SIGKILL: "SIGKILL", SIGUSR1: "SIGUSR1",
@@ -10,5 +10,5 @@ package enum SignalName {
   ]
 
   /// - Returns: A name such as `SIGTERM`; `signal 42` for one without a name here.
-  package static func name(_ signal: Int32) -> String { names[signal] ?? "signal \(signal)" }
+  static func name(_ signal: Int32) -> String { names[signal] ?? "signal \(signal)" }
 }

@@ -165,7 +165,7 @@ struct Listen: VerboseCommand {
     server.scripting = scripting?.scripting
     if !server.mode.entry.isFed { server.program = program }
     server.version = Version.number
-    server.behaviour = server.program.map { "exec \($0.text)" } ?? scripting?.behaviour
+    server.behaviour = server.program == nil ? scripting?.behaviour : "exec"
     server.capture = try log.capture(isVerbose: output.isVerbose)
     try publishing.check(
       server.mode, hasTestPaths: scripting == nil && server.program == nil,

@@ -1677,11 +1677,11 @@ BEHAVIOUR
 
      wscope --schema prints the JSON Schema of the lines.  The first one is
      the event listening.  Then come open, message, ping, pong, fault, script,
-     lint and close of the connections, which conn numbers, and refused for
-     rejected requests.  in and out are meant from the side of the server.
-     Payloads are complete, and messages are not limited to 50 in a second;
-     --filter and --filter-json select messages.  Secrets in URLs are replaced
-     by ***.
+     exec, stderr, lint and close of the connections, which conn numbers, and
+     refused for rejected requests.  in and out are meant from the side of the
+     server.  Payloads are complete, and messages are not limited to 50 in a
+     second; --filter and --filter-json select messages.  Secrets in URLs are
+     replaced by ***.
 
      While more than 16 MiB of events wait because the reader of standard
      output is too slow, the server does not read from its clients, and no
@@ -1750,6 +1750,11 @@ BEHAVIOUR
 
      wscope_unmatched_messages_total
              Messages that no rule took.
+
+     wscope_exec_processes
+
+     wscope_exec_exits_total
+             Processes of connections by status, which is 0, error or signal.
 
      process_cpu_seconds_total
 

@@ -27,27 +27,19 @@ struct ServerJSONLines: Sendable {
       lines(client).line(.script(failure: Self.failure(summary)), time)
     case .fault(let client, let fault):
       lines(client).line(.fault(kind: String(fault.prefix { $0 != "=" && $0 != "," })), time)
-    case .program(let client, let event): program(client, event, time)
     case .linted(let client, let counts): lines(client).linted(counts, time: time)
     case .closed(let client, let summary): lines(client).ended(summary.outcome, time: time)
     case .refused(let from, let status, let explanation):
       line(Self.rejected(status, explanation, from), time)
     case .malformed(let from, let status, let problem):
       line(Self.rejected(status, ServerLog.text(problem), from), time)
-    case .rejectedByScript, .ruleSkipped, .published, .dropped, .pingFlood, .acceptFailed, .more:
+    case .program(let client, .ended(let end, _)): line(Self.ended(end), time, client)
+    case .program(let client, .errorLine(let text)):
+      line(.programError(text: text), time, client)
+    case .program(_, .silent), .rejectedByScript, .ruleSkipped, .published, .dropped, .pingFlood,
+      .acceptFailed, .more:
       nil
     }
-  }
-
-  private func program(_ client: Int?, _ event: ProgramEvent, _ time: NIODeadline) -> [UInt8]? {
-    let what: SessionEvent.What
-    switch event {
-    case .ended(.exited(let status), _): what = .exec(.status(status))
-    case .ended(.killed(let signal), _): what = .exec(.signal(SignalName.name(signal)))
-    case .errorLine(let text): what = .standardError(text)
-    case .silent: return nil
-    }
-    return client.map { lines($0).line(what, time) } ?? line(what, time)
   }
 
   /// Whether an event is a warning, which goes to standard error.
@@ -60,9 +52,19 @@ struct ServerJSONLines: Sendable {
 
   private func lines(_ client: Int) -> JSONLines { JSONLines(start: start, connection: client) }
 
-  /// The line of an event of the server.
-  private func line(_ what: SessionEvent.What, _ time: NIODeadline) -> [UInt8] {
-    SessionEvent(time: (time - start).nanoseconds, connection: nil, what).line
+  /// The line of an event of a client, or of the server.
+  private func line(
+    _ what: SessionEvent.What, _ time: NIODeadline, _ client: Int? = nil
+  ) -> [UInt8] {
+    SessionEvent(time: (time - start).nanoseconds, connection: client, what).line
+  }
+
+  private static func ended(_ end: ProgramEnd) -> SessionEvent.What {
+    if case .exited(let status) = end {
+      .programEnded(status: Int(status), signal: nil)
+    } else {
+      .programEnded(status: nil, signal: end.signalName)
+    }
   }
 
   private static func opened(_ info: ClientInfo, _ from: SocketAddress?) -> SessionEvent.What {

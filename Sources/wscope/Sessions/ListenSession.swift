@@ -212,9 +212,9 @@ final class ListenSession: Sendable {
 
   /// What answers a connection.
   private var behaviour: String {
-    configuration.server.behaviour.map {
-      ControlCharacters.escaped($0, keepingNewlines: false, highlight: false)
-    } ?? configuration.server.mode.text
+    configuration.server.program.map {
+      "exec \(ControlCharacters.escaped($0.text, keepingNewlines: false, highlight: false))"
+    } ?? configuration.scripts?.behaviour ?? configuration.server.mode.text
   }
 
   private func urls(_ server: TestServer) -> [String] {
