@@ -9,6 +9,8 @@ enum RequestVerdict: Sendable {
   case page
   /// Reply to a request that is not an upgrade.
   case reply(HTTPReply)
+  /// Answer a request under `/t/`.
+  case answer(HTTPAnswer)
   /// The body is published.
   case publish(Publication)
   /// The client receives an event stream.
@@ -31,6 +33,8 @@ struct AcceptableUpgrade: Sendable {
   var faults: [FaultRule]
   /// Fields of the reply besides those of the handshake.
   var fields: [(name: String, value: String)] = []
+  /// How an event stream is written.
+  var streamForm = EventStreamForm.standard
 }
 
 /// A rejected request: the reply, whose explanation is also logged.
