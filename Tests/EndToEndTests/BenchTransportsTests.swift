@@ -25,7 +25,7 @@ import Testing
     let results = plan.arms.enumerated().map { index, arm in
       result(
         arm, p50: arm.interval.map { $0 / 2 } ?? 300_000 * Int64(index + 1),
-        bytes: arm == .webSocket ? 171 : 90 * Double(index + 1),
+        bytes: arm == .webSocket ? 171 : 95 * Double(index + 1),
         predicted: arm == .webSocket ? 170 : 100 * Double(index + 1))
     }
     return TransportReport(
@@ -48,10 +48,10 @@ import Testing
     #expect(
       lines.contains("fresher than poll 1s          0 : 500 ms     300 µs : 500 ms     holds"))
     #expect(
-      lines.contains("smaller than SSE              170 : 200 B    171 : 180 B         holds"))
+      lines.contains("smaller than SSE              170 : 200 B    171 : 190 B         holds"))
     let text = lines.joined(separator: " ")
-    #expect(text.contains("From 2.95 updates/s on it needs fewer: polling is the better choice"))
-    #expect(text.contains("polling every 100ms needs 2.11 × the bytes of WebSocket"))
+    #expect(text.contains("From 2.69 updates/s on it needs fewer: polling is the better choice"))
+    #expect(text.contains("polling every 100ms needs 2.22 × the bytes of WebSocket"))
   }
 
   /// The longest words that a claim can have.
@@ -61,10 +61,12 @@ import Testing
       .freshPoll(every: 1_500_000_000), .webSocketEcho, .postEcho, .freshPostEcho,
     ]
     for quantity in TransportClaim.Quantity.allCases {
+      let isSize = quantity == .bytes || quantity == .roundTripBytes
       for arm in arms {
         let claim = TransportClaim(
-          quantity: quantity, webSocket: .webSocket, other: arm, predicted: (0, 750e6),
-          measured: (999e3, 999e6), word: .doesNotHold)
+          quantity: quantity, webSocket: .webSocket, other: arm,
+          predicted: isSize ? (999, 99_999) : (0, 750e6),
+          measured: isSize ? (999, 99_999) : (999e3, 999e6), word: .doesNotHold)
         let line = TransportClaimText(claim).line
         #expect(line.count <= 80, "\(line)")
         #expect(line.hasSuffix("does not hold !"), "\(line)")
@@ -92,7 +94,7 @@ import Testing
   @Test func theSummaryIsATable() {
     let lines = TransportMarkdown(Self.report).text.split(separator: "\n")
     #expect(lines.first == "### WebSocket against SSE and polling")
-    #expect(lines.contains("| WebSocket is smaller than SSE | 170 : 200 B | 171 : 180 B | holds |"))
+    #expect(lines.contains("| WebSocket is smaller than SSE | 170 : 200 B | 171 : 190 B | holds |"))
   }
 
   @Test func resultsAreValid() throws {
@@ -141,11 +143,12 @@ import Testing
     let file = try Wscope.scratch("transports") + "/summary.md"
     try Wscope.write("before\n", to: file)
     let finished = try Wscope.run([
-      "bench", "transports", "http://127.0.0.1:\(listener.port)", "-d", "500ms", "--poll-every",
+      "bench", "transports", "http://127.0.0.1:\(listener.port)", "-d", "400ms", "--poll-every",
       "100ms", "-c", "2", "--updates", "20", "--seed", "1", "--format", "json", "--summary-md",
       file,
     ])
-    #expect(finished.exitCode == 0, "\(finished.errorText)")
+    // 98: a loaded machine polls late.
+    #expect([0, 98].contains(finished.exitCode), "\(finished.errorText)")
     let json = try JSONValue.parse(Array(finished.outputText.utf8))
     #expect(
       SchemaCheck(try JSONValue.parse(TransportReport.schemaDocument)).problems(of: json) == [])
@@ -154,6 +157,7 @@ import Testing
       return
     }
     #expect(arms.count == 8)
+    for arm in arms { #expect(arm["delivered"] == arm["expected"], "\(arm)") }
     #expect(json["own_server"] == .bool(false) && json["plan"]?["seed"] == .string("1"))
     #expect(finished.errorText.contains("8/8  POST echo, new"))
     #expect(try Wscope.read(file).hasPrefix("before\n### WebSocket against"))

@@ -1629,6 +1629,11 @@ OPTIONS
      --strict-paths
              Reject paths that are not test paths with 404.
 
+     --transports
+             Add the paths under /t/, in any mode: updates that are published
+             by POST, and read by WebSocket, server-sent events, polls and
+             long polls.  bench transports compares them.
+
      --port-file file
              Write the port number to this file once bound.
 
@@ -2785,8 +2790,9 @@ MEASUREMENT
              With six or more, an exact signed-rank test decides on each
              claim, after Holm within the claims on the same quantity.
 
-     --format text | json | md
-             Format of the report on standard output (default: text).
+     --format format
+             Format of the report on standard output: text, json or md
+             (default: text).
 
      --summary-md file
              Add the report in Markdown to the end of the file.
