@@ -211,6 +211,31 @@ import WebSocketProtocol
 
   // MARK: Without a socket
 
+  @Test func anOldNumberIsAnsweredWith410() throws {
+    let updates = Updates(queueLimit: 1, [])
+    for number in 1...Updates.maxKept + 1 {
+      #expect(updates.publish(ByteBuffer(string: "x"), to: "0") == UInt64(number))
+    }
+    func judge(_ path: String, _ fields: [(String, String)] = []) throws(Refusal) -> RequestVerdict?
+    {
+      let target = RequestTarget(path)
+      return try updates.judge(
+        RequestHandlerTests.request(path, .GET, fields), target,
+        TestPaths.find(target, in: TransportPaths.all, maxMessage: 1), report: { _ in })
+    }
+    for path in ["/t/poll?since=0", "/t/longpoll?since=0"] {
+      let refusal = #expect(throws: Refusal.self) { try judge(path) }
+      #expect(refusal?.status == .gone)
+    }
+    let refusal = #expect(throws: Refusal.self) { try judge("/t/sse", [("Last-Event-ID", "0")]) }
+    #expect(refusal?.status == .gone)
+    guard case .answer(.reply(let reply))? = try judge("/t/poll?since=1") else {
+      Issue.record("no reply")
+      return
+    }
+    #expect(reply.status == .ok && reply.body.count == 2 * Updates.maxKept - 1)
+  }
+
   @Test func whatIsNoLongerKeptIsGone() {
     var table = ChannelTable(kept: KeptMessages(maxBytes: 100, maxMessages: 3))
     let key = ChannelKey.updates("a")

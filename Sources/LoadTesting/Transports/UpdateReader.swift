@@ -50,11 +50,12 @@ struct UpdateReaderSetting {
 }
 
 extension TransportArm {
-  /// A client of the arm; nil if it receives no updates.
+  /// Makes a client of the arm.
   ///
   /// - Parameters:
   ///   - setting: What it is made of.
   ///   - phase: The offset of its polls within the interval, in nanoseconds.
+  /// - Returns: nil if the arm has no updates.
   func makeReader(_ setting: UpdateReaderSetting, phase: Int64) -> (any UpdateReader)? {
     switch self {
     case .webSocket: WebSocketReader(setting)
