@@ -69,7 +69,10 @@ let package = Package(
       dependencies: [
         "WebSocketProtocol", "WebSocketNIO", "Conversation", nioCore, nioPosix, nioHTTP1, histogram,
       ],
-      resources: [.embedInCode("Resources/bench.schema.json")],
+      resources: [
+        .embedInCode("Resources/bench.schema.json"),
+        .embedInCode("Resources/transports.schema.json"),
+      ],
       swiftSettings: house),
     .target(
       name: "TestServer",

@@ -345,10 +345,10 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--strict-paths --tls --http2 --reuse-port --lint --require-subprotocol --once --exit-at-eof --binary -b -0 --null --tap-output --exec --exec-pty --i-know --no-url-faults --no-compress --json --quiet -q --version -h --help)
-    repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --pass-env --pass-header --fault)
-    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --exec-grace --exec-stderr --seed --compress --format --timestamps --filter --filter-json --color)
-    __wscope_offer_flags_options -1
+    non_repeating_flags=(--strict-paths --transports --tls --http2 --reuse-port --lint --quiet -q --require-subprotocol --once --exit-at-eof --binary -b -0 --null --tap-output --no-url-faults --no-compress --version -h --help)
+    repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --fault)
+    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --seed --compress --color)
+    __wscope_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
@@ -450,20 +450,6 @@ _wscope_listen() {
         return
         ;;
     '--compress')
-        return
-        ;;
-    '--format')
-        __wscope_add_completions -W 'text'$'\n''jsonl'
-        return
-        ;;
-    '--timestamps')
-        __wscope_add_completions -W 'iso'$'\n''rel'$'\n''delta'
-        return
-        ;;
-    '--filter')
-        return
-        ;;
-    '--filter-json')
         return
         ;;
     '--color')
@@ -935,13 +921,13 @@ _wscope_bench() {
     unset 'unparsed_words[0]'
     unparsed_words=("${unparsed_words[@]}")
     case "${subcommand}" in
-    report|merge|compare)
+    report|merge|compare|transports)
         # Offer subcommand argument completions
         "_wscope_bench_${subcommand}"
         ;;
     *)
         # Offer subcommand completions
-        COMPREPLY+=($(compgen -W 'report merge compare' -- "${cur}"))
+        COMPREPLY+=($(compgen -W 'report merge compare transports' -- "${cur}"))
         ;;
     esac
 }
@@ -1083,6 +1069,48 @@ _wscope_bench_compare() {
     case "${positional_number}" in
     *)
         __wscope_add_completions -f
+        return
+        ;;
+    esac
+}
+
+_wscope_bench_transports() {
+    repeating_flags=()
+    non_repeating_flags=(--schema --quiet -q --version -h --help)
+    repeating_options=()
+    non_repeating_options=(--updates -c --clients --poll-every -d --duration --repeat --seed --format --summary-md --color)
+    __wscope_offer_flags_options 1
+
+    # Offer option value completions
+    case "${prev}" in
+    '--updates')
+        return
+        ;;
+    '-c'|'--clients')
+        return
+        ;;
+    '--poll-every')
+        return
+        ;;
+    '-d'|'--duration')
+        return
+        ;;
+    '--repeat')
+        return
+        ;;
+    '--seed')
+        return
+        ;;
+    '--format')
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''md'
+        return
+        ;;
+    '--summary-md')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--color')
+        __wscope_add_completions -W 'auto'$'\n''always'$'\n''never'
         return
         ;;
     esac

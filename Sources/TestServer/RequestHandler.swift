@@ -53,7 +53,8 @@ final class RequestHandler: Sendable {
     channels = ChannelAccess(named, context, configuration.capture, report: report)
     paths = TestPaths.entries(
       configuration.mode.entry,
-      areReplaced: configuration.scripting != nil || configuration.program != nil)
+      areReplaced: configuration.scripting != nil || configuration.program != nil,
+      hasTransports: configuration.hasTransports)
   }
 
   /// Makes `GET /healthz` return 503 from now on.
@@ -96,6 +97,7 @@ final class RequestHandler: Sendable {
     let faults = try urlFaults(target)
     switch try action(target, upgrade, request) {
     case .reply(let reply): return .reject(reply, path: target.path)
+    case .exchange: throw Refusal(.badRequest, "\(target.path) is not a WebSocket path")
     case .join(let key, let options):
       return try judge(
         upgrade, target,
@@ -159,7 +161,7 @@ final class RequestHandler: Sendable {
       return try Self.action(entry, arguments)
     case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
     case .none:
-      guard !configuration.isStrictAboutPaths else { throw Self.unknown(target) }
+      guard !isStrict(target) else { throw unknown(target) }
       return try byMode(target)
     }
   }
@@ -188,8 +190,18 @@ final class RequestHandler: Sendable {
     }
   }
 
-  private static func unknown(_ target: RequestTarget) -> Refusal {
-    let near = TestPaths.nearest(to: target).map { "; did you mean \($0)?" } ?? ";"
+  /// Whether the mode does not answer on paths that are not test paths.
+  private func isStrict(_ target: RequestTarget) -> Bool {
+    configuration.isStrictAboutPaths || isTransport(target)
+  }
+
+  /// Paths that belong neither to the mode nor to scripts.
+  private func isTransport(_ target: RequestTarget) -> Bool {
+    configuration.hasTransports && target.segments.first == TransportPaths.segment
+  }
+
+  private func unknown(_ target: RequestTarget) -> Refusal {
+    let near = TestPaths.nearest(to: target, in: paths).map { "; did you mean \($0)?" } ?? ";"
     return Refusal(.notFound, "unknown path \(target.path)\(near) GET /paths lists all")
   }
 
@@ -209,11 +221,12 @@ final class RequestHandler: Sendable {
     _ request: HTTPRequest, _ target: RequestTarget
   ) throws(Refusal) -> RequestVerdict {
     let head = request.head
+    if let verdict = try channels.updates.judge(request, target, find(target), report: report) {
+      return try withFaults(verdict, target)
+    }
+    if isTransport(target), case .none = find(target) { throw unknown(target) }
     switch try channels.judge(request, target, find(target)) {
-    case .subscribe(var stream)?:
-      stream.faults = try urlFaults(target)
-      return .subscribe(stream)
-    case let verdict?: return verdict
+    case let verdict?: return try withFaults(verdict, target)
     case nil: break
     }
     guard head.method == .GET || head.method == .HEAD else {
@@ -252,11 +265,20 @@ final class RequestHandler: Sendable {
         ).reply)
     case .incomplete(let problem): throw Refusal(.badRequest, "\(problem)")
     case .none:
-      if configuration.isStrictAboutPaths { throw Self.unknown(target) }
+      if isStrict(target) { throw unknown(target) }
     }
     return .reply(
       HTTPReply(
         .notFound, text: "no such page; GET / is the browser client, ws://.../ the server"))
+  }
+
+  /// The verdict with the faults that the URL requests.
+  private func withFaults(
+    _ verdict: RequestVerdict, _ target: RequestTarget
+  ) throws(Refusal) -> RequestVerdict {
+    guard case .subscribe(var stream) = verdict else { return verdict }
+    stream.faults = try urlFaults(target)
+    return .subscribe(stream)
   }
 
   private func judgeOrigin(_ request: HTTPRequest) -> Refusal? {
@@ -283,6 +305,7 @@ final class RequestHandler: Sendable {
     case .metrics: return metrics.answer
     case .reply(let reply): return .reply(reply)
     case .page: return .reply(Page.reply())
+    case .answer(let answer): return answer
     case .publish(let publication):
       return publication.answer(limit: configuration.limits.messageSize, channels, request)
     case .reject(let reply, let path):
@@ -329,6 +352,7 @@ final class RequestHandler: Sendable {
   private func accept(
     _ upgrade: AcceptableUpgrade, _ slot: ClientSlot, _ request: HTTPRequest
   ) -> HTTPAnswer {
+    let scripts = scripts(for: upgrade.target)
     let visit = scripts?.book?.upgrade(path: upgrade.target.path)
     let accepted = { self.upgraded(upgrade, visit, slot, request) }
     guard let scripts else { return accepted() }
@@ -338,6 +362,10 @@ final class RequestHandler: Sendable {
           from: request.remoteAddress, status: reply.status, explanation: "by \(reason.text)"))
       if case .step = reason { report(.rejectedByScript(client: slot.use())) }
     }
+  }
+
+  private func scripts(for target: RequestTarget) -> ScriptedContext? {
+    isTransport(target) ? nil : scripts
   }
 
   private func upgraded(
@@ -402,10 +430,12 @@ final class RequestHandler: Sendable {
     let makeMode = { upgrade.connection.behaviour.makeBehaviour(for: client) }
     var behaviour: any Behaviour
     if upgrade.request == nil {
-      behaviour = EventStream(makeMode(), pingInterval: configuration.eventStreamPings)
+      behaviour = EventStream(
+        makeMode(), pingInterval: configuration.eventStreamPings, form: upgrade.streamForm)
     } else {
       behaviour =
-        scripts?.behaviour(for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
+        scripts(for: upgrade.target)?.behaviour(
+          for: client, upgrade.target, visit, makeMode: makeMode) ?? makeMode()
     }
     // Handshake faults have acted already; a connection without other faults keeps the fast path.
     if !draw.isEmpty {

@@ -11,6 +11,8 @@ enum RequestVerdict: Sendable {
   case reply(HTTPReply)
   /// Reply with the metrics.
   case metrics
+  /// Answer a request under `/t/`.
+  case answer(HTTPAnswer)
   /// The body is published.
   case publish(Publication)
   /// The client receives an event stream.
@@ -33,6 +35,8 @@ struct AcceptableUpgrade: Sendable {
   var faults: [FaultRule]
   /// Fields of the reply besides those of the handshake.
   var fields: [(name: String, value: String)] = []
+  /// How an event stream is written.
+  var streamForm = EventStreamForm.standard
 }
 
 /// A rejected request: the reply, whose explanation is also logged.

@@ -18,6 +18,9 @@ package final class TestServer: Sendable {
   /// The bound addresses, with the port that was assigned for port 0.
   package var localAddresses: [SocketAddress] { servers.compactMap(\.localAddress) }
 
+  /// The event loops that run connections, besides those that were given to accept them.
+  package var connectionLoops: [any EventLoop] { registries.map(\.eventLoop) }
+
   private init(
     _ servers: [Server], _ loops: EpollLoops?, _ registries: [NIOLoopBound<ClientRegistry>],
     _ handler: RequestHandler, joined: AsyncStream<Void>, _ configuration: TestServerConfiguration

@@ -49,6 +49,8 @@ package struct TestServerConfiguration: Sendable {
   package var capture = Capture()
   /// Whether a path that is not a test path is answered with 404 instead of by the mode.
   package var isStrictAboutPaths = false
+  /// Whether there are the paths under `/t/`, which compare transports.
+  package var hasTransports = false
   /// Faults of connections.
   package var faults = FaultPlan()
   /// Whether the URL of a client may request faults for its connection.

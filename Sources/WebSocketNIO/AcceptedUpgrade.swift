@@ -43,14 +43,17 @@ package struct AcceptedUpgrade: Sendable {
     return reply
   }
 
-  /// The reply in HTTP/1.1. A body ends with its connection (RFC 9112 section 6.3).
+  /// The reply in HTTP/1.1. A body ends with its connection (RFC 9112 section 6.3), unless it is in chunks.
   var text: ByteBuffer {
     if let wireText { return ByteBuffer(string: wireText) }
     let reply = reply
     var text = ByteBuffer()
     text.reserveCapacity(256)
     if request == nil {
-      text.writeStaticString("HTTP/1.1 200 OK\r\nConnection: close\r\n")
+      text.writeStaticString("HTTP/1.1 200 OK\r\n")
+      if !reply.headers.contains(name: "Transfer-Encoding") {
+        text.writeStaticString("Connection: close\r\n")
+      }
     } else {
       text.writeStaticString("HTTP/1.1 101 Switching Protocols\r\n")
     }

@@ -109,6 +109,13 @@ final class ChannelTransport: ChannelDuplexHandler, ConnectionTransport {
     if case .stream = kind, reads { context?.read() }
   }
 
+  var traffic: SocketTraffic? {
+    guard let context else { return nil }
+    return try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+      of: NIOBSDSocket.Handle.self
+    ) { SocketTraffic.read($0) } ?? nil
+  }
+
   func closeOutput() {
     // TLS sends its own close_notify and waits for the peer's.
     let isTLS = if case .tls = kind { true } else { false }

@@ -33,6 +33,12 @@ package enum ConnectError: Error, Sendable {
     /// The `errno` of the failure; nil if there was no answer.
     package var errno: Int32?
     package var description: String
+
+    package init(address: SocketAddress, errno: Int32?, description: String) {
+      self.address = address
+      self.errno = errno
+      self.description = description
+    }
   }
 
   /// The phase that was in progress.

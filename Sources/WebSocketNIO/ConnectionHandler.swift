@@ -50,6 +50,9 @@ package final class ConnectionHandler {
   /// The address of the peer; nil after the connection has ended.
   package var remoteAddress: SocketAddress? { transport?.remoteAddress }
 
+  /// What the connection has put on the wire; nil if that is not counted.
+  package var wireTraffic: SocketTraffic? { transport?.traffic }
+
   /// Bytes written to the transport that the kernel has not accepted.
   package var bufferedBytes: Int { transport?.bufferedBytes ?? 0 }
 

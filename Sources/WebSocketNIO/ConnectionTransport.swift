@@ -19,4 +19,10 @@ package protocol ConnectionTransport: AnyObject {
   func close()
   /// Like `close()`, but with a TCP reset; of an HTTP/2 connection, resets only this stream.
   func reset()
+  /// What the connection has put on the wire; nil if its transport is not a TCP socket.
+  var traffic: SocketTraffic? { get }
+}
+
+extension ConnectionTransport {
+  package var traffic: SocketTraffic? { nil }
 }

@@ -30,6 +30,7 @@ import Testing
     Row(path: "/chat/x?format=raw&self=1", exitCode: 0, output: "hi\n"),
     Row(path: "/chat", exitCode: 0, output: "hi\n"),
     Row(path: "/elsewhere", exitCode: 0, output: "hi\n"),
+    Row(path: "/t/poll", exitCode: 0, output: "hi\n"),
     Row(path: "/redirect/2", exitCode: 22, output: ""),
     Row(path: "/relative-redirect/1", exitCode: 22, output: ""),
     Row(path: "/redirect-to?url=/echo&status_code=307", exitCode: 22, output: ""),

@@ -112,13 +112,13 @@ import WebSocketProtocol
   @Test func thereIsABoundOnRooms() {
     var table = ChannelTable()
     _ = table.join(Self.room, client: 1, name: nil, after: nil)
-    for number in 0..<KeptMessages.maxMessages + 100 {
+    for number in 0..<KeptMessages().maxMessages + 100 {
       _ = table.add(Self.text("a"), to: .room("\(number)"), from: nil, name: nil, keeping: 2)
     }
-    #expect(table.count == KeptMessages.maxMessages + 1)
+    #expect(table.count == KeptMessages().maxMessages + 1)
     let large = PublishedMessage(.binary, [UInt8](repeating: 0, count: 1 << 20 + 1))
     _ = table.add(large, to: .room("large"), from: nil, name: nil, keeping: 2)
-    #expect(table.count == KeptMessages.maxMessages + 1)
+    #expect(table.count == KeptMessages().maxMessages + 1)
     #expect(table.names(in: Self.room) == ["guest-1"])
   }
 
@@ -145,7 +145,7 @@ import WebSocketProtocol
     for number in UInt64(0)..<100_000 {
       _ = kept.keep(Self.event(number, bytes: 0), of: .room("\(number % 30_000)"), limit: 3)
     }
-    #expect(kept.count == KeptMessages.maxMessages && kept.bytes == 0)
+    #expect(kept.count == KeptMessages().maxMessages && kept.bytes == 0)
   }
 
   @Test(arguments: [

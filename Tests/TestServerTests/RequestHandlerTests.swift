@@ -18,6 +18,7 @@ import WebSocketProtocol
     var fields: [(String, String)] = []
     var strict = false
     var urlFaults = true
+    var transports = false
     var verdict: String
 
     var testDescription: String { "\(method?.rawValue ?? "upgrade") \(target)" }
@@ -199,6 +200,61 @@ import WebSocketProtocol
     Row(
       target: "/room/a/sse", method: .GET, fields: [("Origin", "http://evil.example")],
       verdict: "403 rejected origin http://evil.example; or not"),
+    // Transports.
+    Row(target: "/t/ws", verdict: "upgrade"),
+    Row(target: "/t/ws?channel=a%20b", transports: true, verdict: "upgrade"),
+    Row(
+      target: "/t/ws?channel=", transports: true,
+      verdict: "400 channel: 1 to 64 printable characters"
+    ),
+    Row(
+      target: "/t/ws?chanel=a", transports: true,
+      verdict: "400 unknown parameter \"chanel\"; did you mean channel?"),
+    Row(target: "/t/ws", method: .GET, transports: true, verdict: "reply 426"),
+    Row(target: "/t/echo", transports: true, verdict: "upgrade, at most 65536"),
+    Row(target: "/t/echo", method: .POST, transports: true, verdict: "answer"),
+    Row(target: "/t/echo", method: .GET, transports: true, verdict: "reply 405"),
+    Row(target: "/t/sse", method: .GET, transports: true, verdict: "stream"),
+    Row(
+      target: "/t/sse?fault=rst", method: .GET, fields: [("Last-Event-ID", "0")], transports: true,
+      verdict: "stream after 0, 1 fault"),
+    Row(
+      target: "/t/sse", method: .GET, fields: [("Last-Event-ID", "x")], transports: true,
+      verdict: "400 Last-Event-ID: invalid number \"x\""),
+    Row(
+      target: "/t/sse", method: .GET, fields: [("Last-Event-ID", "1")], transports: true,
+      verdict: "400 the newest update is 0"),
+    Row(
+      target: "/t/sse", transports: true,
+      verdict: "400 /t/sse is an event stream, not a WebSocket path"),
+    Row(target: "/t/poll?since=0", method: .GET, transports: true, verdict: "answer"),
+    Row(
+      target: "/t/poll?since=1", method: .GET, transports: true,
+      verdict: "400 the newest update is 0"),
+    Row(
+      target: "/t/poll?since=-1", method: .GET, transports: true,
+      verdict: "400 since: invalid number \"-1\" (expected 0 to 9223372036854775807)"),
+    Row(target: "/t/poll", method: .POST, transports: true, verdict: "reply 405"),
+    Row(
+      target: "/t/poll", transports: true,
+      verdict: "400 /t/poll is not a WebSocket path; it expects GET without Upgrade"),
+    Row(target: "/t/longpoll?wait=120s", method: .GET, transports: true, verdict: "answer"),
+    Row(
+      target: "/t/longpoll?wait=121s", method: .GET, transports: true,
+      verdict: "400 wait: invalid duration \"121s\" (expected 30s; at most 120s)"),
+    Row(target: "/t/publish", method: .POST, transports: true, verdict: "answer"),
+    Row(target: "/t/publish", method: .GET, transports: true, verdict: "reply 405"),
+    Row(
+      target: "/t/publish", transports: true,
+      verdict: "400 /t/publish is not a WebSocket path; it expects POST"),
+    Row(
+      target: "/t/publish", method: .POST, fields: [("Origin", "http://evil.example")],
+      transports: true, verdict: "403 rejected origin http://evil.example; or not"),
+    Row(
+      target: "/t/pol", method: .GET, transports: true,
+      verdict: "404 unknown path /t/pol; did you mean /t/poll? GET /paths lists all"),
+    Row(
+      target: "/t", transports: true, verdict: "404 unknown path /t; GET /paths lists all"),
     // What comes first.
     Row(
       target: "/close/x", fields: [("Origin", "http://evil.example")],
@@ -212,12 +268,13 @@ import WebSocketProtocol
   ]
 
   private static func handler(
-    strict: Bool = false, urlFaults: Bool = true, maxClients: Int = .max,
+    strict: Bool = false, urlFaults: Bool = true, transports: Bool = false, maxClients: Int = .max,
     report: @escaping @Sendable (ServerEvent) -> Void = { _ in }
   ) -> RequestHandler {
     var configuration = TestServerConfiguration()
     configuration.isStrictAboutPaths = strict
     configuration.allowsURLFaults = urlFaults
+    configuration.hasTransports = transports
     configuration.maxClients = maxClients
     configuration.originRemedy = { _ in "or not" }
     return RequestHandler(
@@ -248,6 +305,7 @@ import WebSocketProtocol
         + (upgrade.connection.faults.isEmpty ? "" : ", 1 fault of the path")
         + (faults == 0 ? "" : ", \(faults) fault\(faults == 1 ? "" : "s")")
     case .page: return "page"
+    case .answer: return "answer"
     case .subscribe(let stream):
       let last = (stream.behaviour as? ChannelMember.Maker)?.options.lastNumber
       return "stream" + (last.map { " after \($0)" } ?? "")
@@ -264,7 +322,8 @@ import WebSocketProtocol
   }
 
   @Test(arguments: rows) func judges(_ row: Row) {
-    let handler = Self.handler(strict: row.strict, urlFaults: row.urlFaults)
+    let handler = Self.handler(
+      strict: row.strict, urlFaults: row.urlFaults, transports: row.transports)
     let request = Self.request(row.target, row.method, row.fields)
     // Twice: a verdict changes nothing.
     for _ in 0..<2 { #expect(Self.text(handler.judge(request)) == row.verdict) }

@@ -55,3 +55,20 @@ package struct ThreadLoad: Sendable {
     return min(1, max(0, Double(spent) / Double(elapsed)))
   }
 }
+
+/// The processor time of one thread, read from any other.
+package struct ThreadTimer: Sendable {
+  private let clock: clockid_t
+
+  /// The clock of the calling thread.
+  ///
+  /// - Returns: nil if the system has none.
+  package init?() {
+    var clock = clockid_t()
+    guard pthread_getcpuclockid(pthread_self(), &clock) == 0 else { return nil }
+    self.clock = clock
+  }
+
+  /// The processor time so far in nanoseconds. The thread must exist.
+  package func now() -> Int64 { MonotonicClock.read(clock) }
+}

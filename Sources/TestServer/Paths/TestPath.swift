@@ -21,6 +21,8 @@ package struct TestPathEntry: Sendable {
   package var isChannel = false
   /// Whether it is the event stream of a channel, and not a WebSocket path.
   package var isEventStream = false
+  /// The method of requests that are answered without an upgrade, under `/t/`; nil for none.
+  var exchange: HTTPMethod?
   /// Reads the parameters of a request.
   var parse: @Sendable (PathArguments) throws(InvalidArgument) -> PathAction
 }
@@ -32,6 +34,8 @@ enum PathAction: Sendable {
   case reply(HTTPReplyText)
   /// Joins a channel.
   case join(ChannelKey, MemberOptions)
+  /// Answers a request that is not an upgrade.
+  case exchange(UpdateRequest)
 }
 
 /// A connection that a test path accepts.

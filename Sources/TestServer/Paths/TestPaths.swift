@@ -3,8 +3,11 @@ import WebSocketNIO
 
 /// The registry of test paths.
 package enum TestPaths {
-  /// All test paths. Help, errors, `GET /paths` and tests read this list.
-  package static let all =
+  /// All test paths. Help and tests read this list.
+  package static let all = usual + TransportPaths.all
+
+  /// The paths that a server has unless it has scripts.
+  static let usual =
     [
       EchoPath.entry, DelayPath.entry, ClosePath.entry, StatusPath.entry, RedirectPath.entry,
       RedirectToPath.entry, DripPath.entry, CountPath.entry, StreamPath.entry, TickerPath.entry,
@@ -36,14 +39,20 @@ package enum TestPaths {
   /// - Parameters:
   ///   - mode: The mode, whose channels exist in any case.
   ///   - areReplaced: Whether scripts, rules or a program answer, so that there are no other test paths.
+  ///   - hasTransports: Whether there are the paths under `/t/`.
   /// - Returns: In the order of `all`.
-  static func entries(_ mode: ModeEntry, areReplaced: Bool) -> [TestPathEntry] {
-    guard areReplaced else { return all }
-    return switch mode.channel {
-    case .broadcast: BroadcastPath.all
-    case .rooms: RoomPath.all
-    case nil: []
-    }
+  static func entries(
+    _ mode: ModeEntry, areReplaced: Bool, hasTransports: Bool = false
+  ) -> [TestPathEntry] {
+    let transports = hasTransports ? TransportPaths.all : []
+    guard areReplaced else { return usual + transports }
+    let channel: [TestPathEntry] =
+      switch mode.channel {
+      case .broadcast: BroadcastPath.all
+      case .rooms: RoomPath.all
+      case nil: []
+      }
+    return channel + transports
   }
 
   /// Looks a path up by its first segments. A final `/` is ignored, and case matters.
@@ -91,8 +100,10 @@ package enum TestPaths {
   }
 
   /// The pattern or alias most similar to a path; nil if none is similar enough.
-  static func nearest(to target: RequestTarget) -> String? {
-    let patterns = all.flatMap { [$0.pattern] + $0.aliases }
+  static func nearest(
+    to target: RequestTarget, in entries: [TestPathEntry] = usual
+  ) -> String? {
+    let patterns = entries.flatMap { [$0.pattern] + $0.aliases }
     var candidates: [String: String] = [:]
     for pattern in patterns {
       let fixed = Self.parts(pattern).prefix { $0.parameter == nil }.map(\.text)

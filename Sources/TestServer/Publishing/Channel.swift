@@ -26,6 +26,7 @@ struct ChannelSettings: Sendable {
     switch key {
     case .broadcast: keptInBroadcast
     case .room: keptInRooms
+    case .updates: Updates.maxKept
     }
   }
 }

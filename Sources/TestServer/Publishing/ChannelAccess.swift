@@ -7,6 +7,8 @@ struct ChannelAccess: Sendable {
   /// The channel of the mode, if it is one.
   let broadcast: any ChannelMaker
   private let rooms: Rooms
+  /// The channels under `/t/`.
+  let updates: Updates
   private let registry: NIOLoopBound<ClientRegistry>?
   let capture: Capture
   let report: @Sendable (ServerEvent) -> Void
@@ -17,6 +19,7 @@ struct ChannelAccess: Sendable {
   ) {
     broadcast = mode as? any ChannelMaker ?? Broadcast.maker(context, includesSender: false)
     rooms = Rooms(channels: context.channels)
+    updates = Updates(queueLimit: context.queueLimit, context.registries)
     registry = context.registries.first
     self.capture = capture
     self.report = report
@@ -26,6 +29,7 @@ struct ChannelAccess: Sendable {
     switch key {
     case .broadcast: broadcast
     case .room(let name): rooms.maker(of: name)
+    case .updates(let name): updates.maker(of: name)
     }
   }
 

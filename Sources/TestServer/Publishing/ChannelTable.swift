@@ -2,7 +2,9 @@
 /// the events that the members are to receive.
 struct ChannelTable {
   private var channels: [ChannelKey: State] = [:]
-  private var kept = KeptMessages()
+  private var kept: KeptMessages
+
+  init(kept: KeptMessages = KeptMessages()) { self.kept = kept }
 
   private struct State {
     var lastSerial: UInt64 = 0
@@ -43,8 +45,11 @@ struct ChannelTable {
     }
     state.members[client] = joined ?? ""
     channels[key] = state
+    // Updates are for those who are there, or resume.
+    var start = number
+    if case .updates = key { start = number ?? last.number }
     return Joining(
-      serial: last.serial, kept: kept.messages(of: key, after: number, last: last.number),
+      serial: last.serial, kept: kept.messages(of: key, after: start, last: last.number),
       event: joined.flatMap { event(.joined($0), in: key) })
   }
 
@@ -97,6 +102,18 @@ struct ChannelTable {
     channels[key]?.names.insert(name)
     channels[key]?.members[client] = name
     return event(.renamed(old, to: name), in: key)
+  }
+
+  /// The messages of a channel after a number; without a number none, only that of the newest.
+  func news(of key: ChannelKey, after number: UInt64?) -> Updates.News {
+    let newest = channels[key]?.lastNumber ?? 0
+    guard let number, number != newest else { return .updates([], newest: newest) }
+    guard number < newest else { return .ahead(newest: newest) }
+    guard let first = kept.firstNumber(of: key), first <= number + 1 else { return .discarded }
+    let updates = kept.messages(of: key, after: number, last: newest).compactMap { event in
+      event.rendered(as: .raw)?.payload
+    }
+    return .updates(updates, newest: newest)
   }
 
   /// The number of channels that have members or messages.

@@ -9,10 +9,14 @@ import WebSocketProtocol
 final class Channels: Sendable {
   let settings: ChannelSettings
   private let registries: [NIOLoopBound<ClientRegistry>]
-  private let table = Mutex(ChannelTable())
+  private let table: Mutex<ChannelTable>
 
-  init(_ settings: ChannelSettings, _ registries: [NIOLoopBound<ClientRegistry>]) {
+  init(
+    _ settings: ChannelSettings, _ registries: [NIOLoopBound<ClientRegistry>],
+    kept: KeptMessages = KeptMessages()
+  ) {
     self.settings = settings
+    table = Mutex(ChannelTable(kept: kept))
     self.registries = registries
   }
 
@@ -77,6 +81,22 @@ final class Channels: Sendable {
       }
       return hand(deliveries, to: key)
     }
+  }
+
+  /// Publishes a message that is not from a member, without waiting for the members.
+  ///
+  /// - Returns: Its number in the channel.
+  func add(_ message: PublishedMessage, to key: ChannelKey) -> UInt64 {
+    table.withLock { table in
+      let event = table.add(message, to: key, from: nil, name: nil, keeping: settings.kept(key))
+      _ = hand([Delivery(event: event)], to: key)
+      return event.number ?? 0
+    }
+  }
+
+  /// The messages of a channel after a number; without a number none, only that of the newest.
+  func news(of key: ChannelKey, after number: UInt64?) -> Updates.News {
+    table.withLock { $0.news(of: key, after: number) }
   }
 
   /// Does what a member sends.

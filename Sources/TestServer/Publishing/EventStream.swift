@@ -12,19 +12,24 @@ final class EventStream: Behaviour {
   let client: ServedClient
   private let inner: any Behaviour
   private let pingInterval: TimeAmount
+  let form: EventStreamForm
   private var transport: EventStreamTransport?
   private var timer: Scheduled<Void>?
   /// Messages of a channel that does not number them.
   private var count: UInt64 = 0
 
-  init(_ inner: any Behaviour, pingInterval: TimeAmount) {
+  init(
+    _ inner: any Behaviour, pingInterval: TimeAmount, form: EventStreamForm = .standard
+  ) {
+    self.form = form
     client = inner.client
     self.inner = inner
     self.pingInterval = pingInterval
   }
 
   func carried(by transport: any ConnectionTransport) -> any ConnectionTransport {
-    let stream = EventStreamTransport(inner.carried(by: transport))
+    let stream = EventStreamTransport(
+      inner.carried(by: transport), isChunked: form == .compactChunks)
     self.transport = stream
     return stream
   }
@@ -92,9 +97,9 @@ extension ServedClient {
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, number: UInt64?,
     _ machine: inout ConnectionMachine
   ) {
-    guard events != nil else { return send(kind, payload, &machine) }
-    EventStreamText.event(kind, payload, number: number).withUnsafeReadableBytes {
-      send(.text, $0, &machine)
-    }
+    guard let events else { return send(kind, payload, &machine) }
+    let event = EventStreamText.event(
+      kind, payload, number: number, isCompact: events.form != .standard)
+    event.withUnsafeReadableBytes { send(.text, $0, &machine) }
   }
 }

@@ -1,6 +1,29 @@
 import NIOHTTP1
 import WebSocketNIO
 
+/// How an event stream is written.
+enum EventStreamForm: Sendable {
+  case standard
+  /// With as few bytes as possible, until the connection ends.
+  case compact
+  /// The same in chunks.
+  case compactChunks
+
+  /// The fields of the reply.
+  var fields: [(name: String, value: String)] {
+    switch self {
+    case .standard:
+      [
+        ("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+      ]
+    case .compact: [("Content-Type", "text/event-stream")]
+    case .compactChunks:
+      [("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked")]
+    }
+  }
+}
+
 /// A GET that is answered with an event stream.
 struct EventStreamRequest: Sendable {
   var target: RequestTarget
@@ -8,6 +31,7 @@ struct EventStreamRequest: Sendable {
   var behaviour: any BehaviourMaker
   /// Faults that its URL asks for.
   var faults: [FaultRule] = []
+  var form = EventStreamForm.standard
 
   /// Whether a client asks for an event stream on a path that has other forms.
   static func isAccepted(_ fields: HTTPHeaders) -> Bool {
@@ -28,10 +52,6 @@ struct EventStreamRequest: Sendable {
   var upgrade: AcceptableUpgrade {
     AcceptableUpgrade(
       request: nil, target: target, connection: PathConnection(behaviour: behaviour),
-      faults: faults,
-      fields: [
-        ("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-      ])
+      faults: faults, fields: form.fields, streamForm: form)
   }
 }

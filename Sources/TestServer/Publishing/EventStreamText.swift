@@ -11,15 +11,17 @@ enum EventStreamText {
   ///   - payload: The message.
   ///   - number: What the client sends as Last-Event-ID when it connects again; nil leaves that as it
   ///     is.
+  ///   - isCompact: Whether to leave out the spaces that are optional.
   /// - Returns: The event with the empty line that ends it.
   static func event(
-    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, number: UInt64?
+    _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, number: UInt64?,
+    isCompact: Bool = false
   ) -> ByteBuffer {
     var text = ByteBuffer()
     text.reserveCapacity(payload.count + 32)
-    if let number { text.writeString("id: \(number)\n") }
+    if let number { text.writeString("id:\(isCompact ? "" : " ")\(number)\n") }
     switch kind {
-    case .text: writeLines(payload, to: &text)
+    case .text: writeLines(payload, after: isCompact ? "data:" : "data: ", to: &text)
     case .binary:
       text.writeString("event: binary\ndata: \(Base64.encode(payload))\n")
     }
@@ -28,7 +30,9 @@ enum EventStreamText {
   }
 
   /// A line ends with CR LF, LF or CR; what a message contains of these comes out as LF.
-  private static func writeLines(_ payload: UnsafeRawBufferPointer, to text: inout ByteBuffer) {
+  private static func writeLines(
+    _ payload: UnsafeRawBufferPointer, after field: StaticString, to text: inout ByteBuffer
+  ) {
     var start = 0
     var index = 0
     while index <= payload.count {
@@ -36,7 +40,7 @@ enum EventStreamText {
         index += 1
         continue
       }
-      text.writeStaticString("data: ")
+      text.writeStaticString(field)
       text.writeBytes(UnsafeRawBufferPointer(rebasing: payload[start..<index]))
       text.writeStaticString("\n")
       let isPair =

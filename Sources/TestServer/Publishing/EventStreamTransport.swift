@@ -6,12 +6,19 @@ import WebSocketProtocol
 /// and a comment in place of a ping; a Close ends the stream.
 final class EventStreamTransport: ConnectionTransport {
   private let inner: any ConnectionTransport
+  private let isChunked: Bool
   /// The beginning of a frame whose rest a fault has cut off.
   private var pending = ByteBuffer()
   /// The Close that ended the stream.
   private(set) var closeFrame: CloseFrame?
 
-  init(_ inner: any ConnectionTransport) { self.inner = inner }
+  /// - Parameters:
+  ///   - inner: Carries the stream.
+  ///   - isChunked: Whether the stream is in chunks (RFC 9112 section 7.1).
+  init(_ inner: any ConnectionTransport, isChunked: Bool = false) {
+    self.inner = inner
+    self.isChunked = isChunked
+  }
 
   var eventLoop: any EventLoop { inner.eventLoop }
   var remoteAddress: SocketAddress? { inner.remoteAddress }
@@ -31,8 +38,20 @@ final class EventStreamTransport: ConnectionTransport {
       }
     }
     if pending.readableBytes == 0 { pending = ByteBuffer() }
+    if isChunked { text = Self.chunk(text, isLast: closeFrame != nil) }
     if text.readableBytes > 0 { inner.write(&text) }
     if closeFrame != nil { inner.closeOutput() }
+  }
+
+  private static func chunk(_ text: ByteBuffer, isLast: Bool) -> ByteBuffer {
+    var chunk = ByteBuffer()
+    if text.readableBytes > 0 {
+      chunk.writeString(String(text.readableBytes, radix: 16) + "\r\n")
+      chunk.writeImmutableBuffer(text)
+      chunk.writeStaticString("\r\n")
+    }
+    if isLast { chunk.writeStaticString("0\r\n\r\n") }
+    return chunk
   }
 
   private func nextFrame() -> (Opcode, ByteBuffer)? {

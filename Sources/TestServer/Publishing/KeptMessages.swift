@@ -4,7 +4,9 @@ import NIOCore
 ///
 /// All channels together keep at most `maxBytes` of payload and `maxMessages` messages: the oldest
 /// message of all is discarded first.
-struct KeptMessages {
+struct KeptMessages: Sendable {
+  let maxBytes: Int
+  let maxMessages: Int
   private var channels: [ChannelKey: CircularBuffer<Entry>] = [:]
   /// The kept messages in the order in which they came. Some may have been discarded already.
   private var order = CircularBuffer<(key: ChannelKey, serial: UInt64)>()
@@ -12,8 +14,10 @@ struct KeptMessages {
   private(set) var bytes = 0
   private(set) var count = 0
 
-  static let maxBytes = 1 << 20
-  static let maxMessages = 16_384
+  init(maxBytes: Int = 1 << 20, maxMessages: Int = 16_384) {
+    self.maxBytes = maxBytes
+    self.maxMessages = maxMessages
+  }
 
   private struct Entry {
     var serial: UInt64
@@ -32,7 +36,7 @@ struct KeptMessages {
     guard limit > 0, case .message(let message, _) = event.content else { return [] }
     let size = message.payload.readableBytes
     // Without a message in their middle the others are not the last ones.
-    guard size <= Self.maxBytes else {
+    guard size <= maxBytes else {
       while channels[key] != nil { discardFirst(of: key) }
       return [key]
     }
@@ -43,7 +47,7 @@ struct KeptMessages {
     count += 1
     while channels[key]?.count ?? 0 > limit { discardFirst(of: key) }
     var emptied: [ChannelKey] = []
-    while bytes > Self.maxBytes || count > Self.maxMessages {
+    while bytes > maxBytes || count > maxMessages {
       guard let key = discardOldest() else { break }
       if channels[key] == nil { emptied.append(key) }
     }
@@ -57,10 +61,15 @@ struct KeptMessages {
   /// The messages of a channel after the one with this number; all if the channel has not had that
   /// number yet, as after a restart of the server.
   func messages(of key: ChannelKey, after number: UInt64?, last: UInt64) -> [MemberEvent] {
-    let events = channels[key]?.map(\.event) ?? []
-    guard let number, number <= last else { return events }
-    return events.filter { $0.number ?? 0 > number }
+    guard let entries = channels[key] else { return [] }
+    // What is kept of a channel are its last messages: their numbers have no gap.
+    guard let number, number <= last, let first = entries.first?.event.number, number >= first
+    else { return entries.map(\.event) }
+    return entries.dropFirst(Int(clamping: number - first + 1)).map(\.event)
   }
+
+  /// The number of the first message that a channel keeps; nil if it keeps none.
+  func firstNumber(of key: ChannelKey) -> UInt64? { channels[key]?.first?.event.number }
 
   func isEmpty(_ key: ChannelKey) -> Bool { channels[key]?.isEmpty ?? true }
 

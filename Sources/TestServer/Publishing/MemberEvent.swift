@@ -7,6 +7,8 @@ enum ChannelKey: Hashable, Sendable {
   /// The channel of the modes `broadcast` and `source`, and of `/broadcast`.
   case broadcast
   case room(String)
+  /// The updates under `/t/`.
+  case updates(String)
 }
 
 /// The form in which a member of a room receives its events.

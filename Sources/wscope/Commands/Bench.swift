@@ -19,7 +19,7 @@ struct Bench: VerboseCommand {
       stalled server cannot hide it. Without --rate (closed loop), each connection sends its next message when the \
       last one is answered.
       """,
-    subcommands: [BenchReport.self, BenchMerge.self, BenchCompare.self])
+    subcommands: [BenchReport.self, BenchMerge.self, BenchCompare.self, BenchTransports.self])
 
   @Argument(
     help: ArgumentHelp(

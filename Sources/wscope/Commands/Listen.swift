@@ -48,6 +48,13 @@ struct Listen: VerboseCommand {
   @Flag(help: "Reject paths that are not test paths with 404.")
   var strictPaths = false
 
+  @Flag(
+    help: """
+      Add the paths under /t/, in any mode: updates that are published by POST, and read by WebSocket, server-sent \
+      events, polls and long polls. bench transports compares them.
+      """)
+  var transports = false
+
   @Option(
     help: ArgumentHelp("Write the port number to this file once bound.", valueName: "file"),
     completion: .file())
@@ -216,6 +223,7 @@ struct Listen: VerboseCommand {
     server.http2 = http2
     server.lintsFrames = lint
     server.isStrictAboutPaths = strictPaths
+    server.hasTransports = transports
     server.faults = try faults.plan()
     server.allowsURLFaults = !faults.noURLFaults
     let session = ListenSession(

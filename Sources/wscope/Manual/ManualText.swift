@@ -1324,6 +1324,46 @@ BEHAVIOUR
      rules and scripts.  The rules for Host and Origin apply (see Who can
      connect): a form on a page of another site cannot publish.
 
+   Transports
+     With --transports, the server has these paths in any mode, also with
+     rules and scripts:
+
+     POST /t/publish
+             Publishes the body, one line of UTF-8 text of at most 64 KiB, as
+             an update.  The answer is 202 with its number, from 1.
+
+     /t/ws   Sends each update as one text message.
+
+     GET /t/sse
+             Sends each update as a server-sent event.  Last-Event-ID resumes
+             after a number.
+
+     GET /t/poll?since=n
+             All updates after number n, separated by line feeds, with the
+             newest number in the field Next; 204 if there are none, or
+             without since.
+
+     GET /t/longpoll?since=n&wait=duration
+             The same, but waits for the first update, by default 30 seconds
+             and at most 120.
+
+     /t/echo
+             Sends every WebSocket message back, and the body of a POST.
+
+     channel=name in the query names one of several independent channels
+     (default: 0).  The last 10 000 updates of all channels are kept, at most
+     64 MiB.  Older ones are answered with 410, a number that has not been
+     given yet or an invalid parameter with 400, a longer body with 413.
+
+           $ wscope listen 8080 --transports &
+           $ curl -d 'news' localhost:8080/t/publish
+           1
+           $ curl 'localhost:8080/t/poll?since=0'
+           news
+
+     Responses have no headers but the ones they need, because wscope bench
+     transports compares the bytes; see wscope-bench(1).
+
    Server-sent events
      A GET of /broadcast or /room/name with Accept: text/event-stream, or of
      /sse below it, receives the messages as server-sent events (EventSource
@@ -1795,6 +1835,11 @@ OPTIONS
 
      --strict-paths
              Reject paths that are not test paths with 404.
+
+     --transports
+             Add the paths under /t/, in any mode: updates that are published
+             by POST, and read by WebSocket, server-sent events, polls and
+             long polls.  bench transports compares them.
 
      --port-file file
              Write the port number to this file once bound.
@@ -2816,6 +2861,7 @@ SYNOPSIS
      wscope bench report [option ...] file
      wscope bench merge [option ...] file ...
      wscope bench compare [option ...] file ... [--vs file ...]
+     wscope bench transports [option ...] [url]
      wscope bench --schema
 
 DESCRIPTION
@@ -2971,6 +3017,70 @@ MEASUREMENT
                      more pairs six.
 
      The exit code is 99 if a metric is slower; see --fail-on.
+
+   WebSocket against polling
+     wscope bench transports [url] sends the same updates to the same number
+     of clients by WebSocket, by server-sent events, by long polls and by
+     polls at fixed intervals, one after the other, and compares how old the
+     updates are when they arrive, and how many bytes they take.  Then it
+     compares the round trip of an echo by WebSocket and by POST.  Without a
+     url it measures a server of its own; with one, a server that was started
+     with wscope listen --transports:
+
+           wscope bench transports
+           wscope bench transports --updates 50 --poll-every 100ms,250ms
+           wscope bench transports http://10.0.0.7:8080 --repeat 8
+
+     It has these options, besides --seed, --schema, --quiet and --color:
+
+     --updates rate
+             Publish this many updates of 64 bytes a second, at random times
+             (default: 5/s).
+
+     -c, --clients n
+             Number of clients that receive each update (default: 100).  At
+             most ten of them send echoes.
+
+     --poll-every list
+             Poll at these intervals, at most four, as a comma-separated list
+             (default: 100ms,1s).  The longest one is also measured with a new
+             connection for each poll.
+
+     -d, --duration duration
+             Time for each transport (default: 8s), of which the first part,
+             as long as the longest interval, is not measured.  Echoes take a
+             quarter of it.
+
+     --repeat n
+             Measure everything this many times, in the order A B C, C B A.
+             With six or more, an exact signed-rank test decides on each
+             claim, after Holm within the claims on the same quantity.
+
+     --format format
+             Format of the report on standard output: text, json or md
+             (default: text).
+
+     --summary-md file
+             Add the report in Markdown to the end of the file.
+
+     The age of an update counts from the time at which it was due to be
+     published.  All clients are in this process, so that one clock measures
+     it.  Every client polls at its own random offset within the interval.
+     Bytes are whole IP packets in both directions, as TCP_INFO of the kernel
+     counts them: headers, acknowledgements and retransmissions are part of
+     them.  Only headers that are needed are sent; those of a browser would
+     make a poll larger.
+
+     The predictions follow from the bytes of the exchanges and from the
+     intervals, for a network without delay.  In the table of claims, the
+     value of WebSocket is in front of the colon.  A verdict is holds, does
+     not hold, no difference or, if an update was lost, a client could not
+     keep to its times, or the blocks disagree, ?; ! marks a verdict other
+     than the predicted one.  A difference below 5 %, of ages and round trips
+     also below 0.5 ms, is none.
+
+     The exit code is 98 if an update has not reached every client, or
+     requests began late.
 
    More than one process or machine
      With --shard i/n, a process runs part i of a test: its share of the
