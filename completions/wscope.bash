@@ -345,10 +345,10 @@ _wscope_connect() {
 
 _wscope_listen() {
     repeating_flags=(--verbose -v)
-    non_repeating_flags=(--strict-paths --transports --tls --http2 --reuse-port --lint --quiet -q --require-subprotocol --once --exit-at-eof --binary -b -0 --null --tap-output --no-url-faults --no-compress --version -h --help)
-    repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --fault)
-    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --seed --compress --color)
-    __wscope_offer_flags_options 1
+    non_repeating_flags=(--strict-paths --transports --tls --http2 --reuse-port --lint --require-subprotocol --once --exit-at-eof --binary -b -0 --null --tap-output --exec --exec-pty --i-know --no-url-faults --no-compress --json --quiet -q --version -h --help)
+    repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --pass-env --pass-header --fault)
+    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --exec-grace --exec-stderr --seed --compress --format --timestamps --filter --filter-json --color)
+    __wscope_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
@@ -442,14 +442,41 @@ _wscope_listen() {
         __wscope_add_completions -f
         return
         ;;
+    '--exec-grace')
+        return
+        ;;
+    '--exec-stderr')
+        __wscope_add_completions -W 'log'$'\n''client'
+        return
+        ;;
+    '--pass-env')
+        return
+        ;;
+    '--pass-header')
+        return
+        ;;
     '--fault')
-        __wscope_add_completions -W 'refuse=503'$'\n''slow-open=2s'$'\n''drop=5%'$'\n''dup=1%'$'\n''corrupt=1%'$'\n''delay=200ms~50ms'$'\n''fragment=16'$'\n''close=1011'$'\n''rst'$'\n''fin'$'\n''limit=10KB'$'\n''life=30s'
+        __wscope_add_completions -W 'refuse=503'$'\n''slow-open=2s'$'\n''drop=5%'$'\n''dup=1%'$'\n''corrupt=1%'$'\n''delay=200ms~50ms'$'\n''fragment=16'$'\n''no-pong'$'\n''slow-close=2s'$'\n''close=1011'$'\n''throttle=1KB/s'$'\n''slice=16~8'$'\n''stall'$'\n''no-read'$'\n''rst'$'\n''fin'$'\n''limit=10KB'$'\n''life=30s'
         return
         ;;
     '--seed')
         return
         ;;
     '--compress')
+        return
+        ;;
+    '--format')
+        __wscope_add_completions -W 'text'$'\n''jsonl'
+        return
+        ;;
+    '--timestamps')
+        __wscope_add_completions -W 'iso'$'\n''rel'$'\n''delta'
+        return
+        ;;
+    '--filter')
+        return
+        ;;
+    '--filter-json')
         return
         ;;
     '--color')

@@ -17,9 +17,10 @@ struct WritePace: Sendable, Hashable {
   /// Pieces a second that a rate is spread over.
   private static let piecesPerSecond = 50
 
-  /// The maximum size of the next piece in bytes; nil for no limit.
+  /// Chooses the size of the next piece.
   ///
   /// - Parameter random: Returns a random number of a range.
+  /// - Returns: Its maximum size in bytes; nil for no limit.
   func piece(_ random: (ClosedRange<Int>) -> Int) -> Int? {
     let sliced = slice.map { random($0.sizes) }
     let limited = rate.map { max(1, $0 / Self.piecesPerSecond) }

@@ -200,7 +200,9 @@ final class ListenSession: Sendable {
     if let rules = scripts?.rulesLine { context.inform(rules) }
     for warning in configuration.scripts?.warnings ?? [] { context.warn(warning) }
     if let summary = configuration.faultSummary { context.inform(summary) }
-    if configuration.server.hasTransports, !secure, let address = places.first {
+    if configuration.server.hasTransports, configuration.server.tls == nil,
+      let address = places.first
+    {
       context.inform("to compare transports: wscope bench transports http://\(address)")
     }
     warnAboutExposure(server)
