@@ -27,6 +27,9 @@ struct UpdateReceipts {
   /// All of them for all clients.
   var expected: Int { published * received.count }
 
+  /// The same with those before the measurement.
+  var all: Int { due.count * received.count }
+
   /// Adds an update.
   ///
   /// - Parameters:

@@ -15,8 +15,9 @@ struct ArmSetting: Sendable {
 
 /// One arm with updates in one block: clients that receive, and a publisher. Used on its event loop only.
 ///
-/// Bytes and processor time are those of the measured part of the block, which begins one poll interval after
-/// the first update: a poll then finds what one interval brings, at both ends.
+/// Polls cost bytes and processor time without updates too: theirs are those of the measured part of the block,
+/// which begins one interval after the first update, so that a poll finds what one interval brings at both ends.
+/// Those of other transports are of all updates, from before the first to after the last.
 final class UpdateRun {
   private let arm: TransportArm
   private let block: Int
@@ -34,6 +35,7 @@ final class UpdateRun {
   private var opening: [Int?] = []
   private var before: Snapshot?
   private var after: Snapshot?
+  private var isOver = false
   private var isDone = false
 
   /// Acknowledgements that the kernel has delayed have been sent after this time.
@@ -114,12 +116,14 @@ final class UpdateRun {
         self.publish(at: start + offset, measured: offset >= 0)
       }
     }
-    after(.nanoseconds(plan.warmUp)) { self.before = self.snapshot() }
+    before = snapshot()
+    if arm.interval != nil {
+      after(.nanoseconds(plan.warmUp)) { self.before = self.snapshot() }
+    }
     after(.nanoseconds(plan.duration)) {
-      // The last updates are on their way, and so are their acknowledgements: for transports that push, both
-      // belong to the measured part.
-      guard self.arm.interval == nil else { return self.endWindow() }
-      self.after(Self.settling) { self.endWindow() }
+      self.isOver = true
+      if self.arm.interval != nil { self.after = self.snapshot() }
+      self.endIfComplete()
     }
     let limit = plan.duration + (arm.interval ?? 0) + Self.patience
     after(.nanoseconds(limit)) { self.finish() }
@@ -130,11 +134,6 @@ final class UpdateRun {
     return Snapshot(
       wireBytes: bytes.contains(nil) ? nil : bytes.reduce(0) { $0 + ($1 ?? 0) },
       serverTime: setting.serverTime())
-  }
-
-  private func endWindow() {
-    after = snapshot()
-    endIfComplete()
   }
 
   private func publish(at time: Int64, measured: Bool) {
@@ -163,7 +162,11 @@ final class UpdateRun {
   }
 
   private func endIfComplete() {
-    if after != nil, receipts.delivered == receipts.expected { finish() }
+    guard isOver, receipts.delivered == receipts.expected else { return }
+    isOver = false
+    guard arm.interval == nil else { return finish() }
+    // The last acknowledgements are on their way.
+    after(Self.settling) { self.finish() }
   }
 
   private func finish() {
@@ -186,12 +189,13 @@ final class UpdateRun {
     for reader in readers { punctuality.add(reader.punctuality) }
     (result.requests, result.late) = (punctuality.requests, punctuality.late)
     result.acknowledgement = acknowledgements.estimate(.p50)
-    let each = Double(max(1, receipts.expected))
-    if let first = before?.wireBytes, let last = after?.wireBytes {
-      result.wireBytes = Double(last - first) / each
+    let last = after ?? snapshot()
+    let each = Double(max(1, arm.interval == nil ? receipts.all : receipts.expected))
+    if let first = before?.wireBytes, let bytes = last.wireBytes {
+      result.wireBytes = Double(bytes - first) / each
     }
-    if let first = before?.serverTime, let last = after?.serverTime {
-      result.serverTime = Double(last - first) / each
+    if let first = before?.serverTime, let time = last.serverTime {
+      result.serverTime = Double(time - first) / each
     }
     let bytes = opening.compactMap(\.self)
     if bytes.count == opening.count, let sum = Optional(bytes.reduce(0, +)), sum > 0 {
