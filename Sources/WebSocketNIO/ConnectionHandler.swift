@@ -37,8 +37,6 @@ package final class ConnectionHandler {
 
   /// The counters of the connection.
   package var traffic: Traffic { machine.traffic }
-  /// The pings and pongs of the connection.
-  package var pings: PingCounts { machine.pings }
   /// Bytes before and after compression; nil without compression.
   package var compressionTraffic: CompressionTraffic? { machine.compressionTraffic }
   /// Whether messages can be sent.

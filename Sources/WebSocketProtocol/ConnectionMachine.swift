@@ -31,8 +31,6 @@ package struct ConnectionMachine {
     traffic.wireIn &+= carried.asUInt64
     return traffic
   }
-  /// The pings and pongs of the connection so far.
-  package private(set) var pings = PingCounts()
   /// Bytes on the wire, headers included, of the message that is being received or was delivered
   /// last.
   package private(set) var messageWire = 0
@@ -388,11 +386,9 @@ package struct ConnectionMachine {
   private mutating func control(_ payload: UnsafeRawBufferPointer) -> Step {
     switch frame.opcode {
     case .ping:
-      pings.pingsIn &+= 1
       answerPing(payload)
       return .ping(payload)
     case .pong:
-      pings.pongsIn &+= 1
       return .pong(payload)
     default:
       return close(payload)
@@ -507,7 +503,6 @@ package struct ConnectionMachine {
   /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
   package mutating func sendPing(_ payload: UnsafeRawBufferPointer) throws(SendError) {
     try sendControl(.ping, payload)
-    pings.pingsOut &+= 1
   }
 
   /// Adds an unsolicited pong to the output (RFC 6455 section 5.5.3).

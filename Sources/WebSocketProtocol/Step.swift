@@ -110,13 +110,3 @@ package struct Traffic: Sendable, Hashable {
     wireOut &+= run.written.asUInt64
   }
 }
-
-/// Pings and pongs of one connection.
-package struct PingCounts: Sendable, Hashable {
-  package var pingsIn: UInt32 = 0
-  package var pongsIn: UInt32 = 0
-  /// Pings sent.
-  package var pingsOut: UInt32 = 0
-
-  package init() {}
-}

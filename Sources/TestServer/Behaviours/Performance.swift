@@ -92,8 +92,7 @@ final class Performance: Behaviour {
   private func send(_ handler: ConnectionHandler) -> Int {
     switch settings.item(next) {
     case .ping:
-      // This cannot fail: the caller has checked that the connection is open.
-      try? handler.perform { machine throws(SendError) in try machine.sendPing([]) }
+      try? handler.perform { machine throws(SendError) in client.sendPing([], &machine) }
       return 2
     case .message(let kind, let payload):
       try? handler.perform { machine throws(SendError) in

@@ -61,6 +61,11 @@ final class ServedClient {
 
   /// Reports a ping or a pong if they are captured, and once a flood of pings.
   func received(_ control: Step) {
+    switch control {
+    case .ping: registry.counters.pingsIn += 1
+    case .pong: registry.counters.pongsIn += 1
+    case .message, .close, .violation: break
+    }
     if case .ping = control, pingRate.add(at: CoarseClock.now()) {
       registry.report(.pingFlood(client: number))
     }
@@ -82,6 +87,16 @@ final class ServedClient {
     let event = ServerEvent.sent(
       client: number, MessageSummary(kind, payload, capture, note))
     if sentEarly == nil { registry.report(event) } else { sentEarly?.append(event) }
+  }
+
+  /// Sends a ping to this client.
+  ///
+  /// - Returns: false if the connection is closing.
+  @discardableResult
+  func sendPing(_ payload: [UInt8], _ machine: inout ConnectionMachine) -> Bool {
+    guard (try? machine.sendPing(payload)) != nil else { return false }
+    registry.counters.pingsOut += 1
+    return true
   }
 
   /// Whether messages are currently only counted, without a look at their contents.

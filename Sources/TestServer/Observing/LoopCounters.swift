@@ -4,6 +4,7 @@ import WebSocketProtocol
 /// Counters of one event loop, for metrics: sums of connections that have ended, or of all.
 struct LoopCounters: Sendable {
   var traffic = Traffic()
+  /// Control frames are counted as they come and go, of open connections too.
   var pingsIn: UInt64 = 0
   var pongsIn: UInt64 = 0
   var pingsOut: UInt64 = 0
@@ -21,10 +22,6 @@ struct LoopCounters: Sendable {
   /// Adds the counters of a connection.
   mutating func add(_ handler: ConnectionHandler) {
     traffic += handler.traffic
-    let pings = handler.pings
-    pingsIn += UInt64(pings.pingsIn)
-    pongsIn += UInt64(pings.pongsIn)
-    pingsOut += UInt64(pings.pingsOut)
   }
 
   static func += (sum: inout Self, other: Self) {

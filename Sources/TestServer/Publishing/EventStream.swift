@@ -44,7 +44,9 @@ final class EventStream: Behaviour {
     timer = client.registry.loop.assumeIsolated().scheduleTask(in: pingInterval) { [weak self] in
       guard let self else { return }
       // A stream that is closing needs none.
-      try? self.client.handler?.perform { machine throws(SendError) in try machine.sendPing([]) }
+      try? self.client.handler?.perform { machine throws(SendError) in
+        self.client.sendPing([], &machine)
+      }
       self.schedulePing()
     }
   }

@@ -238,7 +238,7 @@ final class Scripted: Behaviour {
       return send(
         context.scripting.kind, context.file(name), effect.origin, &machine)
     case .ping(_, let payload):
-      guard !isStalled, (try? machine.sendPing(payload)) != nil else { return .closing(Self.id) }
+      guard !isStalled, client.sendPing(payload, &machine) else { return .closing(Self.id) }
     case .close(_, let frame):
       // If the connection is closing already, no other Close frame is needed.
       if !isStalled { try? machine.sendClose(frame, allowsAnyCode: true) }
