@@ -114,6 +114,9 @@ package final class TestServer: Sendable {
   /// Stops reading from all clients, new ones too, or resumes.
   package func pauseReading(_ isPaused: Bool) {
     for registry in registries {
+      // A loop that asks for a pause must not read on before its next tasks. It gets the task too, which comes after
+      // those that other threads have left.
+      if isPaused, registry.eventLoop.inEventLoop { registry.value.pauseReading(true) }
       registry.eventLoop.execute { registry.value.pauseReading(isPaused) }
     }
   }

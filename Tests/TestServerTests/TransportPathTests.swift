@@ -141,6 +141,7 @@ import WebSocketProtocol
     var configuration = TestServerConfiguration()
     configuration.hasTransports = true
     configuration.closeTimeout = .milliseconds(100)
+    configuration.eventStreamPings = .hours(1)
     let server = try await TestServer.start(
       at: .loopback(port: 0), group: group, configuration: configuration, report: { _ in })
     let stream = try RawClient(port: try #require(server.localAddresses.first?.port))
