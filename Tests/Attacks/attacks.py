@@ -3,7 +3,7 @@
 
 Prints the two tables of the attacks: on servers (14 rows, with a column for `wscope listen`) and on clients (12 rows, with columns for
 `wscope connect` and `wscope send`). Of wscope's columns every row is checked: the close code and reason, the exit code, the words, the
-growth of memory, and that the server serves the next client. Then come the checks of the rules R1 to R10, R19 and R20 beyond the tables,
+growth of memory, and that the server serves the next client. Then come the checks of the rules R1 to R10, R12, R17, R19 and R20 beyond the tables,
 on wscope alone; RULE restricts the run to some of them (R1 R19 ...), without the tables.
 
 --only wscope leaves the peers out: no need to set them up, and short enough for `.ci/run`. --markdown writes the tables to a file too.
@@ -22,6 +22,7 @@ sys.dont_write_bytecode = True
 import client_rows  # noqa: E402
 import client_rules  # noqa: E402
 import process_rules  # noqa: E402
+import publishing_rules  # noqa: E402
 import server_rows  # noqa: E402
 import server_rules  # noqa: E402
 from checks import Checks, print_table  # noqa: E402
@@ -30,7 +31,7 @@ from processes import require_wscope, set_up_peers  # noqa: E402
 from rows import Seen  # noqa: E402
 from server_targets import TABLE_NAMES as SERVERS, Server  # noqa: E402
 
-RULES = server_rules.RULES + client_rules.RULES + process_rules.RULES
+RULES = server_rules.RULES + client_rules.RULES + process_rules.RULES + publishing_rules.RULES
 WAITING = {server_rules.r3_timers, client_rules.r3_timers, process_rules.r19_idle, client_rules.r6_input}  # they mostly wait: side by side
 
 
