@@ -111,6 +111,32 @@ package final class TestServer: Sendable {
     _ = try? await handler.channels.broadcast.publish(messages, name: nil, on: loop).get()
   }
 
+  /// Acts on clients, after earlier actions.
+  ///
+  /// - Returns: The number of clients on which the action was performed; 0 if none of them is open.
+  package func perform(_ action: ClientAction, on selection: ClientSelection) async -> Int {
+    var count = 0
+    for registry in registries {
+      // A loop that has stopped has no clients.
+      count +=
+        (try? await registry.eventLoop.submit { registry.value.perform(action, on: selection) }
+          .get())
+        ?? 0
+    }
+    return count
+  }
+
+  /// The open clients, by their numbers.
+  package var clients: [OpenClient] {
+    get async {
+      var clients: [OpenClient] = []
+      for registry in registries {
+        clients += (try? await registry.eventLoop.submit { registry.value.openClients }.get()) ?? []
+      }
+      return clients.sorted { $0.number < $1.number }
+    }
+  }
+
   /// Stops reading from all clients, new ones too, or resumes.
   package func pauseReading(_ isPaused: Bool) {
     for registry in registries {

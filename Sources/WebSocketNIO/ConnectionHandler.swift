@@ -106,6 +106,12 @@ package final class ConnectionHandler {
   /// Ends our direction of the transport once everything is written, without a Close frame.
   package func closeOutput() { transport?.closeOutput() }
 
+  /// Ends the transport at once with a TCP reset.
+  package func reset() {
+    end = .abandoned
+    transport?.reset()
+  }
+
   /// Ends the transport at once.
   ///
   /// - Parameter end: reported in the outcome if the closing handshake was not completed.

@@ -40,7 +40,7 @@ import Testing
   @Test func modes() throws {
     Self.expectUnique(Modes.spellings)
     let (help, manual, completions) = (try Self.help(), try Self.manual(), try Self.completions())
-    let tests = try ["ListenTests", "RoomTests", "SourceModeTests"].map {
+    let tests = try ["ListenTests", "RoomTests", "SourceModeTests", "ManualModeTests"].map {
       try Repository.text("Tests/EndToEndTests/\($0).swift")
     }.joined()
     for mode in Modes.all {

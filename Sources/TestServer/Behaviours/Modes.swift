@@ -9,6 +9,8 @@ package struct ModeEntry: Sendable {
   package var values: [Value] = []
   /// Whether clients receive the messages of `TestServer.publish`.
   package var isFed = false
+  /// Whether lines of standard input are for clients that they name.
+  package var isAnsweredByHand = false
   /// The channels that exist in this mode, test paths or not.
   package var channel: ModeChannel?
   /// Makes what the connections of the mode share, once a server; the value is one of `values`.
@@ -37,7 +39,9 @@ package enum ModeChannel: Sendable {
 
 /// The modes of a server: what answers a connection on a path that is not a test path.
 package enum Modes {
-  package static let all = [Echo.mode, Broadcast.mode, Chat.mode, Sink.mode, Source.mode]
+  package static let all = [
+    Echo.mode, Broadcast.mode, Chat.mode, Sink.mode, Source.mode, Manual.mode,
+  ]
 
   /// All spellings that select a mode.
   package static var spellings: [String] { all.flatMap { $0.spellings.map(\.text) } }

@@ -17,7 +17,8 @@ final class ClientRegistry {
   var scripted: [Int: Scripted] = [:]
   /// The counters of the connections that have ended, and of events; see `currentCounters`.
   var counters = LoopCounters()
-  private var clients: [ObjectIdentifier: ConnectionHandler] = [:]
+  /// The open clients by their numbers.
+  private var clients: [Int: ServedClient] = [:]
   private var whenEmpty: [EventLoopPromise<Void>] = []
   private var isStopping = false
   private var isReadingPaused = false
@@ -32,25 +33,38 @@ final class ClientRegistry {
     audience = BroadcastAudience(on: loop)
   }
 
-  func add(_ handler: ConnectionHandler) {
-    clients[ObjectIdentifier(handler)] = handler
-    if isReadingPaused { handler.pauseReading(true) }
+  func add(_ client: ServedClient) {
+    clients[client.number] = client
+    if isReadingPaused { client.handler?.pauseReading(true) }
     // It was accepted while the server began to stop.
-    if isStopping { handler.closeGoingAway() }
+    if isStopping { client.handler?.closeGoingAway() }
   }
 
-  func remove(_ handler: ConnectionHandler) {
-    guard clients.removeValue(forKey: ObjectIdentifier(handler)) != nil else { return }
-    counters.add(handler)
+  func remove(_ client: ServedClient) {
+    guard clients.removeValue(forKey: client.number) != nil else { return }
+    if let handler = client.handler { counters.add(handler) }
     if clients.isEmpty { succeedWaiting() }
+  }
+
+  private var handlers: [ConnectionHandler] { clients.values.compactMap(\.handler) }
+
+  /// The open clients, in no order.
+  var openClients: [OpenClient] { clients.values.compactMap(\.open) }
+
+  /// - Returns: The number of clients on which the action was performed.
+  func perform(_ action: ClientAction, on selection: ClientSelection) -> Int {
+    switch selection {
+    case .all: Array(clients.values).count { $0.perform(action) }
+    case .client(let number): clients[number]?.perform(action) == true ? 1 : 0
+    }
   }
 
   /// The counters of all connections, open ones too.
   var currentCounters: LoopCounters {
     var sum = counters
-    for client in clients.values {
-      sum.add(client)
-      sum.queuedBytes += client.bufferedBytes
+    for handler in handlers {
+      sum.add(handler)
+      sum.queuedBytes += handler.bufferedBytes
     }
     sum.connections = clients.count
     sum.slowConsumers += audience.slowConsumers
@@ -60,7 +74,7 @@ final class ClientRegistry {
   /// Stops reading from all clients, new ones too, or resumes.
   func pauseReading(_ isPaused: Bool) {
     isReadingPaused = isPaused
-    for client in clients.values { client.pauseReading(isPaused) }
+    for handler in handlers { handler.pauseReading(isPaused) }
   }
 
   /// Sends Close 1001 to every client; the future succeeds when all are gone.
@@ -69,7 +83,7 @@ final class ClientRegistry {
     let promise = loop.makePromise(of: Void.self)
     whenEmpty.append(promise)
     if clients.isEmpty { succeedWaiting() }
-    for client in clients.values { client.closeGoingAway() }
+    for handler in handlers { handler.closeGoingAway() }
     return promise.futureResult
   }
 

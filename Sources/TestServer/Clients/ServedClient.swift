@@ -20,7 +20,7 @@ final class ServedClient {
   /// Set if the client receives an event stream.
   var events: EventStream?
   private let slot: ClientSlot
-  private let openedAt = NIODeadline.now()
+  let openedAt = NIODeadline.now()
   private var lastActivity = CoarseClock.now()
   private var pingRate = PingRate()
   private let budget: LogBudget
@@ -45,7 +45,7 @@ final class ServedClient {
     for event in sentEarly ?? [] { registry.report(event) }
     sentEarly = nil
     for fault in info.faults { registry.report(.fault(client: number, fault)) }
-    registry.add(handler)
+    registry.add(self)
   }
 
   /// Logs a received message if the budget allows, or else counts it.
@@ -129,7 +129,7 @@ final class ServedClient {
 
   func closed(_ outcome: CloseOutcome) {
     guard let handler else { return }
-    registry.remove(handler)
+    registry.remove(self)
     let now = NIODeadline.now()
     registry.report(
       .closed(

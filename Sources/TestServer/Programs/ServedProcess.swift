@@ -77,10 +77,11 @@ final class ServedProcess: Sendable {
     state.withLock { state in
       guard !state.isReaped else { return }
       state.isReaped = true
-      state.slot = nil
       kill(-pid, SIGKILL)
       var status: CInt = 0
       while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+      // Last, because the server may end once it is free.
+      state.slot = nil
     }
   }
 

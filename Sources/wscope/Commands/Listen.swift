@@ -1,5 +1,6 @@
 import ArgumentParser
 import NIOCore
+import Terminal
 import TestServer
 import WebSocketNIO
 import WebSocketProtocol
@@ -54,6 +55,9 @@ struct Listen: VerboseCommand {
       events, polls and long polls. bench transports compares them.
       """)
   var transports = false
+
+  @Flag(help: "Read lines without a prompt, on a terminal too. Mode manual.")
+  var noPrompt = false
 
   @Option(
     help: ArgumentHelp("Write the port number to this file once bound.", valueName: "file"),
@@ -161,7 +165,7 @@ struct Listen: VerboseCommand {
     try scripts.check(hasMode: mode != nil, isStrict: strictPaths)
     try programs.check(
       command, server.mode, hasMode: mode != nil, script: scripts.script, isStrict: strictPaths)
-    if server.mode.entry.isFed, scripts.rules == "-" {
+    if server.mode.entry.isFed || server.mode.entry.isAnsweredByHand, scripts.rules == "-" {
       throw CommandFailure(.usage, "standard input is already used by --rules -")
     }
     let program = try programs.program(
@@ -226,12 +230,21 @@ struct Listen: VerboseCommand {
     server.hasTransports = transports
     server.faults = try faults.plan()
     server.allowsURLFaults = !faults.noURLFaults
+    let manual = manual(server, context)
+    if manual?.prompt == nil, manual != nil, log.format != .jsonl {
+      server.capture.messagesPerSecond = .max
+      server.capture.maxPayload = .max
+    }
+    if noPrompt, manual == nil {
+      throw CommandFailure(.usage, "--no-prompt requires mode manual")
+    }
     let session = ListenSession(
       ListenConfiguration(
         address: address, server: server, certificate: certificate, threads: threads,
         portFile: portFile, log: log.look, isJSONLines: log.format == .jsonl,
         faultSummary: faults.summary(server.faults),
-        scripts: scripting, program: program, timeLimit: try end.timeLimit(), feed: feed),
+        scripts: scripting, program: program, manual: manual, timeLimit: try end.timeLimit(),
+        feed: feed),
       served, context)
     return await session.run()
   }
@@ -245,6 +258,17 @@ struct Listen: VerboseCommand {
       throw CommandFailure(
         .usage, "\(option) and --format jsonl cannot be used together: both use standard output")
     }
+  }
+
+  /// How clients of mode `manual` are answered: at a prompt if there are terminals, or else by lines.
+  private func manual(
+    _ server: TestServerConfiguration, _ context: CommandContext
+  ) -> ManualSession.Configuration? {
+    guard server.mode.entry.isAnsweredByHand else { return nil }
+    return ManualSession.Configuration(
+      kind: publishing.binary ? .binary : .text,
+      prompt: noPrompt || log.format == .jsonl ? nil : context.console.promptDescriptor,
+      endsAtEnd: end.exitAtEof, isQuiet: log.quiet)
   }
 
   private func identity() throws -> (ServerTLS?, SelfSignedCertificate?) {

@@ -23,7 +23,8 @@ struct PublishingOptions: ParsableArguments {
   var keep: Int?
 
   @Flag(
-    name: .shortAndLong, help: "Send binary messages; the default is text. Mode source and --exec.")
+    name: .shortAndLong,
+    help: "Send binary messages; the default is text. Mode source and manual, and --exec.")
   var binary = false
 
   @Flag(
@@ -38,7 +39,8 @@ struct PublishingOptions: ParsableArguments {
   /// - Throws: `CommandFailure`.
   func check(_ mode: Mode, hasTestPaths: Bool, hasProgram: Bool) throws {
     let forms = [binary ? "--binary" : nil, null ? "--null" : nil].compactMap(\.self)
-    if let option = forms.first, !mode.entry.isFed, !hasProgram {
+    let hasForm = mode.entry.isFed || hasProgram || null == false && mode.entry.isAnsweredByHand
+    if let option = forms.first, !hasForm {
       throw CommandFailure(.usage, "\(option) requires mode source or --exec")
     }
     let given = [slow.map { _ in "--slow" }, keep.map { _ in "--keep" }].compactMap(\.self)
@@ -57,7 +59,9 @@ struct PublishingOptions: ParsableArguments {
     _ mode: Mode, maxMessage: Int, isQuiet: Bool, endsAtEnd: Bool
   ) throws -> SourceFeed.Configuration? {
     guard mode.entry.isFed else {
-      if endsAtEnd { throw CommandFailure(.usage, "--exit-at-eof requires mode source") }
+      if endsAtEnd, !mode.entry.isAnsweredByHand {
+        throw CommandFailure(.usage, "--exit-at-eof requires mode source or manual")
+      }
       return nil
     }
     return SourceFeed.Configuration(

@@ -30,7 +30,7 @@ struct ServerEndOptions: ParsableArguments {
       """, valueName: "duration"))
   var maxTime: DurationOption?
 
-  @Flag(help: "End with Close 1001 when standard input ends. Mode source.")
+  @Flag(help: "End with Close 1001 when standard input ends. Mode source and manual.")
   var exitAtEof = false
 
   /// The connections after which the server ends; nil if it runs until a signal.

@@ -1113,6 +1113,8 @@ BEHAVIOUR
              that is not valid UTF-8 is skipped.  At the end of the input the
              clients stay connected.
 
+     manual  Show every message, and answer by hand; see Answers by hand.
+
      In the modes broadcast, chat and source, and on the paths /broadcast and
      /room, a new client first receives the last --keep messages: 20 in a
      room, 1 in mode source and otherwise none, unless the option says so.
@@ -1609,6 +1611,38 @@ BEHAVIOUR
      A server that other machines can reach lets them run the program: --exec
      then requires --i-know.
 
+   Answers by hand
+     In mode manual, a line goes to the only client; @3 text goes to client 3
+     of the log, and @all text to all clients.  If standard input and standard
+     error are terminals, lines are typed at a prompt, with the log above it;
+     --no-prompt reads them without one.  Otherwise they are read from
+     standard input, and each message from a client is written to standard
+     output, followed by a line feed; with --format jsonl, events are written
+     in its place.  With --binary, lines are sent as binary messages.
+
+     Commands:
+
+     /clients
+             List the open clients.
+
+     /ping 3
+             Send a ping to client 3, or to all, here and below.
+
+     /close 3 [code [reason]]
+             Close with this code, 1000 by default.
+
+     /cut 3  End the connection with a TCP reset.
+
+     /help   List the commands.
+
+     /quit   Close all clients and end the server, as Ctrl-D at the prompt
+             does.
+
+     //text  Send /text.
+
+     At the end of the input the clients stay connected, unless --exit-at-eof
+     is given.
+
    The browser page
      GET / returns a page that turns any browser into a client.  It is a
      single file, loads nothing from other sites, and connects to this server
@@ -1830,8 +1864,10 @@ OPTIONS
              message to the sender too.  chat: Sends every message to the
              others in the room, with the sender's name.  sink: Counts every
              message and discards it.  source: Sends each line of standard
-             input to all clients and discards their messages.  Values: echo,
-             broadcast, broadcast=all, chat, sink, source.
+             input to all clients and discards their messages.  manual: Shows
+             every message; lines of standard input go to the clients that
+             they name.  Values: echo, broadcast, broadcast=all, chat, sink,
+             source, manual.
 
      --strict-paths
              Reject paths that are not test paths with 404.
@@ -1840,6 +1876,9 @@ OPTIONS
              Add the paths under /t/, in any mode: updates that are published
              by POST, and read by WebSocket, server-sent events, polls and
              long polls.  bench transports compares them.
+
+     --no-prompt
+             Read lines without a prompt, on a terminal too.  Mode manual.
 
      --port-file file
              Write the port number to this file once bound.
@@ -1938,7 +1977,8 @@ OPTIONS
              code 28.  By default there is none.
 
      --exit-at-eof
-             End with Close 1001 when standard input ends.  Mode source.
+             End with Close 1001 when standard input ends.  Mode source and
+             manual.
 
    Publishing
      --slow close|drop|wait
@@ -1954,7 +1994,7 @@ OPTIONS
 
      -b, --binary
              Send binary messages; the default is text.  Mode source and
-             --exec.
+             manual, and --exec.
 
      -0, --null
              Messages on standard input, or of the program, end with a NUL

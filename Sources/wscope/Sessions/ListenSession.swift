@@ -24,6 +24,8 @@ struct ListenConfiguration: Sendable {
   var scripts: ServerScriptConfiguration?
   /// The program of the connections, or of the feed; nil if there is none.
   var program: ServedProgram?
+  /// How clients are answered by hand; nil if the mode answers them.
+  var manual: ManualSession.Configuration?
   /// The time limit in nanoseconds; nil for none.
   var timeLimit: Int64?
   /// How to publish standard input; nil if the mode does not publish it.
@@ -87,16 +89,22 @@ final class ListenSession: Sendable {
       await feed.run(to: server)
       if endsAtEnd { end.yield(.inputEnded) }
     }
+    let manual = configuration.manual.map { ManualSession($0, context) }
+    let answering = Task {
+      if await manual?.run(on: server) == true { end.yield(.inputEnded) }
+    }
     let waiting = [Task { await self.passOnSignals(to: end) }, Task { await self.passTime(end) }]
     defer {
       watch.cancel()
       feeding.cancel()
+      answering.cancel()
       for task in waiting { task.cancel() }
     }
     var isStopping = false
     for await reason in ends {
       if isStopping {
         guard case .signal(let signal) = reason else { continue }
+        TerminalState.restore()
         Process.exit(Self.status(signal))
       }
       isStopping = true
@@ -114,6 +122,7 @@ final class ListenSession: Sendable {
         await feed?.stop()
         events.finish()
         let isPrinted = await logging.value
+        manual?.stop()
         let isWritten = self.scripts?.finish() ?? true && isPrinted
         Process.exit(status == .ok && !isWritten ? .outputFailed : status)
       }
@@ -164,7 +173,10 @@ final class ListenSession: Sendable {
       start: start, startOfClock: UTCTime.now)
     return ServerEventOutput(
       log, configuration.isJSONLines ? ServerJSONLines(start: start) : nil,
-      isQuiet: configuration.log.isQuiet, context)
+      isQuiet: configuration.log.isQuiet,
+      printsPayloads: configuration.manual.map { $0.prompt == nil && !configuration.isJSONLines }
+        ?? false,
+      context)
   }
 
   /// Prints the events until no more follow.

@@ -7,6 +7,8 @@ struct ServerEventOutput {
   private var log: ServerLog
   private let lines: ServerJSONLines?
   private let isQuiet: Bool
+  /// Whether the payloads of received messages go to standard output, each with a line feed.
+  private let printsPayloads: Bool
   private let context: CommandContext
   /// Whether nobody reads standard output any more, or it cannot be written.
   private var isOver = false
@@ -17,8 +19,13 @@ struct ServerEventOutput {
   ///   - log: The log; of JSON Lines, for warnings.
   ///   - lines: The JSON Lines; nil for a log.
   ///   - isQuiet: Whether only rejected requests and errors are logged.
+  ///   - printsPayloads: Whether the payloads of received messages go to standard output.
   ///   - context: The streams.
-  init(_ log: ServerLog, _ lines: ServerJSONLines?, isQuiet: Bool, _ context: CommandContext) {
+  init(
+    _ log: ServerLog, _ lines: ServerJSONLines?, isQuiet: Bool, printsPayloads: Bool,
+    _ context: CommandContext
+  ) {
+    self.printsPayloads = printsPayloads
     self.log = log
     self.lines = lines
     self.isQuiet = isQuiet
@@ -35,6 +42,9 @@ struct ServerEventOutput {
   mutating func show(_ entry: ServerEventQueue.Entry, dropped: Int) {
     if dropped > 0 {
       context.inform("\(dropped) events dropped from the log: the reader is too slow")
+    }
+    if printsPayloads, !isOver, case .message(_, let message) = entry.event {
+      write(message.preview + [0x0A])
     }
     guard let lines else {
       if !isQuiet || Self.isWrong(entry.event) { logLine(entry) }
