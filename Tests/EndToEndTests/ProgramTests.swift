@@ -261,6 +261,34 @@ import Testing
     #expect(received == count * 65_536)
   }
 
+  /// A client that pauses for longer than the grace loses nothing of what an ended process has left in its pipe.
+  @Test func aSlowClientReceivesTheWholeOutput() throws {
+    let file = try Wscope.scratch("program") + "/ended-\(UInt32.random(in: 0...UInt32.max))"
+    let size = 24_000_000
+    let listener = try Self.listen(
+      ["-b", "--exec-grace", "10ms"], "/bin/sh", "-c", "head -c \(size) /dev/zero; touch \(file)")
+    let client = try Self.open(listener)
+    var received = 0
+    func message() throws -> Int {
+      let head = client.read(2)
+      try #require(head.first == 0x82, "\(received) bytes, then \(head)")
+      var length = Int(head[1])
+      if length >= 126 {
+        length = client.read(length == 126 ? 2 : 8).reduce(0) { $0 << 8 | Int($1) }
+      }
+      return client.read(length).count
+    }
+    while access(file, F_OK) != 0 {
+      received += try message()
+      // Some time for the process to end, before the client takes more.
+      if received > size * 3 / 4 { usleep(2000) }
+    }
+    usleep(1_500_000)
+    while received < size { received += try message() }
+    #expect(received == size)
+    Self.expect(client, Self.closing(1000))
+  }
+
   @Test func aSourceMayBeAProgram() throws {
     let listener = try Self.listen(
       ["--mode", "source", "--slow", "wait", "--exit-at-eof"], "/bin/sh", "-c",
@@ -295,6 +323,8 @@ import Testing
 
   @Test(arguments: [
     (["--exec"], "--exec requires a program after --"),
+    (["--exec", "cat"], "--exec requires a program after --, as in: wscope listen --exec -- cat"),
+    (["--exec", "--"], "--exec requires a program after --"),
     (["--", "cat"], "a program after -- requires --exec"),
     (["--exec-pty"], "--exec-pty requires --exec"),
     (["--pass-env", "A"], "--pass-env requires --exec"),

@@ -169,6 +169,16 @@ import Testing
     #expect(client.sendUntilFull(Self.flood) < Self.flood.count)
   }
 
+  /// A behaviour that reads again by itself does not end the fault.
+  @Test func aFaultDecidesWhetherItReads() throws {
+    let listener = try Listener(["--no-compress"])
+    let client = try Self.open(listener, "/slow-reader?rate=100M/s&fault=no-read,after=1")
+    client.send(Self.hi)
+    #expect(client.read(4) == Self.echo)
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("fault no-read") }
+    #expect(client.sendUntilFull(Self.flood) < Self.flood.count)
+  }
+
   @Test(arguments: ["throttle=40KB/s", "slice=64~63,gap=1ms", "slice=100&fault=throttle=40KB/s"])
   func aSlowPathLosesNothing(_ fault: String) throws {
     let listener = try Listener(["--no-compress"])

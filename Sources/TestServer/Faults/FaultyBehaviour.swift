@@ -101,7 +101,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
 
   func writabilityChanged(_ isWritable: Bool) {
     inner.writabilityChanged(isWritable)
-    if isReadingStopped || isReadingFaulty { client.handler?.setReading(false) }
+    if isReadingStopped { client.handler?.setReading(false) }
     if isWritable { transport?.pump() }
   }
 
@@ -206,7 +206,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     beginClose()
     guard isReadingStopped, waiting.bytes <= queueLimit / 2 else { return }
     isReadingStopped = false
-    handler.setReading(handler.isWritable && !isReadingFaulty)
+    handler.setReading(handler.isWritable)
   }
 
   // MARK: Conditions
@@ -220,7 +220,6 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
   }
 
   private var stall = StallState.none
-  private var isReadingFaulty = false
   /// Nanoseconds by which the answer to a Close frame is late; nil for no delay.
   var closeDelay: Int64?
 
@@ -235,11 +234,7 @@ final class FaultyBehaviour: Behaviour, MessageOutlet {
     while step(&window, &machine) {}
   }
 
-  func setReading(_ reads: Bool) {
-    isReadingFaulty = !reads
-    guard let handler = client.handler else { return }
-    handler.setReading(reads && !isReadingStopped && handler.isWritable)
-  }
+  func setReading(_ reads: Bool) { transport?.isReadingBlocked = !reads }
 
   func setAnsweringPings(_ answers: Bool) {
     try? client.handler?.prepare { machine throws(SendError) in machine.answersPings = answers }

@@ -14,6 +14,9 @@ final class FaultyTransport: ConnectionTransport {
   var pace = WritePace() { didSet { pump() } }
   /// Whether everything that is written is discarded.
   var isStalled = false
+  /// Whether nothing is read, whatever the connection wants.
+  var isReadingBlocked = false { didSet { setReading(wantsToRead) } }
+  private var wantsToRead = true
   /// Returns a random number of the range.
   var randomSize: (ClosedRange<Int>) -> Int = { $0.lowerBound }
   /// Bytes that are not passed on yet.
@@ -122,7 +125,10 @@ final class FaultyTransport: ConnectionTransport {
     eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { [weak self] in self?.inner.close() }
   }
 
-  func setReading(_ reads: Bool) { inner.setReading(reads) }
+  func setReading(_ reads: Bool) {
+    wantsToRead = reads
+    inner.setReading(reads && !isReadingBlocked)
+  }
 
   func closeOutput() {
     guard !isEnded, !isStalled else { return }

@@ -283,7 +283,9 @@ final class Scripted: Behaviour {
     _ machine: inout ConnectionMachine
   ) -> ScriptMachine.Obstacle? {
     guard !isStalled, machine.isOpen else { return .closing(Self.id) }
-    if case .rule(let line) = origin { client.sendingRule = Script.ruleName(line) }
+    if client.reportsSent, case .rule(let line) = origin {
+      client.sendingRule = Script.ruleName(line)
+    }
     payload.withUnsafeBytes { client.send(kind, $0, &machine) }
     client.sendingRule = nil
     return nil

@@ -57,6 +57,10 @@ struct ProgramOptions: ParsableArguments {
     case log, client
   }
 
+  /// `--exec` without a program.
+  static let noProgram = CommandFailure(
+    .usage, "--exec requires a program after --, as in: wscope listen --exec -- cat")
+
   /// Checks the options against each other.
   ///
   /// - Throws: `CommandFailure`.
@@ -75,10 +79,7 @@ struct ProgramOptions: ParsableArguments {
       }
       return
     }
-    if command.isEmpty {
-      throw CommandFailure(
-        .usage, "--exec requires a program after --, as in: wscope listen --exec -- cat")
-    }
+    if command.isEmpty { throw Self.noProgram }
     if script != nil { throw CommandFailure(.usage, "--exec cannot be combined with --script") }
     if hasMode, !mode.entry.isFed {
       throw CommandFailure(.usage, "--exec cannot be combined with --mode \(mode.text)")

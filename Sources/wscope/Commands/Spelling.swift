@@ -41,6 +41,12 @@ enum Spelling {
         ])
     default: break
     }
+    // The parser would take the program for a port, or for an argument too many.
+    if first == "listen", arguments.contains("--exec"), !arguments.contains("--"),
+      !arguments.contains(where: { ["-h", "--help"].contains($0) })
+    {
+      throw ProgramOptions.noProgram
+    }
     guard !first.hasPrefix("-"), !commands.contains(first), first != "help" else {
       return arguments
     }
