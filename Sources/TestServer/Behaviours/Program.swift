@@ -57,8 +57,6 @@ final class Program: Behaviour {
   private var inputBytes = 0
   private var hasInput = false
   private var hasOutput = false
-  /// Whether something has been read since the last look at outputs that are held open.
-  private var hasNewOutput = false
   private var silence: Scheduled<Void>?
   /// The streams that have not ended.
   private var openOutputs = 0
@@ -124,26 +122,16 @@ final class Program: Behaviour {
   private func ended(_ end: ProgramEnd) {
     self.end = end
     guard openOutputs > 0 else { return finish() }
-    // What the program started may hold its output open.
-    let (process, grace) = (process, Duration.nanoseconds(program.grace.nanoseconds))
+    // What the program started may hold its output open. What the process itself has written has been read: NIO reads a
+    // pipe to its end when the last writer has gone.
+    let (process, streams, grace) = (
+      process, [output, errors], Duration.nanoseconds(program.grace.nanoseconds)
+    )
     Task {
       try? await Task.sleep(for: grace)
       process?.release()
-    }
-    closeHeldOutputs()
-  }
-
-  /// Closes the outputs once nothing has come for as long as the grace, although the client takes everything: a
-  /// process that has left the group does not keep the connection.
-  private func closeHeldOutputs() {
-    hasNewOutput = false
-    // Later than the end of the group, whose outputs end by themselves.
-    client.registry.loop.assumeIsolated().scheduleTask(in: program.grace + .seconds(1)) {
-      [weak self] in
-      guard let self, self.openOutputs > 0 else { return }
-      guard !self.hasNewOutput, self.waiting.isEmpty else { return self.closeHeldOutputs() }
-      self.close(self.output)
-      self.close(self.errors)
+      // A process that has left the group does not keep the connection.
+      for stream in streams { stream?.whenSuccess { $0.close(promise: nil) } }
     }
   }
 
@@ -214,7 +202,6 @@ final class Program: Behaviour {
   private func handle(_ event: ProgramOutput.Event, isError: Bool) {
     switch event {
     case .messages(let messages):
-      hasNewOutput = true
       if isError, !program.sendsErrors {
         for line in messages {
           client.registry.report(
