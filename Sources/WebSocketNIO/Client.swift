@@ -280,9 +280,7 @@ private final class Opening {
   }
 
   private func failed(_ address: SocketAddress, _ error: any Error) {
-    let errno = (error as? IOError)?.errnoCode
-    let words = errno.map { String(cString: strerror($0)) } ?? "\(error)"
-    attempts.append(.init(address: address, errno: errno, description: words))
+    attempts.append(ConnectError.Attempt(address: address, error))
     if !untried.isEmpty {
       tryNext()
     } else if pending.isEmpty, winner == nil {

@@ -1,3 +1,4 @@
+import Glibc
 package import NIOCore
 package import NIOHTTP1
 package import WebSocketProtocol
@@ -34,10 +35,20 @@ package enum ConnectError: Error, Sendable {
     package var errno: Int32?
     package var description: String
 
-    package init(address: SocketAddress, errno: Int32?, description: String) {
+    init(address: SocketAddress, errno: Int32?, description: String) {
       self.address = address
       self.errno = errno
       self.description = description
+    }
+
+    /// - Parameters:
+    ///   - address: The address.
+    ///   - error: What NIO reports.
+    package init(address: SocketAddress, _ error: any Error) {
+      let errno = (error as? IOError)?.errnoCode
+      self.init(
+        address: address, errno: errno,
+        description: errno.map { String(cString: strerror($0)) } ?? "\(error)")
     }
   }
 

@@ -175,7 +175,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["http://127.0.0.1:1"], 7, "cannot connect to"),
+    (["http://127.0.0.1:1"], 7, "cannot connect to 127.0.0.1:1: Connection refused"),
     (["https://localhost"], 2, "transports are compared without TLS: use http:// or ws://"),
     (["localhost:8080/t/ws"], 2, "the URL must be that of a server alone"),
     (["ftp://x"], 3, "unsupported URL scheme"),

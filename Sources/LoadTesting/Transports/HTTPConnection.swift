@@ -48,9 +48,8 @@ final class HTTPConnection: ChannelInboundHandler {
             done(.failure(.ended(target: "")))
           }
         case .failure(let error):
-          let attempt = ConnectError.Attempt(
-            address: address, errno: (error as? IOError)?.errnoCode, description: "\(error)")
-          done(.failure(.connect(.unreachable([attempt]))))
+          done(
+            .failure(.connect(.unreachable([ConnectError.Attempt(address: address, error)]))))
         }
       }
   }

@@ -121,6 +121,8 @@ struct Diagnostician {
     case (.unixSocket, _): hint = "use a shorter path, for instance a relative one"
     case (.host(let name, _), _) where name.contains(":"):
       hint = "ip -6 address lists the interfaces of this machine"
+    // It has no options for addresses.
+    case (.host, .any) where command == "bench transports": hint = "is the name correct?"
     case (.host(_, let port), .any):
       hint = "is the name correct? --resolve \(host):\(port):ADDR sets its address"
     case (.host, .v4): hint = "is the name correct? It may have an IPv6 address (omit -4)"
