@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """benchmark.py [PART...] [--quick] [--json FILE]: how fast wscope is, beside its peers and beside what it was.
 
-PART: echo load late verdict start idle deflate core counts (default: all; their files say what each measures). Server on the first core, client on the
+PART: echo fanout load late verdict start idle deflate core counts (default: all; their files say what each measures). Server on the first core, client on the
 second; interleaved rounds; medians, and ratios per round with their spread. Only ratios mean something: the machine's own speed cancels
 out. The column `limit` says which side was out of CPU: where it is the client, the ratio of the servers by messages is too small, and the
 one by CPU per message stands; `others` is what neither side used of a core, and where it is much, somebody else was at work.
@@ -18,7 +18,7 @@ from yardstick import CORES, CLIENT_CORE, SERVER_CORE, Failure, checks, machine,
 from checks import print_table
 from processes import require_wscope, set_up_peers
 
-PARTS = ["echo", "load", "late", "verdict", "start", "idle", "deflate", "core", "counts"]
+PARTS = ["echo", "fanout", "load", "late", "verdict", "start", "idle", "deflate", "core", "counts"]
 
 
 def main():
@@ -66,6 +66,10 @@ TARGETS = [
     ("listen echo, 200 connections, 20 B, against node ws, by CPU", ("echo", "200 connections, 20 B, 1 in flight", "wscope", "over", "node ws"), 1.5, None, False),
     ("listen echo, 200 connections, 20 B, against websocat, by CPU", ("echo", "200 connections, 20 B, 1 in flight", "wscope", "over", "websocat"), 1.3, None, False),
     ("listen echo, 200 connections, 20 B, against python websockets, by CPU", ("echo", "200 connections, 20 B, 1 in flight", "wscope", "over", "python websockets"), 3, None, False),
+    ("listen broadcast, 100 clients, each sends to all, against bun", ("fanout", "100 clients, each sends to all 100", "wscope", "ratio"), 1.0, None, False),
+    ("listen broadcast, 1 sender to 1000, against bun", ("fanout", "1 sender to 1000 clients", "wscope", "ratio"), 1.0, None, False),
+    ("listen, 10 rooms of 10, against bun", ("fanout", "10 rooms of 10, each sends to its room", "wscope", "ratio"), 1.0, None, False),
+    ("listen broadcast, p99 of 1 message to 100, against bun", ("fanout", "1 message to 100 clients, 100 a second", "wscope", "p99_ratio"), 1.5, 1.0, True),
     ("bench, 200 connections, against k6, by CPU", ("load", "200 connections, 20 B, 1 in flight", "wscope", "cpu_ratio"), 3.5, 5, False),
     ("bench, 10 x 100 in flight, against node ws, by CPU", ("load", "10 connections, 20 B, 100 in flight", "wscope", "cpu_ratio"), 20, 50, False),
     ("bench, 200 connections, share of its CPU outside the kernel", ("load", "200 connections, 20 B, 1 in flight", "wscope", "user_share"), 0.25, 0.15, True),

@@ -1,5 +1,6 @@
 """What all parts of the benchmark measure with: pinned processes, CPU times, ratios and their spread."""
 import datetime
+import glob
 import hashlib
 import json
 import os
@@ -33,8 +34,9 @@ def compiled(name):
         compiler = os.path.join(os.path.dirname(os.path.realpath(shutil.which("swift"))), "clang")
     if not compiler or not os.path.exists(compiler):
         sys.exit("no C compiler: apt-get install gcc libc6-dev")
-    with open(source, "rb") as file:
-        mark = hashlib.sha256(file.read() + compiler.encode()).hexdigest()[:16]
+    parts = [source, *sorted(glob.glob(os.path.join(os.path.dirname(source), "*.h")))]
+    text = b"".join(open(part, "rb").read() for part in parts)
+    mark = hashlib.sha256(text + compiler.encode()).hexdigest()[:16]
     program = os.path.join(PEERS, f"{name}-{mark}")
     if not os.path.exists(program):
         subprocess.run([compiler, "-O3", "-march=native", "-o", program + ".new", source], check=True)
