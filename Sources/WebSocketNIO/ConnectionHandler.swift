@@ -71,6 +71,28 @@ package final class ConnectionHandler {
     try body(&machine)
   }
 
+  /// Whether `send(_:except:)` can be used.
+  package var takesSharedFrames: Bool { machine.takesSharedFrames }
+
+  /// Sends messages that are encoded once for many connections, in one write and, unless some are
+  /// left out, without a copy.
+  ///
+  /// - Parameters:
+  ///   - frames: The messages.
+  ///   - parts: Positions of messages to leave out, in order.
+  /// - Throws: `SendError.closing` when a Close has been sent or received.
+  package func send(
+    _ frames: SharedFrames, except parts: [SharedFrames.Part]
+  ) throws(SendError) {
+    guard parts.isEmpty, let transport else {
+      return try perform { machine throws(SendError) in try machine.send(frames, except: parts) }
+    }
+    try machine.count(frames.totals)
+    if machine.output.readableBytes > 0 { flush() }
+    var bytes = frames.bytes
+    transport.write(&bytes)
+  }
+
   private func lendOutput() {
     if machine.output.readableBytes == 0 { machine.output = resources.takeOutput() }
   }

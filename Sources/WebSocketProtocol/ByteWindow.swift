@@ -20,6 +20,15 @@ package struct ByteWindow {
     UnsafeRawBufferPointer(start: next, count: count)
   }
 
+  /// Whether the next frame is a Close that is here whole. Valid between two frames only.
+  @inline(__always)
+  package var beginsWithClose: Bool {
+    guard let first = remaining.first, Opcode(rawValue: first) == .close,
+      case .header(let header, let length) = FrameHeader.read(remaining)
+    else { return false }
+    return header.payloadLength <= (count &- length).asUInt64
+  }
+
   /// Takes at most `wanted` bytes from the front.
   @inline(__always)
   package mutating func take(_ wanted: Int) -> UnsafeMutableRawBufferPointer {

@@ -498,6 +498,35 @@ package struct ConnectionMachine {
     counted.payloadOut &+= payload.count.asUInt64
   }
 
+  /// Whether the frames of this connection are as those of others: not masked, not compressed.
+  package var takesSharedFrames: Bool { keys == nil && compression == nil }
+
+  /// Adds messages to the output that are encoded already, each as one frame. The connection must
+  /// take shared frames.
+  ///
+  /// - Parameters:
+  ///   - frames: The messages.
+  ///   - parts: Positions of messages to leave out, in order.
+  /// - Throws: `SendError.closing` as `send` does.
+  package mutating func send(
+    _ frames: SharedFrames, except parts: [SharedFrames.Part] = []
+  ) throws(SendError) {
+    try count(frames.totals(except: parts))
+    frames.write(to: &output, except: parts)
+  }
+
+  /// Counts messages that the caller writes after the output: `send(_:except:)` without a copy.
+  ///
+  /// - Parameter totals: Those of the messages.
+  /// - Throws: `SendError.closing` as `send` does.
+  package mutating func count(_ totals: SharedFrames.Totals) throws(SendError) {
+    guard phase == .open else { throw .closing }
+    counted.messagesOut &+= totals.messages
+    counted.payloadOut &+= totals.payload
+    counted.framesOut &+= totals.messages
+    counted.wireOut &+= totals.wire
+  }
+
   /// Adds a ping to the output.
   ///
   /// - Throws: `SendError.controlFrameTooLong` over 125 bytes, `.closing` as `send` does.
@@ -566,23 +595,7 @@ package struct ConnectionMachine {
       isFinal: isFinal, reservedBits: reservedBits, opcode: opcode, maskingKey: keys?.take(),
       payloadLength: payload.count.asUInt64)
     counted.framesOut &+= 1
-    let most = FrameHeader.maximumLength &+ payload.count
-    if output.writableBytes < most { output.reserveCapacity(minimumWritableBytes: most) }
-    let start = output.writerIndex
-    // Not `writeWithUnsafeMutableBytes`: its slices and checks cost a third of a short frame.
-    let length = output.withVeryUnsafeMutableBytes { storage in
-      let space = UnsafeMutableRawBufferPointer(rebasing: storage[start...])
-      let length = header.write(to: space)
-      guard let source = payload.baseAddress, let base = space.baseAddress else { return length }
-      let destination = base.advanced(by: length)
-      if let key = header.maskingKey {
-        Masking.apply(key, from: source, to: destination, count: payload.count)
-      } else {
-        destination.copyMemory(from: source, byteCount: payload.count)
-      }
-      return length &+ payload.count
-    }
-    output.moveWriterIndex(forwardBy: length)
+    let length = output.writeFrame(header, payload)
     counted.wireOut &+= length.asUInt64
   }
 }

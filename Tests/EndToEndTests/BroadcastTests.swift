@@ -39,6 +39,67 @@ import Testing
       }
     }
   }
+
+  /// The payload of the next message, which has at most 65 535 bytes and one frame.
+  private static func readMessage(_ client: RawClient) -> [UInt8] {
+    let head = client.read(2)
+    guard head.count == 2, head[0] == 0x81 || head[0] == 0x82 else { return head }
+    guard head[1] == 126 else { return client.read(Int(head[1])) }
+    let length = client.read(2)
+    return client.read(Int(length[0]) << 8 | Int(length[1]))
+  }
+
+  private static func deflate(_ listener: Listener) throws -> RawClient {
+    let client = try RawClient(port: listener.port)
+    client.send(
+      RawClient.request(fields: ["Sec-WebSocket-Extensions: permessage-deflate"]))
+    #expect(client.readHead().contains("permessage-deflate"))
+    return client
+  }
+
+  /// Everybody sends at once, in bursts that no read and no turn of a loop holds: each client has the
+  /// messages of each other one in their order, and its own only if it asked for them.
+  @Test(arguments: [(1, false), (1, true), (3, false), (3, true)])
+  func aCrowdHearsItselfInOrder(threads: Int, includesSender: Bool) throws {
+    let mode = includesSender ? "broadcast=all" : "broadcast"
+    let listener = try Listener(["-q", "--mode", mode, "--threads", "\(threads)"])
+    let clients = try (0..<8).map { _ in try Self.join(listener) }
+    let rounds = 40
+    // The largest messages pass what is written in one piece.
+    let sizes = (0..<rounds).map { [2, 200, 3_000, 30_000][$0 % 4] }
+    for (round, size) in sizes.enumerated() {
+      for (index, client) in clients.enumerated() {
+        client.send(
+          RawClient.frame(2, [UInt8(index), UInt8(round)] + [UInt8](repeating: 7, count: size - 2)))
+      }
+    }
+    for (index, client) in clients.enumerated() {
+      var next = [Int](repeating: 0, count: clients.count)
+      if !includesSender { next[index] = rounds }
+      while next.contains(where: { $0 < rounds }) {
+        let payload = Self.readMessage(client)
+        let (author, round) = (Int(try #require(payload.first)), Int(payload[1]))
+        #expect(next[author] == round && payload.count == sizes[round])
+        next[author] = round + 1
+      }
+    }
+  }
+
+  /// Compressed and plain members of one broadcast; and what a client sends before its Close arrives.
+  @Test(arguments: [1, 3]) func compressedMembersHaveTheSameMessages(threads: Int) throws {
+    let listener = try Listener(
+      ["-q", "--mode", "broadcast=all", "--compress", "--threads", "\(threads)"])
+    let plain = try Self.join(listener)
+    let compressed = try Self.deflate(listener)
+    let sender = try Self.join(listener)
+    let text = [UInt8](repeating: 0x61, count: 2_000)
+    sender.send(RawClient.frame(1, text) + RawClient.frame(8, [0x03, 0xE8]))
+    #expect(Self.readMessage(plain) == text)
+    #expect(Self.readMessage(sender) == text)
+    let head = compressed.read(2)
+    #expect(head.first == 0xC1, "a compressed text")
+    #expect(compressed.read(Int(head[1])).count < 100)
+  }
 }
 
 /// An upgrade behind other requests on the same connection.

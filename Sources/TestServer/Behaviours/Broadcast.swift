@@ -38,20 +38,8 @@ final class Broadcast: Behaviour {
     func publish(
       _ messages: [PublishedMessage], name: String?, on loop: any EventLoop
     ) -> EventLoopFuture<Int> {
-      let limit = audience.context.queueLimit
       let sent = audience.context.registries.map { registry in
-        registry.eventLoop.submit {
-          let audience = registry.value.audience
-          var sent = 0
-          for message in messages {
-            message.payload.withUnsafeReadableBytes {
-              audience.deliver(message.kind, $0, except: nil, queueLimit: limit)
-            }
-            sent += audience.openCount
-          }
-          _ = audience.flush()
-          return sent
-        }
+        registry.eventLoop.submit { registry.value.audience.publish(messages) }
       }
       return EventLoopFuture.whenAllSucceed(sent, on: loop).map { $0.reduce(0, +) }
     }
@@ -66,12 +54,8 @@ final class Broadcast: Behaviour {
   let client: ServedClient
   private let members: BroadcastAudience
   private let audience: Audience
-  /// Messages of this burst for the clients on other loops.
-  private var forOtherLoops: [(kind: MessageKind, payload: ByteBuffer)] = []
-  /// Bytes passed to other loops and not yet written there.
-  private var pendingBytes = 0
-
-  private static let maxPending = 1024 * 1024
+  /// nil while it is not open.
+  private var member: BroadcastAudience.Member?
 
   init(_ client: ServedClient, audience: Audience) {
     self.client = client
@@ -80,12 +64,12 @@ final class Broadcast: Behaviour {
   }
 
   func opened(_ handler: ConnectionHandler) {
-    client.opened(handler)
-    members.add(client)
+    client.opened(handler) { member = members.add(client, audience.context) }
   }
 
   func closed(_ outcome: CloseOutcome) {
-    members.remove(client)
+    if let member { members.remove(member) }
+    member = nil
     client.closed(outcome)
   }
 
@@ -93,49 +77,19 @@ final class Broadcast: Behaviour {
     _ kind: MessageKind, _ payload: UnsafeRawBufferPointer, _ machine: inout ConnectionMachine
   ) {
     client.received(kind, payload)
-    if audience.includesSender { client.send(kind, payload, &machine) }
-    members.deliver(
-      kind, payload, except: client.handler, queueLimit: audience.context.queueLimit)
-    if audience.context.registries.count > 1 {
-      forOtherLoops.append((kind, ByteBuffer(bytes: payload)))
+    members.add(kind, payload, except: audience.includesSender ? nil : member)
+  }
+
+  func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine) {
+    while step(&window, &machine) {
+      // Nothing can be sent after the answer to a Close.
+      if window.beginsWithClose, let member { members.writePending(to: member, &machine) }
     }
   }
 
   func burstEnded(_ machine: inout ConnectionMachine) {
     client.noteActivity()
-    let isBehind = members.flush()
-    passOn()
-    if let handler = client.handler, isBehind || pendingBytes > Self.maxPending {
-      members.pauseSender(handler)
-    }
-  }
-
-  /// Passes the burst to the other loops, which report back when they have written it.
-  private func passOn() {
-    guard !forOtherLoops.isEmpty, let handler = client.handler else { return }
-    var burst: [(kind: MessageKind, payload: ByteBuffer)] = []
-    swap(&burst, &forOtherLoops)
-    let size = burst.reduce(0) { $0 + $1.payload.readableBytes }
-    let loop = client.registry.loop
-    let home = NIOLoopBound((broadcast: self, sender: handler), eventLoop: loop)
-    for other in audience.context.registries where other.eventLoop !== loop {
-      pendingBytes += size
-      other.eventLoop.execute { [burst, audience] in
-        let members = other.value.audience
-        for message in burst {
-          message.payload.withUnsafeReadableBytes {
-            members.deliver(
-              message.kind, $0, except: nil, queueLimit: audience.context.queueLimit)
-          }
-        }
-        let isBehind = members.flush()
-        home.eventLoop.execute {
-          let (broadcast, sender) = home.value
-          broadcast.pendingBytes -= size
-          if isBehind { broadcast.members.pauseSender(sender) }
-        }
-      }
-    }
+    if let member { members.burstEnded(of: member, &machine) }
   }
 
   func writabilityChanged(_ isWritable: Bool) {

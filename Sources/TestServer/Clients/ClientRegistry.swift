@@ -53,10 +53,17 @@ final class ClientRegistry {
 
   /// - Returns: The number of clients on which the action was performed.
   func perform(_ action: ClientAction, on selection: ClientSelection) -> Int {
-    switch selection {
+    writePublications()
+    return switch selection {
     case .all: Array(clients.values).count { $0.perform(action) }
     case .client(let number): clients[number]?.perform(action) == true ? 1 : 0
     }
+  }
+
+  /// Writes what was published in this turn of the loop: what came before a Close is sent before it.
+  private func writePublications() {
+    audience.flush()
+    for channel in channels.values { channel.write() }
   }
 
   /// The counters of all connections, open ones too.
@@ -80,6 +87,7 @@ final class ClientRegistry {
   /// Sends Close 1001 to every client; the future succeeds when all are gone.
   func stop() -> EventLoopFuture<Void> {
     isStopping = true
+    writePublications()
     let promise = loop.makePromise(of: Void.self)
     whenEmpty.append(promise)
     if clients.isEmpty { succeedWaiting() }

@@ -43,21 +43,60 @@ struct MemberOptions: Sendable, Hashable {
 }
 
 /// The members of a channel on one event loop. Used on its loop only.
+///
+/// The events of one turn of the loop are rendered once for each format, and written to each member in
+/// one write.
 final class Channel {
   private let settings: ChannelSettings
   private let loop: any EventLoop
   private let report: @Sendable (ServerEvent) -> Void
   private var members: [Int: Member] = [:]
-  /// Messages dropped so far, by client, while a client is too slow.
-  private var dropped: [Int: Int] = [:]
+  /// The number of members with each format.
+  private var formats: [ChannelFormat: Int] = [:]
+  /// The messages of this turn.
+  private var pending: [ChannelFormat: RenderedMessages] = [:]
+  /// Those who wait for them; nil if nothing is pending.
+  private var whenWritten: EventLoopPromise<Int>?
 
-  private struct Member {
-    var client: ServedClient
-    var options: MemberOptions
-    /// Events up to this one were before it joined.
-    var joinedAfter: UInt64
+  /// Messages in one format.
+  private struct RenderedMessages {
+    var frames = SharedFrames()
+    /// The number of each in the channel; nil for an event that is not a message.
+    var numbers: [UInt64?] = []
   }
 
+  private final class Member {
+    let client: ServedClient
+    let options: MemberOptions
+    /// Events up to this one were before it joined.
+    let joinedAfter: UInt64
+    /// Pending messages that it does not receive.
+    var excluded: [SharedFrames.Part] = []
+    /// How many of them have a number.
+    var excludedNumbers = 0
+    /// Messages dropped since it became too slow.
+    var dropped = 0
+    /// Whether the frames are written as they are. Otherwise each message goes through the outlet of the
+    /// client, is an event, or is compressed.
+    let takesFrames: Bool
+
+    init(_ client: ServedClient, _ options: MemberOptions, after serial: UInt64) {
+      self.client = client
+      self.options = options
+      joinedAfter = serial
+      takesFrames =
+        client.outlet == nil && client.events == nil && client.handler?.takesSharedFrames == true
+    }
+
+    var waitingBytes: Int {
+      (client.handler?.bufferedBytes ?? 0) + (client.outlet?.waitingBytes ?? 0)
+    }
+  }
+
+  /// Bytes of messages after which a turn is written in parts.
+  private static let maxPending = 64 * 1024
+  /// Storage in bytes that is kept from turn to turn.
+  private static let keptCapacity = 4096
   /// Bytes waiting for one client, above which the publisher is paused.
   private static let behind = 512 * 1024
   /// Long enough for a client that reads to catch up.
@@ -85,93 +124,134 @@ final class Channel {
   func join(
     _ client: ServedClient, _ options: MemberOptions, after serial: UInt64, kept: [MemberEvent]
   ) {
+    // What is pending now is in `kept`, or was before it.
+    write()
     for event in kept {
-      if let message = event.rendered(as: options.format) {
-        send(message, event.number, to: client)
+      guard let message = event.rendered(as: options.format) else { continue }
+      // A client that is closing takes no more.
+      try? client.handler?.prepare { machine throws(SendError) in
+        message.payload.withUnsafeReadableBytes {
+          client.deliver(message.kind, $0, number: event.number, &machine)
+        }
       }
     }
     client.handler?.flush()
-    members[client.number] = Member(client: client, options: options, joinedAfter: serial)
+    members[client.number] = Member(client, options, after: serial)
+    formats[options.format, default: 0] += 1
   }
 
   func leave(_ client: ServedClient) {
-    members[client.number] = nil
-    reportDropped(client.number)
+    guard let member = members.removeValue(forKey: client.number) else { return }
+    formats[member.options.format, default: 0] -= 1
+    reportDropped(member)
   }
 
-  /// Sends events to the members.
+  /// Sends events to the members: those of members when the turn of the loop ends, others at once.
   ///
   /// - Returns: The number of messages sent, each counted for each member, once the members have caught
-  ///   up or have been waited for long enough.
+  ///   up or have been waited for long enough. For events of members it is that of the turn.
   func deliver(_ deliveries: [Channels.Delivery]) -> EventLoopFuture<Int> {
-    var sent = 0
-    for delivery in deliveries {
-      let event = delivery.event
-      // Rendered once for each format that has members.
-      var rendered: [ChannelFormat: PublishedMessage?] = [:]
-      for member in members.values where event.serial > member.joinedAfter {
-        if delivery.author == member.client.number, !member.options.includesSelf { continue }
-        let format = member.options.format
-        let message = rendered[format] ?? event.rendered(as: format)
-        rendered[format] = .some(message)
-        guard let message, takes(member.client) else { continue }
-        send(message, event.number, to: member.client)
-        if event.number != nil { sent += 1 }
-      }
+    let isPublished = deliveries.contains { $0.author == nil && $0.event.number != nil }
+    // It has a count of its own.
+    if isPublished { write() }
+    for delivery in deliveries { add(delivery) }
+    let promise = whenWritten ?? loop.makePromise(of: Int.self)
+    if whenWritten == nil {
+      whenWritten = promise
+      if !isPublished { loop.assumeIsolated().execute { self.write() } }
     }
-    for member in members.values { member.client.handler?.flush() }
-    let promise = loop.makePromise(of: Void.self)
-    let limit: NIODeadline? = settings.slow == .wait ? nil : .now() + Self.longestPause
-    settle(promise, until: limit)
-    return promise.futureResult.map { [sent] in sent }
+    let isMuch = pending.values.contains { $0.frames.bytes.readableBytes > Self.maxPending }
+    if isPublished || isMuch { write() }
+    return promise.futureResult
   }
 
-  private func settle(_ promise: EventLoopPromise<Void>, until limit: NIODeadline?) {
-    let isBehind = members.values.contains { Self.waiting(for: $0.client) > Self.behind }
-    guard isBehind, limit.map({ $0 > .now() }) ?? true else { return promise.succeed() }
+  private func add(_ delivery: Channels.Delivery) {
+    let event = delivery.event
+    for (format, count) in formats where count > 0 {
+      guard let message = event.rendered(as: format) else { continue }
+      let part = message.payload.withUnsafeReadableBytes {
+        pending[format, default: RenderedMessages()].frames.append(message.kind, $0)
+      }
+      pending[format]?.numbers.append(event.number)
+      for member in members.values where member.options.format == format {
+        let isOwn = delivery.author == member.client.number && !member.options.includesSelf
+        guard isOwn || event.serial <= member.joinedAfter else { continue }
+        member.excluded.append(part)
+        if event.number != nil { member.excludedNumbers += 1 }
+      }
+    }
+  }
+
+  /// Writes what is pending. Not to be called while a member borrows its machine.
+  func write() {
+    guard let promise = whenWritten else { return }
+    whenWritten = nil
+    var sent = 0
+    for member in members.values {
+      if let messages = pending[member.options.format] { sent += write(messages, to: member) }
+      member.excluded.removeAll(keepingCapacity: true)
+      member.excludedNumbers = 0
+    }
+    for format in pending.keys {
+      pending[format]?.frames.removeAll(keepingUpTo: Self.keptCapacity)
+      pending[format]?.numbers.removeAll(keepingCapacity: true)
+    }
+    let limit: NIODeadline? = settings.slow == .wait ? nil : .now() + Self.longestPause
+    settle(promise, sent, until: limit)
+  }
+
+  /// - Returns: The number of messages sent, without other events.
+  private func write(_ messages: RenderedMessages, to member: Member) -> Int {
+    let count = messages.frames.totals.messages.asInt - member.excluded.count
+    guard count > 0, let handler = member.client.handler, handler.isOpen else { return 0 }
+    guard takes(member, handler, messages: count) else { return 0 }
+    if member.takesFrames {
+      try? handler.send(messages.frames, except: member.excluded)
+    } else {
+      let client = member.client
+      try? handler.perform { machine throws(SendError) in
+        messages.frames.forEachMessage(except: member.excluded) { kind, payload, index in
+          client.deliver(kind, payload, number: messages.numbers[index], &machine)
+        }
+      }
+    }
+    return messages.numbers.count { $0 != nil } - member.excludedNumbers
+  }
+
+  private func settle(_ promise: EventLoopPromise<Int>, _ sent: Int, until limit: NIODeadline?) {
+    let isBehind = members.values.contains { $0.waitingBytes > Self.behind }
+    guard isBehind, limit.map({ $0 > .now() }) ?? true else { return promise.succeed(sent) }
     // Poll instead of waiting for writability, because messages may also wait in a delay fault.
     loop.assumeIsolated().scheduleTask(in: Self.pollInterval) { [self] in
-      settle(promise, until: limit)
+      settle(promise, sent, until: limit)
     }
   }
 
-  private static func waiting(for client: ServedClient) -> Int {
-    (client.handler?.bufferedBytes ?? 0) + (client.outlet?.waitingBytes ?? 0)
-  }
-
-  private func send(_ message: PublishedMessage, _ number: UInt64?, to client: ServedClient) {
-    // A client that is closing takes no more.
-    try? client.handler?.prepare { machine throws(SendError) in
-      message.payload.withUnsafeReadableBytes {
-        client.deliver(message.kind, $0, number: number, &machine)
-      }
-    }
-  }
-
-  /// Whether a client receives the next message; applies the policy if it is too slow.
-  private func takes(_ client: ServedClient) -> Bool {
-    guard let handler = client.handler, handler.isOpen else { return false }
-    if Self.waiting(for: client) <= settings.queueLimit {
-      guard dropped[client.number] != nil else { return true }
-      if Self.waiting(for: client) <= settings.queueLimit / 2 {
-        reportDropped(client.number)
+  /// Whether a client receives the next messages; applies the policy if it is too slow.
+  private func takes(_ member: Member, _ handler: ConnectionHandler, messages: Int) -> Bool {
+    let waiting = member.waitingBytes
+    if waiting <= settings.queueLimit {
+      guard member.dropped > 0 else { return true }
+      if waiting <= settings.queueLimit / 2 {
+        reportDropped(member)
         return true
       }
     }
     switch settings.slow {
     case .wait: return true
     case .drop:
-      if dropped[client.number] == nil { client.registry.counters.slowConsumers += 1 }
-      dropped[client.number, default: 0] += 1
+      if member.dropped == 0 { member.client.registry.counters.slowConsumers += 1 }
+      member.dropped += messages
     case .close:
-      client.registry.counters.slowConsumers += 1
+      member.client.registry.counters.slowConsumers += 1
       handler.closeSlow()
     }
     return false
   }
 
-  private func reportDropped(_ client: Int) {
-    guard let count = dropped.removeValue(forKey: client) else { return }
-    report(.dropped(client: client, messages: count))
+  private func reportDropped(_ member: Member) {
+    guard member.dropped > 0 else { return }
+    report(.dropped(client: member.client.number, messages: member.dropped))
+    member.dropped = 0
   }
 }
