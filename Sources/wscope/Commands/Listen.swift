@@ -135,6 +135,13 @@ struct Listen: VerboseCommand {
   var threads = 1
 
   @Flag(
+    help: """
+      Add the paths under /_/, through which a test or a script controls the server: it lists clients, sends, closes, \
+      cuts, changes faults, and reads what has happened.
+      """)
+  var control = false
+
+  @Flag(
     help:
       "Let other processes listen on the same port (SO_REUSEPORT); the kernel distributes the clients."
   )
@@ -230,6 +237,12 @@ struct Listen: VerboseCommand {
     server.hasTransports = transports
     server.faults = try faults.plan()
     server.allowsURLFaults = !faults.noURLFaults
+    let start = NIODeadline.now()
+    if control {
+      server.control = ControlConfiguration(
+        token: address.isLoopback ? nil : ControlConfiguration.makeToken(),
+        text: ServerControlText(lines: ServerJSONLines(start: start)))
+    }
     let manual = manual(server, context)
     if manual?.prompt == nil, manual != nil, log.format != .jsonl {
       server.capture.messagesPerSecond = .max
@@ -240,7 +253,7 @@ struct Listen: VerboseCommand {
     }
     let session = ListenSession(
       ListenConfiguration(
-        address: address, server: server, certificate: certificate, threads: threads,
+        address: address, server: server, start: start, certificate: certificate, threads: threads,
         portFile: portFile, log: log.look, isJSONLines: log.format == .jsonl,
         faultSummary: faults.summary(server.faults),
         scripts: scripting, program: program, manual: manual, timeLimit: try end.timeLimit(),

@@ -36,7 +36,9 @@ struct ServerJSONLines: Sendable {
     case .program(let client, .ended(let end, _)): line(Self.ended(end), time, client)
     case .program(let client, .errorLine(let text)):
       line(.programError(text: text), time, client)
-    case .program(_, .silent), .rejectedByScript, .ruleSkipped, .published, .dropped, .pingFlood,
+    case .published(let publication, let message, let delivered):
+      line(Self.published(publication, message, delivered), time)
+    case .program(_, .silent), .rejectedByScript, .ruleSkipped, .dropped, .pingFlood,
       .acceptFailed, .more:
       nil
     }
@@ -83,6 +85,15 @@ struct ServerJSONLines: Sendable {
       SessionEvent.Handling(rule: message.note.rule, fault: message.note.fault))
   }
 
+  private static func published(
+    _ publication: Publication, _ message: MessageSummary, _ delivered: Int
+  ) -> SessionEvent.What {
+    .published(
+      message.kind, message.preview,
+      SessionEvent.Client(path: Redaction.url(publication.target), from: text(publication.from)),
+      delivered: delivered)
+  }
+
   private static func rejected(
     _ status: HTTPResponseStatus?, _ reason: String, _ from: SocketAddress?
   ) -> SessionEvent.What {
@@ -97,7 +108,7 @@ struct ServerJSONLines: Sendable {
   }
 
   /// nil for a client of a unix socket, which has no name.
-  private static func text(_ address: SocketAddress?) -> String? {
+  static func text(_ address: SocketAddress?) -> String? {
     let text = Diagnostician.text(address)
     return text.isEmpty ? nil : text
   }
