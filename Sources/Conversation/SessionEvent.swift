@@ -49,10 +49,13 @@ package struct SessionEvent: Sendable {
     package var path: String
     /// The address and port; nil on a unix socket.
     package var from: String?
+    /// The subject of its certificate; nil if clients need none.
+    package var subject: String?
 
-    package init(path: String, from: String?) {
+    package init(path: String, from: String?, subject: String? = nil) {
       self.path = path
       self.from = from
+      self.subject = subject
     }
   }
 
@@ -203,6 +206,7 @@ package struct SessionEvent: Sendable {
       if let client {
         json.member("path", client.path)
         if let from = client.from { json.member("from", from) }
+        if let subject = client.subject { json.member("subject", subject) }
       }
     case .listening(let urls, let behaviour, let seed):
       json.member("event", "listening")

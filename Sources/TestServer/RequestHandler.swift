@@ -401,7 +401,8 @@ final class RequestHandler: Sendable {
     var info = ClientInfo(
       target: request.head.uri, subprotocol: upgrade.subprotocol,
       extensions: [upgrade.deflate?.text].compactMap(\.self),
-      isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil)
+      isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil,
+      certificateSubject: request.clientSubject)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
     var refusal: (reply: HTTPReplyText?, fault: String)?
     draw.rules.removeAll { rule in

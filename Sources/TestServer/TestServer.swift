@@ -85,6 +85,7 @@ package final class TestServer: Sendable {
     }
     var transport = ServerConfiguration()
     transport.tls = try configuration.tls?.makeContext(http2: configuration.http2)
+    transport.requiresClientCertificates = configuration.tls?.clientAuthorities.isEmpty == false
     transport.http2 = configuration.http2
     transport.limits = configuration.limits
     transport.closeTimeout = configuration.closeTimeout

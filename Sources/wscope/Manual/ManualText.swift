@@ -1748,6 +1748,23 @@ BEHAVIOUR
      a command that accepts exactly its key.  --cert and --key use a
      certificate and key from files.
 
+     With --tls-ca-out, an authority made for this run signs the certificate,
+     and its own certificate is written to a file, for a phone or a browser to
+     trust.  The key of the authority is kept nowhere, so that it can never
+     sign another certificate:
+
+           wscope listen 8443 --tls --tls-ca-out ca.pem &
+           curl --cacert ca.pem https://localhost:8443/healthz
+
+     With --client-ca, a client must have a certificate signed by one of the
+     authorities in the file, valid now and, if it says what it is for, for
+     client authentication.  Other clients are refused during the TLS
+     handshake, and the log says why; otherwise the subject of the certificate
+     is in the line of the opening:
+
+           #1 open   /chat from 127.0.0.1:53412, certificate CN=ann
+           ! TLS from 127.0.0.1:53414: no client certificate
+
    HTTP/2
      With --http2, clients can also use HTTP/2 and open a WebSocket in each
      stream (RFC 8441): negotiated by ALPN with TLS, detected from the first

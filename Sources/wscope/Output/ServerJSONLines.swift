@@ -74,7 +74,8 @@ struct ServerJSONLines: Sendable {
       status: info.status,
       subprotocol: info.subprotocol.map(Redaction.subprotocols), extensions: info.extensions,
       tls: nil,
-      client: SessionEvent.Client(path: Redaction.url(info.target), from: text(from)))
+      client: SessionEvent.Client(
+        path: Redaction.url(info.target), from: text(from), subject: info.certificateSubject))
   }
 
   private static func what(

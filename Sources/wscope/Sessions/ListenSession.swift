@@ -14,7 +14,7 @@ struct ListenConfiguration: Sendable {
   /// The time from which the events are counted.
   var start: NIODeadline
   /// The certificate created for this run; nil if the user specified one, or without TLS.
-  var certificate: SelfSignedCertificate?
+  var certificate: RunCertificate?
   var threads: Int
   var portFile: String?
   var log: ServerLogLook
