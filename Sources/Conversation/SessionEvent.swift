@@ -19,6 +19,8 @@ package struct SessionEvent: Sendable {
       client: Client? = nil)
     /// The first line of a server: its URLs, what answers a connection, and the seed of its faults.
     case listening(urls: [String], behaviour: String, seed: UInt64?)
+    /// A message that a request published on a server, and the number of clients that it was sent to.
+    case published(MessageKind, [UInt8], Client, delivered: Int)
     /// A server rejected a request; the status is nil if it sent no reply.
     case rejected(status: Int?, reason: String, from: String?)
     /// The server answered with HTTP, but did not upgrade. Values of fields that hold secrets are
@@ -47,10 +49,13 @@ package struct SessionEvent: Sendable {
     package var path: String
     /// The address and port; nil on a unix socket.
     package var from: String?
+    /// The subject of its certificate; nil if clients need none.
+    package var subject: String?
 
-    package init(path: String, from: String?) {
+    package init(path: String, from: String?, subject: String? = nil) {
       self.path = path
       self.from = from
+      self.subject = subject
     }
   }
 
@@ -201,6 +206,7 @@ package struct SessionEvent: Sendable {
       if let client {
         json.member("path", client.path)
         if let from = client.from { json.member("from", from) }
+        if let subject = client.subject { json.member("subject", subject) }
       }
     case .listening(let urls, let behaviour, let seed):
       json.member("event", "listening")
@@ -224,15 +230,15 @@ package struct SessionEvent: Sendable {
     case .message(let direction, let kind, let payload, let wire, let handling):
       json.member("event", "message")
       json.member("dir", direction.rawValue)
-      json.member("type", kind == .text ? "text" : "binary")
-      json.member("size", payload.count)
-      if let wire { json.member("wire", wire) }
-      switch kind {
-      case .text: json.member("text", String(decoding: payload, as: UTF8.self))
-      case .binary: json.member("base64", Self.base64(payload))
-      }
+      write(kind, payload, wire: wire, to: &json)
       if let rule = handling.rule { json.member("rule", rule) }
       if let fault = handling.fault { json.member("fault", fault) }
+    case .published(let kind, let payload, let client, let delivered):
+      json.member("event", "published")
+      write(kind, payload, wire: nil, to: &json)
+      json.member("path", client.path)
+      if let from = client.from { json.member("from", from) }
+      json.member("delivered", delivered)
     case .ping(let direction, let payload): control("ping", direction, payload, &json)
     case .pong(let direction, let payload): control("pong", direction, payload, &json)
     case .close(let direction, let code, let reason, let isClean):
@@ -269,6 +275,18 @@ package struct SessionEvent: Sendable {
           json.member("count", finding.count)
         }
       }
+    }
+  }
+
+  private func write(
+    _ kind: MessageKind, _ payload: [UInt8], wire: Int?, to json: inout JSONWriter
+  ) {
+    json.member("type", kind == .text ? "text" : "binary")
+    json.member("size", payload.count)
+    if let wire { json.member("wire", wire) }
+    switch kind {
+    case .text: json.member("text", String(decoding: payload, as: UTF8.self))
+    case .binary: json.member("base64", Self.base64(payload))
     }
   }
 

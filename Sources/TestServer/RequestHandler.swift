@@ -20,7 +20,9 @@ final class RequestHandler: Sendable {
   private let slots: ClientSlots
   /// The processes of connections.
   let programs = ProgramTable(limit: ServedProgram.maxProcesses)
-  private let upgrades: UpgradeCounter
+  private let faults: ServerFaults
+  /// Answers requests that control the server; nil without them.
+  private let control: Control?
   private let report: @Sendable (ServerEvent) -> Void
   private let metrics: MetricsReport
   /// Set when the server stops accepting connections.
@@ -29,6 +31,7 @@ final class RequestHandler: Sendable {
   init(
     _ configuration: TestServerConfiguration, _ registries: [NIOLoopBound<ClientRegistry>],
     joined: AsyncStream<Void>.Continuation, counters: EventCounters = EventCounters(),
+    journal: Journal? = nil,
     _ report: @escaping @Sendable (ServerEvent) -> Void
   ) {
     self.configuration = configuration
@@ -36,7 +39,14 @@ final class RequestHandler: Sendable {
     self.report = report
     slots = ClientSlots(
       maxClients: configuration.maxClients, maxUpgrades: configuration.maxUpgrades)
-    upgrades = UpgradeCounter(configuration.faults)
+    let faults = ServerFaults(configuration.faults)
+    self.faults = faults
+    control = configuration.control.map { settings in
+      Control(
+        settings, configuration, journal ?? Journal(), ServedClients(registries: registries),
+        faults,
+        report: report)
+    }
     self.registries = Dictionary(
       uniqueKeysWithValues: registries.map { (ObjectIdentifier($0.eventLoop), $0) })
     scripts = configuration.scripting.map {
@@ -78,17 +88,31 @@ final class RequestHandler: Sendable {
     if let refusal = judgeOrigin(request) { return .refuse(refusal) }
     let target = RequestTarget(request.head.uri)
     let isHealthCheck = handshake == .notAnUpgrade && target.segments == ["healthz"]
-    if !isHealthCheck,
+    let control = Control.isFor(target) ? control : nil
+    if let refusal = control?.judgeAccess(request, target) { return .refuse(refusal) }
+    if !isHealthCheck, control == nil,
       let refusal = configuration.credentials?.judge(request.head.headers, target)
     {
       return .refuse(refusal)
     }
     do throws(Refusal) {
+      if let control { return try judge(request, target, by: control, handshake) }
       guard case .upgrade(let upgrade) = handshake else { return try judgePage(request, target) }
       return try judgeUpgrade(upgrade, target, request)
     } catch {
       return .refuse(error)
     }
+  }
+
+  private func judge(
+    _ request: HTTPRequest, _ target: RequestTarget, by control: Control,
+    _ handshake: ServerHandshake.Verdict
+  ) throws(Refusal) -> RequestVerdict {
+    guard case .notAnUpgrade = handshake else {
+      throw Refusal(.badRequest, "\(target.path) is not a WebSocket path")
+    }
+    if let answer = try control.answer(request, target) { return .answer(answer) }
+    return try judgePage(request, target.withoutFirstSegment)
   }
 
   private func judgeUpgrade(
@@ -373,13 +397,12 @@ final class RequestHandler: Sendable {
     _ request: HTTPRequest
   ) -> HTTPAnswer {
     let path = upgrade.target.path
-    let number = upgrades.next(path: path)
-    var draw = configuration.faults.draw(
-      number, path: path, and: upgrade.faults + upgrade.connection.faults)
+    var draw = faults.draw(path: path, and: upgrade.faults + upgrade.connection.faults)
     var info = ClientInfo(
       target: request.head.uri, subprotocol: upgrade.subprotocol,
       extensions: [upgrade.deflate?.text].compactMap(\.self),
-      isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil)
+      isHTTP2: request.head.version.major > 1, isEventStream: upgrade.request == nil,
+      certificateSubject: request.clientSubject)
     var changes: [@Sendable (HTTPAnswer) -> HTTPAnswer] = []
     var refusal: (reply: HTTPReplyText?, fault: String)?
     draw.rules.removeAll { rule in

@@ -11,7 +11,7 @@ enum RequestVerdict: Sendable {
   case reply(HTTPReply)
   /// Reply with the metrics.
   case metrics
-  /// Answer a request under `/t/`.
+  /// Answer a request under `/t/` or `/_/`.
   case answer(HTTPAnswer)
   /// The body is published.
   case publish(Publication)
@@ -62,7 +62,12 @@ struct Refusal: Error, Sendable {
   func answer(
     _ request: HTTPRequest, _ report: @Sendable (ServerEvent) -> Void
   ) -> HTTPAnswer {
+    .reply(reply(request, report))
+  }
+
+  /// As above.
+  func reply(_ request: HTTPRequest, _ report: @Sendable (ServerEvent) -> Void) -> HTTPReply {
     report(.refused(from: request.remoteAddress, status: status, explanation: explanation))
-    return .reply(HTTPReply(status, text: explanation, headers: fields))
+    return HTTPReply(status, text: explanation, headers: fields)
   }
 }

@@ -10,6 +10,7 @@ package final class TestServer: Sendable {
   private let servers: [Server]
   private let loops: EpollLoops?
   private let registries: [NIOLoopBound<ClientRegistry>]
+  private let served: ServedClients
   private let configuration: TestServerConfiguration
   private let handler: RequestHandler
   /// Ends when the first client subscribes to published messages.
@@ -30,6 +31,7 @@ package final class TestServer: Sendable {
     self.servers = servers
     self.loops = loops
     self.registries = registries
+    served = ServedClients(registries: registries)
     self.configuration = configuration
   }
 
@@ -49,25 +51,41 @@ package final class TestServer: Sendable {
     report observer: @escaping @Sendable (ServerEvent) -> Void
   ) async throws -> TestServer {
     let counters = EventCounters()
-    let report: @Sendable (ServerEvent) -> Void = { event in
+    let log: @Sendable (ServerEvent) -> Void = { event in
       counters.count(event)
       observer(event)
+    }
+    var configuration = configuration
+    let shown = configuration.capture
+    let journal = configuration.control.map { _ in Journal() }
+    // With a journal everything is reported whole; the log gets of it what it would have got anyway.
+    if journal != nil { configuration.capture = .whole }
+    let report: @Sendable (ServerEvent) -> Void = { event in
+      journal?.add(event)
+      log(event)
     }
     var registries: [NIOLoopBound<ClientRegistry>] = []
     let accepting = Array(group.makeIterator())
     // TLS and HTTP/2 need NIO's channels; a plain connection needs them only until the upgrade.
     let staysInChannels = configuration.tls != nil || configuration.http2
     let loops = staysInChannels ? nil : try EpollLoops(count: accepting.count)
+    let capture = configuration.capture
     for loop in loops?.all ?? accepting {
       registries.append(
         try await loop.submit {
-          NIOLoopBound(
-            ClientRegistry(on: loop, configuration.capture, report: report),
-            eventLoop: loop)
+          var reports = report
+          if let journal {
+            let journaled = NIOLoopBound(
+              JournaledReport(journal, shown, on: loop, report: log), eventLoop: loop)
+            reports = { journaled.value.add($0) }
+          }
+          return NIOLoopBound(
+            ClientRegistry(on: loop, capture, report: reports), eventLoop: loop)
         }.get())
     }
     var transport = ServerConfiguration()
     transport.tls = try configuration.tls?.makeContext(http2: configuration.http2)
+    transport.requiresClientCertificates = configuration.tls?.clientAuthorities.isEmpty == false
     transport.http2 = configuration.http2
     transport.limits = configuration.limits
     transport.closeTimeout = configuration.closeTimeout
@@ -78,7 +96,7 @@ package final class TestServer: Sendable {
     transport.reusesPort = configuration.reusesPort
     let (joined, joining) = AsyncStream.makeStream(of: Void.self)
     let handler = RequestHandler(
-      configuration, registries, joined: joining, counters: counters, report)
+      configuration, registries, joined: joining, counters: counters, journal: journal, report)
     let configured = transport
     let servers = try await address.bind { address in
       try await Server.bind(
@@ -115,27 +133,11 @@ package final class TestServer: Sendable {
   ///
   /// - Returns: The number of clients on which the action was performed; 0 if none of them is open.
   package func perform(_ action: ClientAction, on selection: ClientSelection) async -> Int {
-    var count = 0
-    for registry in registries {
-      // A loop that has stopped has no clients.
-      count +=
-        (try? await registry.eventLoop.submit { registry.value.perform(action, on: selection) }
-          .get())
-        ?? 0
-    }
-    return count
+    await served.perform(action, on: selection)
   }
 
   /// The open clients, by their numbers.
-  package var clients: [OpenClient] {
-    get async {
-      var clients: [OpenClient] = []
-      for registry in registries {
-        clients += (try? await registry.eventLoop.submit { registry.value.openClients }.get()) ?? []
-      }
-      return clients.sorted { $0.number < $1.number }
-    }
-  }
+  package var clients: [OpenClient] { get async { await served.open } }
 
   /// Stops reading from all clients, new ones too, or resumes.
   package func pauseReading(_ isPaused: Bool) {

@@ -59,6 +59,8 @@ package struct TestServerConfiguration: Sendable {
   package var scripting: Scripting?
   /// The program that answers connections; nil if there is none. It replaces the mode and the test paths.
   package var program: ServedProgram?
+  /// The requests that control the server while it runs; nil without them. All connections then take the general path.
+  package var control: ControlConfiguration?
   /// Whether to count oddities in the frames of clients, for `ServerEvent.linted`.
   package var lintsFrames = false
 

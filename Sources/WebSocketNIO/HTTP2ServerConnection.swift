@@ -161,7 +161,9 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
     }
     isTunnel = wanted != nil
     let request = HTTPRequest(
-      head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: isTunnel)
+      head: head, remoteAddress: context.channel.remoteAddress, isExtendedConnect: isTunnel,
+      clientSubject: configuration.requiresClientCertificates
+        ? context.channel.parent.flatMap(ClientCertificate.subject) : nil)
     let answer = answer(request)
     guard case .reading(let limit, _) = answer else { return carryOut(answer, to: head, context) }
     body = RequestBody(limit: limit)

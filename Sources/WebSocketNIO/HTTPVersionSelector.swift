@@ -69,6 +69,9 @@ final class HTTPVersionSelector: ChannelInboundHandler, RemovableChannelHandler 
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if let problem = ServerUpgradeHandler.problem(of: error, on: context.channel) {
+      configuration.rejected(context.channel.remoteAddress, nil, problem)
+    }
     context.close(promise: nil)
   }
 }

@@ -6,6 +6,8 @@ package enum MalformedRequest: Sendable, Equatable {
   case plainHTTP
   /// The TLS handshake failed; `reason` is the library's message.
   case tlsFailed(reason: String)
+  /// The client has no certificate, or one that is not accepted.
+  case clientCertificate(Distrust?)
   /// The connection preface of HTTP/2 (RFC 9113 section 3.4), which the server does not support.
   case http2Preface
   case headTooLarge(HeadLimits)

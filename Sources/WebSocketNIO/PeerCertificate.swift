@@ -28,6 +28,8 @@ package struct PeerCertificate: Sendable, Hashable {
   package var namesIssuerPlace: Bool
   /// Whether its extended key usage allows a server to use it.
   package var isForServers: Bool
+  /// Whether its extended key usage allows a client to use it.
+  package var isForClients: Bool
 }
 
 extension PeerCertificate {
@@ -46,6 +48,7 @@ extension PeerCertificate {
     namesIssuerPlace = places?.contains { $0.method == .issuingCA } ?? false
     let usages = try? parsed?.extensions.extendedKeyUsage
     isForServers = usages.map { $0.contains { $0 == .serverAuth || $0 == .any } } ?? true
+    isForClients = usages.map { $0.contains { $0 == .clientAuth || $0 == .any } } ?? true
   }
 
   private static func text(_ name: _SubjectAlternativeName) -> AlternativeName? {

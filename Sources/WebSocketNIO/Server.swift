@@ -55,13 +55,17 @@ package struct HTTPRequest: Sendable {
   package var remoteAddress: SocketAddress?
   /// Whether it is an extended CONNECT of HTTP/2 with the protocol "websocket".
   package var isExtendedConnect = false
+  /// The subject of the client's certificate, untrusted text in the notation of RFC 4514; nil if clients need none.
+  package var clientSubject: String?
 
   package init(
-    head: HTTPRequestHead, remoteAddress: SocketAddress? = nil, isExtendedConnect: Bool = false
+    head: HTTPRequestHead, remoteAddress: SocketAddress? = nil, isExtendedConnect: Bool = false,
+    clientSubject: String? = nil
   ) {
     self.head = head
     self.remoteAddress = remoteAddress
     self.isExtendedConnect = isExtendedConnect
+    self.clientSubject = clientSubject
   }
 }
 
@@ -69,6 +73,8 @@ package struct HTTPRequest: Sendable {
 package struct ServerConfiguration: Sendable {
   /// The TLS context; nil for `ws`.
   package var tls: NIOSSLContext?
+  /// Whether clients need a certificate.
+  package var requiresClientCertificates = false
   /// Whether HTTP/2 is also accepted.
   package var http2 = false
   /// Limits on received messages.

@@ -101,7 +101,11 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
   private func received(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
     tee.isInBody = true
     tee.bodyBytesLeft = head.headers["Content-Length"].first.flatMap { Int($0, radix: 10) }
-    let answer = answer(HTTPRequest(head: head, remoteAddress: context.channel.remoteAddress))
+    let answer = answer(
+      HTTPRequest(
+        head: head, remoteAddress: context.channel.remoteAddress,
+        clientSubject: configuration.requiresClientCertificates
+          ? ClientCertificate.subject(on: context.channel) : nil))
     pending = (head, answer)
     guard case .reading(let limit, _) = answer else { return }
     perform(context) { () throws(RequestBodyProblem) in
@@ -238,7 +242,9 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
     guard let error = error as? HTTPParserError else {
-      if configuration.tls != nil, !isDone, let problem = Self.problem(of: error) {
+      if configuration.tls != nil, !isDone,
+        let problem = Self.problem(of: error, on: context.channel)
+      {
         report(nil, problem, context)
         isDone = true
       }
@@ -287,13 +293,17 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     return .notHTTP(received: received)
   }
 
-  private static func problem(of error: any Error) -> MalformedRequest? {
+  /// Why a TLS handshake failed; nil for another error.
+  static func problem(of error: any Error, on channel: any Channel) -> MalformedRequest? {
     guard case NIOSSLError.handshakeFailed(let cause) = error else { return nil }
     let text = "\(cause)"
     if text.contains("HTTP_REQUEST") { return .plainHTTP }
     let names = text.split { !($0.isLetter || $0.isNumber || $0 == "_") }
     let name = names.first {
       $0.contains("_") && $0.allSatisfy { $0.isUppercase || "_0123456789".contains($0) }
+    }
+    if let name, let problem = ClientCertificate.problem(String(name), on: channel) {
+      return problem
     }
     return .tlsFailed(
       reason: name.map { $0.lowercased().replacing("_", with: " ") } ?? "the client gave up")

@@ -1,3 +1,4 @@
+import Glibc
 package import NIOCore
 package import NIOSSL
 import WebSocketProtocol
@@ -143,6 +144,8 @@ extension TLSProtocolVersion {
 package struct ServerTLS: Sendable {
   package var chain: [NIOSSLCertificate]
   package var key: NIOSSLPrivateKey
+  /// The authorities one of which must have signed the certificate of a client; empty if clients need none.
+  package private(set) var clientAuthorities: [NIOSSLCertificate] = []
 
   package init(chain: [NIOSSLCertificate], key: NIOSSLPrivateKey) {
     self.chain = chain
@@ -156,15 +159,31 @@ package struct ServerTLS: Sendable {
   ///
   /// - Throws: `TLSFailure.configuration`, naming the file.
   package init(certificateFile: String, keyFile: String) throws(TLSFailure) {
-    do {
-      chain = try NIOSSLCertificate.fromPEMFile(certificateFile)
-    } catch {
-      throw .configuration(reason: "\(certificateFile): \(ClientTLS.message(error))")
-    }
+    chain = try Self.certificates(in: certificateFile)
     do {
       key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
     } catch {
       throw .configuration(reason: "\(keyFile): \(ClientTLS.message(error))")
+    }
+  }
+
+  /// Requires that clients have a certificate.
+  ///
+  /// - Parameter file: A PEM file with the authorities that sign them.
+  /// - Throws: `TLSFailure.configuration`, naming the file.
+  package mutating func requireClientCertificates(authorities file: String) throws(TLSFailure) {
+    clientAuthorities = try Self.certificates(in: file)
+  }
+
+  private static func certificates(in file: String) throws(TLSFailure) -> [NIOSSLCertificate] {
+    do {
+      // The library says of a file that is not there that it has no certificate.
+      guard access(file, F_OK) == 0 else { throw NIOSSLError.noSuchFilesystemObject }
+      let certificates = try NIOSSLCertificate.fromPEMFile(file)
+      guard !certificates.isEmpty else { throw NIOSSLError.failedToLoadCertificate }
+      return certificates
+    } catch {
+      throw .configuration(reason: "\(file): \(ClientTLS.message(error))")
     }
   }
 
@@ -173,6 +192,11 @@ package struct ServerTLS: Sendable {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     configuration.minimumTLSVersion = .tlsv12
+    if !clientAuthorities.isEmpty {
+      // A client has no name to compare; the library checks the chain, the dates and the purpose.
+      configuration.certificateVerification = .noHostnameVerification
+      configuration.trustRoots = .certificates(clientAuthorities)
+    }
     // A browser that opens a page over HTTP/2 also opens its WebSocket connections over HTTP/2.
     configuration.applicationProtocols = (http2 ? ["h2"] : []) + ["http/1.1"]
     do {

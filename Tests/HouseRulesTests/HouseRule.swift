@@ -107,7 +107,7 @@ extension HouseRule {
     "HeapModule": ["Sources/WebSocketNIO/EpollLoop.swift"],
     "CZlib": ["Sources/WebSocketProtocol/MessageDeflater.swift"],
     "CPCRE2": ["Sources/Conversation/Pattern.swift"],
-    "FoundationEssentials": ["Sources/TestServer/Pages/SelfSignedCertificate.swift"],
+    "FoundationEssentials": ["Sources/TestServer/Pages/RunCertificate.swift"],
     "Histogram": ["Sources/LoadTesting/Figures/LatencyHistogram.swift"],
   ]
 

@@ -96,4 +96,23 @@ import Testing
       #expect(tests.contains("\"\(fault.name)"), "\(fault.name)")
     }
   }
+
+  @Test func controlRequests() throws {
+    let all = ControlRequests.all
+    Self.expectUnique(all.map { "\($0.method) \($0.pattern)" })
+    let manual = try Self.manual()
+    let tests = try Repository.text("Tests/EndToEndTests/ServerControlTests.swift")
+    for entry in all {
+      let fixed = String(entry.pattern.prefix { $0 != "{" })
+      #expect(fixed.hasPrefix("/_/"), "\(fixed)")
+      for place in [manual, tests] { #expect(place.contains(fixed), "\(fixed)") }
+      #expect(["GET", "POST", "DELETE"].contains(entry.method))
+      #expect(entry.method == "GET" || manual.contains("\(entry.method) \(fixed)"), "\(fixed)")
+      for parameter in entry.query {
+        #expect(Self.isName(parameter))
+        #expect(manual.contains("\(parameter)="), "\(entry.pattern): \(parameter)")
+      }
+      #expect(Self.isSentence(entry.summary), "\(entry.pattern)")
+    }
+  }
 }

@@ -107,7 +107,7 @@ import NIOPosix
   @Test func tlsIsTimedApart() async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     var server = TestServerConfiguration()
-    server.tls = try SelfSignedCertificate().tls
+    server.tls = try RunCertificate().tls
     let running = try await TestServer.start(
       at: .loopback(port: 0), group: group, configuration: server
     ) { _ in }

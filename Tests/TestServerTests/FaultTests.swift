@@ -96,10 +96,10 @@ import WebSocketProtocol
 
   /// The faults of so many connections, on two paths in turn, and the first number that each draws later.
   private static func draws(_ plan: FaultPlan, _ count: Int) -> [String] {
-    let counter = UpgradeCounter(plan)
+    let faults = ServerFaults(plan)
     return (0..<count).map { index in
       let path = index % 2 == 0 ? "/a" : "/b"
-      var draw = plan.draw(counter.next(path: path), path: path)
+      var draw = faults.draw(path: path)
       return draw.rules.map(\.line).joined(separator: ";") + " \(draw.random.next())"
     }
   }
@@ -115,9 +115,9 @@ import WebSocketProtocol
 
   @Test(arguments: UInt64(1)...5) func aShareIsAShare(seed: UInt64) throws {
     let plan = try Self.plan(["rst,p=30%"], seed: seed)
-    let counter = UpgradeCounter(plan)
+    let faults = ServerFaults(plan)
     let count = (0..<10_000).count { _ in
-      !plan.draw(counter.next(path: "/"), path: "/").isEmpty
+      !faults.draw(path: "/").isEmpty
     }
     // Three times sqrt(10 000 * 0.3 * 0.7).
     #expect(abs(count - 3000) <= 138)

@@ -7,11 +7,15 @@ package struct AccessCredentials: Sendable {
   private let basic: [UInt8]?
   /// The bearer token (RFC 6750).
   private let bearer: [UInt8]?
+  /// Whether the bearer token may be in the URL.
+  private let allowsQuery: Bool
 
   /// - Parameters:
   ///   - basic: `user:password`; nil disables Basic authentication.
   ///   - bearer: The bearer token; nil disables bearer tokens.
-  package init(basic: String?, bearer: String?) {
+  ///   - allowsQuery: Whether the bearer token may also be in the query parameter `access_token`.
+  package init(basic: String?, bearer: String?, allowsQuery: Bool = true) {
+    self.allowsQuery = allowsQuery
     self.basic = basic.map { text in
       Array(Array(text.utf8).withUnsafeBytes { Base64.encode($0) }.utf8)
     }
@@ -27,7 +31,7 @@ package struct AccessCredentials: Sendable {
     let fields = headers["Authorization"].map { field in
       field.split(separator: " ", maxSplits: 1).map(String.init)
     }
-    let tokens = target.values("access_token")
+    let tokens = allowsQuery ? target.values("access_token") : []
     var isAdmitted = false
     for field in fields where field.count == 2 {
       switch field[0].lowercased() {

@@ -38,6 +38,23 @@ package struct OriginRules: Sendable {
     return .allowed
   }
 
+  /// Whether a request is from no page, or from a page of the server that it is for. Any other page is foreign, that of
+  /// another port of this machine too.
+  static func isOwn(_ headers: HTTPHeaders) -> Bool {
+    // Browsers that say nothing else say this of the requests of images and links.
+    let site = headers["Sec-Fetch-Site"]
+    guard site.allSatisfy({ $0 == "same-origin" || $0 == "none" }) else { return false }
+    let origins = headers["Origin"]
+    guard let origin = origins.first else { return true }
+    let parts = origin.lowercased().split(separator: "://", maxSplits: 1)
+    guard origins.count == 1, parts.count == 2, parts[0] == "http" || parts[0] == "https",
+      let from = HostAndPort(String(parts[1])),
+      let host = headers["Host"].first.flatMap(HostAndPort.init)
+    else { return false }
+    let defaultPort = parts[0] == "https" ? 443 : 80
+    return from.name == host.name && (from.port ?? defaultPort) == (host.port ?? defaultPort)
+  }
+
   private func isAllowed(_ host: HostAndPort) -> Bool {
     host.isLoopbackName || host.isAddressLiteral
       || allowedHosts.contains { HostAndPort($0)?.name == host.name }

@@ -17,6 +17,8 @@ package enum ClientSelection: Sendable, Hashable {
   case all
   /// By its number in the log.
   case client(Int)
+  /// Those whose path, without the query, matches a pattern, in which `*` matches any characters.
+  case path(String)
 }
 
 /// An open client.
@@ -27,6 +29,8 @@ package struct OpenClient: Sendable {
   package var from: SocketAddress?
   package var duration: TimeAmount
   package var traffic: Traffic
+  /// Bytes that wait to be sent to it.
+  package var queuedBytes: Int
 }
 
 extension ServedClient {
@@ -36,7 +40,8 @@ extension ServedClient {
     switch action {
     case .send(let kind, let payload):
       try? handler.perform { machine throws(SendError) in
-        payload.withUnsafeBytes { send(kind, $0, &machine) }
+        // As an event without a number, if it receives an event stream: it is not from a channel.
+        payload.withUnsafeBytes { deliver(kind, $0, number: nil, &machine) }
       }
     case .ping(let payload):
       try? handler.perform { machine throws(SendError) in sendPing(payload, &machine) }
@@ -54,7 +59,7 @@ extension ServedClient {
     handler.map {
       OpenClient(
         number: number, info: info, from: $0.remoteAddress, duration: .now() - openedAt,
-        traffic: $0.traffic)
+        traffic: $0.traffic, queuedBytes: $0.bufferedBytes + (outlet?.waitingBytes ?? 0))
     }
   }
 }

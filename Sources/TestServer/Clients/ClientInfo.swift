@@ -12,6 +12,8 @@ package struct ClientInfo: Sendable, Hashable {
   package var isHTTP2: Bool
   /// Whether it receives an event stream in place of WebSocket messages.
   package var isEventStream = false
+  /// The subject of its certificate, untrusted text; nil if clients need none.
+  package var certificateSubject: String?
   /// Handshake faults that have acted, as typed.
   package var faults: [String] = []
 

@@ -1,3 +1,4 @@
+import Conversation
 import NIOCore
 import WebSocketNIO
 import WebSocketProtocol
@@ -57,6 +58,10 @@ final class ClientRegistry {
     return switch selection {
     case .all: Array(clients.values).count { $0.perform(action) }
     case .client(let number): clients[number]?.perform(action) == true ? 1 : 0
+    case .path(let pattern):
+      Array(clients.values).count { client in
+        Glob.matches(pattern, RequestTarget(client.info.target).path) && client.perform(action)
+      }
     }
   }
 

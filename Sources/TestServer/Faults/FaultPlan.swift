@@ -53,22 +53,60 @@ struct UpgradeNumber: Sendable, Hashable {
   var fitting: [Int]
 }
 
-/// Numbers the upgrade requests of a server, across all event loops.
-final class UpgradeCounter: Sendable {
-  private let plan: FaultPlan
-  private let last: Mutex<UpgradeNumber>
-
-  init(_ plan: FaultPlan) {
-    self.plan = plan
-    last = Mutex(UpgradeNumber(total: 0, fitting: plan.rules.map { _ in 0 }))
+/// The faults of a server, and the numbers of its upgrade requests, across all event loops.
+final class ServerFaults: Sendable {
+  private struct State {
+    var plan: FaultPlan
+    var last: UpgradeNumber
   }
 
-  func next(path: String) -> UpgradeNumber {
-    let fits = plan.rules.map { $0.fits(path: path) }
-    return last.withLock { number in
-      number.total += 1
-      for (index, fits) in fits.enumerated() where fits { number.fitting[index] += 1 }
-      return number
+  private let state: Mutex<State>
+
+  init(_ plan: FaultPlan) {
+    state = Mutex(
+      State(plan: plan, last: UpgradeNumber(total: 0, fitting: plan.rules.map { _ in 0 })))
+  }
+
+  /// Draws the faults of the next upgrade request.
+  ///
+  /// - Parameters:
+  ///   - path: The path of the request, without the query.
+  ///   - others: Faults for this connection only.
+  /// - Returns: Its faults, in the order of the rules.
+  func draw(path: String, and others: [FaultRule] = []) -> FaultPlan.Draw {
+    let (plan, number) = state.withLock { state in
+      state.last.total += 1
+      for (index, rule) in state.plan.rules.enumerated() where rule.fits(path: path) {
+        state.last.fitting[index] += 1
+      }
+      return (state.plan, state.last)
+    }
+    return plan.draw(number, path: path, and: others)
+  }
+
+  /// The rules as typed.
+  var lines: [String] { state.withLock { $0.plan.rules.map(\.line) } }
+
+  /// Adds a rule for the requests that follow; its range counts from the next one.
+  ///
+  /// - Returns: The place of the rule, from 1.
+  func add(_ rule: FaultRule) -> Int {
+    state.withLock { state in
+      state.plan.rules.append(rule)
+      state.last.fitting.append(0)
+      return state.plan.rules.count
+    }
+  }
+
+  /// Removes all rules.
+  ///
+  /// - Returns: How many there were.
+  func clear() -> Int {
+    state.withLock { state in
+      let count = state.plan.rules.count
+      state.plan.rules = []
+      state.last.fitting = []
+      return count
     }
   }
 }

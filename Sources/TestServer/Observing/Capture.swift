@@ -16,4 +16,14 @@ package struct Capture: Sendable {
   package var filter: (@Sendable (MessageKind, UnsafeRawBufferPointer) -> Bool)?
 
   package init() {}
+
+  /// All messages, pings and pongs, with their whole payloads.
+  static let whole: Capture = {
+    var capture = Capture()
+    capture.messagesPerSecond = .max
+    capture.includesSent = true
+    capture.includesPings = true
+    capture.maxPayload = .max
+    return capture
+  }()
 }

@@ -32,6 +32,14 @@ struct RequestTarget: Sendable, Hashable {
     }
   }
 
+  /// The same target below its first segment.
+  var withoutFirstSegment: RequestTarget {
+    var target = self
+    target.segments.removeFirst()
+    target.path = "/" + path.dropFirst().drop { $0 != "/" }.dropFirst()
+    return target
+  }
+
   /// The values of all parameters with this name.
   func values(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
 }

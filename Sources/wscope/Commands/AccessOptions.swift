@@ -1,5 +1,6 @@
 import ArgumentParser
 import TestServer
+import WebSocketNIO
 
 /// Who can connect to `listen`.
 struct AccessOptions: ParsableArguments {
@@ -19,8 +20,28 @@ struct AccessOptions: ParsableArguments {
       """, valueName: "token"))
   var bearer: Secret?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Require a certificate of every client, signed by one of the authorities in this file (PEM). Its chain, dates and \
+      purpose are checked. With --tls or --cert.
+      """, valueName: "file"),
+    completion: .file())
+  var clientCa: String?
+
   @Flag(help: "Reject clients that offer none of the subprotocols of --subprotocol with 400.")
   var requireSubprotocol = false
+
+  /// Makes a server require certificates, if that is wanted.
+  ///
+  /// - Throws: `CommandFailure` without TLS; `TLSFailure` for a file that cannot be read.
+  func requireClientCertificates(of server: inout ServerTLS?) throws {
+    guard let clientCa else { return }
+    guard server != nil else {
+      throw CommandFailure(.usage, "--client-ca requires --tls or --cert")
+    }
+    try server?.requireClientCertificates(authorities: clientCa)
+  }
 
   /// - Returns: nil if no credentials are required.
   /// - Throws: `CommandFailure` for credentials that cannot be read, or are not credentials.

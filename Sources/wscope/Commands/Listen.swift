@@ -71,6 +71,16 @@ struct Listen: VerboseCommand {
   var tls = false
 
   @Option(
+    name: .customLong("tls-ca-out"),
+    help: ArgumentHelp(
+      """
+      Have the certificate of --tls signed by an authority made for this run, and write that of the authority to this \
+      file (PEM), for a phone or a browser to trust. Its key is kept nowhere.
+      """, valueName: "file"),
+    completion: .file())
+  var tlsCAOut: String?
+
+  @Option(
     help: ArgumentHelp(
       "Serve wss:// with this certificate, followed by its chain (PEM).", valueName: "file"),
     completion: .file())
@@ -133,6 +143,13 @@ struct Listen: VerboseCommand {
 
   @Option(help: ArgumentHelp("Number of event loop threads.", valueName: "n"))
   var threads = 1
+
+  @Flag(
+    help: """
+      Add the paths under /_/, through which a test or a script controls the server: it lists clients, sends, closes, \
+      cuts, changes faults, and reads what has happened.
+      """)
+  var control = false
 
   @Flag(
     help:
@@ -224,12 +241,22 @@ struct Listen: VerboseCommand {
     server.maxClients = maxClients ?? OpenFiles.raiseLimit() * 9 / 10
     let (identity, certificate) = try self.identity()
     server.tls = identity
+    try access.requireClientCertificates(of: &server.tls)
+    if let tlsCAOut, let certificate {
+      try FileContents.write(certificate.pem, to: tlsCAOut, context.console)
+    }
     server.http2 = http2
     server.lintsFrames = lint
     server.isStrictAboutPaths = strictPaths
     server.hasTransports = transports
     server.faults = try faults.plan()
     server.allowsURLFaults = !faults.noURLFaults
+    let start = NIODeadline.now()
+    if control {
+      server.control = ControlConfiguration(
+        token: address.isLoopback ? nil : ControlConfiguration.makeToken(),
+        text: ServerControlText(lines: ServerJSONLines(start: start)))
+    }
     let manual = manual(server, context)
     if manual?.prompt == nil, manual != nil, log.format != .jsonl {
       server.capture.messagesPerSecond = .max
@@ -240,7 +267,7 @@ struct Listen: VerboseCommand {
     }
     let session = ListenSession(
       ListenConfiguration(
-        address: address, server: server, certificate: certificate, threads: threads,
+        address: address, server: server, start: start, certificate: certificate, threads: threads,
         portFile: portFile, log: log.look, isJSONLines: log.format == .jsonl,
         faultSummary: faults.summary(server.faults),
         scripts: scripting, program: program, manual: manual, timeLimit: try end.timeLimit(),
@@ -253,7 +280,7 @@ struct Listen: VerboseCommand {
   private func checkStandardOutput() throws {
     for (option, isUsed) in [
       ("--tap-output", scripts.tapOutput), ("--junit -", scripts.junit == "-"),
-      ("--port-file -", portFile == "-"),
+      ("--port-file -", portFile == "-"), ("--tls-ca-out -", tlsCAOut == "-"),
     ] where isUsed {
       throw CommandFailure(
         .usage, "\(option) and --format jsonl cannot be used together: both use standard output")
@@ -271,7 +298,11 @@ struct Listen: VerboseCommand {
       endsAtEnd: end.exitAtEof, isQuiet: log.quiet)
   }
 
-  private func identity() throws -> (ServerTLS?, SelfSignedCertificate?) {
+  /// - Throws: `CommandFailure`; `TLSFailure` for files that cannot be used.
+  private func identity() throws -> (ServerTLS?, RunCertificate?) {
+    guard tlsCAOut == nil || tls else {
+      throw CommandFailure(.usage, "--tls-ca-out requires --tls")
+    }
     switch (cert, key) {
     case (let cert?, let key?):
       guard !tls else {
@@ -280,7 +311,7 @@ struct Listen: VerboseCommand {
       return (try ServerTLS(certificateFile: cert, keyFile: key), nil)
     case (nil, nil):
       guard tls else { return (nil, nil) }
-      let certificate = try SelfSignedCertificate()
+      let certificate = try RunCertificate(hasAuthority: tlsCAOut != nil)
       return (certificate.tls, certificate)
     default:
       throw CommandFailure(.usage, "--cert and --key require each other")

@@ -1384,6 +1384,69 @@ BEHAVIOUR
      --max-clients and --slow too; the log marks it with (sse).  Rules do not
      apply to it.
 
+   Control
+     With --control, requests under /_/ ask what has happened, and change what
+     happens, while the server runs; in any mode, also with rules and scripts:
+
+     GET /_/clients
+             The open clients as a JSON array: number, path, address, seconds
+             since the opening, messages in and out, bytes that wait to be
+             sent.
+
+     POST /_/send?to=client
+             Sends the body as a message to the client that the log calls #3
+             with to=3, to all with to=all, or to those on a path with
+             to=/room/x, in which * matches any characters.  It is binary with
+             Content-Type: application/octet-stream.
+
+     POST /_/close/client?code=1011&reason=text
+             Closes this client, or all, with any code from 0 to 65535 (1000).
+
+     POST /_/cut/client
+             Ends the connection of this client, or of all, with a TCP reset.
+
+     GET /_/faults, POST /_/faults, DELETE /_/faults
+             Lists the faults; adds the one in the body, written as --fault
+             takes it; removes all.  New connections have the faults of their
+             opening; open ones keep theirs.  conn counts the upgrade requests
+             after the fault was added.
+
+     GET /_/messages
+             The events so far as a JSON array of the objects of JSON Lines,
+             each with an id.  ?since=id leaves out the events up to this one;
+             ?match=regex and ?json=expr select messages, in both directions,
+             as --filter and --filter-json do, in their whole payload; a
+             message on which the search takes too many steps is left out.
+             With ?wait=duration, at most 60s, the answer comes once ?count=n
+             events are selected (1), or after this time.
+
+     /_/, /_/paths, /_/metrics, /_/healthz
+             The same as without /_.
+
+           $ wscope listen 8080 --control &
+           $ curl 'localhost:8080/_/messages?match=subscribe&wait=10s'
+           [{"id":2,"v":1,"t":2.4101,"conn":1,"event":"message", ...}]
+           $ curl -d '{"price":12}' 'localhost:8080/_/send?to=all'
+           {"delivered":1}
+           $ curl -d rst,conn=1-3 localhost:8080/_/faults
+           {"fault":1}
+           $ curl -X POST localhost:8080/_/cut/all
+           {"closed":1}
+
+     The last 10 000 events are kept, at most 16 MiB; a larger one has an id,
+     but is not kept.  The log does not change, and neither --filter nor the
+     50 messages of a second limit what is kept.  Every message is looked at,
+     so that the server is slower than without --control.
+
+     A request without a client of this number is answered with 404, with
+     another method with 405, and with an invalid value with 400 and one
+     sentence.  Pages of other origins are answered with 403, whatever
+     --allow-origin says, and those of other ports of this machine too.  If
+     other machines can connect, the server prints a token, made for this run,
+     and requires it as Authorization: Bearer in place of other credentials:
+
+           * control token: 9c13ddef37d7c25f3667b95d4bea6c82
+
    Faults
      A fault breaks connections on purpose, in every mode and on every path.
      --fault takes kind[=value][,parameter=value] and may be repeated.
@@ -1685,6 +1748,23 @@ BEHAVIOUR
      a command that accepts exactly its key.  --cert and --key use a
      certificate and key from files.
 
+     With --tls-ca-out, an authority made for this run signs the certificate,
+     and its own certificate is written to a file, for a phone or a browser to
+     trust.  The key of the authority is kept nowhere, so that it can never
+     sign another certificate:
+
+           wscope listen 8443 --tls --tls-ca-out ca.pem &
+           curl --cacert ca.pem https://localhost:8443/healthz
+
+     With --client-ca, a client must have a certificate signed by one of the
+     authorities in the file, valid now and, if it says what it is for, for
+     client authentication.  Other clients are refused during the TLS
+     handshake, and the log says why; otherwise the subject of the certificate
+     is in the line of the opening:
+
+           #1 open   /chat from 127.0.0.1:53412, certificate CN=ann
+           ! TLS from 127.0.0.1:53414: no client certificate
+
    HTTP/2
      With --http2, clients can also use HTTP/2 and open a WebSocket in each
      stream (RFC 8441): negotiated by ALPN with TLS, detected from the first
@@ -1751,11 +1831,12 @@ BEHAVIOUR
 
      wscope --schema prints the JSON Schema of the lines.  The first one is
      the event listening.  Then come open, message, ping, pong, fault, script,
-     exec, stderr, lint and close of the connections, which conn numbers, and
-     refused for rejected requests.  in and out are meant from the side of the
-     server.  Payloads are complete, and messages are not limited to 50 in a
-     second; --filter and --filter-json select messages.  Secrets in URLs are
-     replaced by ***.
+     exec, stderr, lint and close of the connections, which conn numbers,
+     published for messages that were published by HTTP, and refused for
+     rejected requests.  in and out are meant from the side of the server.
+     Payloads are complete, and messages are not limited to 50 in a second;
+     --filter and --filter-json select messages.  Secrets in URLs are replaced
+     by ***.
 
      While more than 16 MiB of events wait because the reader of standard
      output is too slow, the server does not read from its clients, and no
@@ -1929,6 +2010,11 @@ OPTIONS
 
      --threads n
              Number of event loop threads.  Default: 1.
+
+     --control
+             Add the paths under /_/, through which a test or a script
+             controls the server: it lists clients, sends, closes, cuts,
+             changes faults, and reads what has happened.
 
      --reuse-port
              Let other processes listen on the same port (SO_REUSEPORT); the

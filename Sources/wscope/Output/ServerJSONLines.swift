@@ -36,7 +36,9 @@ struct ServerJSONLines: Sendable {
     case .program(let client, .ended(let end, _)): line(Self.ended(end), time, client)
     case .program(let client, .errorLine(let text)):
       line(.programError(text: text), time, client)
-    case .program(_, .silent), .rejectedByScript, .ruleSkipped, .published, .dropped, .pingFlood,
+    case .published(let publication, let message, let delivered):
+      line(Self.published(publication, message, delivered), time)
+    case .program(_, .silent), .rejectedByScript, .ruleSkipped, .dropped, .pingFlood,
       .acceptFailed, .more:
       nil
     }
@@ -72,7 +74,8 @@ struct ServerJSONLines: Sendable {
       status: info.status,
       subprotocol: info.subprotocol.map(Redaction.subprotocols), extensions: info.extensions,
       tls: nil,
-      client: SessionEvent.Client(path: Redaction.url(info.target), from: text(from)))
+      client: SessionEvent.Client(
+        path: Redaction.url(info.target), from: text(from), subject: info.certificateSubject))
   }
 
   private static func what(
@@ -81,6 +84,15 @@ struct ServerJSONLines: Sendable {
     .message(
       direction, message.kind, message.preview, wire: nil,
       SessionEvent.Handling(rule: message.note.rule, fault: message.note.fault))
+  }
+
+  private static func published(
+    _ publication: Publication, _ message: MessageSummary, _ delivered: Int
+  ) -> SessionEvent.What {
+    .published(
+      message.kind, message.preview,
+      SessionEvent.Client(path: Redaction.url(publication.target), from: text(publication.from)),
+      delivered: delivered)
   }
 
   private static func rejected(
@@ -97,7 +109,7 @@ struct ServerJSONLines: Sendable {
   }
 
   /// nil for a client of a unix socket, which has no name.
-  private static func text(_ address: SocketAddress?) -> String? {
+  static func text(_ address: SocketAddress?) -> String? {
     let text = Diagnostician.text(address)
     return text.isEmpty ? nil : text
   }

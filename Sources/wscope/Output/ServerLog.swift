@@ -64,6 +64,7 @@ struct ServerLog {
       return "\(mark(client)) open   \(safe(Redaction.url(info.target)))\(stream) from "
         + "\(origin(from))"
         + "\(version)\(offered)"
+        + (info.certificateSubject.map { ", certificate \(safe($0))" } ?? "")
     case .message(let client, let message):
       return "\(mark(client)) \(style(.cyan, "<")) \(text(message))"
     case .sent(let client, let message):
@@ -107,6 +108,8 @@ struct ServerLog {
     case .refused(let from, let status, let explanation):
       let reply = status.map { "\($0.code) to" } ?? "closed"
       return style(.yellow, "!") + " \(reply) \(origin(from)): \(safe(explanation))"
+    case .malformed(let from, _, .clientCertificate(let distrust)):
+      return style(.yellow, "!") + " TLS from \(origin(from)): \(safe(Self.text(distrust)))"
     case .malformed(let from, let status, let problem):
       let reply = status.map { "\($0.code) to " } ?? "closed "
       return style(.yellow, "!") + " \(reply)\(origin(from)): \(safe(Self.text(problem)))"
@@ -119,12 +122,29 @@ struct ServerLog {
     }
   }
 
+  /// Why the certificate of a client is not accepted; nil if it has none.
+  private static func text(_ distrust: Distrust?) -> String {
+    guard let distrust else { return "no client certificate" }
+    let certificate = distrust.certificate
+    let what =
+      switch distrust.cause {
+      case .expired: "has expired: it was valid until \(CertificateText.date(certificate.notAfter))"
+      case .notYetValid: "is valid only from \(CertificateText.date(certificate.notBefore))"
+      case .selfSigned: "is not trusted: it is self-signed"
+      case .wrongPurpose: "is not for client authentication"
+      case .unknownAuthority, .unknownIssuer, .missingIntermediate, .other:
+        "is not trusted: its issuer is \(certificate.issuer)"
+      }
+    return "the client certificate \(certificate.subject) \(what)"
+  }
+
   static func text(_ problem: MalformedRequest) -> String {
     switch problem {
     case .tlsHello: "the client speaks TLS, this port does not; --tls serves wss"
     case .plainHTTP: "the client speaks plain HTTP, this port TLS; without --tls it serves ws"
     case .tlsFailed(let reason):
       "the TLS handshake failed: \(reason); does the client trust the certificate?"
+    case .clientCertificate(let distrust): text(distrust)
     case .http2Preface: "the client speaks HTTP/2; --http2 accepts it"
     case .headTooLarge(let limits):
       "the request head is over \(Figures.bytes(limits.head)), \(Figures.bytes(limits.line)) a line or "

@@ -11,8 +11,10 @@ import WebSocketNIO
 struct ListenConfiguration: Sendable {
   var address: ListeningAddress
   var server: TestServerConfiguration
+  /// The time from which the events are counted.
+  var start: NIODeadline
   /// The certificate created for this run; nil if the user specified one, or without TLS.
-  var certificate: SelfSignedCertificate?
+  var certificate: RunCertificate?
   var threads: Int
   var portFile: String?
   var log: ServerLogLook
@@ -167,7 +169,7 @@ final class ListenSession: Sendable {
   }
 
   private func eventOutput() -> ServerEventOutput {
-    let start = NIODeadline.now()
+    let start = configuration.start
     let log = ServerLog(
       context.style, configuration.log, scriptName: configuration.scripts?.scriptName ?? "",
       start: start, startOfClock: UTCTime.now)
@@ -218,6 +220,11 @@ final class ListenSession: Sendable {
       context.inform("to compare transports: wscope bench transports http://\(address)")
     }
     warnAboutExposure(server)
+    if let control = configuration.server.control {
+      let http = configuration.server.tls == nil ? "http" : "https"
+      if let address = places.first { context.inform("control: \(http)://\(address)/_/clients") }
+      if let token = control.token { context.inform("control token: \(token)") }
+    }
     if let certificate = configuration.certificate, let address = places.first {
       context.inform(
         "certificate for localhost, made for this run, SHA-256 \(certificate.fingerprint)")

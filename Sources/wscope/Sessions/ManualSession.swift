@@ -125,6 +125,7 @@ final class ManualSession: Sendable {
     switch selection {
     case .all: throw CommandError("no client is open")
     case .client(let number): throw CommandError("client \(number) is not open")
+    case .path(let pattern): throw CommandError("no client on \(pattern) is open")
     }
   }
 

@@ -106,11 +106,5 @@ final class ServerEventQueue: Sendable {
   /// No more events follow.
   func finish() { continuation.finish() }
 
-  private static func size(_ event: ServerEvent) -> Int {
-    switch event {
-    case .message(_, let message), .sent(_, let message), .published(_, let message, _):
-      fixedSize + message.preview.count
-    default: fixedSize
-    }
-  }
+  private static func size(_ event: ServerEvent) -> Int { fixedSize + event.payloadSize }
 }
