@@ -20,7 +20,7 @@ final class RequestHandler: Sendable {
   private let slots: ClientSlots
   /// The processes of connections.
   let programs = ProgramTable(limit: ServedProgram.maxProcesses)
-  private let faults: ServerFaults
+  let faults: ServerFaults
   /// Answers requests that control the server; nil without them.
   private let control: Control?
   private let report: @Sendable (ServerEvent) -> Void

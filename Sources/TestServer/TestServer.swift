@@ -139,6 +139,17 @@ package final class TestServer: Sendable {
   /// The open clients, by their numbers.
   package var clients: [OpenClient] { get async { await served.open } }
 
+  /// The faults of new connections, as typed.
+  package var faults: [String] { handler.faults.lines }
+
+  /// Adds a fault for the upgrade requests that follow; its range counts from the next one.
+  package func add(_ fault: FaultRule) { _ = handler.faults.add(fault) }
+
+  /// Removes the faults of new connections; open connections keep theirs.
+  ///
+  /// - Returns: The number of faults removed.
+  package func clearFaults() -> Int { handler.faults.clear() }
+
   /// Stops reading from all clients, new ones too, or resumes.
   package func pauseReading(_ isPaused: Bool) {
     for registry in registries {

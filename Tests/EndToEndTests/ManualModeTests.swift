@@ -57,6 +57,37 @@ import WebSocketProtocol
     #expect(try listener.process.wait().exitCode == 0)
   }
 
+  @Test func filesBytesAndFaults() throws {
+    let listener = try Self.listen()
+    let client = try Self.open(listener)
+    try listener.process.writeLine("/hex 1 00 ff")
+    #expect(client.read(4) == RawPeer.frame(2, [0x00, 0xFF]))
+    let file = try Wscope.scratch("manual-file-\(UInt32.random(in: 0...UInt32.max))") + "/text"
+    try Wscope.write("two\nlines", to: file)
+    try listener.process.writeLine("/file all \(file)")
+    #expect(client.read(11) == Self.text("two\nlines"))
+    try listener.process.writeLine("/file 1 /nonexistent/file")
+    try Self.expectLine(listener, "/file: cannot read /nonexistent/file: No such file")
+    try listener.process.writeLine("/info 1")
+    try Self.expectLine(listener, "#1 /  127.0.0.1:")
+    try Self.expectLine(listener, "  sent         2 messages, 11 B")
+    try listener.process.writeLine("/info 9")
+    try Self.expectLine(listener, "client 9 is not open")
+    try listener.process.writeLine("/fault refuse=503")
+    try listener.process.writeLine("/faults")
+    try Self.expectLine(listener, "1  refuse=503")
+    let refused = try RawClient(port: listener.port)
+    refused.send(RawClient.request())
+    #expect(refused.readHead().hasPrefix("HTTP/1.1 503 "))
+    try listener.process.writeLine("/fault clear")
+    try Self.expectLine(listener, "* 1 fault removed")
+    try listener.process.writeLine("/faults")
+    try Self.expectLine(listener, "* no faults for new connections")
+    _ = try Self.open(listener)
+    try listener.process.writeLine("@1 still here")
+    #expect(client.read(12) == Self.text("still here"))
+  }
+
   /// More than a line of the log shows, unchanged.
   @Test func aLongMessageIsWholeOnStandardOutput() throws {
     let listener = try Self.listen("-q")
@@ -145,6 +176,12 @@ import WebSocketProtocol
     ("/xyzzy", "/xyzzy: unknown command; /help lists them"),
     ("/ping", "/ping: name a client, as in /ping 3, or all"),
     ("/clients 3", "/clients takes no arguments"),
+    ("/info all", "/info shows one client, as in /info 3"),
+    ("/hex 3 0", "/hex: odd number of digits; every byte has two"),
+    ("/hex 3", "/hex requires hexadecimal digits"), ("/file 3", "/file requires a file name"),
+    ("/fault", "/fault requires a fault, as in /fault refuse=503, or clear"),
+    ("/fault dely=1s", "/fault: unknown fault \"dely\"; did you mean delay?"),
+    ("/fault drop=5", "/fault drop: invalid value \"5\" (expected 5% or 0.05)"),
     (
       "/close 3 999", "/close: invalid close code 999 (expected 1000 or 3000 to 4999)"
     ),

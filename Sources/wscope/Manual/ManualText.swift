@@ -1688,13 +1688,33 @@ BEHAVIOUR
      /clients
              List the open clients.
 
+     /info 3
+             Show the request of client 3, its subprotocol, extensions, faults
+             and traffic.
+
+     /hex 3 bytes
+             Send a binary message to client 3, or to all, here and below.
+
+     /file 3 path
+             Send the contents of a file.
+
      /ping 3
-             Send a ping to client 3, or to all, here and below.
+             Send a ping.
 
      /close 3 [code [reason]]
              Close with this code, 1000 by default.
 
      /cut 3  End the connection with a TCP reset.
+
+     /fault fault
+             Add a fault for new connections, as --fault does: a reconnect
+             drill is /fault refuse=503 and /cut all.
+
+     /fault clear
+             Remove the faults; open connections keep theirs.
+
+     /faults
+             List the faults.
 
      /help   List the commands.
 

@@ -7,7 +7,14 @@ enum ManualInput: Sendable {
   /// A message, for the only client if none is named.
   case send(ClientSelection?, String)
   case act(ClientAction, on: ClientSelection)
+  /// The contents of a file as a message.
+  case file(String, to: ClientSelection)
   case clients
+  /// What is known of one client.
+  case info(Int)
+  case faults
+  case addFault(FaultRule)
+  case clearFaults
   case help
   case quit
 
@@ -15,10 +22,16 @@ enum ManualInput: Sendable {
   static let commands: [(call: String, summary: String)] = [
     ("TEXT", "sends a message to the only client; //TEXT sends /TEXT"),
     ("@3 TEXT, @all TEXT", "sends a message to client 3, to all clients"),
+    ("/hex 3 BYTES", "sends a binary message, as in /hex 3 00 ff"),
+    ("/file 3 PATH", "sends the contents of a file"),
     ("/clients", "lists the open clients"),
+    ("/info 3", "shows the request and the traffic of a client"),
     ("/ping 3", "sends a ping"),
     ("/close 3 [CODE [REASON]]", "closes, with 1000 unless a code is given"),
     ("/cut 3", "ends the connection with a TCP reset"),
+    ("/fault FAULT", "adds a fault for new connections, as in /fault refuse=503"),
+    ("/fault clear", "removes the faults; open connections keep theirs"),
+    ("/faults", "lists the faults"),
     ("/help", "lists the commands"),
     ("/quit", "closes all clients and ends the server"),
   ]
@@ -40,6 +53,25 @@ enum ManualInput: Sendable {
     guard word.hasPrefix("/") else { return .send(nil, line) }
     switch word {
     case "/clients": return try plain(.clients, word, rest)
+    case "/faults": return try plain(.faults, word, rest)
+    case "/fault": return rest == "clear" ? .clearFaults : .addFault(try fault(rest))
+    case "/info":
+      guard case .client(let number) = try only(word, rest) else {
+        throw CommandError("/info shows one client, as in /info 3")
+      }
+      return .info(number)
+    case "/hex":
+      let (name, bytes) = split(rest)
+      let selection = try only(word, name)
+      guard case .sendBinary(let payload) = try CommandRegistry.parse("/hex \(bytes)") else {
+        return nil
+      }
+      return .act(.send(.binary, payload), on: selection)
+    case "/file":
+      let (name, path) = split(rest)
+      let selection = try only(word, name)
+      guard !path.isEmpty else { throw CommandError("/file requires a file name") }
+      return .file(String(path), to: selection)
     case "/help": return try plain(.help, word, rest)
     case "/quit": return try plain(.quit, word, rest)
     case "/ping": return .act(.ping([]), on: try only(word, rest))
@@ -81,6 +113,17 @@ enum ManualInput: Sendable {
   ) throws(CommandError) -> ManualInput {
     guard rest.isEmpty else { throw CommandError("\(command) takes no arguments") }
     return input
+  }
+
+  private static func fault(_ text: Substring) throws(CommandError) -> FaultRule {
+    guard !text.isEmpty else {
+      throw CommandError("/fault requires a fault, as in /fault refuse=503, or clear")
+    }
+    do throws(FaultError) {
+      return try Faults.parse(String(text))
+    } catch {
+      throw CommandError("/fault\(error.fault.map { " \($0)" } ?? ""): \(error.problem)")
+    }
   }
 
   /// The frame of `CODE REASON`, as `/close` of `connect` reads it.

@@ -98,6 +98,14 @@ final class ManualSession: Sendable {
             "  \(call)\(String(repeating: " ", count: width - call.count + 2))\(summary)")
         }
       case .clients?: await list(server)
+      case .info(let number)?: try await show(number, server)
+      case .file(let path, let selection)?:
+        try await act(.send(configuration.kind, try contents(of: path)), on: selection, server)
+      case .faults?: list(server.faults)
+      case .addFault(let fault)?: server.add(fault)
+      case .clearFaults?:
+        let count = server.clearFaults()
+        context.inform(count == 1 ? "1 fault removed" : "\(count) faults removed")
       case .send(let selection, let text)?:
         let chosen: ClientSelection
         if let selection { chosen = selection } else { chosen = try await onlyClient(of: server) }
@@ -129,17 +137,75 @@ final class ManualSession: Sendable {
     }
   }
 
+  /// A file that can be a message.
+  private func contents(of typed: String) throws(CommandError) -> [UInt8] {
+    let path = FileNames.expanded(typed)
+    let safePath = Self.safe(path)
+    let payload: [UInt8]
+    do {
+      payload = try FileContents.readFile(path)
+    } catch let failure as CommandFailure {
+      throw CommandError("/file: \(Self.safe(failure.message))")
+    } catch {
+      throw CommandError("/file: \(Self.safe("\(error)"))")
+    }
+    if configuration.kind == .text, let problem = InvalidText(payload) {
+      throw CommandError("/file: \(safePath) is \(problem.message); start with --binary to send it")
+    }
+    return payload
+  }
+
+  private func list(_ faults: [String]) {
+    if faults.isEmpty { context.inform("no faults for new connections") }
+    for (index, line) in faults.enumerated() {
+      context.console.note("\(index + 1)  \(Self.safe(line))")
+    }
+  }
+
   private func list(_ server: TestServer) async {
     let clients = await server.clients
     if clients.isEmpty { context.inform("no client is open") }
-    for client in clients {
-      let path = ControlCharacters.escaped(
-        Redaction.url(client.info.target), keepingNewlines: false, highlight: false)
-      context.console.note(
-        "#\(client.number) \(path)  \(Diagnostician.text(client.from))  "
-          + "\(Figures.count(Int(clamping: client.traffic.messagesIn))) in, "
-          + "\(Figures.count(Int(clamping: client.traffic.messagesOut))) out, "
-          + Figures.duration(client.duration.nanoseconds))
+    for client in clients { context.console.note(Self.line(client)) }
+  }
+
+  private func show(_ number: Int, _ server: TestServer) async throws(CommandError) {
+    guard let client = await server.clients.first(where: { $0.number == number }) else {
+      throw CommandError("client \(number) is not open")
     }
+    let info = client.info
+    let rows: [(name: String, value: String?)] = [
+      ("subprotocol", info.subprotocol.map(Redaction.subprotocols)),
+      ("extensions", info.extensions.isEmpty ? nil : info.extensions.joined(separator: ", ")),
+      ("HTTP/2", info.isHTTP2 ? "yes" : nil),
+      ("certificate", info.certificateSubject),
+      ("faults", info.faults.isEmpty ? nil : info.faults.joined(separator: "; ")),
+      ("received", Self.amount(client.traffic.messagesIn, client.traffic.payloadIn)),
+      ("sent", Self.amount(client.traffic.messagesOut, client.traffic.payloadOut)),
+      ("queued", client.queuedBytes > 0 ? Figures.bytes(client.queuedBytes) : nil),
+    ]
+    context.console.note(Self.line(client))
+    for (name, value) in rows {
+      if let value {
+        let gap = String(repeating: " ", count: max(0, 13 - name.count))
+        context.console.note("  \(name)\(gap)\(Self.safe(value))")
+      }
+    }
+  }
+
+  private static func amount(_ messages: UInt64, _ payload: UInt64) -> String {
+    let count = messages == 1 ? "1 message" : "\(Figures.count(Int(clamping: messages))) messages"
+    return "\(count), \(Figures.bytes(Int(clamping: payload)))"
+  }
+
+  private static func line(_ client: OpenClient) -> String {
+    "#\(client.number) \(safe(Redaction.url(client.info.target)))  "
+      + "\(Diagnostician.text(client.from))  "
+      + "\(Figures.count(Int(clamping: client.traffic.messagesIn))) in, "
+      + "\(Figures.count(Int(clamping: client.traffic.messagesOut))) out, "
+      + Figures.duration(client.duration.nanoseconds)
+  }
+
+  private static func safe(_ text: String) -> String {
+    ControlCharacters.escaped(text, keepingNewlines: false, highlight: false)
   }
 }
