@@ -714,7 +714,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --heat --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--threshold -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --repeat --vs --metric --noise --fail-on --compare-format --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
+    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --repeat --vs --metric --noise --fail-on --compare-format --format --percentiles --out --html --junit --summary-md --csv --hdr --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -806,7 +806,7 @@ _wscope_bench() {
         return
         ;;
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'$'\n''csv'
         return
         ;;
     '--percentiles')
@@ -828,6 +828,14 @@ _wscope_bench() {
         return
         ;;
     '--summary-md')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--csv')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--hdr')
         __wscope_add_completions -f
         return
         ;;
@@ -963,13 +971,13 @@ _wscope_bench_report() {
     repeating_flags=()
     non_repeating_flags=(--heat --version -h --help)
     repeating_options=(--threshold)
-    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
+    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --csv --hdr --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'$'\n''csv'
         return
         ;;
     '--percentiles')
@@ -991,6 +999,14 @@ _wscope_bench_report() {
         return
         ;;
     '--summary-md')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--csv')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--hdr')
         __wscope_add_completions -f
         return
         ;;
@@ -1013,13 +1029,13 @@ _wscope_bench_merge() {
     repeating_flags=()
     non_repeating_flags=(--partial --force --heat --quiet -q --version -h --help)
     repeating_options=(--threshold)
-    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
+    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --csv --hdr --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'$'\n''csv'
         return
         ;;
     '--percentiles')
@@ -1041,6 +1057,14 @@ _wscope_bench_merge() {
         return
         ;;
     '--summary-md')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--csv')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--hdr')
         __wscope_add_completions -f
         return
         ;;

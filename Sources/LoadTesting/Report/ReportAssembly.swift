@@ -32,6 +32,7 @@ struct ReportAssembly {
       }
       sum.merge(loop)
     }
+    sum.metrics.merge(run.record.samples)
     figures = sum
     var roundTrips = run.record.roundTrips
     roundTrips.merge(sum.roundTrips)

@@ -207,6 +207,7 @@ struct Bench: VerboseCommand {
     let others = [
       (report.html != nil, "--html"), (report.junit != nil, "--junit"),
       (report.summaryMd != nil, "--summary-md"), (report.heat, "--heat"),
+      (report.csv != nil, "--csv"), (report.hdr != nil, "--hdr"),
       (try report.format.entry() != ReportFormats.text, "--format"),
       (sharding.shard != nil, "--shard"), (sharding.startAt != nil, "--start-at"),
       (series.vs != nil && !report.threshold.isEmpty, "--threshold"),

@@ -55,6 +55,20 @@ struct ReportOptions: ParsableArguments {
     completion: .file())
   var summaryMd: PublicText?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a row of comma-separated values for each interval to this file, during the run.",
+      valueName: "file"),
+    completion: .file())
+  var csv: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the samples to this file during the run, as an HdrHistogram log with a line for each interval and metric.",
+      valueName: "file"),
+    completion: .file())
+  var hdr: PublicText?
+
   /// The thresholds, in the order in which they were typed.
   ///
   /// - Parameter metrics: What the mode measures.
@@ -93,9 +107,11 @@ struct ReportOptions: ParsableArguments {
     if let levels = percentiles?.levels { result = result.showing(levels) }
     let thresholds = try thresholds(for: result.configuration.mode.metrics)
     if !thresholds.isEmpty { result.thresholds = thresholds }
-    let printed = outputs.write(result, context)
-    let status = ExitStatus(thresholdsOf: result)
-    return status == .ok ? printed : status
+    let statuses = [
+      ExitStatus(thresholdsOf: result), outputs.write(result, context),
+      outputs.writeIntervals(of: result, context),
+    ]
+    return statuses.first { $0 != .ok } ?? .ok
   }
 
   /// - Throws: `CommandFailure`, also for a file that cannot be written.
@@ -120,6 +136,26 @@ struct ReportOptions: ParsableArguments {
     guard !heat || format == ReportFormats.text else {
       throw CommandFailure(.usage, "--heat requires --format text")
     }
-    return ReportOutputs(format: format, showsHeat: heat, files: files)
+    return ReportOutputs(
+      format: format, showsHeat: heat, files: files, intervalFiles: try intervalFiles())
+  }
+
+  private func intervalFiles() throws -> [ReportOutputs.IntervalFile] {
+    var files: [ReportOutputs.IntervalFile] = []
+    if let path = csv?.text {
+      guard path != "-" else {
+        throw CommandFailure(
+          .usage, "--csv does not write to standard output; use --format csv")
+      }
+      files.append(.init(path: path, format: .csv))
+    }
+    if let path = hdr?.text {
+      guard path != "-" else {
+        throw CommandFailure(.usage, "--hdr does not write to standard output; name a file")
+      }
+      files.append(.init(path: path, format: .histogramLog))
+    }
+    for file in files { try FileContents.checkWritable(file.path) }
+    return files
   }
 }

@@ -3244,6 +3244,8 @@ MEASUREMENT
 
      md      A summary in Markdown, for the page of a CI job; at most 64 KiB.
 
+     csv     Comma-separated values, a row for each interval.
+
      The text report begins with a verdict, the target and the result in one
      sentence.  The verdict is VALID; SUSPECT, if the numbers may reflect this
      machine rather than the server; or INVALID.  Each reason comes with a
@@ -3297,6 +3299,37 @@ MEASUREMENT
 
      --heat prints the heat map in the terminal, after the text report, in 256
      colours or, without colour, in four shades of grey.
+
+   The course of a run
+     Two files grow during the run, after each interval of a second.  They are
+     opened before the first connection, and an existing file is overwritten.
+     If one can no longer be written, as on a full disk, a warning says so,
+     the run goes on without it, and the exit code is 23 if nothing else went
+     wrong.
+
+     --csv writes a row for each interval:
+
+           t_s,dur_s,phase,target,sent,received,open,errors,unanswered,p50_ms,p99_ms,max_ms,cpu,loop_delay_ms
+
+     t_s counts from the start of the measurement and is negative during the
+     warm-up, target is the rate of --rate, cpu the share of a core that the
+     busiest event loop of this client used.  What was not measured is empty.
+     With too few samples for a percentile, its value is the largest sample,
+     as in JSON.
+
+     --hdr writes an HdrHistogram log, version 1.3, that the HdrHistogram
+     libraries and their viewers read: after each interval, and after
+     connecting, waiting for the last answers and closing, a line for each
+     metric with samples.  The tag of a line is the name of the metric, its
+     time counts from the start of the run, and its largest value is in
+     milliseconds.  The histograms are those of hdr in JSON: those of all
+     lines of a metric add up to it.  Samples of the warm-up and unanswered
+     messages are not in them.
+
+     A stored result has the histograms of the whole run only, and the
+     percentiles of its intervals.  From it, wscope bench report --hdr
+     therefore writes one line for each metric, and --csv a row for each
+     interval of the result; these are joined in a long run.
 
    Reports for CI
      --junit writes a test case for each threshold, and one for the verdict.
@@ -3394,12 +3427,12 @@ MEASUREMENT
 
      wscope bench report file prints a stored result again, from JSON or from
      a page; - reads standard input.  It takes --format, --percentiles,
-     --threshold, --html, --junit, --summary-md, --out and --color, and so
-     does wscope bench merge.  The thresholds of the result are judged again,
-     or those on the command line in their place.  Without --percentiles, it
-     prints the ones that are in the result.  Others are computed from the
-     histograms.  Members of the result that it does not know are ignored, so
-     that it reads the results of later versions.
+     --threshold, --html, --junit, --summary-md, --csv, --hdr, --out and
+     --color, and so does wscope bench merge.  The thresholds of the result
+     are judged again, or those on the command line in their place.  Without
+     --percentiles, it prints the ones that are in the result.  Others are
+     computed from the histograms.  Members of the result that it does not
+     know are ignored, so that it reads the results of later versions.
 
    Progress and signals
      During the run, progress is shown on standard error: one line that
@@ -3530,7 +3563,7 @@ OPTIONS
 
      --format format
              Format of the report on standard output.  Values: text, json,
-             junit, html, md.  Default: text.
+             junit, html, md, csv.  Default: text.
 
      --heat  Print a heat map of the round-trip time over time after the text
              report, as wide as the terminal (80 columns elsewhere).
@@ -3560,6 +3593,14 @@ OPTIONS
      --summary-md file
              Add a summary in Markdown to the end of this file, as in
              $GITHUB_STEP_SUMMARY.
+
+     --csv file
+             Write a row of comma-separated values for each interval to this
+             file, during the run.
+
+     --hdr file
+             Write the samples to this file during the run, as an HdrHistogram
+             log with a line for each interval and metric.
 
      --schema
              Print the JSON Schema of the result.

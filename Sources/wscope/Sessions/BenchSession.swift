@@ -57,17 +57,29 @@ final class BenchSession: Sendable {
   func run() async -> ExitStatus {
     let watching = Task { await signals.watch(context) }
     defer { watching.cancel() }
-    let (report, status) = await measure()
+    let files: IntervalFiles
+    do {
+      files = try IntervalFiles(
+        configuration.outputs.intervalFiles, targetRate: configuration.plan.ownRate, context)
+    } catch {
+      return fail(error as? CommandFailure ?? CommandFailure(.outputFailed, "\(error)"))
+    }
+    let isFollowed = !configuration.outputs.intervalFiles.isEmpty
+    let (report, status) = await measure(observer: isFollowed ? files.observer : nil)
+    let written = await files.finish()
     guard let report else { return status }
     let printed = configuration.outputs.write(report, context)
-    return status == .ok ? printed : status
+    return [status, printed, written].first { $0 != .ok } ?? .ok
   }
 
   /// Runs the load test.
   ///
+  /// - Parameter observer: Follows the run.
   /// - Returns: The report with secrets redacted, nil if nothing could be measured, and the exit status of
   ///   the run alone.
-  func measure() async -> (report: LoadReport?, status: ExitStatus) {
+  func measure(
+    observer: LoadObserver? = nil
+  ) async -> (report: LoadReport?, status: ExitStatus) {
     if let problem = tooFewFiles() ?? unusableSourceAddress() ?? missedStart() {
       return (nil, fail(problem))
     }
@@ -92,7 +104,8 @@ final class BenchSession: Sendable {
       return (nil, signal == .interrupt ? .interrupted : .terminated)
     }
     let shown = Atomic<Int>(0)
-    let result = await test.run { progress in self.show(progress, shown) }
+    let result = await test.run(
+      progress: { progress in self.show(progress, shown) }, observer: observer)
     context.console.status(nil)
     warnAboutLateWindow(result.report)
     let status = explain(result, client)

@@ -38,5 +38,10 @@ enum ReportFormats {
     summary: "A summary in Markdown, for the page of a CI job; at most 64 KiB.",
     render: { MarkdownSummary($0).text })
 
-  static let all = [text, json, junit, html, md]
+  static let csv = ReportFormatEntry(
+    name: "csv",
+    summary: "Comma-separated values, a row for each interval.",
+    render: { IntervalFormat.csv.text($0) })
+
+  static let all = [text, json, junit, html, md, csv]
 }
