@@ -19,7 +19,9 @@ final class LoadRun {
   private let loops: [NIOLoopBound<LoadLoop>]
   private var events: AsyncStream<LoadEvent>.Iterator
   private let progress: (LoadProgress) -> Void
-  private let observer: ((LoadStretch) -> Void)?
+  private let observer: LoadObserver?
+  /// What was last reported to the observer.
+  private var totals: LoadTotals?
   private var phase = LoadReport.Phase(.connect, start: 0, duration: 0)
   private var planned: Int64?
   private var nextTick = Int64.max
@@ -38,7 +40,7 @@ final class LoadRun {
 
   init(
     _ setting: LoadLoop.Setting, loops: [NIOLoopBound<LoadLoop>], events: AsyncStream<LoadEvent>,
-    progress: @escaping (LoadProgress) -> Void, observer: ((LoadStretch) -> Void)? = nil
+    progress: @escaping (LoadProgress) -> Void, observer: LoadObserver? = nil
   ) {
     self.setting = setting
     self.loops = loops
@@ -196,7 +198,21 @@ final class LoadRun {
     phase = LoadReport.Phase(name, start: moment &- setting.runStart, duration: 0)
     self.planned = planned
     nextTick = moment &+ Self.second
+    reportPhase()
     reportProgress()
+  }
+
+  /// Reports to the observer that a phase begins; the loops are asked at the next tick.
+  private func reportPhase() {
+    guard let counted = observer?.counted else { return }
+    var totals = totals ?? LoadTotals(before: plan)
+    totals.phase = phase.name
+    totals.connections.opened = opened
+    totals.connections.failed = failed
+    totals.connections.lost = lost
+    totals.open = opened - lost
+    self.totals = totals
+    counted(totals)
   }
 
   private func end(at moment: Int64 = MonotonicClock.now()) {
@@ -257,6 +273,7 @@ final class LoadRun {
       judge(at: now &- start)
     case .connect, .settle, .drain, .close: break
     }
+    await reportTotals()
     reportProgress()
   }
 
@@ -277,15 +294,14 @@ final class LoadRun {
       samples.record(duration, .dns)
     }
     report(samples, start: ended.start &+ setting.runStart, ended.duration, nil)
+    await reportTotals()
   }
 
   private func report(
     _ samples: MetricTable, start: Int64, _ duration: Int64, _ interval: LoadReport.Interval?
   ) {
-    guard let observer else { return }
-    var samples = samples
-    // In the closed model intended and actual send time are the same.
-    if !plan.pacing.isOpen { samples[.service] = samples[.roundTrip] }
+    guard let ended = observer?.ended else { return }
+    let samples = completed(samples)
     var summaries: [Metric: LatencySummary] = [:]
     for metric in plan.mode.metrics {
       guard let histogram = samples[metric], histogram.count > 0 else { continue }
@@ -293,10 +309,46 @@ final class LoadRun {
       summary.hdr = HistogramCodec.encode(histogram)
       summaries[metric] = summary
     }
-    observer(
+    ended(
       LoadStretch(
         start: start &- setting.runStart, duration: duration, interval: interval,
         samples: summaries))
+  }
+
+  /// In the closed model intended and actual send time are the same.
+  private func completed(_ samples: MetricTable) -> MetricTable {
+    var samples = samples
+    if !plan.pacing.isOpen { samples[.service] = samples[.roundTrip] }
+    return samples
+  }
+
+  /// Reports to the observer what has been counted so far.
+  private func reportTotals() async {
+    guard observer?.counted != nil else { return }
+    var sum = LoopTotals()
+    for loop in loops {
+      if let own = try? await loop.eventLoop.submit({ loop.value.totals }).get() { sum.merge(own) }
+    }
+    var samples = record.samples
+    samples.merge(record.roundTrips, .roundTrip)
+    if let duration = setting.target.lookUp { samples.record(duration, .dns) }
+    samples = completed(samples)
+    var totals = LoadTotals(before: plan)
+    totals.messages = sum.messages
+    totals.payload = .init(
+      sent: sum.messages.sent &* plan.payloadSize, received: sum.payloadReceived)
+    totals.wire = sum.wire
+    totals.errors = sum.errors.entries
+    totals.closes = sum.closes.entries
+    for metric in plan.mode.metrics { totals.samples[metric] = samples[metric] }
+    totals.cpu = record.latest?.cpu
+    totals.loopDelay = record.latest?.loopDelay
+    if let last = record.window.intervals.last, let rate = plan.ownRate, rate > 0 {
+      let due = rate * Double(last.start &+ last.duration) / 1e9
+      totals.sentShare = due > 0 ? min(1, Double(sum.messages.sent) / due) : nil
+    }
+    self.totals = totals
+    reportPhase()
   }
 
   /// Interrupts the run if a threshold with an abort time that has passed is broken.

@@ -21,20 +21,24 @@ package struct LoadStretch: Sendable, Equatable {
   }
 }
 
-/// Follows a run while it goes on. Neither function may block.
+/// Follows a run while it goes on. No function may block.
 package struct LoadObserver: Sendable {
   /// Called when the run starts, with that time in nanoseconds since 1970, UTC.
-  package var began: @Sendable (Int64) -> Void
+  package var began: (@Sendable (Int64) -> Void)?
   /// Called with each stretch when it has ended, in chronological order. The samples of all stretches
   /// add up to those of the report.
-  package var ended: @Sendable (LoadStretch) -> Void
+  package var ended: (@Sendable (LoadStretch) -> Void)?
+  /// Called about once a second with what the run has counted so far; nil spares the loops the work.
+  package var counted: (@Sendable (LoadTotals) -> Void)?
 
-  /// Creates an observer from its two functions.
+  /// Creates an observer from its functions; nil for those that are not needed.
   package init(
-    began: @escaping @Sendable (Int64) -> Void, ended: @escaping @Sendable (LoadStretch) -> Void
+    began: (@Sendable (Int64) -> Void)? = nil, ended: (@Sendable (LoadStretch) -> Void)? = nil,
+    counted: (@Sendable (LoadTotals) -> Void)? = nil
   ) {
     self.began = began
     self.ended = ended
+    self.counted = counted
   }
 }
 

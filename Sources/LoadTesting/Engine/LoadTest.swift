@@ -127,7 +127,7 @@ package final class LoadTest: Sendable {
     progress: @escaping @Sendable (LoadProgress) -> Void, observer: LoadObserver? = nil
   ) async -> LoadResult {
     let started = wallClock()
-    observer?.began(started)
+    observer?.began?(started)
     let setting = LoadLoop.Setting(
       plan: plan, target: target, runStart: MonotonicClock.now(), post: post,
       staysAwake: plan.staysAwake(on: .current()), quotas: plan.quotas())
@@ -147,7 +147,7 @@ package final class LoadTest: Sendable {
       if let loop { loops.append(loop) }
     }
     let run = LoadRun(
-      setting, loops: loops, events: events, progress: progress, observer: observer?.ended)
+      setting, loops: loops, events: events, progress: progress, observer: observer)
     let ending = await run.perform()
     let figures = await run.collect()
     sockets?.stop()

@@ -61,6 +61,7 @@ struct ReportAssembly {
     report.connectedShare = connectedShare
     report.unmatched = figures.unmatched
     report.thresholds = plan.thresholds
+    report.isChecked = plan.checksItself
     // The verdict needs the standard percentiles, regardless of the levels to show.
     report.judge()
     report.metrics = summaries.mapValues(\.shown)

@@ -69,6 +69,20 @@ struct ReportOptions: ParsableArguments {
     completion: .file())
   var hdr: PublicText?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the figures to this file in the text format of Prometheus.", valueName: "file"),
+    completion: .file())
+  var prometheus: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What an invalid measurement means: a warning (warn) or exit code 98 (fail); off does not check the \
+      measurement (default: fail with --threshold, else warn).
+      """, valueName: "action"))
+  var selfCheck: SelfCheckAction?
+
   /// The thresholds, in the order in which they were typed.
   ///
   /// - Parameter metrics: What the mode measures.
@@ -103,12 +117,15 @@ struct ReportOptions: ParsableArguments {
   func write(
     _ stored: LoadReport, to outputs: ReportOutputs, _ context: CommandContext
   ) throws -> ExitStatus {
+    guard selfCheck != .off else {
+      throw CommandFailure(.usage, "--self-check off is for a run, not for a stored result")
+    }
     var result = stored
     if let levels = percentiles?.levels { result = result.showing(levels) }
     let thresholds = try thresholds(for: result.configuration.mode.metrics)
     if !thresholds.isEmpty { result.thresholds = thresholds }
     let statuses = [
-      ExitStatus(thresholdsOf: result), outputs.write(result, context),
+      ExitStatus(thresholdsOf: result, selfCheck: selfCheck), outputs.write(result, context),
       outputs.writeIntervals(of: result, context),
     ]
     return statuses.first { $0 != .ok } ?? .ok
@@ -119,6 +136,7 @@ struct ReportOptions: ParsableArguments {
     let wanted: [(option: String, path: PublicText?, format: ReportFormatEntry)] = [
       ("--out", out, ReportFormats.json), ("--html", html, ReportFormats.html),
       ("--junit", junit, ReportFormats.junit), ("--summary-md", summaryMd, ReportFormats.md),
+      ("--prometheus", prometheus, ReportFormats.prometheus),
     ]
     var files: [ReportOutputs.File] = []
     for (option, path, format) in wanted {
@@ -158,4 +176,13 @@ struct ReportOptions: ParsableArguments {
     for file in files { try FileContents.checkWritable(file.path) }
     return files
   }
+}
+
+/// `--self-check`.
+enum SelfCheckAction: String, ExpressibleByArgument, CaseIterable, Reportable, Sendable {
+  case warn
+  case fail
+  case off
+
+  var reported: String { rawValue }
 }

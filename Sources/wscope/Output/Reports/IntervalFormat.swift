@@ -69,7 +69,7 @@ enum IntervalFormat: Sendable {
   }
 
   /// A whole number divided by a power of ten, exactly: 1 500 000 with six decimals is `1.5`.
-  private static func scaled(_ number: Int64, decimals: Int) -> String {
+  static func scaled(_ number: Int64, decimals: Int) -> String {
     var divisor: UInt64 = 1
     for _ in 0..<decimals { divisor *= 10 }
     let fraction = String(divisor + number.magnitude % divisor).dropFirst()

@@ -43,5 +43,10 @@ enum ReportFormats {
     summary: "Comma-separated values, a row for each interval.",
     render: { IntervalFormat.csv.text($0) })
 
-  static let all = [text, json, junit, html, md, csv]
+  static let prometheus = ReportFormatEntry(
+    name: "prometheus",
+    summary: "The text format of Prometheus, as for a node exporter or a CI server.",
+    render: { PrometheusText($0).text })
+
+  static let all = [text, json, junit, html, md, csv, prometheus]
 }
