@@ -51,6 +51,7 @@ extension LoadLoop {
   /// - Parameters:
   ///   - stretch: The stretch that is running.
   ///   - takesSamples: Whether to take the samples of all metrics, and not only the round trips.
+  /// - Returns: The figures; counts since the stretch began, samples since the last snapshot.
   func snapshot(of stretch: Stretch, takesSamples: Bool) -> LoopSnapshot {
     let counts: (sent: Int, answered: Int)
     let roundTrips: LatencyHistogram

@@ -11,6 +11,7 @@ enum IntervalFormat: Sendable {
   /// The text before the first stretch.
   ///
   /// - Parameter started: When the run started, in nanoseconds since 1970, UTC.
+  /// - Returns: Whole lines.
   func header(started: Int64) -> String {
     switch self {
     case .csv:
@@ -32,6 +33,7 @@ enum IntervalFormat: Sendable {
   /// - Parameters:
   ///   - stretch: The figures to show.
   ///   - targetRate: Messages per second that the run should send; nil in the closed model.
+  /// - Returns: Whole lines.
   func lines(_ stretch: LoadStretch, targetRate: Double?) -> String {
     switch self {
     case .csv: stretch.interval.map { Self.row($0, targetRate: targetRate) } ?? ""
