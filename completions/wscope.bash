@@ -714,7 +714,7 @@ _wscope_bench() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--binary -b --heat --schema --no-progress --quiet -q --http2 -4 --ipv4 -6 --ipv6 -k --insecure --no-check --netrc --allow-clear-auth -L --location --follow --allow-downgrade --no-compress --version -h --help)
     repeating_options=(--threshold -H --header --force-header -s --subprotocol --protocol --resolve --connect-to --pin --pinnedpubkey --cookie)
-    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --repeat --vs --metric --noise --fail-on --compare-format --format --percentiles --out --html --junit --summary-md --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
+    non_repeating_options=(--mode -c --connections -d --duration -n --messages -R --rate --inflight --arrival --connect-rate --min-open --warmup --max-inflight --timeout --size -x --message --match --seed --threads --local-ips --shard --start-at --run-id --repeat --vs --metric --noise --fail-on --compare-format --format --percentiles --out --html --junit --summary-md --csv --hdr --prometheus --self-check --prometheus-addr --prometheus-linger --raw-request --origin -o --unix-socket --open-timeout --interface --connect-timeout --proxy --proxy-user --proxy-cacert --noproxy --close-timeout --max-message --cacert --ca --cert --key --pass --passphrase --tls-min --tls-max --alpn -u --user --auth --bearer --oauth2-bearer --netrc-file --cookie-jar --max-redirects --max-redirs --compress --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
@@ -806,7 +806,7 @@ _wscope_bench() {
         return
         ;;
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'$'\n''csv'$'\n''prometheus'
         return
         ;;
     '--percentiles')
@@ -829,6 +829,28 @@ _wscope_bench() {
         ;;
     '--summary-md')
         __wscope_add_completions -f
+        return
+        ;;
+    '--csv')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--hdr')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--prometheus')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--self-check')
+        __wscope_add_completions -W 'warn'$'\n''fail'$'\n''off'
+        return
+        ;;
+    '--prometheus-addr')
+        return
+        ;;
+    '--prometheus-linger')
         return
         ;;
     '-H'|'--header')
@@ -963,13 +985,13 @@ _wscope_bench_report() {
     repeating_flags=()
     non_repeating_flags=(--heat --version -h --help)
     repeating_options=(--threshold)
-    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
+    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --csv --hdr --prometheus --self-check --color)
     __wscope_offer_flags_options 1
 
     # Offer option value completions
     case "${prev}" in
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'$'\n''csv'$'\n''prometheus'
         return
         ;;
     '--percentiles')
@@ -992,6 +1014,22 @@ _wscope_bench_report() {
         ;;
     '--summary-md')
         __wscope_add_completions -f
+        return
+        ;;
+    '--csv')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--hdr')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--prometheus')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--self-check')
+        __wscope_add_completions -W 'warn'$'\n''fail'$'\n''off'
         return
         ;;
     '--color')
@@ -1013,13 +1051,13 @@ _wscope_bench_merge() {
     repeating_flags=()
     non_repeating_flags=(--partial --force --heat --quiet -q --version -h --help)
     repeating_options=(--threshold)
-    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --color)
+    non_repeating_options=(--format --percentiles --out --html --junit --summary-md --csv --hdr --prometheus --self-check --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
     case "${prev}" in
     '--format')
-        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'
+        __wscope_add_completions -W 'text'$'\n''json'$'\n''junit'$'\n''html'$'\n''md'$'\n''csv'$'\n''prometheus'
         return
         ;;
     '--percentiles')
@@ -1042,6 +1080,22 @@ _wscope_bench_merge() {
         ;;
     '--summary-md')
         __wscope_add_completions -f
+        return
+        ;;
+    '--csv')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--hdr')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--prometheus')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--self-check')
+        __wscope_add_completions -W 'warn'$'\n''fail'$'\n''off'
         return
         ;;
     '--color')

@@ -25,6 +25,14 @@ struct MetricsText {
     try parse(body)
   }
 
+  /// Reads the text of a file or of standard output.
+  ///
+  /// - Throws: `TestPeerError` for a text that is not in the format.
+  init(text: String) throws {
+    head = ""
+    try parse(text)
+  }
+
   func value(_ name: String) -> Double? { series.first { $0.name == name }?.value }
 
   private mutating func parse(_ body: String) throws {
@@ -69,10 +77,21 @@ struct MetricsText {
     series.append((name, value))
   }
 
+  /// The buckets of each set of other labels are cumulative, and end with the count.
   private func checkHistogram(_ name: String) throws {
-    let buckets = series.filter { $0.name.hasPrefix(name + "_bucket{le=") }.map(\.value)
-    guard buckets.count > 1, buckets == buckets.sorted(), value(name + "_sum") != nil,
-      value(name + "_bucket{le=\"+Inf\"}") == buckets.last, value(name + "_count") == buckets.last
-    else { throw TestPeerError("histogram \(name): \(buckets)") }
+    var groups: [String: [Double]] = [:]
+    for (series, value) in series where series.hasPrefix(name + "_bucket{") {
+      let labels = series.dropFirst(name.count + "_bucket{".count)
+      guard let le = labels.firstRange(of: "le=") else { throw TestPeerError(series) }
+      groups[String(labels[..<le.lowerBound]), default: []].append(value)
+    }
+    for (labels, buckets) in groups {
+      let others = labels.isEmpty ? "" : "{\(labels.dropLast())}"
+      guard buckets.count > 1, buckets == buckets.sorted(), value(name + "_sum" + others) != nil,
+        value(name + "_bucket{\(labels)le=\"+Inf\"}") == buckets.last,
+        value(name + "_count" + others) == buckets.last
+      else { throw TestPeerError("histogram \(name): \(buckets)") }
+    }
+    guard !groups.isEmpty else { throw TestPeerError("histogram \(name) is empty") }
   }
 }

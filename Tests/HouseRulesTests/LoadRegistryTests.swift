@@ -84,7 +84,10 @@ import Testing
     (["--mode", "eco"], #"unknown mode "eco"; did you mean echo?"#),
     (["--mode", "storm"], #"unknown mode "storm"; known: echo"#),
     (["--format", "jsn"], #"unknown format "jsn"; did you mean json?"#),
-    (["--format", "xml"], #"unknown format "xml"; known: text, json, junit, html, md"#),
+    (
+      ["--format", "xml"],
+      #"unknown format "xml"; known: text, json, junit, html, md, csv, prometheus"#
+    ),
   ])
   func anUnknownNameIsAUsageError(_ words: [String], _ message: String) throws {
     let bench = try Bench.parse(words)

@@ -3,12 +3,14 @@
 
 For each metric: the count, the smallest and largest value, and every percentile of the result, against those of the decoded `hdr`; then
 the package encodes it again, and a second decode has the same counts. For each interval: the heat map counts what the interval counts.
+The package also reads the log of `--hdr`: the lines of a tag add up to the `hdr` of the metric, and so does the log of `bench report`.
 The program is $WSCOPE, default .build/release/wscope; peers.sh installs the package.
 """
 import json
 import os
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "Peers"))
@@ -28,11 +30,37 @@ FIRST_BUCKET, LAST_BUCKET = -240, 95  # 0 ns and an hour
 checks = Checks()
 
 
-def measure(options):
-    done = subprocess.run([WSCOPE, "bench", *options, "--format", "json", "--quiet"], capture_output=True, timeout=60)
+def wscope(*words):
+    done = subprocess.run([WSCOPE, "bench", *words], capture_output=True, timeout=60)
     if done.returncode != 0:
         raise RuntimeError(f"exit {done.returncode}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def measure(options, log):
+    return json.loads(wscope(*options, "--format", "json", "--quiet", "--hdr", log))
+
+
+def check_log(name, log, result, reader_type, histogram_type):
+    """Every line of the log is read, in the order of time, and its lines of a tag are the histogram of the metric."""
+    sums, last = {}, -1.0
+    reader = reader_type(log, histogram_type(1, HOUR, 3))
+    while (histogram := reader.get_next_interval_histogram()) is not None:
+        tag = histogram.get_tag()
+        checks.equal((name, tag), "lines in the order of time", histogram.get_start_time_stamp() >= last, True)
+        last = histogram.get_start_time_stamp()
+        if tag in sums:
+            sums[tag].add(histogram)
+        else:
+            sums[tag] = histogram
+    with open(log, encoding="ascii") as file:
+        text = file.read()
+    checks.equal((name, "log"), "lines", len(text.splitlines()), 3 + sum(line.startswith("Tag=") for line in text.splitlines()))
+    measured = {key: metric for key, metric in result["metrics"].items() if metric["count"]}
+    checks.equal((name, "log"), "tags", sorted(sums), sorted(measured))
+    for key, metric in measured.items():
+        checks.equal((name, key), "sum of the log", list(counts(sums[key])), list(counts(histogram_type.decode(metric["hdr"]))))
+    return len(text.splitlines()) - 3
 
 
 def check_metric(place, metric, histogram_type):
@@ -74,21 +102,34 @@ def main():
     if sys.prefix != os.path.dirname(os.path.dirname(peer("python"))):
         os.execv(peer("python"), [peer("python"), os.path.abspath(__file__)])
     from hdrh.histogram import HdrHistogram
+    from hdrh.log import HistogramLogReader
     table = []
+    with tempfile.TemporaryDirectory() as directory:
+        check_runs(directory, HdrHistogram, HistogramLogReader, table)
+    print_table(["run", "metric", "count", "censored", "bytes", "checks"], table)
+    return checks.finish()
+
+
+def check_runs(directory, histogram_type, reader_type, table):
+    log, stored = os.path.join(directory, "run.hlog"), os.path.join(directory, "r.json")
     for name, options in RUNS.items():
         try:
-            result = measure(options)
+            result = measure(options, log)
+            lines = check_log(name, log, result, reader_type, histogram_type)
+            with open(stored, "w", encoding="utf-8") as file:
+                json.dump(result, file)
+            wscope("report", stored, "--hdr", log)
+            check_log(f"{name}, report", log, result, reader_type, histogram_type)
         except (RuntimeError, ValueError, subprocess.TimeoutExpired) as failure:
             checks.record(name, "runs", str(failure))
             continue
         for key, metric in result["metrics"].items():
             place = (name, key)
-            check_metric(place, metric, HdrHistogram)
+            check_metric(place, metric, histogram_type)
             table.append([name, key, metric["count"], metric["censored"], len(metric["hdr"]), checks.cell(place)])
         for interval in result["intervals"]:
             checks.equal((name, "intervals"), "heat", heat_total(interval["heat"]), interval["recv"])
-    print_table(["run", "metric", "count", "censored", "bytes", "checks"], table)
-    return checks.finish()
+        table.append([name, "log", lines, "", "", checks.cell((name, "log"))])
 
 
 if __name__ == "__main__":

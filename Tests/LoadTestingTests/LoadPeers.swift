@@ -72,13 +72,13 @@ struct LoadPeer: Sendable {
 
   /// Runs a plan against it, perhaps through a proxy that listens on another port, and stops it.
   func run(
-    _ plan: LoadPlan, through proxy: Int? = nil,
+    _ plan: LoadPlan, through proxy: Int? = nil, observer: LoadObserver? = nil,
     progress: @escaping @Sendable (LoadTest, LoadProgress) -> Void = { _, _ in }
   ) async throws -> LoadResult {
     let test = LoadTest(
       plan, target: try Self.target(port: proxy ?? port),
       origin: LoadOrigin(tool: .init(version: "test", build: "test"), id: "test"))
-    let result = await test.run { progress(test, $0) }
+    let result = await test.run(progress: { progress(test, $0) }, observer: observer)
     await server.stopAccepting()
     try await group.shutdownGracefully()
     return result

@@ -19,6 +19,9 @@ final class LoadRun {
   private let loops: [NIOLoopBound<LoadLoop>]
   private var events: AsyncStream<LoadEvent>.Iterator
   private let progress: (LoadProgress) -> Void
+  private let observer: LoadObserver?
+  /// What was last reported to the observer.
+  private var totals: LoadTotals?
   private var phase = LoadReport.Phase(.connect, start: 0, duration: 0)
   private var planned: Int64?
   private var nextTick = Int64.max
@@ -37,13 +40,14 @@ final class LoadRun {
 
   init(
     _ setting: LoadLoop.Setting, loops: [NIOLoopBound<LoadLoop>], events: AsyncStream<LoadEvent>,
-    progress: @escaping (LoadProgress) -> Void
+    progress: @escaping (LoadProgress) -> Void, observer: LoadObserver? = nil
   ) {
     self.setting = setting
     self.loops = loops
     self.events = events.makeAsyncIterator()
     self.progress = progress
-    record = RunRecord(loops: loops.count)
+    self.observer = observer
+    record = RunRecord(loops: loops.count, takesSamples: observer != nil)
   }
 
   /// Runs all phases and returns why the run ended.
@@ -79,6 +83,7 @@ final class LoadRun {
     await wait(until: .max) { opened + failed >= plan.ownConnections || !isGateReachable }
     if !isGateReachable, !isInterrupted { await stopConnecting() }
     end()
+    await reportRest()
   }
 
   /// Stops connecting after too many failures. Waits up to a second for attempts in progress, so
@@ -120,7 +125,7 @@ final class LoadRun {
       await wait(until: from) { lost >= opened }
       let warmUpEnd = min(from, max(MonotonicClock.now(), start))
       end(at: warmUpEnd)
-      await record.tick(.warmUp, loops, from: start, windowFrom: from, until: warmUpEnd)
+      await collectInterval(.warmUp, from: start, windowFrom: from, until: warmUpEnd)
       guard !isInterrupted, lost < opened else { return }
       record.begin()
     }
@@ -134,7 +139,7 @@ final class LoadRun {
     await each { $0.drain(at: moment, planned: plannedEnd) }
     windowPlanned = plannedEnd == .max ? moment &- from : plannedEnd &- from
     await record.end(loops)
-    await record.tick(.window, loops, from: from, windowFrom: from, until: moment)
+    await collectInterval(.window, from: from, windowFrom: from, until: moment)
     end(at: moment)
   }
 
@@ -151,6 +156,7 @@ final class LoadRun {
       idle.count == loops.count
     }
     end()
+    await reportRest()
   }
 
   private func close() async {
@@ -166,6 +172,7 @@ final class LoadRun {
         until: MonotonicClock.now() &+ Self.second, evenIfInterrupted: true, unless: isClosed)
     }
     end()
+    await reportRest()
   }
 
   /// Takes the figures of all loops after the run.
@@ -191,7 +198,21 @@ final class LoadRun {
     phase = LoadReport.Phase(name, start: moment &- setting.runStart, duration: 0)
     self.planned = planned
     nextTick = moment &+ Self.second
+    reportPhase()
     reportProgress()
+  }
+
+  /// Reports to the observer that a phase begins; the loops are asked at the next tick.
+  private func reportPhase() {
+    guard let counted = observer?.counted else { return }
+    var totals = totals ?? LoadTotals(before: plan)
+    totals.phase = phase.name
+    totals.connections.opened = opened
+    totals.connections.failed = failed
+    totals.connections.lost = lost
+    totals.open = opened - lost
+    self.totals = totals
+    counted(totals)
   }
 
   private func end(at moment: Int64 = MonotonicClock.now()) {
@@ -245,14 +266,89 @@ final class LoadRun {
     let start = phase.start &+ setting.runStart
     switch phase.name {
     case .warmUp:
-      await record.tick(
-        .warmUp, loops, from: start, windowFrom: start &+ plan.effectiveWarmUp, until: now)
+      await collectInterval(
+        .warmUp, from: start, windowFrom: start &+ plan.effectiveWarmUp, until: now)
     case .measure:
-      await record.tick(.window, loops, from: start, windowFrom: start, until: now)
+      await collectInterval(.window, from: start, windowFrom: start, until: now)
       judge(at: now &- start)
     case .connect, .settle, .drain, .close: break
     }
+    await reportTotals()
     reportProgress()
+  }
+
+  /// Collects the interval that ends now, and reports it to the observer.
+  private func collectInterval(
+    _ stretch: LoadLoop.Stretch, from start: Int64, windowFrom: Int64, until end: Int64
+  ) async {
+    let (interval, samples) = await record.tick(
+      stretch, loops, from: start, windowFrom: windowFrom, until: end)
+    report(samples, start: windowFrom &+ interval.start, interval.duration, interval)
+  }
+
+  /// Reports the samples of the phase that has just ended to the observer, after its last interval.
+  private func reportRest() async {
+    guard observer != nil, let ended = phases.last else { return }
+    var samples = await record.takeSamples(loops)
+    if ended.name == .connect, let duration = setting.target.lookUp {
+      samples.record(duration, .dns)
+    }
+    report(samples, start: ended.start &+ setting.runStart, ended.duration, nil)
+    await reportTotals()
+  }
+
+  private func report(
+    _ samples: MetricTable, start: Int64, _ duration: Int64, _ interval: LoadReport.Interval?
+  ) {
+    guard let ended = observer?.ended else { return }
+    let samples = completed(samples)
+    var summaries: [Metric: LatencySummary] = [:]
+    for metric in plan.mode.metrics {
+      guard let histogram = samples[metric], histogram.count > 0 else { continue }
+      var summary = histogram.summary([])
+      summary.hdr = HistogramCodec.encode(histogram)
+      summaries[metric] = summary
+    }
+    ended(
+      LoadStretch(
+        start: start &- setting.runStart, duration: duration, interval: interval,
+        samples: summaries))
+  }
+
+  /// In the closed model intended and actual send time are the same.
+  private func completed(_ samples: MetricTable) -> MetricTable {
+    var samples = samples
+    if !plan.pacing.isOpen { samples[.service] = samples[.roundTrip] }
+    return samples
+  }
+
+  /// Reports to the observer what has been counted so far.
+  private func reportTotals() async {
+    guard observer?.counted != nil else { return }
+    var sum = LoopTotals()
+    for loop in loops {
+      if let own = try? await loop.eventLoop.submit({ loop.value.totals }).get() { sum.merge(own) }
+    }
+    var samples = record.samples
+    samples.merge(record.roundTrips, .roundTrip)
+    if let duration = setting.target.lookUp { samples.record(duration, .dns) }
+    samples = completed(samples)
+    var totals = LoadTotals(before: plan)
+    totals.messages = sum.messages
+    totals.payload = .init(
+      sent: sum.messages.sent &* plan.payloadSize, received: sum.payloadReceived)
+    totals.wire = sum.wire
+    totals.errors = sum.errors.entries
+    totals.closes = sum.closes.entries
+    for metric in plan.mode.metrics { totals.samples[metric] = samples[metric] }
+    totals.cpu = record.latest?.cpu
+    totals.loopDelay = record.latest?.loopDelay
+    if let last = record.window.intervals.last, let rate = plan.ownRate, rate > 0 {
+      let due = rate * Double(last.start &+ last.duration) / 1e9
+      totals.sentShare = due > 0 ? min(1, Double(sum.messages.sent) / due) : nil
+    }
+    self.totals = totals
+    reportPhase()
   }
 
   /// Interrupts the run if a threshold with an abort time that has passed is broken.

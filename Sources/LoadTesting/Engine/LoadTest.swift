@@ -118,12 +118,16 @@ package final class LoadTest: Sendable {
 
   /// Runs the plan to its end. Call it once only.
   ///
-  /// - Parameter progress: Receives the state of the run; must not block.
+  /// - Parameters:
+  ///   - progress: Receives the state of the run; must not block.
+  ///   - observer: Receives the figures of each interval, and of the phases around the window; must
+  ///     not block. nil spares the loops the work.
   /// - Returns: The report, even if the run failed, and why the run ended.
   package func run(
-    progress: @escaping @Sendable (LoadProgress) -> Void
+    progress: @escaping @Sendable (LoadProgress) -> Void, observer: LoadObserver? = nil
   ) async -> LoadResult {
     let started = wallClock()
+    observer?.began?(started)
     let setting = LoadLoop.Setting(
       plan: plan, target: target, runStart: MonotonicClock.now(), post: post,
       staysAwake: plan.staysAwake(on: .current()), quotas: plan.quotas())
@@ -142,7 +146,8 @@ package final class LoadTest: Sendable {
       }.get()
       if let loop { loops.append(loop) }
     }
-    let run = LoadRun(setting, loops: loops, events: events, progress: progress)
+    let run = LoadRun(
+      setting, loops: loops, events: events, progress: progress, observer: observer)
     let ending = await run.perform()
     let figures = await run.collect()
     sockets?.stop()

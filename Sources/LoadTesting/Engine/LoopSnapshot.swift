@@ -23,6 +23,8 @@ struct LoopSnapshot: Sendable {
   var wall: Int64
   /// p99 of the loop's delay since the last snapshot, in nanoseconds; nil if not measured.
   var delay: Int64?
+  /// All other samples since they were last taken; empty unless asked for.
+  var samples: MetricTable
 }
 
 /// The state of one event loop at the beginning or the end of the window.
@@ -44,7 +46,13 @@ extension LoadLoop {
     case window
   }
 
-  func snapshot(of stretch: Stretch) -> LoopSnapshot {
+  /// Takes the figures of the interval that ends now.
+  ///
+  /// - Parameters:
+  ///   - stretch: The stretch that is running.
+  ///   - takesSamples: Whether to take the samples of all metrics, and not only the round trips.
+  /// - Returns: The figures; counts since the stretch began, samples since the last snapshot.
+  func snapshot(of stretch: Stretch, takesSamples: Bool) -> LoopSnapshot {
     let counts: (sent: Int, answered: Int)
     let roundTrips: LatencyHistogram
     let errors: ErrorTally
@@ -67,7 +75,8 @@ extension LoadLoop {
       outstanding: figures.outstanding, waiting: figures.counts.waiting,
       unanswered: figures.counts.unanswered, open: open,
       cpu: ThreadClock.now() &- timeAwake,
-      wall: MonotonicClock.now(), delay: delay.takeLatest())
+      wall: MonotonicClock.now(), delay: delay.takeLatest(),
+      samples: takesSamples ? figures.metrics.take() : MetricTable())
   }
 
   func mark() -> LoopMark {

@@ -7,6 +7,8 @@ struct RunRecord {
   /// The intervals of the warm-up and of the window.
   private(set) var warmUp = IntervalSeries(limit: 60)
   private(set) var window = IntervalSeries(limit: 540)
+  /// Samples taken from the loops so far besides those in `roundTrips`; empty unless `takesSamples`.
+  private(set) var samples = MetricTable()
   /// The last interval of at least 250 ms, for progress.
   private(set) var latest: IntervalSeries.Interval?
   private(set) var outstanding = 0
@@ -27,7 +29,13 @@ struct RunRecord {
   private var tickedUntil: Int64 = 0
   private var stretch: LoadLoop.Stretch?
 
-  init(loops: Int) { loads = Array(repeating: nil, count: loops) }
+  /// Whether samples of all metrics are taken at the end of each interval.
+  private let takesSamples: Bool
+
+  init(loops: Int, takesSamples: Bool) {
+    loads = Array(repeating: nil, count: loops)
+    self.takesSamples = takesSamples
+  }
 
   /// Collects what happened since the last tick as one interval.
   ///
@@ -37,15 +45,18 @@ struct RunRecord {
   ///   - start: When the stretch began, in nanoseconds of `MonotonicClock`.
   ///   - windowFrom: When the window begins, on the same clock.
   ///   - end: When the interval ends, on the same clock.
+  /// - Returns: The interval, and the samples taken in it.
   mutating func tick(
     _ stretch: LoadLoop.Stretch, _ loops: [NIOLoopBound<LoadLoop>], from start: Int64,
     windowFrom: Int64, until end: Int64
-  ) async {
+  ) async -> (interval: LoadReport.Interval, samples: MetricTable) {
     if self.stretch != stretch {
       self.stretch = stretch
       (sent, answered, failures, unanswered, tickedUntil) = (0, 0, 0, 0, start)
     }
     var roundTrips = LatencyHistogram()
+    var samples = MetricTable()
+    let takesSamples = takesSamples
     var sum = (
       sent: 0, answered: 0, errors: 0, allErrors: 0, outstanding: 0, waiting: 0, unanswered: 0,
       open: 0
@@ -54,9 +65,12 @@ struct RunRecord {
     var delay: Int64?
     for (index, loop) in loops.enumerated() {
       guard
-        let taken = try? await loop.eventLoop.submit({ loop.value.snapshot(of: stretch) }).get()
+        let taken = try? await loop.eventLoop.submit({
+          loop.value.snapshot(of: stretch, takesSamples: takesSamples)
+        }).get()
       else { continue }
       roundTrips.merge(taken.roundTrips)
+      samples.merge(taken.samples)
       sum.sent &+= taken.sent
       sum.answered &+= taken.answered
       sum.errors &+= taken.errors
@@ -90,6 +104,26 @@ struct RunRecord {
     case .warmUp: warmUp.append(interval, buckets)
     case .window: window.append(interval, buckets)
     }
+    self.samples.merge(samples)
+    if case .window = stretch { samples.merge(roundTrips, .roundTrip) }
+    return (LoadReport.Interval(interval, heat: HeatBuckets(buckets)), samples)
+  }
+
+  /// Collects the samples since the last tick, or since this was last called.
+  ///
+  /// - Parameter loops: All loops of the run.
+  /// - Returns: The samples; empty unless `takesSamples`.
+  mutating func takeSamples(_ loops: [NIOLoopBound<LoadLoop>]) async -> MetricTable {
+    var samples = MetricTable()
+    guard takesSamples else { return samples }
+    for loop in loops {
+      guard
+        let taken = try? await loop.eventLoop.submit({ loop.value.figures.metrics.take() }).get()
+      else { continue }
+      samples.merge(taken)
+    }
+    self.samples.merge(samples)
+    return samples
   }
 
   /// Records the state of the host when the window begins.

@@ -72,13 +72,15 @@ package struct ErrorTally: Sendable, Equatable {
       }
     }
 
+    /// All classes but those of HTTP statuses.
+    package static let plain: [Class] = [
+      .refused, .reset, .lost, .timeout, .ports, .files, .certificate, .violation, .tooBig,
+      .mismatch, .unanswered, .unsent, .closed, .other,
+    ]
+
     /// The class with this name; nil for an unknown name.
     package init?(name: String) {
-      let plain: [Class] = [
-        .refused, .reset, .lost, .timeout, .ports, .files, .certificate, .violation, .tooBig,
-        .mismatch, .unanswered, .unsent, .closed, .other,
-      ]
-      if let found = plain.first(where: { $0.name == name }) {
+      if let found = Self.plain.first(where: { $0.name == name }) {
         self = found
       } else if name.hasPrefix("http-"), let status = Int(name.dropFirst(5)) {
         self = .http(status)

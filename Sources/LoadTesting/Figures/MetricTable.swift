@@ -33,6 +33,13 @@ struct MetricTable: Sendable {
     histograms[metric.rawValue]?.merge(other)
   }
 
+  /// Returns the samples so far and starts again empty.
+  mutating func take() -> MetricTable {
+    var taken = MetricTable()
+    swap(&taken, &self)
+    return taken
+  }
+
   /// Adds the samples of another table.
   mutating func merge(_ other: MetricTable) {
     for metric in Metric.allCases {

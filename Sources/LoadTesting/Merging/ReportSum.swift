@@ -47,6 +47,7 @@ extension LoadReport {
     sum.closes = closes.entries
     sum.selfCheck = selfCheck.combined(with: other.selfCheck)
     sum.host = host.inCommon(with: other.host)
+    sum.isChecked = isChecked && other.isChecked
     sum.verdict = Verdict(reasons: verdict.reasons + other.verdict.reasons)
     sum.thresholds = thresholds + other.thresholds.filter { !thresholds.contains($0) }
     return sum

@@ -64,6 +64,8 @@ package struct LoadPlan: Sendable, Equatable {
   package var startAt: Int64?
   /// Limits on the result.
   package var thresholds: [Threshold] = []
+  /// Whether to judge the measurement, beyond whether its counts add up.
+  package var checksItself = true
 
   /// Creates a plan. Most parameters default to the values of the command.
   package init(

@@ -48,6 +48,8 @@ package struct LoadReport: Sendable, Equatable {
   package var host: HostFacts
   /// Limits on the result.
   package var thresholds: [Threshold] = []
+  /// Whether the measurement was judged, beyond whether its counts add up.
+  package var isChecked = true
   /// The parts that a merged result was put together from, by their index; empty for any other.
   package var shards: [ShardRow] = []
 
@@ -133,6 +135,11 @@ package struct LoadReport: Sendable, Equatable {
       evidence.backlog = selfCheck.backlog
     }
     verdict = Verdict.judge(evidence)
+    guard !isChecked else { return }
+    verdict = Verdict(
+      reasons: verdict.reasons.filter {
+        [.accounting, .nothingMeasured].contains($0.finding.check)
+      })
   }
 }
 
@@ -161,7 +168,10 @@ extension LoadReport {
       json.member("target", object: target.write)
       json.member("config", object: configuration.write)
       json.member("phases", array: phases) { $1.write(to: &$0) }
-      json.member("verdict") { verdict.write(to: &$0, text: text) }
+      json.member("verdict") { json in
+        verdict.write(to: &json, text: text)
+        if !isChecked { json.member("checked", false) }
+      }
       json.member("connections") { json in
         connections.write(to: &json)
         json.member("open_share", connectedShare)
@@ -245,6 +255,7 @@ extension LoadReport {
     planned = try messages.optionalInteger("planned") ?? self.messages.planned
     connectedShare = try connections.optionalNumber("open_share") ?? 1
     unmatched = try messages.optionalInteger("unmatched") ?? 0
+    isChecked = try json.member("verdict").optional("checked")?.boolean() ?? true
     if try json.optional("shards") != nil { shards = try json.list("shards", ShardRow.init) }
     guard try json.optional("thresholds") != nil else { return }
     // Only the expressions are read: `outcomes` is computed from the numbers.

@@ -32,6 +32,7 @@ struct ReportAssembly {
       }
       sum.merge(loop)
     }
+    sum.metrics.merge(run.record.samples)
     figures = sum
     var roundTrips = run.record.roundTrips
     roundTrips.merge(sum.roundTrips)
@@ -60,6 +61,7 @@ struct ReportAssembly {
     report.connectedShare = connectedShare
     report.unmatched = figures.unmatched
     report.thresholds = plan.thresholds
+    report.isChecked = plan.checksItself
     // The verdict needs the standard percentiles, regardless of the levels to show.
     report.judge()
     report.metrics = summaries.mapValues(\.shown)

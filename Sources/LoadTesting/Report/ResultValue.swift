@@ -90,6 +90,11 @@ struct ResultValue {
     return number
   }
 
+  func boolean() throws(ResultError) -> Bool {
+    guard case .bool(let value) = value else { throw error("neither true nor false") }
+    return value
+  }
+
   /// A string that must be a raw value of `Word`.
   func word<Word: RawRepresentable>(
     _ type: Word.Type = Word.self

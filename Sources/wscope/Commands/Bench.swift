@@ -135,6 +135,7 @@ struct Bench: VerboseCommand {
   @OptionGroup var sharding: ShardingOptions
   @OptionGroup var series: SeriesOptions
   @OptionGroup var report: ReportOptions
+  @OptionGroup var monitoring: MonitoringOptions
 
   @Flag(help: "Print the JSON Schema of the result.")
   var schema = false
@@ -207,9 +208,13 @@ struct Bench: VerboseCommand {
     let others = [
       (report.html != nil, "--html"), (report.junit != nil, "--junit"),
       (report.summaryMd != nil, "--summary-md"), (report.heat, "--heat"),
+      (report.csv != nil, "--csv"), (report.hdr != nil, "--hdr"),
+      (report.prometheus != nil, "--prometheus"),
+      (monitoring.prometheusAddr != nil, "--prometheus-addr"),
       (try report.format.entry() != ReportFormats.text, "--format"),
       (sharding.shard != nil, "--shard"), (sharding.startAt != nil, "--start-at"),
       (series.vs != nil && !report.threshold.isEmpty, "--threshold"),
+      (series.vs != nil && report.selfCheck != nil, "--self-check"),
     ]
     for (isSet, option) in others where isSet {
       throw CommandFailure(.usage, "\(option) and \(name) cannot be used together")
@@ -220,6 +225,12 @@ struct Bench: VerboseCommand {
     var plan = try plan(context.environment)
     plan.thresholds = try report.thresholds(for: plan.mode.metrics)
     let outputs = try report.outputs()
+    let monitoring = try monitoring.configuration()
+    guard report.selfCheck != .off || plan.thresholds.isEmpty else {
+      throw CommandFailure(
+        .usage, "--self-check off and --threshold cannot be used together")
+    }
+    plan.checksItself = report.selfCheck != .off
     let target: BenchConfiguration.Target
     // Off unless asked for: what it measures then is mostly zlib.
     let deflate = try compression.parameters(standard: nil)
@@ -256,6 +267,7 @@ struct Bench: VerboseCommand {
     return BenchConfiguration(
       plan: plan, target: target, sources: localIps?.addresses ?? [],
       levels: report.percentiles?.levels ?? PercentileLevel.standard, outputs: outputs,
+      selfCheck: report.selfCheck, monitoring: monitoring,
       runID: sharding.runId?.text, argv: ReportedCommandLine.words(self),
       showsProgress: !noProgress && !quiet, isQuiet: quiet)
   }

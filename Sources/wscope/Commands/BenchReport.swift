@@ -25,7 +25,7 @@ struct BenchReport: SessionCommand {
   func run(_ context: CommandContext) async throws -> ExitStatus {
     let outputs = try report.outputs()
     let results = try StoredResult.read(file)
-    guard results.count == 1 || outputs.files.isEmpty else {
+    guard results.count == 1 || (outputs.files.isEmpty && outputs.intervalFiles.isEmpty) else {
       throw CommandFailure(
         .usage,
         "\(file) has \(Figures.count(results.count)) results, and only one can be written to a file"

@@ -55,6 +55,34 @@ struct ReportOptions: ParsableArguments {
     completion: .file())
   var summaryMd: PublicText?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a row of comma-separated values for each interval to this file, during the run.",
+      valueName: "file"),
+    completion: .file())
+  var csv: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the samples to this file during the run, as an HdrHistogram log with a line for each interval and metric.",
+      valueName: "file"),
+    completion: .file())
+  var hdr: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the figures to this file in the text format of Prometheus.", valueName: "file"),
+    completion: .file())
+  var prometheus: PublicText?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What an invalid measurement means: a warning (warn) or exit code 98 (fail); off does not check the \
+      measurement (default: fail with --threshold, else warn).
+      """, valueName: "action"))
+  var selfCheck: SelfCheckAction?
+
   /// The thresholds, in the order in which they were typed.
   ///
   /// - Parameter metrics: What the mode measures.
@@ -89,13 +117,18 @@ struct ReportOptions: ParsableArguments {
   func write(
     _ stored: LoadReport, to outputs: ReportOutputs, _ context: CommandContext
   ) throws -> ExitStatus {
+    guard selfCheck != .off else {
+      throw CommandFailure(.usage, "--self-check off is for a run, not for a stored result")
+    }
     var result = stored
     if let levels = percentiles?.levels { result = result.showing(levels) }
     let thresholds = try thresholds(for: result.configuration.mode.metrics)
     if !thresholds.isEmpty { result.thresholds = thresholds }
-    let printed = outputs.write(result, context)
-    let status = ExitStatus(thresholdsOf: result)
-    return status == .ok ? printed : status
+    let statuses = [
+      ExitStatus(thresholdsOf: result, selfCheck: selfCheck), outputs.write(result, context),
+      outputs.writeIntervals(of: result, context),
+    ]
+    return statuses.first { $0 != .ok } ?? .ok
   }
 
   /// - Throws: `CommandFailure`, also for a file that cannot be written.
@@ -103,6 +136,7 @@ struct ReportOptions: ParsableArguments {
     let wanted: [(option: String, path: PublicText?, format: ReportFormatEntry)] = [
       ("--out", out, ReportFormats.json), ("--html", html, ReportFormats.html),
       ("--junit", junit, ReportFormats.junit), ("--summary-md", summaryMd, ReportFormats.md),
+      ("--prometheus", prometheus, ReportFormats.prometheus),
     ]
     var files: [ReportOutputs.File] = []
     for (option, path, format) in wanted {
@@ -120,6 +154,35 @@ struct ReportOptions: ParsableArguments {
     guard !heat || format == ReportFormats.text else {
       throw CommandFailure(.usage, "--heat requires --format text")
     }
-    return ReportOutputs(format: format, showsHeat: heat, files: files)
+    return ReportOutputs(
+      format: format, showsHeat: heat, files: files, intervalFiles: try intervalFiles())
   }
+
+  private func intervalFiles() throws -> [ReportOutputs.IntervalFile] {
+    var files: [ReportOutputs.IntervalFile] = []
+    if let path = csv?.text {
+      guard path != "-" else {
+        throw CommandFailure(
+          .usage, "--csv does not write to standard output; use --format csv")
+      }
+      files.append(.init(path: path, format: .csv))
+    }
+    if let path = hdr?.text {
+      guard path != "-" else {
+        throw CommandFailure(.usage, "--hdr does not write to standard output; name a file")
+      }
+      files.append(.init(path: path, format: .histogramLog))
+    }
+    for file in files { try FileContents.checkWritable(file.path) }
+    return files
+  }
+}
+
+/// `--self-check`.
+enum SelfCheckAction: String, ExpressibleByArgument, CaseIterable, Reportable, Sendable {
+  case warn
+  case fail
+  case off
+
+  var reported: String { rawValue }
 }

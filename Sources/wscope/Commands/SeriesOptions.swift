@@ -25,7 +25,9 @@ struct SeriesOptions: ParsableArguments {
   /// Options that concern both sides or their comparison.
   private static let common: Set<String> = [
     "--repeat", "--vs", "--metric", "--noise", "--fail-on", "--compare-format", "--out", "--html",
-    "--junit", "--summary-md", "--threshold", "--format", "--heat", "--percentiles", "--shard",
+    "--junit", "--summary-md", "--csv", "--hdr", "--prometheus",
+    "--prometheus-addr", "--prometheus-linger", "--self-check", "--threshold", "--format", "--heat",
+    "--percentiles", "--shard",
     "--start-at", "--run-id", "--seed", "--schema", "--no-progress", "--quiet", "-q", "--color",
     "--verbose", "-v", "--help", "-h", "--version",
   ]

@@ -3350,6 +3350,12 @@ MEASUREMENT
 
      md      A summary in Markdown, for the page of a CI job; at most 64 KiB.
 
+     csv     Comma-separated values, a row for each interval.
+
+     prometheus
+             The text format of Prometheus, as for a node exporter or a CI
+             server.
+
      The text report begins with a verdict, the target and the result in one
      sentence.  The verdict is VALID; SUSPECT, if the numbers may reflect this
      machine rather than the server; or INVALID.  Each reason comes with a
@@ -3359,6 +3365,12 @@ MEASUREMENT
      loop, the plan is the time that connections were supposed to be open.  A
      run that was cut short states how much of the planned duration it
      measured, and why.
+
+     --self-check decides what an invalid measurement means.  warn prints the
+     verdict only; fail, the default if there is a threshold, exits with 98;
+     off does not judge the measurement: the report says NOT CHECKED, and JSON
+     has checked in verdict.  In any case the exit code is 98 if nothing was
+     measured or the counts do not add up.
 
      In JSON, every percentile has a number v, so that a comparison never
      meets null.  With censored, it is a lower bound.  With needs_samples,
@@ -3403,6 +3415,73 @@ MEASUREMENT
 
      --heat prints the heat map in the terminal, after the text report, in 256
      colours or, without colour, in four shades of grey.
+
+   The course of a run
+     Two files grow during the run, after each interval of a second.  They are
+     opened before the first connection, and an existing file is overwritten.
+     If one can no longer be written, as on a full disk, a warning says so,
+     the run goes on without it, and the exit code is 23 if nothing else went
+     wrong.
+
+     --csv writes a row for each interval:
+
+           t_s,dur_s,phase,target,sent,received,open,errors,unanswered,p50_ms,p99_ms,max_ms,cpu,loop_delay_ms
+
+     t_s counts from the start of the measurement and is negative during the
+     warm-up, target is the rate of --rate, cpu the share of a core that the
+     busiest event loop of this client used.  What was not measured is empty.
+     With too few samples for a percentile, its value is the largest sample,
+     as in JSON.
+
+     --hdr writes an HdrHistogram log, version 1.3, that the HdrHistogram
+     libraries and their viewers read: after each interval, and after
+     connecting, waiting for the last answers and closing, a line for each
+     metric with samples.  The tag of a line is the name of the metric, its
+     time counts from the start of the run, and its largest value is in
+     milliseconds.  The histograms are those of hdr in JSON: those of all
+     lines of a metric add up to it.  Samples of the warm-up and unanswered
+     messages are not in them.
+
+     A stored result has the histograms of the whole run only, and the
+     percentiles of its intervals.  From it, wscope bench report --hdr
+     therefore writes one line for each metric, and --csv a row for each
+     interval of the result; these are joined in a long run.
+
+   Monitoring
+     --prometheus-addr serves the figures at /metrics while the run goes on:
+
+           wscope bench :8080 -R 5000 -d 10m --prometheus-addr :9095 --prometheus-linger 30s
+
+     The figures are those of the last second.  A scrape reads them in a
+     thread of its own, and asks nothing of the event loops that measure.
+     Once a second these count the bytes of their connections for it.
+     --prometheus-linger keeps the figures of the whole run until they have
+     been read once, for that time at most; without it, a scraper misses what
+     came after its last scrape.  The report is printed before the wait, and a
+     signal ends it.  Without a host, the address is loopback, and a request
+     must be for a loopback name, so that no page in a browser can read the
+     figures.  With a host, anyone who can reach it may read them; a warning
+     names the addresses.
+
+     --prometheus and --format prometheus write the same text after the run.
+     •   wscope_bench_metric_seconds are histograms of the metrics; the parts
+         of connect are labels.  Their bounds are 1, 2 and 5 times the powers
+         of ten from 100 µs to 50 s, and the limits of thresholds.  Unanswered
+         messages are in +Inf and _count, but not in _sum: where
+         histogram_quantile() returns the highest finite bound, the percentile
+         is at least that.
+     •   _messages_total, _connections_total, _bytes_total, _errors_total and
+         _closes_total count as the JSON result does, messages and bytes in
+         the measurement only.
+     •   _connections, _rate_target, _rate_achieved_ratio,
+         _generator_cpu_ratio and _generator_loop_delay_seconds are current
+         values.
+     •   _phase is 1 for the phase that is running, _verdict for the verdict
+         after the run, and _threshold_ok 1 or 0 for each threshold that is
+         decided.  _info names version, mode, shard and server.
+
+     Every series is there from the first scrape on, except those of
+     thresholds, HTTP statuses and rare close codes.
 
    Reports for CI
      --junit writes a test case for each threshold, and one for the verdict.
@@ -3486,7 +3565,8 @@ MEASUREMENT
      value was not measured, if only a lower bound is known and does not
      decide it, or if it fails but the verdict is invalid, since then the
      measurement may be at fault rather than the server.  The exit code is 99
-     if one fails, else 98 if one is undecided or the verdict is invalid.
+     if one fails, else 98 if one is undecided or the verdict is invalid; with
+     --self-check warn the verdict alone does not count.
 
      With abort after, the threshold is judged every second from that time in
      the measurement on, and a failure ends the run.  This is possible for
@@ -3500,12 +3580,13 @@ MEASUREMENT
 
      wscope bench report file prints a stored result again, from JSON or from
      a page; - reads standard input.  It takes --format, --percentiles,
-     --threshold, --html, --junit, --summary-md, --out and --color, and so
-     does wscope bench merge.  The thresholds of the result are judged again,
-     or those on the command line in their place.  Without --percentiles, it
-     prints the ones that are in the result.  Others are computed from the
-     histograms.  Members of the result that it does not know are ignored, so
-     that it reads the results of later versions.
+     --threshold, --html, --junit, --summary-md, --csv, --hdr, --prometheus,
+     --self-check, --out and --color, and so does wscope bench merge.  The
+     thresholds of the result are judged again, or those on the command line
+     in their place.  Without --percentiles, it prints the ones that are in
+     the result.  Others are computed from the histograms.  Members of the
+     result that it does not know are ignored, so that it reads the results of
+     later versions.
 
    Progress and signals
      During the run, progress is shown on standard error: one line that
@@ -3636,7 +3717,7 @@ OPTIONS
 
      --format format
              Format of the report on standard output.  Values: text, json,
-             junit, html, md.  Default: text.
+             junit, html, md, csv, prometheus.  Default: text.
 
      --heat  Print a heat map of the round-trip time over time after the text
              report, as wide as the terminal (80 columns elsewhere).
@@ -3666,6 +3747,30 @@ OPTIONS
      --summary-md file
              Add a summary in Markdown to the end of this file, as in
              $GITHUB_STEP_SUMMARY.
+
+     --csv file
+             Write a row of comma-separated values for each interval to this
+             file, during the run.
+
+     --hdr file
+             Write the samples to this file during the run, as an HdrHistogram
+             log with a line for each interval and metric.
+
+     --prometheus file
+             Write the figures to this file in the text format of Prometheus.
+
+     --self-check action
+             What an invalid measurement means: a warning (warn) or exit code
+             98 (fail); off does not check the measurement (default: fail with
+             --threshold, else warn).  Values: warn, fail, off.
+
+     --prometheus-addr host:port
+             Serve the figures at /metrics of this address for Prometheus,
+             during the run; without a host on loopback.
+
+     --prometheus-linger duration
+             After the run, serve the figures until they have been read once
+             more, at most for this long (default: 0s).
 
      --schema
              Print the JSON Schema of the result.

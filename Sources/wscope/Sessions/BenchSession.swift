@@ -22,6 +22,11 @@ struct BenchConfiguration: Sendable {
   var sources: [SocketAddress] = []
   var levels: [PercentileLevel]
   var outputs: ReportOutputs
+  /// What an invalid measurement means; nil if the thresholds decide that.
+  var selfCheck: SelfCheckAction?
+  /// Where to serve the figures during the run, and for how many nanoseconds after it at most; nil for
+  /// nowhere.
+  var monitoring: (address: PrometheusEndpoint.Address, linger: Int64)?
   /// The name of the run; nil for a random one, or for shards one that they have in common.
   var runID: String?
   /// The command line with secrets redacted.
@@ -57,17 +62,80 @@ final class BenchSession: Sendable {
   func run() async -> ExitStatus {
     let watching = Task { await signals.watch(context) }
     defer { watching.cancel() }
-    let (report, status) = await measure()
-    guard let report else { return status }
-    let printed = configuration.outputs.write(report, context)
-    return status == .ok ? printed : status
+    let (files, endpoint): (IntervalFiles, PrometheusEndpoint?)
+    do {
+      endpoint = try await serve()
+      files = try IntervalFiles(
+        configuration.outputs.intervalFiles, targetRate: configuration.plan.ownRate, context)
+    } catch {
+      let failure = CommandFailure(.cannotListen, "the embedded server cannot listen: \(error)")
+      return fail(error as? CommandFailure ?? failure)
+    }
+    var observer = configuration.outputs.intervalFiles.isEmpty ? nil : files.observer
+    if let endpoint {
+      observer = observer ?? LoadObserver()
+      observer?.counted = { endpoint.update($0) }
+    }
+    let (report, status) = await measure(observer: observer)
+    let written = await files.finish()
+    if let report { endpoint?.finish(report) }
+    let printed = report.map { configuration.outputs.write($0, context) } ?? .ok
+    if let endpoint {
+      if report != nil { await waitForLastScrape(endpoint) }
+      await endpoint.stop()
+    }
+    guard report != nil else { return status }
+    return [status, printed, written].first { $0 != .ok } ?? .ok
+  }
+
+  /// Serves the figures of the run, if that was asked for.
+  private func serve() async throws -> PrometheusEndpoint? {
+    guard let address = configuration.monitoring?.address else { return nil }
+    let url =
+      switch configuration.target {
+      case .endpoint(let client): Redaction.url("\(client.url)")
+      // Its port is known once it runs.
+      case .embedded: "\(try await target().url)"
+      }
+    let plan = configuration.plan
+    let endpoint = try await PrometheusEndpoint(
+      address, plan,
+      PrometheusText.Subject(
+        version: Version.number, mode: plan.mode, shard: plan.shard, url: url,
+        thresholds: plan.thresholds))
+    let addresses = endpoint.localAddresses
+    if !configuration.isQuiet, let first = addresses.first {
+      context.inform("metrics at http://\(Diagnostician.text(first))/metrics")
+    }
+    let reachable = address.host == nil ? [] : addresses.flatMap(LocalAddress.reachable)
+    if !reachable.isEmpty {
+      let list = reachable.map { Diagnostician.text($0) }.joined(separator: ", ")
+      context.warn("reachable from other machines at \(list)")
+    }
+    return endpoint
+  }
+
+  /// Keeps the figures of the whole run until they have been read, unless a signal ended the run.
+  private func waitForLastScrape(_ endpoint: PrometheusEndpoint) async {
+    guard let linger = configuration.monitoring?.linger, linger > 0, signals.stopped == nil else {
+      return
+    }
+    if !configuration.isQuiet {
+      context.inform("waiting for a last scrape, \(Figures.shortDuration(linger)) at most")
+    }
+    let waiting = Task { await endpoint.lastScrape(within: linger) }
+    signals.begin(waiting)
+    await waiting.value
   }
 
   /// Runs the load test.
   ///
+  /// - Parameter observer: Follows the run.
   /// - Returns: The report with secrets redacted, nil if nothing could be measured, and the exit status of
   ///   the run alone.
-  func measure() async -> (report: LoadReport?, status: ExitStatus) {
+  func measure(
+    observer: LoadObserver? = nil
+  ) async -> (report: LoadReport?, status: ExitStatus) {
     if let problem = tooFewFiles() ?? unusableSourceAddress() ?? missedStart() {
       return (nil, fail(problem))
     }
@@ -92,7 +160,8 @@ final class BenchSession: Sendable {
       return (nil, signal == .interrupt ? .interrupted : .terminated)
     }
     let shown = Atomic<Int>(0)
-    let result = await test.run { progress in self.show(progress, shown) }
+    let result = await test.run(
+      progress: { progress in self.show(progress, shown) }, observer: observer)
     context.console.status(nil)
     warnAboutLateWindow(result.report)
     let status = explain(result, client)
@@ -282,11 +351,11 @@ final class BenchSession: Sendable {
       let status = ExitStatus(outcome)
       return status == .ok ? .connectionLost : status
     case .completed:
-      return ExitStatus(thresholdsOf: result.report)
+      return ExitStatus(thresholdsOf: result.report, selfCheck: configuration.selfCheck)
     case .aborted:
       // Answers received after the abort may have changed the value, so it no longer breaks the
       // limit.
-      let status = ExitStatus(thresholdsOf: result.report)
+      let status = ExitStatus(thresholdsOf: result.report, selfCheck: configuration.selfCheck)
       return status == .ok ? .thresholdBroken : status
     }
   }

@@ -33,6 +33,15 @@ final class BenchSignals: Sendable {
     }
   }
 
+  /// Sets what a signal cancels after the run.
+  func begin(_ waiting: Task<Void, Never>) {
+    let isStopped = state.withLock { state in
+      (state.test, state.waiting) = (nil, waiting)
+      return state.first != nil
+    }
+    if isStopped { waiting.cancel() }
+  }
+
   /// Sets what a signal ends.
   func begin(_ test: LoadTest, _ waiting: Task<Void, Never>) {
     let isStopped = state.withLock { state in

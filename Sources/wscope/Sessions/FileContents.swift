@@ -163,6 +163,19 @@ final class AppendedFile: Sendable {
     guard descriptor >= 0 else { throw FileContents.failure(path, "write") }
   }
 
+  /// Opens a file that a report fills during a run: an existing one is emptied, and may be a symbolic link.
+  ///
+  /// - Throws: `CommandFailure`.
+  init(growing path: String) throws {
+    self.path = path
+    if OutputFile.isStream(path) {
+      descriptor = try Self.openStream(path)
+      return
+    }
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileContents.failure(path, "write") }
+  }
+
   deinit { close(descriptor) }
 
   private static func openStream(_ path: String) throws -> Int32 {

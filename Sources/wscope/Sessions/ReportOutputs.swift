@@ -10,12 +10,20 @@ struct ReportOutputs: Sendable {
     var isAppended = false
   }
 
+  /// A file that grows during a run.
+  struct IntervalFile: Sendable {
+    var path: String
+    var format: IntervalFormat
+  }
+
   /// The format of the report on standard output.
   var format: ReportFormatEntry
   /// Whether a heat map for the terminal follows.
   var showsHeat = false
   /// The files to write in addition.
   var files: [File] = []
+  /// The files with the course of the run.
+  var intervalFiles: [IntervalFile] = []
 
   /// Writes all outputs. If one cannot be written, warns and continues with the others.
   ///
@@ -37,6 +45,22 @@ struct ReportOutputs: Sendable {
     }
     if context.environment["GITHUB_ACTIONS"] == "true" {
       for line in GitHubAnnotations(report).lines { context.console.note(line) }
+    }
+    return status
+  }
+
+  /// Writes the files with the course of a run that is over. Warns about one that cannot be written.
+  ///
+  /// - Returns: The status of the last failure, or `.ok`.
+  func writeIntervals(of report: LoadReport, _ context: CommandContext) -> ExitStatus {
+    var status = ExitStatus.ok
+    for file in intervalFiles {
+      do {
+        try FileContents.write(file.format.text(report), to: file.path, context.console)
+      } catch {
+        context.warn((error as? CommandFailure)?.message ?? "cannot write \(file.path): \(error)")
+        status = .outputFailed
+      }
     }
     return status
   }

@@ -50,7 +50,7 @@ struct JUnitReport {
   /// Values by the names and in the units of thresholds.
   private var properties: [(name: String, value: String)] {
     var properties = [
-      ("verdict", report.verdict.state.rawValue),
+      ("verdict", report.verdictText.lowercased()),
       ("rate.sent", "\(Figures.decimal(report.rates.sent, decimals: 3))/s"),
       ("rate.answered", "\(Figures.decimal(report.rates.answered, decimals: 3))/s"),
       ("messages.sent", "\(report.messages.sent)"),

@@ -33,13 +33,15 @@ struct MarkdownSummary {
 
   private var head: [String] {
     let state = report.verdict.state
-    let sign = [Verdict.State.valid: "✓", .suspect: "!", .invalid: "✗"][state] ?? ""
+    let sign =
+      state == .valid && !report.isChecked
+      ? "?" : [Verdict.State.valid: "✓", .suspect: "!", .invalid: "✗"][state] ?? ""
     let findings = FindingText(report)
     let reasons = report.verdict.reasons.map {
       "- **\($0.state.rawValue)**: \(Markdown.escaped(findings.text($0.finding)))"
     }
     return [
-      "### \(sign) \(state.rawValue.uppercased()): wscope bench "
+      "### \(sign) \(report.verdictText): wscope bench "
         + Markdown.escaped(report.target.url), "",
       Markdown.escaped(ReportSentence(report).text), "",
     ] + (ThresholdSummary(report).map { ["**\(Markdown.escaped($0.text))**", ""] } ?? [])

@@ -38,5 +38,15 @@ enum ReportFormats {
     summary: "A summary in Markdown, for the page of a CI job; at most 64 KiB.",
     render: { MarkdownSummary($0).text })
 
-  static let all = [text, json, junit, html, md]
+  static let csv = ReportFormatEntry(
+    name: "csv",
+    summary: "Comma-separated values, a row for each interval.",
+    render: { IntervalFormat.csv.text($0) })
+
+  static let prometheus = ReportFormatEntry(
+    name: "prometheus",
+    summary: "The text format of Prometheus, as for a node exporter or a CI server.",
+    render: { PrometheusText($0).text })
+
+  static let all = [text, json, junit, html, md, csv, prometheus]
 }

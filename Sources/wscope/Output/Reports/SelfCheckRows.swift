@@ -36,7 +36,11 @@ struct SelfCheckRows {
     let found = report.verdict.reasons.first { $0.finding.check == check }
     return Row(
       name: check.rawValue, measured: measured ?? Figures.none, suspect: suspect, invalid: invalid,
-      state: found?.state.rawValue ?? (measured == nil ? "not checked" : "ok"))
+      state: found?.state.rawValue ?? (measured == nil || !isChecked(check) ? "not checked" : "ok"))
+  }
+
+  private func isChecked(_ check: Verdict.Finding.Check) -> Bool {
+    report.isChecked || [.accounting, .nothingMeasured].contains(check)
   }
 
   private var isOpen: Bool { report.configuration.pacing.isOpen }

@@ -22,7 +22,7 @@ struct TextReport {
 
   /// The verdict, the result in a sentence, what is wrong with it, and what was run.
   private var head: [String] {
-    let state = report.verdict.state.rawValue.uppercased()
+    let state = report.verdictText
     let line = state + "  " + Self.line(report.target.url)
     let findings = FindingText(report)
     let words = ReportHead(report)

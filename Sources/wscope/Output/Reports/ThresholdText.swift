@@ -110,16 +110,21 @@ extension FixedWidthInteger {
 }
 
 extension ExitStatus {
-  /// The status of a result by its numbers and its thresholds; without thresholds the verdict does not count.
-  init(thresholdsOf report: LoadReport) {
+  /// The status of a result by its numbers, its thresholds and its verdict.
+  ///
+  /// - Parameters:
+  ///   - report: The result.
+  ///   - selfCheck: What an invalid verdict means; nil for a failure if there are thresholds.
+  init(thresholdsOf report: LoadReport, selfCheck: SelfCheckAction? = nil) {
     let states = report.outcomes.map(\.state)
+    let action = selfCheck ?? (states.isEmpty ? .warn : .fail)
     self =
       if report.messages.attempted == 0 || !report.contradictions().isEmpty {
         .measurementInvalid
       } else if states.contains(.fail) {
         .thresholdBroken
       } else if states.contains(.undecided)
-        || !states.isEmpty && report.verdict.state == .invalid
+        || action == .fail && report.verdict.state == .invalid
       {
         .measurementInvalid
       } else {

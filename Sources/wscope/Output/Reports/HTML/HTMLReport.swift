@@ -22,7 +22,7 @@ struct HTMLReport {
     <meta name="color-scheme" content="light dark">
     <meta name="generator" content="\(report.tool.name) \(report.tool.version)">
     <meta name="description" content="\(ReportSentence(report).text)">
-    <title>\(report.verdict.state.rawValue.uppercased()) - \(report.target.url) - wscope bench</title>
+    <title>\(report.verdictText) - \(report.target.url) - wscope bench</title>
     <style>
     \(PageStyle.css)</style>
     </head>

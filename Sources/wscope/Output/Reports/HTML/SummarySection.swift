@@ -13,8 +13,8 @@ struct SummarySection {
     <h1>\(report.target.url)</h1>
     <p>\(ReportHead(report).setup)</p>
     </header>
-    <section class="verdict \(report.verdict.state.rawValue)" aria-labelledby="verdict">
-    <h2 id="verdict">\(sign) \(report.verdict.state.rawValue.uppercased())\(kept)</h2>
+    <section class="verdict \(report.isChecked ? report.verdict.state.rawValue : "suspect")" aria-labelledby="verdict">
+    <h2 id="verdict">\(sign) \(report.verdictText)\(kept)</h2>
     <p class="sentence">\(ReportLayout.unbroken(ReportSentence(report).text))</p>
     \(reasons)<p class="facts">\(facts)</p>
     </section>
@@ -33,6 +33,7 @@ struct SummarySection {
   /// A shape for each verdict: nobody needs to see its colour.
   private var sign: HTML {
     switch report.verdict.state {
+    case .valid where !report.isChecked: ""
     case .valid:
       """
       <svg aria-hidden="true" width="26" height="26"><circle cx="13" cy="13" r="13" fill="#007a5a"/>\
