@@ -167,11 +167,12 @@ import NIOPosix
   /// must leave it a moment.
   @Test func whoIsBehindStillReads() async throws {
     var plan = Self.plan(
-      .duration(300 * Self.ms), .open(rate: 1e6, arrival: .constant), connections: 1)
+      .duration(600 * Self.ms), .open(rate: 1e6, arrival: .constant), connections: 1)
     plan.maxInFlight = 16
     let report = try await LoadPeer(.echo).run(plan).report
     Self.checkBooks(report)
-    #expect(report.messages.answeredInWindow > 10 * 16)
+    // One that never read would have the answers to its first messages only, and those after the window.
+    #expect(report.messages.answeredInWindow > 2 * 16)
   }
 
   @Test func whatIsOverTheLimitIsUnsent() async throws {
