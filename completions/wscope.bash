@@ -347,7 +347,7 @@ _wscope_listen() {
     repeating_flags=(--verbose -v)
     non_repeating_flags=(--strict-paths --transports --no-prompt --tls --http2 --control --reuse-port --lint --require-subprotocol --once --exit-at-eof --binary -b -0 --null --tap-output --exec --exec-pty --i-know --no-url-faults --no-compress --json --quiet -q --version -h --help)
     repeating_options=(-s --subprotocol --protocol --allow-origin --allow-host --on --pass-env --pass-header --fault)
-    non_repeating_options=(--host --unix-socket --mode --port-file --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --exec-grace --exec-stderr --seed --compress --format --timestamps --filter --filter-json --color)
+    non_repeating_options=(--host --unix-socket --mode --port-file --tls-ca-out --cert --key --max-message --max-head --max-queue --max-clients --close-timeout --threads --basic-auth --bearer --client-ca --exit-after --accept-close -m --max-time --slow --keep --script --rules --wait -w --junit --exec-grace --exec-stderr --seed --compress --format --timestamps --filter --filter-json --color)
     __wscope_offer_flags_options -1
 
     # Offer option value completions
@@ -364,6 +364,10 @@ _wscope_listen() {
         return
         ;;
     '--port-file')
+        __wscope_add_completions -f
+        return
+        ;;
+    '--tls-ca-out')
         __wscope_add_completions -f
         return
         ;;
@@ -406,6 +410,10 @@ _wscope_listen() {
         return
         ;;
     '--bearer')
+        return
+        ;;
+    '--client-ca')
+        __wscope_add_completions -f
         return
         ;;
     '--exit-after')

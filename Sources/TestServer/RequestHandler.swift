@@ -421,6 +421,7 @@ final class RequestHandler: Sendable {
       self.consumer(upgrade, visit, info, draw, slot, on: loop)
     }
     accepted.messageLimit = upgrade.connection.messageLimit
+    accepted.fragmentLimit = upgrade.connection.fragmentLimit
     accepted.fields = upgrade.fields
     if let refusal {
       metrics.counters.count(fault: refusal.fault)

@@ -88,6 +88,8 @@ package final class TestServer: Sendable {
     transport.requiresClientCertificates = configuration.tls?.clientAuthorities.isEmpty == false
     transport.http2 = configuration.http2
     transport.limits = configuration.limits
+    transport.bodies = RequestBodies(
+      limit: max(TestServerConfiguration.maxBodies, configuration.limits.messageSize))
     transport.closeTimeout = configuration.closeTimeout
     transport.headTimeout = configuration.headTimeout
     transport.headLimits = configuration.headLimits

@@ -16,6 +16,8 @@ package struct TestServerConfiguration: Sendable {
   package var originRemedy: @Sendable (OriginRules.Verdict) -> String? = { _ in nil }
   /// Limits on the messages from clients.
   package var limits = Limits(messageSize: Limits.serverMessageSize)
+  /// Bytes of the bodies of all requests together, unless a single message may be larger.
+  package static let maxBodies = 64 << 20
   /// How long to wait for the Close frame of a client after sending one.
   package var closeTimeout = TimeAmount.seconds(5)
   /// How long a client may take to send a complete request head.

@@ -19,6 +19,8 @@ package struct AcceptedUpgrade: Sendable {
   package var wireText: String?
   /// The maximum size of a message in bytes, if lower than the server's limit.
   package var messageLimit: Int?
+  /// The maximum size of a frame of a message in bytes; nil for none.
+  package var fragmentLimit: Int?
   /// Makes the owner of the connection. Called on the event loop of the connection.
   package var consumer: @Sendable (any EventLoop) -> any ConnectionConsumer
 
@@ -70,6 +72,7 @@ package struct AcceptedUpgrade: Sendable {
   func connection(_ configuration: ServerConfiguration) -> OpenedConnection {
     var limits = configuration.limits
     if let messageLimit { limits.messageSize = min(limits.messageSize, messageLimit) }
+    if let fragmentLimit { limits.fragmentSize = fragmentLimit }
     return OpenedConnection(
       agreement: .server(deflate.map { DeflateAgreement(serverAnswering: $0) }),
       limits: limits, closeTimeout: configuration.closeTimeout, consumer: consumer)

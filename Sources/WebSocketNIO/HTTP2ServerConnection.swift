@@ -109,7 +109,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
   private var state = State.waitingForHead
   private var isTunnel = false
   /// The body of the request, while it is being read.
-  private var body = RequestBody(limit: 0)
+  private var body: RequestBody?
   private var timer: Scheduled<Void>?
   /// Data that the client has sent before it was answered.
   private var early = ByteBuffer()
@@ -166,7 +166,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
         ? context.channel.parent.flatMap(ClientCertificate.subject) : nil)
     let answer = answer(request)
     guard case .reading(let limit, _) = answer else { return carryOut(answer, to: head, context) }
-    body = RequestBody(limit: limit)
+    let body = RequestBody(limit: limit, of: configuration.bodies)
+    self.body = body
     state = .readingBody(head, answer)
     timer = context.eventLoop.assumeIsolated().scheduleTask(in: configuration.bodyTimeout) {
       self.perform(context) { () throws(RequestBodyProblem) in throw .timedOut }
@@ -185,7 +186,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       try work()
     } catch {
       state = .answered
-      body = RequestBody(limit: 0)
+      body = nil
       timer?.cancel()
       configuration.rejected(context.channel.remoteAddress, error.status, .body(error))
       reply(HTTPReply(error.status, text: error.explanation), to: head, context)
@@ -209,8 +210,8 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
         self.carryOut(answer, to: head, context)
       }
     case .reading(_, let make):
-      let bytes = body.bytes
-      body = RequestBody(limit: 0)
+      let bytes = body?.bytes ?? ByteBuffer()
+      body = nil
       carryOut(make(bytes), to: head, context)
     case .upgrade(let upgrade):
       open(upgrade.reply, upgrade.connection(configuration), context)
@@ -266,7 +267,7 @@ private final class HTTP2ServerStream: ChannelInboundHandler {
       context.channel.setOption(.autoRead, value: false).whenFailure { _ in }
     case .readingBody:
       let piece = unwrapInboundIn(data)
-      perform(context) { () throws(RequestBodyProblem) in try body.append(piece) }
+      perform(context) { () throws(RequestBodyProblem) in try body?.append(piece) }
     case .waitingForHead, .answered:
       // The request is answered and its body discarded.
       break

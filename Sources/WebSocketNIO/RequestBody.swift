@@ -6,8 +6,15 @@ struct RequestBody {
   /// In bytes.
   let limit: Int
   private(set) var bytes = ByteBuffer()
+  private let share: RequestBodies.Share
 
-  init(limit: Int) { self.limit = limit }
+  /// - Parameters:
+  ///   - limit: In bytes.
+  ///   - bodies: What all bodies of the server hold.
+  init(limit: Int, of bodies: RequestBodies) {
+    self.limit = limit
+    share = RequestBodies.Share(of: bodies)
+  }
 
   /// How the end of a body is found (RFC 9112 section 6.3).
   enum Framing: Equatable {
@@ -45,11 +52,15 @@ struct RequestBody {
 
   /// Adds received bytes.
   ///
-  /// - Throws: `tooLarge`; the bytes are then discarded.
+  /// - Throws: `tooLarge`, or `tooMany` if there is no room for more of any body; the bytes are then discarded.
   mutating func append(_ piece: ByteBuffer) throws(RequestBodyProblem) {
     guard piece.readableBytes <= limit - bytes.readableBytes else {
       bytes = ByteBuffer()
       throw .tooLarge(limit: limit)
+    }
+    guard share.take(piece.readableBytes) else {
+      bytes = ByteBuffer()
+      throw .tooMany
     }
     bytes.writeImmutableBuffer(piece)
   }
@@ -64,6 +75,8 @@ package enum RequestBodyProblem: Error, Equatable, Sendable {
   case unknownCoding
   /// Over `limit` bytes.
   case tooLarge(limit: Int)
+  /// The bodies of all requests together are too large.
+  case tooMany
   /// Not complete within the time limit.
   case timedOut
 
@@ -72,6 +85,7 @@ package enum RequestBodyProblem: Error, Equatable, Sendable {
     case .ambiguousLength, .invalidLength: .badRequest
     case .unknownCoding: .notImplemented
     case .tooLarge: .payloadTooLarge
+    case .tooMany: .serviceUnavailable
     case .timedOut: .requestTimeout
     }
   }
@@ -84,6 +98,7 @@ package enum RequestBodyProblem: Error, Equatable, Sendable {
     case .invalidLength: "the Content-Length is not a number"
     case .unknownCoding: "the only supported transfer coding is chunked"
     case .tooLarge(let limit): "the body is over \(limit) bytes"
+    case .tooMany: "the server holds too many bodies of other requests"
     case .timedOut: "the body was not complete within the time limit"
     }
   }

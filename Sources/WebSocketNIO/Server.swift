@@ -82,6 +82,8 @@ package struct ServerConfiguration: Sendable {
   /// The time limit from accepting a connection to the end of the request head; received data does
   /// not extend it.
   package var headTimeout = TimeAmount.seconds(10)
+  /// What the bodies of all requests hold together, 64 MiB at most.
+  package var bodies = RequestBodies(limit: 64 << 20)
   /// From the end of the head to the end of a body that is read, not extended by data that arrives.
   package var bodyTimeout = TimeAmount.seconds(30)
   package var closeTimeout = TimeAmount.seconds(5)

@@ -110,7 +110,7 @@ package final class ServerUpgradeHandler: ChannelInboundHandler, RemovableChanne
     guard case .reading(let limit, _) = answer else { return }
     perform(context) { () throws(RequestBodyProblem) in
       let framing = try RequestBody.framing(head.headers)
-      let body = RequestBody(limit: limit)
+      let body = RequestBody(limit: limit, of: configuration.bodies)
       try body.expect(framing)
       self.body = body
       isLastRequest = framing == .open

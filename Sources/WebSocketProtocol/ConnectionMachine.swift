@@ -199,7 +199,7 @@ package struct ConnectionMachine {
       length = 4
     }
     let mask = role == .server ? 4 : 0
-    guard size != 127, size <= limits.messageSize, length &+ mask &+ size <= bytes.count else {
+    guard size != 127, size <= limits.wholeSize, length &+ mask &+ size <= bytes.count else {
       return nil
     }
     if mask > 0 { key = bytes.loadUnaligned(fromByteOffset: length, as: UInt32.self) }
@@ -235,7 +235,7 @@ package struct ConnectionMachine {
       output.reserveCapacity(minimumWritableBytes: source.count)
     }
     let start = output.writerIndex
-    let limit = limits.messageSize
+    let limit = limits.wholeSize
     let run = output.withVeryUnsafeMutableBytes { storage in
       EchoRun(of: source, into: storage.baseAddress?.advanced(by: start), limit: limit)
     }

@@ -71,6 +71,9 @@ package enum FrameRules {
     } else {
       guard !context.isInsideMessage else { return .unfinishedMessage(header.opcode) }
     }
+    guard header.payloadLength <= context.limits.fragmentSize.asUInt64 else {
+      return .fragmentTooBig(size: header.payloadLength, limit: context.limits.fragmentSize)
+    }
     if context.isCompressed || header.reservedBits != 0 {
       // The inflated size is limited during inflation. Here the limit applies to the compressed
       // size: deflate never makes a payload larger than this.

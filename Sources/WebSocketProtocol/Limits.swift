@@ -2,7 +2,11 @@
 /// for its payload.
 package struct Limits: Hashable, Sendable {
   /// The maximum size of a message in bytes, all fragments together: 1 byte to 1 GiB.
-  package var messageSize: Int
+  package var messageSize: Int { didSet { updateWholeSize() } }
+  /// The maximum size of the payload of a frame of a message in bytes.
+  package var fragmentSize = Int.max { didSet { updateWholeSize() } }
+  /// The maximum size of a message that is one frame: what the short ways through the machine compare.
+  private(set) var wholeSize: Int
   /// The maximum number of frames in a message, empty ones included.
   package var fragments: Int
 
@@ -19,5 +23,8 @@ package struct Limits: Hashable, Sendable {
   package init(messageSize: Int, fragments: Int = Limits.defaultFragments) {
     self.messageSize = min(max(messageSize, 1), Self.largestMessageSize)
     self.fragments = fragments
+    wholeSize = self.messageSize
   }
+
+  private mutating func updateWholeSize() { wholeSize = min(messageSize, fragmentSize) }
 }

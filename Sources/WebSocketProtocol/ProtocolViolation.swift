@@ -23,6 +23,8 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   case textIsNotUTF8(InvalidUTF8)
   /// Sizes in bytes. `size` is the minimum that the message would have.
   case messageTooBig(size: UInt64, limit: Int)
+  /// A frame of a message; sizes in bytes.
+  case fragmentTooBig(size: UInt64, limit: Int)
   case tooManyFragments(limit: Int)
   /// A compressed message that does not inflate, or does not end where it should (RFC 7692).
   case corruptCompression
@@ -36,7 +38,7 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
   package var closeCode: CloseCode {
     switch self {
     case .textIsNotUTF8, .closeReasonIsNotUTF8, .corruptCompression: .invalidPayload
-    case .messageTooBig, .tooManyFragments, .inflatesBeyondLimit: .tooBig
+    case .messageTooBig, .fragmentTooBig, .tooManyFragments, .inflatesBeyondLimit: .tooBig
     default: .protocolError
     }
   }
@@ -65,6 +67,8 @@ package enum ProtocolViolation: Error, Hashable, Sendable {
     case .textIsNotUTF8: "text is not valid UTF-8"
     case .messageTooBig(let size, let limit):
       "message of \(size) bytes is over the limit of \(limit) (--max-message)"
+    case .fragmentTooBig(let size, let limit):
+      "fragment of \(size) bytes is over the limit of \(limit)"
     case .tooManyFragments: "too many fragments"
     case .corruptCompression: "compressed message is corrupt"
     case .inflatesBeyondLimit(let limit):

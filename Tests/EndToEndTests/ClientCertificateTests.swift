@@ -20,7 +20,7 @@ import Testing
     let authority = try Self.authority()
     let listener = try Listener(
       ["--tls", "--client-ca", authority.path("root.pem")] + options)
-    for certificate in [["client.pem"], ["client.p12", "--cert-pass", "hush"]] {
+    for certificate in [["client.pem"], ["client.p12", "--pass", "hush"]] {
       let ended = try Self.send(
         listener, ["--cert", authority.path(certificate[0])] + certificate.dropFirst())
       #expect(ended.exitCode == 0, "\(ended.errorText)")
@@ -98,7 +98,7 @@ import Testing
     #expect(try curl("--cert \(path) --key \(path)").outputText == "ok\n")
     let dialogue = { (version: String) in
       try Wscope.shell(
-        "(sleep 0.5; echo) | openssl s_client -connect localhost:\(listener.port) \(version) 2>&1"
+        "(sleep 5; echo) | openssl s_client -connect localhost:\(listener.port) \(version) 2>&1"
       ).outputText
     }
     #expect(try dialogue("-tls1_2").contains("alert handshake failure"))

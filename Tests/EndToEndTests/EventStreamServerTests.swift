@@ -39,6 +39,23 @@ import Testing
     #expect(line.contains("/room/x/sse (sse) from 127.0.0.1:"), "\(line)")
   }
 
+  /// There is no Close frame to name.
+  @Test func aClientThatGoesHasLeft() throws {
+    let listener = try Listener(["--slow", "close"])
+    do {
+      let stream = try Self.open(listener, "/room/x/sse")
+      Self.expect(stream, "data: * guest-1 joined (1 here)\n\n")
+    }
+    let line = try listener.process.readLine(from: .standardError) { $0.contains("#1 left") }
+    #expect(line.contains("#1 left   0 in, 1 out, "), "\(line)")
+    let stays = try Self.open(listener, "/room/x/sse")
+    Self.expect(stays, "data: * guest-2 joined (1 here)\n\n")
+    listener.process.signal(SIGTERM)
+    #expect(stays.readToEnd() == [])
+    let ended = try listener.process.wait()
+    #expect(ended.errorText.contains("#2 closed 1001 going away"), "\(ended.errorText)")
+  }
+
   /// Each message once, on whichever loop the client is.
   @Test func aClientGoesOnWhereItWas() throws {
     let listener = try Listener(["--threads", "3"])
@@ -51,7 +68,7 @@ import Testing
         Self.expect(last, "id: \(number)\ndata: m\(number)\n\n")
       }
       // Only then the next message is for nobody.
-      _ = try listener.process.readLine(from: .standardError) { $0.contains("#\(number) closed") }
+      _ = try listener.process.readLine(from: .standardError) { $0.contains("#\(number) left") }
     }
     // The kept ones; without a number of the client, and with one that the server never gave.
     for fields in [[accept], [accept, "Last-Event-ID: 31"], [accept, "Last-Event-ID: x"]] {
@@ -84,8 +101,7 @@ import Testing
       }
       _ = stream
     }
-    let line = try listener.process.readLine(from: .standardError) { $0.contains("#1 closed") }
-    #expect(line.contains("(by the peer)"), "\(line)")
+    _ = try listener.process.readLine(from: .standardError) { $0.contains("#1 left") }
     _ = try Self.open(listener, "/broadcast/sse")
   }
 

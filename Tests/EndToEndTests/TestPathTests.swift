@@ -17,6 +17,8 @@ import Testing
     Row(path: "/mirror", exitCode: 0, output: "hi\n"),
     Row(path: "/websocket/echo", exitCode: 0, output: "hi\n"),
     Row(path: "/echo?max_message_size=1", exitCode: 111, output: ""),
+    Row(path: "/echo?max_fragment_size=1", exitCode: 111, output: ""),
+    Row(path: "/echo?max_fragment_size=16", exitCode: 0, output: "hi\n"),
     Row(path: "/delay/50", exitCode: 0, output: "hi\n"),
     Row(path: "/close/4000?after=1&reason=done", exitCode: 111, output: "hi\n"),
     Row(path: "/close/1006", exitCode: 56, output: ""),

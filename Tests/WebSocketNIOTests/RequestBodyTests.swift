@@ -168,4 +168,24 @@ import WebSocketProtocol
     #expect(reply.hasPrefix("HTTP/1.1 408 ") && reply.contains("Connection: close"), "\(reply)")
     _ = try? channel.finish()
   }
+
+  /// The bodies of all connections share their limit, and leave it when they are answered or lost.
+  @Test func allBodiesTogetherAreLimited() throws {
+    let bodies = RequestBodies(limit: 10)
+    let piece = { (count: Int) in ByteBuffer(repeating: 0x61, count: count) }
+    var first: RequestBody? = RequestBody(limit: 8, of: bodies)
+    try first?.append(piece(8))
+    do {
+      var second = RequestBody(limit: 8, of: bodies)
+      try second.append(piece(2))
+      #expect(throws: RequestBodyProblem.tooMany) { try second.append(piece(1)) }
+      #expect(second.bytes.readableBytes == 0)
+    }
+    var third = RequestBody(limit: 8, of: bodies)
+    #expect(throws: RequestBodyProblem.tooMany) { try third.append(piece(3)) }
+    first = nil
+    try third.append(piece(8))
+    #expect(third.bytes.readableBytes == 8)
+    #expect(RequestBodyProblem.tooMany.status == .serviceUnavailable)
+  }
 }

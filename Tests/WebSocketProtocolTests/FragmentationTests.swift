@@ -82,6 +82,22 @@ import WebSocketProtocol
       hears: [.violation(.tooManyFragments(limit: 1))])
   }
 
+  /// At the limit and one above, alone, in a message, and in control frames, which it is not for.
+  @Test func theLimitOfTheSizeOfAFragment() {
+    var limits = Limits(messageSize: 9)
+    limits.fragmentSize = 3
+    check(
+      [.text("abc"), .text("abc", isFinal: false), .continuation("def"), .ping("longer")],
+      limits: limits, hears: [.text("abc"), .text("abcdef"), .ping("longer")])
+    let violation = Heard.violation(.fragmentTooBig(size: 4, limit: 3))
+    check([.text("abcd")], limits: limits, hears: [violation])
+    check([.text("a", isFinal: false), .continuation("bcde")], limits: limits, hears: [violation])
+    limits.messageSize = 2
+    check(
+      [.text("abc")], limits: limits,
+      hears: [.violation(.messageTooBig(size: 3, limit: 2))])
+  }
+
   /// SECURITY R2: the default limit, at the limit and one above, empty and of one byte.
   @Test(arguments: [[], [0x78]] as [[UInt8]])
   func theDefaultLimitOfFragments(payload: [UInt8]) {

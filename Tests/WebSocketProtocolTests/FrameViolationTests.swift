@@ -212,6 +212,7 @@ import WebSocketProtocol
         "message of 1000001 bytes is over the limit of 1000000 (--max-message)"
       ),
       (.tooManyFragments(limit: 3), 1009, "too many fragments"),
+      (.fragmentTooBig(size: 9, limit: 8), 1009, "fragment of 9 bytes is over the limit of 8"),
       (
         .compressedFrame(.ping), 1002,
         "RSV1 on a ping: control frames are never compressed"

@@ -11,6 +11,8 @@ package struct ModeEntry: Sendable {
   package var isFed = false
   /// Whether lines of standard input are for clients that they name.
   package var isAnsweredByHand = false
+  /// Whether messages are only counted, so that their rate is what a person wants to see.
+  package var onlyCounts = false
   /// The channels that exist in this mode, test paths or not.
   package var channel: ModeChannel?
   /// Makes what the connections of the mode share, once a server; the value is one of `values`.

@@ -4,7 +4,8 @@ import WebSocketProtocol
 /// Counts messages and discards them.
 final class Sink: Behaviour {
   static let mode = ModeEntry(
-    name: "sink", summary: "Counts every message and discards it.", make: { _, _ in Maker() })
+    name: "sink", summary: "Counts every message and discards it.", onlyCounts: true,
+    make: { _, _ in Maker() })
 
   struct Maker: BehaviourMaker {
     func makeBehaviour(for client: ServedClient) -> any Behaviour { Sink(client) }

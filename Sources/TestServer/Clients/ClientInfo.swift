@@ -25,6 +25,8 @@ package struct ClientInfo: Sendable, Hashable {
 package struct ClientSummary: Sendable {
   package var outcome: CloseOutcome
   package var subprotocol: String?
+  /// Whether it received an event stream: such a client sends no Close frame.
+  package var isEventStream = false
   /// Bytes and messages transferred in both directions.
   package var traffic: Traffic
   /// Time from the opening to the end of the connection.

@@ -135,7 +135,8 @@ final class ServedClient {
       .closed(
         client: number,
         ClientSummary(
-          outcome: outcome, subprotocol: info.subprotocol, traffic: handler.traffic,
+          outcome: outcome, subprotocol: info.subprotocol, isEventStream: info.isEventStream,
+          traffic: handler.traffic,
           duration: now - openedAt,
           idle: .nanoseconds(max(0, CoarseClock.now() &- lastActivity)))))
     self.handler = nil

@@ -81,7 +81,11 @@ struct JournalReading: Sendable {
   ///
   /// It runs on no event loop: a regular expression may take its time.
   ///
-  /// - Parameter loop: Measures the time.
+  /// - Parameters:
+  ///   - journal: What has happened.
+  ///   - query: What is asked for.
+  ///   - text: The words of the reply.
+  ///   - loop: Measures the time.
   /// - Returns: A JSON array of the events that fit and are still kept.
   static func reply(
     _ journal: Journal, _ query: JournalQuery, _ text: any ControlText, on loop: any EventLoop

@@ -49,6 +49,8 @@ struct PathConnection: Sendable {
   var subprotocol: String?
   /// Maximum size of a message in bytes; nil for the limit of the server.
   var messageLimit: Int?
+  /// Maximum size of a frame of a message in bytes; nil for none.
+  var fragmentLimit: Int?
   /// Faults that apply to the connection in addition.
   var faults: [FaultRule] = []
 }

@@ -1105,7 +1105,9 @@ BEHAVIOUR
              name of its sender; see Rooms.  All paths that are not test paths
              join the room lobby.
 
-     sink    Count every message and discard it.
+     sink    Count every message and discard it.  On a terminal a line a
+             second shows the rate of each client that sends: #1 12 034 msg/s
+             3.1 MiB/s.
 
      source  Send each line of standard input to all clients, and discard what
              they send.  With --null a NUL byte ends a message in place of a
@@ -1131,7 +1133,8 @@ BEHAVIOUR
      the mode.
 
      /echo   Send every message back.  A message larger than
-             ?max_message_size= is answered with Close 1009.  Aliases: /raw,
+             ?max_message_size=, or a frame of it larger than
+             ?max_fragment_size=, is answered with Close 1009.  Aliases: /raw,
              /mirror and /websocket/echo.
 
      /delay/ms
@@ -1321,10 +1324,12 @@ BEHAVIOUR
      Content-Type: application/octet-stream makes the message binary;
      otherwise a body that is not valid UTF-8 is answered with 400.  A body
      larger than --max-message is answered with 413, one that is not complete
-     within 30 seconds with 408.  These paths exist with test paths; in the
-     modes broadcast, source and chat the path of the mode also exists with
-     rules and scripts.  The rules for Host and Origin apply (see Who can
-     connect): a form on a page of another site cannot publish.
+     within 30 seconds with 408.  The bodies of all requests together may have
+     64 MiB, or --max-message if that is more; beyond it a request is answered
+     with 503.  These paths exist with test paths; in the modes broadcast,
+     source and chat the path of the mode also exists with rules and scripts.
+     The rules for Host and Origin apply (see Who can connect): a form on a
+     page of another site cannot publish.
 
    Transports
      With --transports, the server has these paths in any mode, also with
@@ -1381,8 +1386,8 @@ BEHAVIOUR
      with Last-Event-ID first receives the kept messages after that one.  A
      binary message is an event binary with its base64.  A comment every 15
      seconds keeps the stream alive.  Such a client counts as any other, for
-     --max-clients and --slow too; the log marks it with (sse).  Rules do not
-     apply to it.
+     --max-clients and --slow too; the log marks it with (sse), and with left
+     when it goes.  Rules do not apply to it.
 
    Control
      With --control, requests under /_/ ask what has happened, and change what
@@ -1987,6 +1992,11 @@ OPTIONS
      --tls   Serve wss:// with a certificate made for this run, for localhost
              and the names of this machine.
 
+     --tls-ca-out file
+             Have the certificate of --tls signed by an authority made for
+             this run, and write that of the authority to this file (PEM), for
+             a phone or a browser to trust.  Its key is kept nowhere.
+
      --cert file
              Serve wss:// with this certificate, followed by its chain (PEM).
 
@@ -2061,6 +2071,11 @@ OPTIONS
              Require this bearer token, in the Authorization field or as the
              parameter access_token of the URL; @FILE and env:NAME read it
              from there.  With --basic-auth, either admits.
+
+     --client-ca file
+             Require a certificate of every client, signed by one of the
+             authorities in this file (PEM).  Its chain, dates and purpose are
+             checked.  With --tls or --cert.
 
      --require-subprotocol
              Reject clients that offer none of the subprotocols of

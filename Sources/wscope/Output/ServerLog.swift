@@ -83,8 +83,14 @@ struct ServerLog {
       let circumstances = CloseCircumstances(
         subprotocol: summary.subprotocol, idle: summary.idle.nanoseconds)
       let traffic = summary.traffic
+      let end =
+        if summary.isEventStream, case .closed(_, by: .peer) = summary.outcome {
+          "left"
+        } else {
+          CloseText.line(summary.outcome, circumstances)
+        }
       return
-        "\(mark(client)) \(CloseText.line(summary.outcome, circumstances))   "
+        "\(mark(client)) \(end)   "
         + "\(Figures.count(Int(clamping: traffic.messagesIn))) in, "
         + "\(Figures.count(Int(clamping: traffic.messagesOut))) out, "
         + Figures.duration(summary.duration.nanoseconds)

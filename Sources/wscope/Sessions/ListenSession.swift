@@ -95,11 +95,18 @@ final class ListenSession: Sendable {
     let answering = Task {
       if await manual?.run(on: server) == true { end.yield(.inputEnded) }
     }
+    let showsRates =
+      configuration.server.mode.entry.onlyCounts && context.console.standardErrorIsTerminal
+      && !configuration.log.isQuiet && !configuration.isJSONLines
+    let rating = Task { [context] in
+      if showsRates { await SinkRates.print(of: server, context) }
+    }
     let waiting = [Task { await self.passOnSignals(to: end) }, Task { await self.passTime(end) }]
     defer {
       watch.cancel()
       feeding.cancel()
       answering.cancel()
+      rating.cancel()
       for task in waiting { task.cancel() }
     }
     var isStopping = false
