@@ -22,7 +22,7 @@ def fanout(quick):
     runners = {"bun": [peer("bun"), script("fanout-server.mjs")], "node ws": ["node", script("fanout-server.mjs")]}
     servers = {}
     try:
-        servers[OWN] = listen("-q", "--mode", "broadcast=all", core=SERVER_CORE)
+        servers[OWN] = listen("-q", "--mode", "broadcast=all", "--keep", "0", core=SERVER_CORE)
         for name, command in runners.items():
             child = Child(f"{name} server", command, core=SERVER_CORE)
             servers[name] = child, int(child.wait_for_line(r"^ready (\d+)$").group(1))

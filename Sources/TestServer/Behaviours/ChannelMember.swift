@@ -40,6 +40,8 @@ final class ChannelMember: Behaviour {
   }
 
   let client: ServedClient
+  var channels: Channels { settings.channels }
+  var key: ChannelKey { settings.key }
   private let settings: Maker
   /// What this burst has brought.
   private var inputs: [Channels.Input] = []
@@ -74,7 +76,7 @@ final class ChannelMember: Behaviour {
       case .text(let text): inputs.append(.message(PublishedMessage(.text, Array(text.utf8))))
       case .rename(let name): inputs.append(.rename(name))
       case .who: inputs.append(.who)
-      case .invalid(let problem): reply(.problem(problem), &machine)
+      case .invalid(let problem): inputs.append(.invalid(problem: problem))
       }
     case .sender, .speaker:
       inputs.append(.message(PublishedMessage(kind, ByteBuffer(bytes: payload))))
@@ -82,39 +84,63 @@ final class ChannelMember: Behaviour {
     inputBytes += payload.count
   }
 
-  private func reply(_ reply: ChatReply, _ machine: inout ConnectionMachine) {
-    let message = reply.rendered(as: settings.options.format)
-    message.payload.withUnsafeReadableBytes { client.send(message.kind, $0, &machine) }
+  func drain(_ window: inout ByteWindow, through machine: inout ConnectionMachine) {
+    while step(&window, &machine) {
+      // Nothing can be sent after the answer to a Close.
+      guard window.beginsWithClose else { continue }
+      for reply in performNow() { send(reply, &machine) }
+    }
   }
 
   func burstEnded(_ machine: inout ConnectionMachine) {
     client.noteActivity()
     guard !inputs.isEmpty else { return }
-    let (replies, sent) = settings.channels.perform(
-      inputs, by: client.number, in: settings.key)
-    for one in replies { reply(one, &machine) }
-    waitFor(sent, bytes: inputBytes)
-    inputs = []
-    inputBytes = 0
-  }
-
-  /// Pauses the client while the members are behind.
-  private func waitFor(_ sent: [EventLoopFuture<Int>], bytes: Int) {
-    pendingBytes += bytes
+    pendingBytes += inputBytes
     if pendingBytes > Self.maxPending {
       isPaused = true
       client.handler?.setReading(false)
     }
-    EventLoopFuture.andAllComplete(sent, on: client.registry.loop).assumeIsolated().whenComplete {
-      _ in
-      self.pendingBytes -= bytes
-      guard self.isPaused, self.pendingBytes <= Self.maxPending / 2 else { return }
-      self.isPaused = false
-      self.client.handler?.setReading(true)
+    client.registry.turn.add(inputs, bytes: inputBytes, from: self)
+    inputs = []
+    inputBytes = 0
+  }
+
+  /// Performs what it has sent so far, before the end of the turn.
+  private func performNow() -> [ChatReply] {
+    let earlier = client.registry.turn.remove(self)
+    pendingBytes -= earlier.bytes
+    let all = earlier.inputs + inputs
+    inputs = []
+    inputBytes = 0
+    guard !all.isEmpty else { return [] }
+    let part = Channels.Inputs(author: client.number, inputs: all)
+    return settings.channels.perform([part], in: settings.key).replies.flatMap(\.self)
+  }
+
+  /// Sends what the channel has answered.
+  func receive(_ replies: [ChatReply]) {
+    guard !replies.isEmpty else { return }
+    try? client.handler?.perform { machine throws(SendError) in
+      for reply in replies { send(reply, &machine) }
     }
   }
 
+  private func send(_ reply: ChatReply, _ machine: inout ConnectionMachine) {
+    let message = reply.rendered(as: settings.options.format)
+    message.payload.withUnsafeReadableBytes { client.send(message.kind, $0, &machine) }
+  }
+
+  /// The members have taken what it has sent; it was paused while they were behind.
+  func performed(bytes: Int) {
+    pendingBytes -= bytes
+    guard isPaused, pendingBytes <= Self.maxPending / 2 else { return }
+    isPaused = false
+    client.handler?.setReading(true)
+  }
+
   func closed(_ outcome: CloseOutcome) {
+    // Its messages come before the line that it has left.
+    _ = performNow()
     settings.channels.leave(settings.key, client)
     client.closed(outcome)
   }

@@ -12,6 +12,8 @@ final class ClientRegistry {
   let budget: LogBudget
   /// The clients that receive plain broadcasts.
   let audience: BroadcastAudience
+  /// What members of channels send in this turn of the loop.
+  let turn: ChannelTurn
   /// The channels that have members on this loop.
   var channels: [ChannelKey: Channel] = [:]
   /// Those that a script acts on, by their numbers.
@@ -32,6 +34,7 @@ final class ClientRegistry {
     self.capture = capture
     budget = LogBudget(capture, on: loop, report: report)
     audience = BroadcastAudience(on: loop)
+    turn = ChannelTurn(on: loop)
   }
 
   func add(_ client: ServedClient) {

@@ -32,6 +32,14 @@ final class Channels: Sendable {
     case message(PublishedMessage)
     case rename(String)
     case who
+    /// A command that is not valid; it is answered.
+    case invalid(problem: String)
+  }
+
+  /// What one member sends, in its order.
+  struct Inputs: Sendable {
+    var author: Int
+    var inputs: [Input]
   }
 
   /// Adds a client whose connection is open, and sends it the messages that are kept. Called on its
@@ -99,28 +107,30 @@ final class Channels: Sendable {
     table.withLock { $0.news(of: key, after: number) }
   }
 
-  /// Does what a member sends.
+  /// Does what members send.
   ///
-  /// - Returns: Answers to the member alone, and futures as of `publish`.
+  /// - Returns: Answers to each member alone, and futures as of `publish`.
   func perform(
-    _ inputs: [Input], by client: Int, in key: ChannelKey
-  ) -> (replies: [ChatReply], sent: [EventLoopFuture<Int>]) {
+    _ parts: [Inputs], in key: ChannelKey
+  ) -> (replies: [[ChatReply]], sent: [EventLoopFuture<Int>]) {
     table.withLock { table in
-      var replies: [ChatReply] = []
       var deliveries: [Delivery] = []
-      for input in inputs {
-        switch input {
-        case .message(let message):
-          let event = table.add(
-            message, to: key, from: client, name: nil, keeping: settings.kept(key))
-          deliveries.append(Delivery(event: event, author: client))
-        case .rename(let name):
-          if let event = table.rename(client, to: name, in: key) {
+      let replies = parts.map { part in
+        part.inputs.compactMap { input -> ChatReply? in
+          switch input {
+          case .message(let message):
+            let event = table.add(
+              message, to: key, from: part.author, name: nil, keeping: settings.kept(key))
+            deliveries.append(Delivery(event: event, author: part.author))
+          case .rename(let name):
+            guard let event = table.rename(part.author, to: name, in: key) else {
+              return .problem("the name \(name) is taken")
+            }
             deliveries.append(Delivery(event: event))
-          } else {
-            replies.append(.problem("the name \(name) is taken"))
+          case .who: return .names(table.names(in: key))
+          case .invalid(let problem): return .problem(problem)
           }
-        case .who: replies.append(.names(table.names(in: key)))
+          return nil
         }
       }
       return (replies, hand(deliveries, to: key))
