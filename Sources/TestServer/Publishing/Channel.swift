@@ -51,15 +51,16 @@ final class Channel {
   private let loop: any EventLoop
   private let report: @Sendable (ServerEvent) -> Void
   private var members: [Int: Member] = [:]
-  /// The number of members with each format.
-  private var formats: [ChannelFormat: Int] = [:]
-  /// The messages of this turn.
-  private var pending: [ChannelFormat: RenderedMessages] = [:]
+  /// The messages of this turn, by the index of the format.
+  private var pending = ChannelFormat.allCases.map { RenderedMessages(format: $0) }
   /// Those who wait for them; nil if nothing is pending.
   private var whenWritten: EventLoopPromise<Int>?
 
-  /// Messages in one format.
+  /// Messages in one format, and for whom they are.
   private struct RenderedMessages {
+    let format: ChannelFormat
+    /// The number of members with this format.
+    var members = 0
     var frames = SharedFrames()
     /// The number of each in the channel; nil for an event that is not a message.
     var numbers: [UInt64?] = []
@@ -137,12 +138,12 @@ final class Channel {
     }
     client.handler?.flush()
     members[client.number] = Member(client, options, after: serial)
-    formats[options.format, default: 0] += 1
+    pending[options.format.index].members += 1
   }
 
   func leave(_ client: ServedClient) {
     guard let member = members.removeValue(forKey: client.number) else { return }
-    formats[member.options.format, default: 0] -= 1
+    pending[member.options.format.index].members -= 1
     reportDropped(member)
   }
 
@@ -160,19 +161,20 @@ final class Channel {
       whenWritten = promise
       if !isPublished { loop.assumeIsolated().execute { self.write() } }
     }
-    let isMuch = pending.values.contains { $0.frames.bytes.readableBytes > Self.maxPending }
+    let isMuch = pending.contains { $0.frames.bytes.readableBytes > Self.maxPending }
     if isPublished || isMuch { write() }
     return promise.futureResult
   }
 
   private func add(_ delivery: Channels.Delivery) {
     let event = delivery.event
-    for (format, count) in formats where count > 0 {
+    for index in pending.indices where pending[index].members > 0 {
+      let format = pending[index].format
       guard let message = event.rendered(as: format) else { continue }
       let part = message.payload.withUnsafeReadableBytes {
-        pending[format, default: RenderedMessages()].frames.append(message.kind, $0)
+        pending[index].frames.append(message.kind, $0)
       }
-      pending[format]?.numbers.append(event.number)
+      pending[index].numbers.append(event.number)
       for member in members.values where member.options.format == format {
         let isOwn = delivery.author == member.client.number && !member.options.includesSelf
         guard isOwn || event.serial <= member.joinedAfter else { continue }
@@ -188,13 +190,13 @@ final class Channel {
     whenWritten = nil
     var sent = 0
     for member in members.values {
-      if let messages = pending[member.options.format] { sent += write(messages, to: member) }
+      sent += write(pending[member.options.format.index], to: member)
       member.excluded.removeAll(keepingCapacity: true)
       member.excludedNumbers = 0
     }
-    for format in pending.keys {
-      pending[format]?.frames.removeAll(keepingUpTo: Self.keptCapacity)
-      pending[format]?.numbers.removeAll(keepingCapacity: true)
+    for index in pending.indices {
+      pending[index].frames.removeAll(keepingUpTo: Self.keptCapacity)
+      pending[index].numbers.removeAll(keepingCapacity: true)
     }
     let limit: NIODeadline? = settings.slow == .wait ? nil : .now() + Self.longestPause
     settle(promise, sent, until: limit)

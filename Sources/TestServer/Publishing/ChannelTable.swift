@@ -12,6 +12,20 @@ struct ChannelTable {
     /// The names of the members in a room; empty names elsewhere.
     var members: [Int: String] = [:]
     var names: Set<String> = []
+
+    mutating func event(_ content: MemberEvent.Content) -> MemberEvent {
+      lastSerial += 1
+      return MemberEvent(serial: lastSerial, here: members.count, content: content)
+    }
+
+    mutating func add(
+      _ message: PublishedMessage, from author: Int?, name: String?
+    ) -> MemberEvent {
+      lastNumber += 1
+      var event = event(.message(message, name: author.flatMap { members[$0] } ?? name))
+      event.number = lastNumber
+      return event
+    }
   }
 
   /// The result of joining.
@@ -82,13 +96,10 @@ struct ChannelTable {
     _ message: PublishedMessage, to key: ChannelKey, from author: Int?, name: String?,
     keeping limit: Int
   ) -> MemberEvent {
-    if channels[key] == nil { channels[key] = State() }
-    defer { forgetIfEmpty(key) }
-    let name = author.flatMap { channels[key]?.members[$0] } ?? name
-    channels[key]?.lastNumber += 1
-    var event = event(.message(message, name: name), in: key)
-    event.number = channels[key]?.lastNumber
+    // The channel is looked up once: this is done for every message.
+    let event = channels[key, default: State()].add(message, from: author, name: name)
     for other in kept.keep(event, of: key, limit: limit) { forgetIfEmpty(other) }
+    if event.here == 0 { forgetIfEmpty(key) }
     return event
   }
 
@@ -123,10 +134,7 @@ struct ChannelTable {
   func names(in key: ChannelKey) -> [String] { channels[key]?.names.sorted() ?? [] }
 
   private mutating func event(_ content: MemberEvent.Content, in key: ChannelKey) -> MemberEvent {
-    channels[key]?.lastSerial += 1
-    return MemberEvent(
-      serial: channels[key]?.lastSerial ?? 0, here: channels[key]?.members.count ?? 0,
-      content: content)
+    channels[key, default: State()].event(content)
   }
 
   /// A room without members and messages is as one that never existed.

@@ -19,6 +19,15 @@ enum ChannelFormat: String, Sendable, CaseIterable {
   case json
   /// The messages themselves, and nothing else.
   case raw
+
+  /// The position among all cases.
+  var index: Int {
+    switch self {
+    case .text: 0
+    case .json: 1
+    case .raw: 2
+    }
+  }
 }
 
 /// Something that happened in a channel.
