@@ -71,8 +71,8 @@ package enum FrameRules {
     } else {
       guard !context.isInsideMessage else { return .unfinishedMessage(header.opcode) }
     }
-    guard header.payloadLength <= context.limits.fragmentSize.asUInt64 else {
-      return .fragmentTooBig(size: header.payloadLength, limit: context.limits.fragmentSize)
+    if let limit = context.limits.fragmentSize, header.payloadLength > limit.asUInt64 {
+      return .fragmentTooBig(size: header.payloadLength, limit: limit)
     }
     if context.isCompressed || header.reservedBits != 0 {
       // The inflated size is limited during inflation. Here the limit applies to the compressed

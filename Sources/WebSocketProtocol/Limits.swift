@@ -1,14 +1,33 @@
 /// The limits of a machine, enforced when a frame header arrives, before any memory is allocated
 /// for its payload.
 package struct Limits: Hashable, Sendable {
+  // In 32 bits, because every connection has them.
+  private var messageBytes: UInt32
+  private var fragmentBytes = UInt32.max
+  private var wholeBytes: UInt32
+  private var frames: UInt32
+
   /// The maximum size of a message in bytes, all fragments together: 1 byte to 1 GiB.
-  package var messageSize: Int { didSet { updateWholeSize() } }
-  /// The maximum size of the payload of a frame of a message in bytes.
-  package var fragmentSize = Int.max { didSet { updateWholeSize() } }
+  package var messageSize: Int {
+    get { messageBytes.asInt }
+    set {
+      messageBytes = Self.clamped(newValue)
+      wholeBytes = min(messageBytes, fragmentBytes)
+    }
+  }
+  /// The maximum size of the payload of a frame of a message in bytes; nil without a limit of its own.
+  package var fragmentSize: Int? {
+    get { fragmentBytes == .max ? nil : fragmentBytes.asInt }
+    set {
+      fragmentBytes = newValue.map { Self.clamped($0, from: 0) } ?? .max
+      wholeBytes = min(messageBytes, fragmentBytes)
+    }
+  }
   /// The maximum size of a message that is one frame: what the short ways through the machine compare.
-  private(set) var wholeSize: Int
+  @inline(__always)
+  var wholeSize: Int { wholeBytes.asInt }
   /// The maximum number of frames in a message, empty ones included.
-  package var fragments: Int
+  package var fragments: Int { frames.asInt }
 
   /// Must be at least 65 536: the conformance suite sends 4 MiB in frames of 64 bytes.
   package static let defaultFragments = 131_072
@@ -21,10 +40,12 @@ package struct Limits: Hashable, Sendable {
   ///   - messageSize: in bytes; clamped to 1 byte ... 1 GiB.
   ///   - fragments: the maximum number of frames in a message.
   package init(messageSize: Int, fragments: Int = Limits.defaultFragments) {
-    self.messageSize = min(max(messageSize, 1), Self.largestMessageSize)
-    self.fragments = fragments
-    wholeSize = self.messageSize
+    messageBytes = Self.clamped(messageSize)
+    wholeBytes = messageBytes
+    frames = min(max(fragments, 0), UInt32.max.asInt).truncatedToUInt32
   }
 
-  private mutating func updateWholeSize() { wholeSize = min(messageSize, fragmentSize) }
+  private static func clamped(_ size: Int, from least: Int = 1) -> UInt32 {
+    min(max(size, least), largestMessageSize).truncatedToUInt32
+  }
 }

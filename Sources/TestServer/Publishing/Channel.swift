@@ -56,7 +56,7 @@ final class Channel {
   /// Those who wait for them; nil if nothing is pending.
   private var whenWritten: EventLoopPromise<Int>?
 
-  /// Messages in one format, and for whom they are.
+  /// Messages in one format, and the number of their receivers.
   private struct RenderedMessages {
     let format: ChannelFormat
     /// The number of members with this format.
