@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -74,6 +75,15 @@ def read_by_prometheus():
     server = Child("prometheus", ["prometheus", f"--config.file={configuration}", f"--web.listen-address=127.0.0.1:{port}",
                                   f"--storage.tsdb.path={os.path.join(scratch(), 'tsdb')}"])
     server.wait_for_port(port)
+
+    def scraping():
+        """It looks at its configuration some seconds after its start only; the first scrape fails, since nothing listens yet."""
+        try:
+            targets = json.loads(fetch(f"http://127.0.0.1:{port}/api/v1/targets"))["data"]["activeTargets"]
+        except urllib.error.HTTPError:  # 503: it is not ready
+            return False
+        return any(target["lastError"] for target in targets)
+    server.wait_for("the first scrape", scraping, 60)
     child, url, stored = bench("scraped", "-c", "10", "-R", "1000", "-d", "4s", "--warmup", "1s", "--prometheus-linger", "30s",
                                port=target)
     first = fetch(url)
