@@ -80,17 +80,20 @@ package final class ConnectionHandler {
   /// - Parameters:
   ///   - frames: The messages.
   ///   - parts: Positions of messages to leave out, in order.
+  /// - Returns: `bufferedBytes` after that.
   /// - Throws: `SendError.closing` when a Close has been sent or received.
   package func send(
     _ frames: SharedFrames, except parts: [SharedFrames.Part]
-  ) throws(SendError) {
+  ) throws(SendError) -> Int {
     guard parts.isEmpty, let transport else {
-      return try perform { machine throws(SendError) in try machine.send(frames, except: parts) }
+      try perform { machine throws(SendError) in try machine.send(frames, except: parts) }
+      return bufferedBytes
     }
     try machine.count(frames.totals)
     if machine.output.readableBytes > 0 { flush() }
     var bytes = frames.bytes
     transport.write(&bytes)
+    return transport.bufferedBytes
   }
 
   private func lendOutput() {

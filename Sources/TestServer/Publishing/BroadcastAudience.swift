@@ -34,6 +34,13 @@ final class BroadcastAudience {
     fileprivate var index: Int
     /// Messages of this turn that it does not receive, because it has sent them.
     fileprivate var own: [SharedFrames.Part] = []
+    /// Whether more than the limit waited for it after the last write.
+    fileprivate var mayBeFull = false
+
+    /// Bytes that wait for it, in its outlet too.
+    fileprivate var waitingBytes: Int {
+      handler.bufferedBytes + (client.outlet?.waitingBytes ?? 0)
+    }
 
     fileprivate init(_ client: ServedClient, _ handler: ConnectionHandler, index: Int) {
       self.client = client
@@ -144,38 +151,35 @@ final class BroadcastAudience {
     var isBehind = false
     let queueLimit = context?.queueLimit ?? .max
     for member in members where member !== written {
-      let handler = member.handler
-      if !member.own.isEmpty, member.own.count == frames.totals.messages {
-        member.own.removeAll(keepingCapacity: true)
-        continue
-      }
-      if handler.isOpen {
-        if !handler.isWritable || !member.takesFrames, waitingBytes(member) > queueLimit {
-          slowConsumers += 1
-          handler.closeSlow()
-        } else {
-          write(frames, to: member)
-        }
-        if handler.bufferedBytes > Self.behind { isBehind = true }
+      // All of them may be its own.
+      if member.own.isEmpty || member.own.count != frames.totals.messages {
+        let waiting = write(frames, to: member, queueLimit)
+        if waiting > Self.behind { isBehind = true }
+        // Asked for once a write, because it is done for every member and turn.
+        member.mayBeFull = waiting > queueLimit
       }
       if !member.own.isEmpty { member.own.removeAll(keepingCapacity: true) }
     }
     return isBehind
   }
 
-  private func waitingBytes(_ member: Member) -> Int {
-    member.handler.bufferedBytes + (member.client.outlet?.waitingBytes ?? 0)
-  }
-
-  private func write(_ frames: SharedFrames, to member: Member) {
-    // It is open; a message that cannot be sent is not the sender's fault.
-    if member.takesFrames {
-      try? member.handler.send(frames, except: member.own)
-    } else {
-      try? member.handler.perform { machine throws(SendError) in
-        Self.write(frames, one: member, &machine)
-      }
+  /// - Returns: Bytes that wait for the member; 0 if it is closing.
+  private func write(_ frames: SharedFrames, to member: Member, _ queueLimit: Int) -> Int {
+    let handler = member.handler
+    if member.mayBeFull, member.waitingBytes > queueLimit {
+      guard handler.isOpen else { return 0 }
+      slowConsumers += 1
+      handler.closeSlow()
+      return handler.bufferedBytes
     }
+    if member.takesFrames {
+      return (try? handler.send(frames, except: member.own)) ?? 0
+    }
+    guard handler.isOpen else { return 0 }
+    try? handler.perform { machine throws(SendError) in
+      Self.write(frames, one: member, &machine)
+    }
+    return member.waitingBytes
   }
 
   /// Writes the messages of this turn to a member that borrows its machine and is about to close, or is

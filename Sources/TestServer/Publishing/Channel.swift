@@ -208,7 +208,7 @@ final class Channel {
     guard count > 0, let handler = member.client.handler, handler.isOpen else { return 0 }
     guard takes(member, handler, messages: count) else { return 0 }
     if member.takesFrames {
-      try? handler.send(messages.frames, except: member.excluded)
+      _ = try? handler.send(messages.frames, except: member.excluded)
     } else {
       let client = member.client
       try? handler.perform { machine throws(SendError) in
