@@ -52,7 +52,7 @@ struct RequestBody {
 
   /// Adds received bytes.
   ///
-  /// - Throws: `tooLarge`, or `tooMany` if there is no room for more of any body; the bytes are then discarded.
+  /// - Throws: `tooLarge`; `tooMany` at the limit of all bodies together. The bytes are then discarded.
   mutating func append(_ piece: ByteBuffer) throws(RequestBodyProblem) {
     guard piece.readableBytes <= limit - bytes.readableBytes else {
       bytes = ByteBuffer()

@@ -114,11 +114,10 @@ int main(int count, char **words) {
   uint64_t gap = rate > 0 ? (uint64_t)(1e9 / rate) : 0, due = now() + gap, turn = 0;
   if (rate == 0) for (int i = 0; i < senders; i++) send_message(&all[i], now());
 
-  uint64_t begin = now() + (uint64_t)(warmup * 1e9), end = 0, time = 0;
-  struct cpu own_before = {0, 0}, server_before = {0, 0};
-  double busy_before = 0;
+  struct window window = window_after(warmup);
+  uint64_t time = 0;
   struct epoll_event events[256];
-  while (!end || time < end) {
+  while (!window.end || time < window.end) {
     uint64_t before = now(), wait = rate > 0 ? (due > before ? due - before : 0) : 10000000000u;
     struct timespec timeout = {(time_t)(wait / 1000000000), (long)(wait % 1000000000)};
     int ready = epoll_pwait2(epoll, events, 256, &timeout, NULL);
@@ -127,24 +126,8 @@ int main(int count, char **words) {
     for (int i = 0; i < ready; i++) receive(events[i].data.ptr);
     time = now();
     for (; rate > 0 && due <= time; due += gap) send_message(&all[turn++ % (uint64_t)senders], due);
-    if (!end && time >= begin) { /* the window opens */
-      memset(histogram, 0, sizeof histogram);
-      delivered = 0;
-      own_before = own_cpu();
-      server_before = server_cpu(server_pid);
-      busy_before = machine_busy();
-      begin = now();
-      end = begin + (uint64_t)(seconds * 1e9);
-    }
+    if (window_opens(&window, time, seconds, server_pid)) delivered = 0;
   }
-  double took = (double)(now() - begin) / 1e9, busy = machine_busy() - busy_before;
-  struct cpu own = own_cpu(), server = server_cpu(server_pid);
-  errno = 0;
-  if (!delivered) fail("nothing delivered in the window");
-  printf("{\"msgs\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f,"
-         "\"client\":{\"user\":%.3f,\"cpu\":%.3f},\"server\":{\"user\":%.3f,\"cpu\":%.3f},\"busy\":%.3f}\n",
-         (unsigned long long)delivered, took, (double)delivered / took, percentile(delivered, 0.5), percentile(delivered, 0.9),
-         percentile(delivered, 0.99), percentile(delivered, 1), own.user - own_before.user, own.total - own_before.total,
-         server.user - server_before.user, server.total - server_before.total, busy);
+  print_result(&window, delivered, server_pid);
   return 0;
 }

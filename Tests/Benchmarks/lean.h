@@ -137,6 +137,37 @@ static double machine_busy(void) { /* CPU seconds of all cores and everybody; wh
   return (double)(t[0] + t[1] + t[2] + t[5] + t[6]) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* What is measured: from the end of the warm-up on, for some seconds. */
+struct window { uint64_t begin, end; struct cpu own, server; double busy; };
+
+static struct window window_after(double warmup) {
+  return (struct window){.begin = now() + (uint64_t)(warmup * 1e9)};
+}
+
+/* Whether the window opens at this time; it does so once. */
+static bool window_opens(struct window *w, uint64_t time, double seconds, int server_pid) {
+  if (w->end || time < w->begin) return false;
+  memset(histogram, 0, sizeof histogram);
+  w->own = own_cpu();
+  w->server = server_cpu(server_pid);
+  w->busy = machine_busy();
+  w->begin = now();
+  w->end = w->begin + (uint64_t)(seconds * 1e9);
+  return true;
+}
+
+static void print_result(const struct window *w, uint64_t messages, int server_pid) {
+  double took = (double)(now() - w->begin) / 1e9, busy = machine_busy() - w->busy;
+  struct cpu own = own_cpu(), server = server_cpu(server_pid);
+  errno = 0;
+  if (!messages) fail("nothing came in the window");
+  printf("{\"msgs\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f,"
+         "\"client\":{\"user\":%.3f,\"cpu\":%.3f},\"server\":{\"user\":%.3f,\"cpu\":%.3f},\"busy\":%.3f}\n",
+         (unsigned long long)messages, took, (double)messages / took, percentile(messages, 0.5), percentile(messages, 0.9),
+         percentile(messages, 0.99), percentile(messages, 1), own.user - w->own.user, own.total - w->own.total,
+         server.user - w->server.user, server.total - w->server.total, busy);
+}
+
 static const char *value(int *at, int count, char **words) {
   if (++*at >= count) fail("an option without its value");
   return words[*at];

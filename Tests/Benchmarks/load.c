@@ -178,11 +178,10 @@ int main(int count, char **words) {
   }
   for (int i = 0; i < connections; i++) send_messages(epoll, &all[i], depth, now());
 
-  uint64_t begin = now() + (uint64_t)(warmup * 1e9), end = 0, time = 0;
-  struct cpu own_before = {0, 0}, server_before = {0, 0};
-  double busy_before = 0;
+  struct window window = window_after(warmup);
+  uint64_t time = 0;
   struct epoll_event events[256];
-  while (!end || time < end) {
+  while (!window.end || time < window.end) {
     int ready = epoll_wait(epoll, events, 256, 10000);
     if (ready == 0) fail("no answer for 10 s");
     if (ready < 0 && errno != EINTR) fail("epoll_wait");
@@ -195,25 +194,9 @@ int main(int count, char **words) {
         if (replies) send_messages(epoll, c, replies, now());
       }
     }
-    if (!end && time >= begin) { /* the window opens */
-      memset(histogram, 0, sizeof histogram);
-      answered = 0;
-      own_before = own_cpu();
-      server_before = server_cpu(server_pid);
-      busy_before = machine_busy();
-      begin = now();
-      end = begin + (uint64_t)(seconds * 1e9);
-    }
+    if (window_opens(&window, time, seconds, server_pid)) answered = 0;
   }
-  double took = (double)(now() - begin) / 1e9, busy = machine_busy() - busy_before;
-  struct cpu own = own_cpu(), server = server_cpu(server_pid);
-  uint64_t messages = answered;
-  errno = 0;
-  if (!messages) fail("nothing answered in the window");
-  printf("{\"msgs\":%llu,\"seconds\":%.3f,\"rate\":%.0f,\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"max\":%.1f,"
-         "\"client\":{\"user\":%.3f,\"cpu\":%.3f},\"server\":{\"user\":%.3f,\"cpu\":%.3f},\"busy\":%.3f}\n",
-         (unsigned long long)messages, took, (double)messages / took, percentile(answered, 0.5), percentile(answered, 0.9), percentile(answered, 0.99), percentile(answered, 1),
-         own.user - own_before.user, own.total - own_before.total, server.user - server_before.user, server.total - server_before.total, busy);
+  print_result(&window, answered, server_pid);
   for (int i = 0; i < connections; i++) { /* Close 1000; nobody waits for the answer */
     static const uint8_t close_1000[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8};
     if (!all[i].unsent_bytes) send(all[i].fd, close_1000, sizeof close_1000, MSG_NOSIGNAL);

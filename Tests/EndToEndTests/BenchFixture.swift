@@ -91,6 +91,23 @@ enum BenchFixture {
       host: host)
   }
 
+  /// 1 to 907 ms, and 48 unanswered messages.
+  static var roundTrips: LatencyHistogram {
+    var rtt = LatencyHistogram()
+    for sample in 1...907 { rtt.record(Int64(sample) * ms) }
+    rtt.recordCensored(48, atLeast: 5 * second)
+    return rtt
+  }
+
+  /// A closed-loop run with the histogram of `roundTrips` in it.
+  static func withHistogram() -> LoadReport {
+    var report = closed()
+    let rtt = roundTrips
+    report.metrics = [.roundTrip: rtt.summary()]
+    report.metrics[.roundTrip]?.hdr = HistogramCodec.encode(rtt)
+    return report
+  }
+
   /// A closed-loop run of a server that fell ill.
   static func closed() -> LoadReport {
     var report = open()

@@ -11,12 +11,7 @@ import Testing
 
   /// A result with samples, failures, and thresholds that hold, are broken, and are undecided.
   private static func report() throws -> LoadReport {
-    var report = BenchFixture.closed()
-    var rtt = LatencyHistogram()
-    for sample in 1...907 { rtt.record(Int64(sample) * 1_000_000) }
-    rtt.recordCensored(48, atLeast: 5_000_000_000)
-    report.metrics = [.roundTrip: rtt.summary()]
-    report.metrics[.roundTrip]?.hdr = HistogramCodec.encode(rtt)
+    var report = BenchFixture.withHistogram()
     report.thresholds = try ["rtt.p50<0.75s", "rtt.max<1s", "tls.p99<1s", "errors.count==0"]
       .map { try Threshold($0) }
     return report

@@ -39,12 +39,7 @@ import Testing
   }
 
   @Test func otherPercentilesComeFromTheHistogram() throws {
-    var report = BenchFixture.closed()
-    var rtt = LatencyHistogram()
-    for sample in 1...907 { rtt.record(Int64(sample) * 1_000_000) }
-    rtt.recordCensored(48, atLeast: 5_000_000_000)
-    report.metrics = [.roundTrip: rtt.summary()]
-    report.metrics[.roundTrip]?.hdr = HistogramCodec.encode(rtt)
+    let report = BenchFixture.withHistogram()
     let path = try Self.file("levels.json", JSONReport(report).text)
     let shown = try Wscope.run(
       ["bench", "report", path, "--percentiles", "25,50,96", "--format", "json"])
@@ -52,7 +47,7 @@ import Testing
     let percentiles = json["metrics", "rtt", "percentiles"]
     #expect(percentiles?.names == ["25", "50", "96"])
     let levels = ["25", "50", "96"].compactMap(PercentileLevel.init)
-    for (level, expected) in zip(levels, rtt.percentiles(levels)) {
+    for (level, expected) in zip(levels, BenchFixture.roundTrips.percentiles(levels)) {
       #expect(percentiles?[level.text, "v"] == .number(Double(expected.bound ?? -1)))
     }
     #expect(percentiles?["96", "censored"] == .boolean(true))
